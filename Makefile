@@ -1,0 +1,59 @@
+# Every target does its own set-up; `make` alone prints this help.
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.ready
+TIER ?= test
+
+help:  ## print this help
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(STAMP): requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit("supplytwin needs Python 3.11 or newer") if sys.version_info < (3, 11) else None'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
+
+setup: $(STAMP)  ## create .venv with the pinned dependencies
+
+demo: $(STAMP)  ## ten years of real deliveries through a real Kafka: twins, footprints, payments, SQL
+	$(BIN)/supplytwin demo
+
+check: $(STAMP)  ## ruff, mypy, pyright, import-linter
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pyright
+	PYTHONPATH=infra/typing $(BIN)/lint-imports
+
+test: check  ## checks, all tests with reduced counts, and the unit tests against the built wheel
+	$(BIN)/python -m pytest --tier=test
+	$(MAKE) --no-print-directory wheel-test
+
+verify: check  ## the same tests with the full acceptance counts (up to 90 minutes)
+	$(BIN)/python -m pytest --tier=verify
+	$(MAKE) --no-print-directory wheel-test
+
+bench: $(STAMP)  ## measurements, bounded; prints ratios and events per CPU-second
+	$(BIN)/python -m pytest --tier=test tests/bench -q -s
+
+wheel: $(STAMP)  ## build dist/*.whl
+	rm -rf build dist
+	$(BIN)/python -m build --quiet --wheel --no-isolation --outdir dist
+
+wheel-test: wheel  ## install the wheel in an empty environment and test it without the source tree
+	$(BIN)/python infra/wheel_test.py dist/*.whl requirements.lock
+
+lock: $(STAMP)  ## recompute requirements.lock
+	$(BIN)/pip-compile --quiet --strip-extras --allow-unsafe --generate-hashes --no-emit-index-url \
+	  --no-emit-trusted-host --no-header --no-annotate --extra watch --extra docker --extra dev \
+	  --output-file requirements.lock pyproject.toml
+
+clean:  ## remove what was built, keep .venv
+	rm -rf build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+.PHONY: help setup demo check test verify bench wheel wheel-test lock clean

@@ -1,0 +1,1 @@
+"""What follows: pure functions over schemas. No I/O, clock, random, logging or environment."""

@@ -1,0 +1,217 @@
+"""What facts do besides moving a state: quantities, holds, invoices, duty. One function per kind.
+
+Each fills `changes` (fields of the accumulator) and returns None, or the code of the exception that
+the fact is; then nothing of what it filled in counts.
+"""
+
+from collections.abc import Callable
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from supplytwin.processors.standing import EXACT, ZERO, Accumulator, Fact, Happened, is_bounded
+from supplytwin.schemas.machines import LINE
+
+NEGATIVE, NOT_OPEN = "NEGATIVE_QUANTITY", "HOLD_NOT_OPEN"
+NO_INVOICE, MISMATCH, AMBIGUOUS = "INVOICE_NOT_OPEN", "QTY_MISMATCH", "AMBIGUOUS_LINE"
+BAD_QUANTITY, EXCURSION = "BAD_QUANTITY", "EXCURSION"
+
+Changes = dict[str, Any]
+
+
+def quantity(fact: Fact) -> Decimal:
+    qty: Decimal = fact.event.qty  # type: ignore[attr-defined]
+    return qty
+
+
+def _order(acc: Accumulator, fact: Fact, changes: Changes) -> str | None:
+    for line in fact.event.order_lines:  # type: ignore[attr-defined]
+        if line.line_id == fact.subject_id:
+            changes["ordered"] = line.qty
+    return None
+
+
+def _change(acc: Accumulator, fact: Fact, changes: Changes) -> str | None:
+    event: Any = fact.event
+    if event.field != "QTY":
+        return None
+    try:
+        ordered = Decimal(event.new)
+    except InvalidOperation:
+        return BAD_QUANTITY
+    if not is_bounded(ordered) or ordered < 0:
+        return BAD_QUANTITY
+    changes["ordered"] = ordered
+    return None
+
+
+def _deliver(acc: Accumulator, fact: Fact, changes: Changes) -> str | None:
+    changes["delivered"] = Happened(fact.event.event_time, fact.day)
+    changes["pieces"] = acc.pieces + (fact.event.pieces or 0)  # type: ignore[attr-defined]
+    return None
+
+
+def _receive(acc: Accumulator, fact: Fact, changes: Changes) -> str | None:
+    event: Any = fact.event
+    if fact.effect is not None and fact.effect.machine == LINE:
+        lines = {ref for ref in event.refs if ref.startswith("ORDER_LINE:")}
+        if event.subject_type == LINE:
+            lines.add(f"ORDER_LINE:{event.subject_id}")
+        named = event.line_id
+        if named != fact.subject_id and (named is not None or len(lines) > 1):
+            return AMBIGUOUS
+    changes["received"] = EXACT.add(acc.received, event.qty)
+    changes["on_hand"] = EXACT.add(acc.on_hand, event.qty)
+    return None
+
+
+def _reverse(acc: Accumulator, fact: Fact, changes: Changes) -> str | None:
+    qty = quantity(fact)
+    left = EXACT.subtract(acc.on_hand, qty)
+    if left < 0 or qty > acc.net_received:
+        return NEGATIVE
+    changes["reversed"] = EXACT.add(acc.reversed, qty)
+    changes["on_hand"] = left
+    return None
+
+
+def _adjust(acc: Accumulator, fact: Fact, changes: Changes) -> str | None:
+    left = EXACT.add(acc.on_hand, fact.event.delta)  # type: ignore[attr-defined]
+    if left < 0:
+        return NEGATIVE
+    changes["on_hand"] = left
+    return None
+
+
+def _count(acc: Accumulator, fact: Fact, changes: Changes) -> str | None:
+    counted: Decimal = fact.event.counted  # type: ignore[attr-defined]
+    return None if counted == acc.on_hand else MISMATCH
+
+
+def _reserve(acc: Accumulator, fact: Fact, changes: Changes) -> str | None:
+    reserved = EXACT.add(acc.reserved, quantity(fact))
+    if reserved > acc.on_hand:
+        return NEGATIVE
+    changes["reserved"] = reserved
+    return None
+
+
+def _unreserve(acc: Accumulator, fact: Fact, changes: Changes) -> str | None:
+    reserved = EXACT.subtract(acc.reserved, quantity(fact))
+    if reserved < 0:
+        return NEGATIVE
+    changes["reserved"] = reserved
+    return None
+
+
+def _dispatch(acc: Accumulator, fact: Fact, changes: Changes) -> str | None:
+    qty: Decimal | None = fact.event.qty  # type: ignore[attr-defined]
+    left = ZERO if qty is None else EXACT.subtract(acc.on_hand, qty)
+    if left < 0:
+        return NEGATIVE
+    changes["on_hand"] = left
+    changes["reserved"] = min(acc.reserved, left)
+    return None
+
+
+def _hold_id(event: Any) -> str:
+    if event.event_type.startswith("order."):
+        return f"{event.scope}:{event.hold_code}"
+    return f"{event.hold_id}"
+
+
+def _hold(acc: Accumulator, fact: Fact, changes: Changes) -> str | None:
+    changes["holds"] = acc.holds | {_hold_id(fact.event)}
+    return None
+
+
+def _unhold(acc: Accumulator, fact: Fact, changes: Changes) -> str | None:
+    hold = _hold_id(fact.event)
+    if hold not in acc.holds:
+        return NOT_OPEN
+    changes["holds"] = acc.holds - {hold}
+    return None
+
+
+def _invoice(acc: Accumulator, fact: Fact, changes: Changes) -> str | None:
+    changes["invoices"] = acc.invoices | {fact.event.invoice_id}  # type: ignore[attr-defined]
+    return None
+
+
+def _uninvoice(acc: Accumulator, fact: Fact, changes: Changes) -> str | None:
+    invoice: str = fact.event.invoice_id  # type: ignore[attr-defined]
+    if invoice not in acc.invoices:
+        return NO_INVOICE
+    changes["invoices"] = acc.invoices - {invoice}
+    return None
+
+
+def _assess(acc: Accumulator, fact: Fact, changes: Changes) -> str | None:
+    event: Any = fact.event
+    if event.basis == "BOND":
+        return None
+    due = EXACT.add(acc.assessed.get(event.currency, ZERO), event.amount)
+    changes["assessed"] = acc.assessed.set(event.currency, due)
+    return None
+
+
+def _pay(acc: Accumulator, fact: Fact, changes: Changes) -> str | None:
+    event: Any = fact.event
+    if event.basis == "BOND":
+        changes["bonded"] = True
+        return None
+    paid = EXACT.add(acc.paid.get(event.currency, ZERO), event.amount)
+    changes["paid"] = acc.paid.set(event.currency, paid)
+    return None
+
+
+def _revoke(acc: Accumulator, fact: Fact, changes: Changes) -> str | None:
+    changes["revoked"] = True
+    return None
+
+
+def _release(acc: Accumulator, fact: Fact, changes: Changes) -> str | None:
+    if "state" in changes:
+        changes["revoked"] = False
+    return None
+
+
+def _cancel(acc: Accumulator, fact: Fact, changes: Changes) -> str | None:
+    changes["previous"] = acc.state
+    return None
+
+
+def _reinstate(acc: Accumulator, fact: Fact, changes: Changes) -> str | None:
+    changes["previous"] = None
+    return None
+
+
+def _alert(acc: Accumulator, fact: Fact, changes: Changes) -> str | None:
+    event: Any = fact.event
+    if event.event_type == "shipment.exception":
+        return f"SHIPMENT_{event.exception_code}"
+    return None if event.alert is None else EXCURSION
+
+
+KINDS: dict[str, Callable[[Accumulator, Fact, Changes], str | None]] = {
+    "ORDER": _order,
+    "CHANGE": _change,
+    "DELIVER": _deliver,
+    "RECEIVE": _receive,
+    "REVERSE": _reverse,
+    "ADJUST": _adjust,
+    "COUNT": _count,
+    "RESERVE": _reserve,
+    "UNRESERVE": _unreserve,
+    "DISPATCH": _dispatch,
+    "HOLD": _hold,
+    "UNHOLD": _unhold,
+    "INVOICE": _invoice,
+    "UNINVOICE": _uninvoice,
+    "ASSESS": _assess,
+    "PAY": _pay,
+    "REVOKE": _revoke,
+    "RELEASE": _release,
+    "CANCEL": _cancel,
+    "REINSTATE": _reinstate,
+    "ALERT": _alert,
+}

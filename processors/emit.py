@@ -1,0 +1,77 @@
+"""Writes what one input did: journal entries, each with the derived records that it causes.
+
+Every derived record is placed: (chain_id, seq of its journal entry, index within that entry).
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec import Struct
+
+from supplytwin.processors import custody
+from supplytwin.schemas import avro, codec
+from supplytwin.schemas.flow import Input, Output, Record
+from supplytwin.schemas.records import JOURNAL, SETTLEMENT_EVENTS, SettlementEvent
+
+
+class Emitter:
+    """Collects the entries and outputs of one step of one chain; `head` moves with every entry."""
+
+    def __init__(
+        self, chain_id: str, head: custody.Head, *, fold_version: str, timeline: str, now: int
+    ) -> None:
+        self.chain_id = chain_id
+        self.head = head
+        self.now = now
+        self.entries: list[Output] = []
+        self.outputs: list[Output] = []
+        self.index = 0
+        self._fold_version = fold_version
+        self._timeline = timeline
+
+    def take(self, kind: str, item: Input) -> int:
+        """Write the entry of an accepted input; returns its seq."""
+        return self._entry(kind, item.record.value or b"", item.fingerprint, item.record)
+
+    def decide(self, transition: Mapping[str, Any]) -> SettlementEvent:
+        """Write a DECISION and its settlement event: one record, the same bytes in both."""
+        event = SettlementEvent(**self.common(seq=self.head.seq + 1, index=0), **transition)
+        value = codec.encode(SETTLEMENT_EVENTS, event)
+        self._entry("DECISION", value, avro.fingerprint_of(SETTLEMENT_EVENTS), None)
+        self.index = 1
+        self.outputs.append(Output(topic=SETTLEMENT_EVENTS, key=self.chain_id, value=value))
+        return event
+
+    def _entry(self, kind: str, body: bytes, fingerprint: int, record: Record | None) -> int:
+        self.head, value = custody.append(
+            self.head,
+            chain_id=self.chain_id,
+            kind=kind,
+            record=record,
+            fingerprint=fingerprint,
+            taken_at=self.now,
+            fold_version=self._fold_version,
+            timeline=self._timeline,
+            body=body,
+        )
+        self.index = 0
+        self.entries.append(Output(topic=JOURNAL, key=self.chain_id, value=value))
+        return self.head.seq
+
+    def derive(self, topic: str, struct: type[Struct], /, **fields: Any) -> None:
+        """One derived record of the entry written last."""
+        record = struct(**self.common(seq=self.head.seq, index=self.index), **fields)
+        self.index += 1
+        value = codec.encode(topic, record)
+        self.outputs.append(Output(topic=topic, key=self.chain_id, value=value))
+
+    def common(self, *, seq: int, index: int) -> dict[str, Any]:
+        """The fields that every derived record starts with."""
+        return {
+            "chain_id": self.chain_id,
+            "seq": seq,
+            "index": index,
+            "fold_version": self._fold_version,
+            "taken_at": self.now,
+            "timeline": self._timeline,
+        }

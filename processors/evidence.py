@@ -1,0 +1,220 @@
+"""Which facts count for a claim at a tick, and what its verdict rests on.
+
+A fact supports a claim when the version of its identity that counts now is ACTUAL, happened by the
+deadline (DAY precision: local dates, the deadline's in the terms' zone) and some qualifying version
+of that identity arrived by the close (deadline + grace). A supporting fact ahead of the tick counts
+from its own time on. A contrary one (hold, revocation, reversal) counts at once and has no
+deadline: it can only delay.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from typing import Any, Literal
+
+from msgspec import Struct
+
+from supplytwin.processors.facts import Identity, Slot, Version
+from supplytwin.schemas.events import Event
+from supplytwin.schemas.ids import Micros
+from supplytwin.schemas.localtime import day_start, happened_by, local_day
+from supplytwin.schemas.terms import ClaimTerms, Terms
+
+Value = Literal["TRUE", "FALSE", "UNKNOWN"]
+Test = Callable[[Event], bool]
+
+
+class Leaf(Struct, frozen=True, kw_only=True, gc=False):
+    """One part of the condition. `why` says in words what makes it true, or what it waits for."""
+
+    name: str
+    value: Value
+    why: str
+
+
+class Verdict(Struct, frozen=True, kw_only=True, gc=False):
+    """The condition of one claim at one tick."""
+
+    value: Value
+    evidence: tuple[str, ...]
+    """``source/event_id`` of every fact that it rests on: counting, contrary, withdrawn,
+    conflicted."""
+    evidence_hash: str
+    """Hex SHA-256 over their identities, revisions, content hashes and standing."""
+    adverse: tuple[Identity, ...]
+    """Conflicted identities, sorted."""
+    adverse_ids: tuple[str, ...]
+    """Of each of them ``source/event_id~`` and 8 hex digits of a hash over its contents: one more
+    content under the same identity is another adverse id."""
+    against: tuple[Identity, ...]
+    """Contrary or withdrawn identities."""
+    leaves: tuple[Leaf, ...]
+    wakes_at: int | None
+    """The first tick at which a fact that is still ahead will count."""
+
+
+def contents(slot: Slot) -> Iterator[Event]:
+    """Everything that was ever said under this identity."""
+    for version in slot.versions:
+        yield from version.contents
+
+
+def counts_from(event: Event) -> int:
+    """The first tick time at which `event` is not ahead."""
+    if event.time_precision == "DAY":
+        return day_start(local_day(event.event_time, event.event_tz), event.event_tz)
+    return event.event_time
+
+
+def quantity(event: Any) -> Decimal:
+    """The quantity of a receipt or of its reversal."""
+    qty: Decimal = event.qty
+    return qty
+
+
+class Scope:
+    """One evaluation: sorts facts, and collects what the verdict rests on. Lives for that call."""
+
+    def __init__(self, terms: Terms, claim: ClaimTerms, tick: int) -> None:
+        self.terms = terms
+        self.claim = claim
+        self.tick = tick
+        self.close: int = terms.close(claim)
+        self.rests_on: dict[Identity, tuple[Slot, str]] = {}
+        self.adverse: dict[Identity, str] = {}
+        self.against: set[Identity] = set()
+        self.ahead: list[int] = []
+        self._last_day = local_day(Micros(claim.deadline), terms.zone)
+
+    def in_time(self, event: Event) -> bool:
+        """Happened by the deadline, inclusive."""
+        if event.time_precision == "DAY":
+            return local_day(event.event_time, event.event_tz) <= self._last_day
+        return event.event_time <= self.claim.deadline
+
+    def supports(self, slot: Slot, test: Test) -> Version | None:
+        """The version of `slot` that counts for the claim now; one that is ahead is waited for."""
+        version = slot.effective
+        if version is None or not self._counts(slot, version, test):
+            return None
+        if not happened_by(version.event, self.tick):
+            self.ahead.append(counts_from(version.event))
+            return None
+        self._rest_on(slot, "counts")
+        return version
+
+    def revivable(self, slot: Slot, test: Test) -> bool:
+        """Whether a qualifying version of `slot` was in time and yet the identity does not count.
+
+        A conflicted version qualifies when one of its contents does. A fact that is in time and
+        still ahead of the tick is as good as revivable: nothing is lost yet.
+        """
+        version = slot.effective
+        if version is not None and self._counts(slot, version, test):
+            return not happened_by(version.event, self.tick)
+        if not any(self._was_in_time(slot, version, test) for version in slot.versions):
+            return False
+        self.against.add(slot.identity)
+        if slot.identity not in self.rests_on:
+            self._rest_on(slot, "withdrawn")
+        return True
+
+    def most(self, slot: Slot, test: Test) -> Decimal:
+        """The largest quantity of an in-time qualifying version: a revision may have lowered it."""
+        return max(
+            (
+                quantity(event)
+                for version in slot.versions
+                if version.arrival <= self.close
+                for event in version.contents
+                if self._qualifies(slot, event, test)
+            ),
+            default=Decimal(0),
+        )
+
+    def contradicts(self, slot: Slot) -> Version | None:
+        """The version of a contrary fact that counts: whenever it happened, even ahead."""
+        version = slot.effective
+        if version is None or version.event.classifier != "ACTUAL":
+            return None
+        self._rest_on(slot, "contrary")
+        self.against.add(slot.identity)
+        return version
+
+    def plain(self, slot: Slot, *, contrary: bool) -> bool:
+        """Whether a fact that neither supports nor contradicts by itself counts: it has no
+        deadline."""
+        version = slot.effective
+        if version is None or version.event.classifier != "ACTUAL":
+            return False
+        if not happened_by(version.event, self.tick):
+            self.ahead.append(counts_from(version.event))
+            return False
+        self._rest_on(slot, "counts")
+        if contrary:
+            self.against.add(slot.identity)
+        return True
+
+    def look_for_conflict(self, slot: Slot) -> None:
+        """A conflicted identity is adverse."""
+        if slot.conflicted:
+            hashes = hashlib.sha256(b"".join(slot.latest.hashes))
+            self.adverse[slot.identity] = f"{'/'.join(slot.identity)}~{hashes.hexdigest()[:8]}"
+            self._rest_on(slot, "conflicted")
+
+    def leaf(self, name: str, why: str, *, true: bool, revivable: bool) -> Leaf:
+        """The three-valued rule of every leaf (see `conditions`)."""
+        if true:
+            return Leaf(name=name, value="TRUE", why=why)
+        if self.tick <= self.close:
+            return Leaf(name=name, value="UNKNOWN", why=f"waits for {why}")
+        if revivable:
+            why = f"a proof is withdrawn or in conflict: {why}"
+            return Leaf(name=name, value="UNKNOWN", why=why)
+        return Leaf(name=name, value="FALSE", why=f"too late for {why}")
+
+    def verdict(self, leaves: tuple[Leaf, ...]) -> Verdict:
+        """The leaves combined by Kleene's `all`, with everything that they rest on."""
+        values = {leaf.value for leaf in leaves}
+        rests_on = [one for _, one in sorted(self.rests_on.items())]
+        return Verdict(
+            value="FALSE" if "FALSE" in values else "UNKNOWN" if "UNKNOWN" in values else "TRUE",
+            evidence=tuple(sorted("/".join(slot.identity) for slot, _ in rests_on)),
+            evidence_hash=_hash(rests_on),
+            adverse=tuple(sorted(self.adverse)),
+            adverse_ids=tuple(self.adverse[one] for one in sorted(self.adverse)),
+            against=tuple(sorted(self.against)),
+            leaves=leaves,
+            wakes_at=min(self.ahead, default=None),
+        )
+
+    def _rest_on(self, slot: Slot, standing: str) -> None:
+        self.rests_on[slot.identity] = (slot, standing)
+
+    def _counts(self, slot: Slot, version: Version, test: Test) -> bool:
+        if not self._qualifies(slot, version.event, test):
+            return False
+        return any(self._was_in_time(slot, one, test) for one in slot.versions)
+
+    def _was_in_time(self, slot: Slot, version: Version, test: Test) -> bool:
+        if version.arrival > self.close:
+            return False
+        return any(self._qualifies(slot, event, test) for event in version.contents)
+
+    def _qualifies(self, slot: Slot, event: Event, test: Test) -> bool:
+        """A bare retraction, or a correction that its source had no right to make, is no proof."""
+        if event.classifier != "ACTUAL" or event.correction_action == "RETRACT":
+            return False
+        if slot.unauthorised and event in slot.latest.contents:
+            return False
+        return test(event) and self.in_time(event)
+
+
+def _hash(rests_on: list[tuple[Slot, str]]) -> str:
+    digest = hashlib.sha256()
+    for slot, standing in rests_on:
+        latest = slot.latest
+        hashes = (one.hex() for one in latest.hashes)
+        parts = (*slot.identity, str(latest.revision), standing, *hashes)
+        digest.update("\0".join(parts).encode() + b"\n")
+    return digest.hexdigest()

@@ -1,0 +1,248 @@
+"""The lifecycle of one subject: facts in their order -> where it stands. Pure; one fact at a time.
+
+Only ACTUAL facts move a lifecycle, a milestone or a quantity; PLANNED and ESTIMATED arrivals set
+the schedule and the ETA. A fact that its machine does not allow becomes exactly one exception and
+leaves the lifecycle as it was. Contrary evidence still counts where money looks.
+"""
+
+from msgspec.structs import replace
+
+from supplytwin.processors.effects import KINDS, Changes, quantity
+from supplytwin.processors.standing import Accumulator, Fact, Problem, Reached, Scheduled
+from supplytwin.schemas import localtime
+from supplytwin.schemas.lifecycles import NONE, Effect
+from supplytwin.schemas.machines import DECLARATION, MACHINES, Machine
+
+ILLEGAL, AFTER_CLOSE = "ILLEGAL_TRANSITION", "AFTER_CLOSE"
+FREE, DUTY_OK = "FREE_TO_DELIVER", "DUTY_OK"
+_COUNTS_ANYWAY = ("REVERSE", "REVOKE")
+"""Contrary evidence that closes the gates even where its machine refuses the step."""
+
+
+def accumulate(machine: str, accumulator: Accumulator, fact: Fact) -> Accumulator:
+    """`accumulator` after `fact`, which sorts behind everything in it."""
+    changes: Changes = {}
+    flags = _flags(fact)
+    if not flags <= accumulator.flags:
+        changes["flags"] = accumulator.flags | flags
+    event = fact.event
+    if event.classifier != "ACTUAL":
+        _schedule(accumulator, fact, changes)
+        return replace(accumulator, **changes) if changes else accumulator
+    effect = fact.effect
+    if effect is None:
+        return replace(accumulator, **changes) if changes else accumulator
+    rules = MACHINES[machine]
+    done, problem = _apply(rules, accumulator, fact, effect)
+    changes.update(done)
+    if problem is not None:
+        _refuse(accumulator, fact, effect, problem, changes)
+    after = replace(accumulator, **changes) if changes else accumulator
+    if problem is None and after.pending:
+        after = _retry(rules, after, fact)
+    return _gates(after, fact) if machine == DECLARATION else after
+
+
+def _flags(fact: Fact) -> frozenset[str]:
+    return _FLAGS[
+        fact.event.time_precision == "DAY",
+        fact.event.event_tz == localtime.UNKNOWN_ZONE,
+        fact.implausible,
+    ]
+
+
+_FLAGS = {
+    (day, no_tz, implausible): frozenset(
+        name
+        for name, on in (
+            ("day_precision", day),
+            ("no_tz", no_tz),
+            ("implausible_time", implausible),
+        )
+        if on
+    )
+    for day in (False, True)
+    for no_tz in (False, True)
+    for implausible in (False, True)
+}
+
+
+def _schedule(acc: Accumulator, fact: Fact, changes: Changes) -> None:
+    event = fact.event
+    if event.event_type != "shipment.arrived" or fact.effect is None:
+        return
+    name = "planned" if event.classifier == "PLANNED" else "eta"
+    known: Scheduled | None = getattr(acc, name)
+    latest = (event.revision, event.source, event.event_id)
+    if known is None or latest > known.latest:
+        changes[name] = Scheduled(latest=latest, time=event.event_time, day=fact.day)
+
+
+# ---- one fact
+
+
+def _apply(
+    rules: Machine, acc: Accumulator, fact: Fact, effect: Effect
+) -> tuple[Changes, str | None]:
+    """All that `fact` does, and the code of the exception when it is refused."""
+    changes: Changes = {}
+    to = _destination(acc, fact, effect)
+    problem = None if to is None and effect.always else _move(rules, acc, fact, to, changes)
+    if problem is not None and effect.kind not in _COUNTS_ANYWAY:
+        return {}, problem
+    if effect.kind is not None:
+        refused = KINDS[effect.kind](acc, fact, changes)
+        if refused is not None:
+            return {}, refused
+    _mark(acc, fact, to, changes, allowed=problem is None)
+    return changes, problem
+
+
+def _destination(acc: Accumulator, fact: Fact, effect: Effect) -> str | None:
+    """Where the effect leads: part of a reversal leaves the state; a reinstatement restores one."""
+    if effect.kind == "REVERSE":
+        return effect.to if quantity(fact) >= acc.net_received else None
+    if effect.kind == "UNRESERVE":
+        return effect.to if quantity(fact) >= acc.reserved else None
+    if effect.kind == "REINSTATE":
+        return acc.previous or effect.to
+    return effect.to
+
+
+def _move(
+    rules: Machine, acc: Accumulator, fact: Fact, to: str | None, changes: Changes
+) -> str | None:
+    """Move the state if the machine allows it; the code of the exception if not."""
+    effect = fact.effect
+    assert effect is not None
+    state = acc.state or NONE
+    closed = state in rules.terminal
+    skipped: tuple[str, ...] = ()
+    if to is None:
+        allowed = stays = not closed or _one_day(acc, fact)
+    elif effect.leaves:
+        allowed, stays = state in effect.leaves, False
+        if state == NONE and not rules.born:
+            skipped = rules.path[:1]
+    else:
+        here, there = _position(rules, state), rules.path.index(to)
+        allowed = here < there and not closed
+        stays = state == to and effect.repeats and not closed
+        if allowed:
+            skipped = rules.path[here + 1 : there]
+        elif not stays and (there < here or state in rules.side):
+            stays = _one_day(acc, fact)
+    if stays:
+        if to in acc.inferred:
+            changes["inferred"] = acc.inferred - {to}
+        return None
+    if not allowed:
+        return AFTER_CLOSE if closed else ILLEGAL
+    if skipped or to in acc.inferred:
+        changes["inferred"] = (acc.inferred | frozenset(skipped)) - rules.optional - {to}
+    changes["state"] = to
+    changes["moved"] = (fact.day, fact.event.time_precision == "DAY")
+    return None
+
+
+def _position(rules: Machine, state: str) -> int:
+    """Where on its path a state stands; -1 = before the first."""
+    if state in rules.path:
+        return rules.path.index(state)
+    if state == NONE:
+        return 0 if rules.born else -1
+    onward = rules.side[state]
+    return -1 if onward is None else rules.path.index(onward)
+
+
+def _one_day(acc: Accumulator, fact: Fact) -> bool:
+    """Whether `fact` and the one that led to this state share a local date, one of DAY precision.
+
+    Their order within that date is unknown, so a step back between them is no exception.
+    """
+    if acc.moved is None:
+        return False
+    day, coarse = acc.moved
+    return (coarse or fact.event.time_precision == "DAY") and fact.day == day
+
+
+def _mark(acc: Accumulator, fact: Fact, to: str | None, changes: Changes, *, allowed: bool) -> None:
+    """Reach the effect's milestone, and take back those that it undoes."""
+    effect = fact.effect
+    assert effect is not None
+    milestones = acc.milestones
+    code = effect.milestone
+    if code is not None and allowed and code not in milestones:
+        milestones = milestones.set(code, _reached(fact))
+    if effect.undoes and to is not None:
+        for undone in effect.undoes:
+            if undone in milestones:
+                milestones = milestones.delete(undone)
+    if effect.kind == "UNINVOICE" and not changes["invoices"] and "INVOICED" in milestones:
+        milestones = milestones.delete("INVOICED")
+    if milestones is not acc.milestones:
+        changes["milestones"] = milestones
+
+
+def _reached(fact: Fact) -> Reached:
+    event = fact.event
+    return Reached(
+        source=event.source,
+        event_id=event.event_id,
+        event_time=event.event_time,
+        arrival=fact.arrival,
+    )
+
+
+def _problem(fact: Fact, code: str, reason: str) -> Problem:
+    event = fact.event
+    return Problem(
+        code=code,
+        reason=reason,
+        source=event.source,
+        event_id=event.event_id,
+        event_time=event.event_time,
+        arrival=fact.arrival,
+    )
+
+
+def _refuse(acc: Accumulator, fact: Fact, effect: Effect, code: str, changes: Changes) -> None:
+    """Record the one exception of a fact that is not allowed."""
+    reason = f"{fact.event.event_type} in state {acc.state or 'none'}"
+    changes["exceptions"] = (*acc.exceptions, _problem(fact, code, reason))
+    if code == AFTER_CLOSE:
+        changes["flags"] = changes.get("flags", acc.flags) | {"after_close"}
+    counted = effect.kind == "REVERSE" and "reversed" in changes
+    if effect.reverses and not counted:
+        day = fact.day
+        changes["pending"] = (*(p for p in acc.pending if p.day == day), fact)
+
+
+def _retry(rules: Machine, acc: Accumulator, fact: Fact) -> Accumulator:
+    """Let refused reversals follow `fact` when it is of their local date, one of DAY precision."""
+    coarse = fact.event.time_precision == "DAY"
+    for late in acc.pending:
+        if late.day != fact.day or not (coarse or late.event.time_precision == "DAY"):
+            continue
+        assert late.effect is not None
+        changes, problem = _apply(rules, acc, late, late.effect)
+        if problem is None:
+            key = (late.event.source, late.event.event_id)
+            changes["pending"] = tuple(p for p in acc.pending if p is not late)
+            changes["exceptions"] = tuple(
+                p for p in acc.exceptions if (p.source, p.event_id) != key
+            )
+            acc = replace(acc, **changes)
+    return acc
+
+
+def _gates(acc: Accumulator, fact: Fact) -> Accumulator:
+    """Reach or take back the milestones of a declaration that follow from several facts."""
+    milestones = acc.milestones
+    duty = acc.bonded or "DUTY_DUE" in milestones or bool(acc.paid)
+    for code, stands in ((DUTY_OK, duty and acc.duty_settled), (FREE, acc.free_to_deliver)):
+        if stands and code not in milestones:
+            milestones = milestones.set(code, _reached(fact))
+        elif not stands and code in milestones:
+            milestones = milestones.delete(code)
+    return acc if milestones is acc.milestones else replace(acc, milestones=milestones)

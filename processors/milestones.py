@@ -1,0 +1,179 @@
+"""What a change of the facts means to listeners: milestones and exceptions that came or went.
+
+Both are differences between what followed before and what follows now.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+
+from immutables import Map
+from msgspec import Struct
+
+from supplytwin.processors.consignment import CANCELLED
+from supplytwin.processors.facts import Slot
+from supplytwin.processors.standing import Problem, Reached, is_implausible
+from supplytwin.processors.subjects import Subject, SubjectKey
+from supplytwin.schemas.machines import LINE
+
+CONFLICT, UNAUTHORISED = "CONFLICT", "UNAUTHORISED_RETRACTION"
+IMPLAUSIBLE = "IMPLAUSIBLE_TIME"
+NO_LONGER = "no longer follows from the facts"
+
+Subjects = Map[SubjectKey, Subject]
+NOBODY = Subject()
+
+
+class MilestoneChange(Struct, frozen=True, kw_only=True, gc=False):
+    """A milestone was reached, rests on another fact than before, or (not `reached`) is gone."""
+
+    subject_type: str
+    subject_id: str
+    code: str
+    reached: bool
+    source: str
+    event_id: str
+    event_time: int
+    arrival: int
+    reason: str | None = None
+
+
+class ExceptionChange(Struct, frozen=True, kw_only=True, gc=False):
+    """An exception was opened, or (`open` false) is gone."""
+
+    subject_type: str
+    subject_id: str
+    code: str
+    open: bool
+    reason: str
+    source: str
+    event_id: str
+    event_time: int
+    arrival: int
+
+
+Moved = Sequence[tuple[SubjectKey, Subject, Subject]]
+"""Subjects as they were and as they are, sorted."""
+
+
+def milestone_changes(
+    before: Subjects, after: Subjects, moved: Moved
+) -> tuple[MilestoneChange, ...]:
+    """What was reached or lost by the subjects that moved, sorted by subject and code."""
+    changes: list[MilestoneChange] = []
+    for key, old, new in moved:
+        was, now = old.ordered.value.milestones, new.ordered.value.milestones
+        if was is now and old.tally is new.tally:
+            continue
+        had: Collection[str] = was
+        has: Collection[str] = now
+        if old.tally.codes or new.tally.codes:
+            had, has = old.codes, new.codes
+        for code in sorted({*had, *has}):
+            if code not in has:
+                changes.append(_change(key, code, _by(before, old, code), reached=False))
+            elif code not in had:
+                changes.append(_change(key, code, _by(after, new, code), reached=True))
+            elif code in now and now[code] is not was.get(code) and now[code] != was.get(code):
+                changes.append(_change(key, code, now[code], reached=True))
+    return tuple(changes)
+
+
+def _by(subjects: Subjects, subject: Subject, code: str) -> Reached:
+    """The fact that `code` rests on; of a consignment's lines the last one to reach it."""
+    own = subject.value.milestones.get(code)
+    if own is not None:
+        return own
+    lines = (subjects[key].value for key in subject.links if key.subject_type == LINE)
+    reached = [
+        line.milestones[code]
+        for line in lines
+        if code in line.milestones and line.state != CANCELLED
+    ]
+    return max(reached, key=lambda by: (by.event_time, by.source, by.event_id))
+
+
+def _change(key: SubjectKey, code: str, by: Reached, *, reached: bool) -> MilestoneChange:
+    return MilestoneChange(
+        subject_type=key.subject_type,
+        subject_id=key.subject_id,
+        code=code,
+        reached=reached,
+        source=by.source,
+        event_id=by.event_id,
+        event_time=by.event_time,
+        arrival=by.arrival,
+        reason=None if reached else NO_LONGER,
+    )
+
+
+def reported(slot: Slot) -> Iterator[tuple[SubjectKey, Problem]]:
+    """The exceptions that an identity is in itself, whatever its subject makes of it."""
+    latest = slot.latest
+    event = latest.event
+    if slot.conflicted:
+        reason = f"revision {latest.revision} came with {len(latest.hashes)} different contents"
+        yield _problem(slot, CONFLICT, reason)
+    elif slot.unauthorised and not slot.retracted:
+        reason = "corrects an event of another source or topic"
+        yield _problem(slot, UNAUTHORISED, reason)
+    elif slot.effective is not None and is_implausible(event, latest.arrival):
+        yield _problem(slot, IMPLAUSIBLE, "happened after it arrived")
+
+
+def _problem(slot: Slot, code: str, reason: str) -> tuple[SubjectKey, Problem]:
+    event = slot.latest.event
+    problem = Problem(
+        code=code,
+        reason=reason,
+        source=slot.identity.source,
+        event_id=slot.identity.event_id,
+        event_time=event.event_time,
+        arrival=slot.latest.arrival,
+    )
+    return SubjectKey(event.subject_type, event.subject_id), problem
+
+
+Found = dict[tuple[SubjectKey, str, str, str], Problem]
+
+
+def exception_changes(
+    moved: Moved, slots: Iterable[tuple[Slot | None, Slot]]
+) -> tuple[ExceptionChange, ...]:
+    """What opened or closed on the subjects that moved and the touched identities, sorted."""
+    gone: Found = {}
+    now: Found = {}
+    for key, old, new in moved:
+        was, has = old.ordered.value.exceptions, new.ordered.value.exceptions
+        if was is not has and (was or has):
+            gone |= {_id(key, problem): problem for problem in was}
+            now |= {_id(key, problem): problem for problem in has}
+    for before, after in slots:
+        if before is not None:
+            gone |= {_id(key, problem): problem for key, problem in reported(before)}
+        now |= {_id(key, problem): problem for key, problem in reported(after)}
+    if not gone and not now:
+        return ()
+    changes = []
+    for name in sorted(gone.keys() | now.keys()):
+        if name not in now:
+            changes.append(_exception(name[0], gone[name], is_open=False))
+        elif now[name] != gone.get(name):
+            changes.append(_exception(name[0], now[name], is_open=True))
+    return tuple(changes)
+
+
+def _id(key: SubjectKey, problem: Problem) -> tuple[SubjectKey, str, str, str]:
+    return key, problem.code, problem.source, problem.event_id
+
+
+def _exception(key: SubjectKey, problem: Problem, *, is_open: bool) -> ExceptionChange:
+    return ExceptionChange(
+        subject_type=key.subject_type,
+        subject_id=key.subject_id,
+        code=problem.code,
+        open=is_open,
+        reason=problem.reason if is_open else NO_LONGER,
+        source=problem.source,
+        event_id=problem.event_id,
+        event_time=problem.event_time,
+        arrival=problem.arrival,
+    )

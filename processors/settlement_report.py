@@ -1,0 +1,128 @@
+"""What a book says to the outside: its records, its canonical state, and why each claim waits."""
+
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import asdict
+
+from supplytwin.processors.conditions import Leaf, evaluate
+from supplytwin.processors.settlement_guards import Case, uncleared
+from supplytwin.processors.settlement_state import ABSORBING, PUBLIC, Book, Transition
+from supplytwin.processors.twin import Twin
+from supplytwin.schemas.localtime import local_date
+
+
+def event_fields(transition: Transition, cause: tuple[str, int] | None) -> dict[str, Any]:
+    """The transition as fields of its settlement.events record, without the common ones.
+
+    `cause` = the journal position (chain id, seq) of the input that caused it, None at a cut.
+    """
+    fields = asdict(transition)
+    for name in ("evidence_hash", "instructions", "alarms"):
+        del fields[name]
+    fields["cause_chain_id"], fields["cause_seq"] = (None, None) if cause is None else cause
+    return fields
+
+
+def canonical(book: Book) -> object:
+    """What every run over the same inputs agrees on, JSON-able; None without a contract."""
+    if book.terms is None:
+        return None
+    return {
+        settlement: {
+            "state": claim.state,
+            "amount_minor": claim.amount_minor,
+            "currency": claim.currency,
+            "basis": claim.basis,
+            "bookings": [
+                [key, one.amount_minor, one.currency] for key, one in sorted(claim.bookings.items())
+            ],
+            "returns": [[key, amount] for key, amount in sorted(claim.returns.items())],
+            "terms_version": book.terms.version,
+        }
+        for settlement, claim in sorted(book.claims.items())
+    }
+
+
+class Explanation(Struct, frozen=True, kw_only=True, gc=False):
+    """Where one claim stands and what it waits for; JSON-able."""
+
+    settlement_id: str
+    claim_id: str
+    tranche_id: str
+    consignment_id: str
+    state: str
+    public_state: str
+    amount_minor: int
+    currency: str
+    contract_state: str | None
+    waits_for: str
+    """In words; "" when the claim has ended."""
+    verdict: str
+    leaves: tuple[Leaf, ...]
+    evidence_ids: tuple[str, ...]
+    evidence_hash: str
+    """What a review that releases the claim must name."""
+    adverse_ids: tuple[str, ...]
+    """What a review that releases the claim has to clear."""
+
+
+def explain(book: Book, twin: Twin, at: int) -> tuple[Explanation, ...]:
+    """Every claim in the order of the terms, as of tick time `at`."""
+    terms = book.terms
+    if terms is None:
+        return ()
+    told = []
+    for settlement in book.order:
+        claim, promise = book.claims[settlement], book.promises[settlement]
+        verdict = evaluate(terms, promise, twin, at)
+        case = Case(book=book, terms=terms, promise=promise, claim=claim, at=at, verdict=verdict)
+        told.append(
+            Explanation(
+                settlement_id=settlement,
+                claim_id=claim.claim_id,
+                tranche_id=claim.tranche_id,
+                consignment_id=promise.consignment_id,
+                state=claim.state,
+                public_state=PUBLIC[claim.state],
+                amount_minor=claim.amount_minor,
+                currency=claim.currency,
+                contract_state=book.contract_state,
+                waits_for="" if claim.state in ABSORBING else _waits_for(case),
+                verdict=verdict.value,
+                leaves=verdict.leaves,
+                evidence_ids=verdict.evidence,
+                evidence_hash=verdict.evidence_hash,
+                adverse_ids=tuple(sorted(uncleared(case))),
+            )
+        )
+    return tuple(told)
+
+
+def _waits_for(case: Case) -> str:  # noqa: PLR0911  # one text for each state
+    claim, terms = case.claim, case.terms
+    assert case.verdict is not None
+    missing = "; ".join(
+        leaf.why.removeprefix("waits for ") for leaf in case.verdict.leaves if leaf.value != "TRUE"
+    )
+    match claim.state:
+        case "CREATED":
+            until = local_date(claim.funding_due, terms.zone)
+            return f"the rail to confirm the hold of the buyer's funds, until {until}"
+        case "RESERVED":
+            return missing or "the next cut"
+        case "MATCHED" | "APPROVED":
+            return missing or "the next cut, with a live hold"
+        case "INSTRUCTED" | "ACCEPTED":
+            return f"the rail to book the payment (attempt {claim.attempt})"
+        case "IN_DOUBT" if claim.recon_break:
+            return "people: the rail booked another amount or currency than was instructed"
+        case "IN_DOUBT":
+            return f"the rail to answer query {claim.query_no} (attempt {claim.attempt})"
+        case "CANCEL_PENDING":
+            return f"the rail to answer recall {claim.recall_no} (attempt {claim.attempt})"
+        case _:
+            adverse = ", ".join(sorted(uncleared(case)))
+            because = adverse or missing or (claim.origin or "").lower()
+            until = local_date(terms.long_stop, terms.zone)
+            return f"a review, until {until}: {because}"

@@ -1,0 +1,183 @@
+"""Where one subject stands: the accumulator of its facts, and a fact as it reaches a subject."""
+
+from decimal import Context, Decimal, Inexact, InvalidOperation
+from typing import NamedTuple
+
+from immutables import Map
+from msgspec import Struct
+
+from supplytwin.schemas import localtime
+from supplytwin.schemas.events import Event
+from supplytwin.schemas.ids import DAY_US
+from supplytwin.schemas.lifecycles import RANK, Effect, source_priority
+
+IMPLAUSIBLE_AFTER_US = 120_000_000
+"""An ACTUAL event further ahead of its arrival than this is implausible."""
+
+ZERO = Decimal(0)
+EXACT = Context(prec=80, traps=[Inexact, InvalidOperation])
+"""Sums must not depend on their order: no rounding, ever (`is_bounded` terms are exact)."""
+
+DIGITS_BEFORE, DIGITS_AFTER = 20, 18
+
+
+def is_bounded(amount: Decimal) -> bool:
+    """Whether sums of such amounts are exact: finite, < 1e20, at most 18 decimals."""
+    if not amount.is_finite():
+        return False
+    exponent = amount.as_tuple().exponent
+    assert isinstance(exponent, int)
+    return amount.adjusted() < DIGITS_BEFORE and exponent >= -DIGITS_AFTER
+
+
+Order = tuple[int, int, int, str, str]
+"""Floored event time, lifecycle rank, source priority, source, event id: a total order of facts."""
+
+
+class Fact(Struct, frozen=True, kw_only=True, gc=False):
+    """One effective version of one identity, as it reaches one subject."""
+
+    order: Order
+    event: Event
+    effect: Effect | None
+    subject_id: str
+    arrival: int
+    implausible: bool
+
+    @property
+    def day(self) -> int:
+        """Its local date, in days since 1970-01-01."""
+        if self.event.time_precision == "DAY":
+            return self.order[0] // DAY_US
+        return localtime.local_day(self.event.event_time, self.event.event_tz)
+
+
+def make_fact(event: Event, arrival: int, effect: Effect | None, subject_id: str) -> Fact:
+    """How `event`, first arrived at `arrival`, reaches a subject on which it has this effect."""
+    return Fact(
+        order=(
+            localtime.floor(event),
+            RANK[event.event_type],
+            source_priority(event.source),
+            event.source,
+            event.event_id,
+        ),
+        event=event,
+        effect=effect,
+        subject_id=subject_id,
+        arrival=arrival,
+        implausible=is_implausible(event, arrival),
+    )
+
+
+def is_implausible(event: Event, arrival: int) -> bool:
+    """ACTUAL, and ahead of its arrival: by over 120 s, at DAY precision by a later local date."""
+    if event.classifier != "ACTUAL" or event.event_time + DAY_US <= arrival:
+        return False
+    if event.time_precision == "DAY":
+        return not localtime.happened_by(event, arrival)
+    return event.event_time - arrival > IMPLAUSIBLE_AFTER_US
+
+
+class Reached(Struct, frozen=True, kw_only=True, gc=False):
+    """A milestone stands, by this fact."""
+
+    source: str
+    event_id: str
+    event_time: int
+    arrival: int
+
+
+class Problem(Struct, frozen=True, kw_only=True, gc=False):
+    """An exception that one fact is."""
+
+    code: str
+    reason: str
+    source: str
+    event_id: str
+    event_time: int
+    arrival: int
+
+
+class Scheduled(Struct, frozen=True, kw_only=True, gc=False):
+    """When something is to happen, by the latest revision that says so."""
+
+    latest: tuple[int, str, str]
+    """Revision, source, event id."""
+    time: int
+    day: int
+    """Local date, in days since 1970-01-01."""
+
+
+class Happened(NamedTuple):
+    time: int
+    day: int
+
+
+class Accumulator(Struct, frozen=True, kw_only=True, gc=False):
+    """Where a subject stands after some of its facts."""
+
+    state: str | None = None
+    inferred: frozenset[str] = frozenset()
+    """States that were skipped: they must have been passed, no fact says so."""
+    moved: tuple[int, bool] | None = None
+    """Local date of the fact that led to this state, and whether it has DAY precision."""
+    previous: str | None = None
+    """The state before CANCELLED."""
+    revoked: bool = False
+    """A release was taken back, or the declaration with it, and none was given since."""
+    holds: frozenset[str] = frozenset()
+    invoices: frozenset[str] = frozenset()
+    milestones: Map[str, Reached] = Map()
+    ordered: Decimal | None = None
+    received: Decimal = ZERO
+    reversed: Decimal = ZERO
+    on_hand: Decimal = ZERO
+    reserved: Decimal = ZERO
+    pieces: int = 0
+    assessed: Map[str, Decimal] = Map()
+    """Duty to pay, by currency; what stands on a bond is not in it."""
+    paid: Map[str, Decimal] = Map()
+    bonded: bool = False
+    planned: Scheduled | None = None
+    eta: Scheduled | None = None
+    delivered: Happened | None = None
+    flags: frozenset[str] = frozenset()
+    exceptions: tuple[Problem, ...] = ()
+    pending: tuple[Fact, ...] = ()
+    """Reversals that were refused and may yet follow something of their own local date."""
+
+    @property
+    def net_received(self) -> Decimal:
+        return EXACT.subtract(self.received, self.reversed)
+
+    @property
+    def duty_settled(self) -> bool:
+        """Paid >= assessed in every currency, or on a bond; nothing assessed = settled."""
+        return self.bonded or all(
+            self.paid.get(currency, ZERO) >= amount for currency, amount in self.assessed.items()
+        )
+
+    @property
+    def free_to_deliver(self) -> bool:
+        return (
+            self.state in ("RELEASED", "CLEARED")
+            and not self.holds
+            and not self.revoked
+            and self.duty_settled
+        )
+
+    @property
+    def delay_days(self) -> int | None:
+        """Local date of delivery minus that of the schedule, in days; positive = late."""
+        if self.delivered is None or self.planned is None:
+            return None
+        return self.delivered.day - self.planned.day
+
+    @property
+    def late(self) -> bool:
+        delay = self.delay_days
+        return delay is not None and delay > 0
+
+
+EMPTY = Accumulator()

@@ -1,0 +1,296 @@
+"""The live twin of one chain: a set of facts, and what follows from it for every subject.
+
+`take` is the one way in. What it reports is the difference between what followed before and what
+follows now, so that the reports follow the set and never the order of arrival.
+"""
+
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+
+from immutables import Map
+from msgspec import Struct
+from msgspec.structs import replace
+
+from supplytwin.processors import consignment, sequence
+from supplytwin.processors.facts import FactSet, Identity, Slot, Verdict, Version
+from supplytwin.processors.facts import insert as insert_fact
+from supplytwin.processors.milestones import (
+    NOBODY,
+    ExceptionChange,
+    MilestoneChange,
+    exception_changes,
+    milestone_changes,
+    reported,
+)
+from supplytwin.processors.standing import Accumulator, Fact, make_fact
+from supplytwin.processors.subjects import Subject, SubjectKey, canonical_subject
+from supplytwin.schemas import localtime
+from supplytwin.schemas.errors import Code, RecordError
+from supplytwin.schemas.events import SUBJECT_TYPES, Event
+from supplytwin.schemas.flow import Input
+from supplytwin.schemas.ids import HOUR_US
+from supplytwin.schemas.lifecycles import effect_on
+from supplytwin.schemas.machines import CONSIGNMENT, DECLARATION, LINE, MACHINES
+
+FOLDED = frozenset(name for name, rules in MACHINES.items() if rules.folded)
+LINKING = (LINE, DECLARATION)
+"""Their facts link them with the consignments that they refer to."""
+FUTURE_US = 48 * HOUR_US
+"""An ACTUAL event, or a revision, further ahead of its arrival than this is not taken."""
+
+
+class Twin(Struct, frozen=True, kw_only=True, gc=False):
+    facts: FactSet = FactSet()
+    subjects: Map[SubjectKey, Subject] = Map()
+
+
+EMPTY = Twin()
+
+
+class Taken(Struct, frozen=True, kw_only=True, gc=False):
+    """What taking one event did. `dirty`: every subject that it touched, sorted."""
+
+    twin: Twin
+    verdict: Verdict
+    dirty: tuple[SubjectKey, ...] = ()
+    milestones: tuple[MilestoneChange, ...] = ()
+    exceptions: tuple[ExceptionChange, ...] = ()
+
+
+# ---- what is not taken
+
+
+def check_arrival(event: Event, arrival: int) -> None:
+    """Raise RecordError(FUTURE) when an ACTUAL event or a revision is over 48 h ahead of `arrival`.
+
+    A DAY event counts from the start of its local date.
+    """
+    started = event.event_time
+    if event.time_precision == "DAY" and started - arrival > FUTURE_US:
+        day = localtime.local_day(event.event_time, event.event_tz)
+        started = localtime.day_start(day, event.event_tz)
+    if event.classifier == "ACTUAL" and started - arrival > FUTURE_US:
+        raise RecordError(Code.FUTURE, "event_time", "is more than 48 h ahead of its arrival")
+    if event.revision - arrival > FUTURE_US:
+        raise RecordError(Code.FUTURE, "revision", "is more than 48 h ahead of its arrival")
+
+
+# ---- which subjects an event reaches
+
+
+def reached_by(event: Event) -> tuple[SubjectKey, ...]:
+    """Its own subject first, then those that its refs name."""
+    ask = _few if len(event.refs) <= FEW else _keys
+    return ask(event.subject_type, event.subject_id, event.refs)
+
+
+def _keys(own_type: str, own_id: str, refs: tuple[str, ...]) -> tuple[SubjectKey, ...]:
+    keys = [SubjectKey(own_type, own_id)]
+    for ref in refs:
+        subject_type, _, subject_id = ref.partition(":")
+        if subject_type in SUBJECT_TYPES and subject_id:
+            keys.append(SubjectKey(subject_type, subject_id))
+    return tuple(dict.fromkeys(keys))
+
+
+FEW = 8
+"""Events with more refs than this are rare and may be large: they are not remembered."""
+_few = lru_cache(maxsize=8192)(_keys)
+
+
+def _fact_for(version: Version, key: SubjectKey) -> Fact | None:
+    """The version as a fact in the fold of this subject; None when it only links."""
+    if key.subject_type not in FOLDED:
+        return None
+    event = version.contents[0]
+    own = key == (event.subject_type, event.subject_id)
+    effect = effect_on(event, key.subject_type, is_subject=own)
+    if effect is None and not own:
+        return None
+    return make_fact(event, version.arrival, effect, key.subject_id)
+
+
+# ---- taking an event
+
+Work = dict[SubjectKey, Subject]
+
+
+def take(twin: Twin, item: Input) -> Taken:
+    """Add one event. Raises RecordError for what `check_arrival` refuses."""
+    event = item.message
+    assert isinstance(event, Event)
+    check_arrival(event, item.record.arrival)
+    inserted = insert_fact(twin.facts, item)
+    if inserted.verdict == "DUPLICATE":
+        return Taken(twin=twin, verdict="DUPLICATE")
+    slots = [
+        (twin.facts.slots.get(identity), inserted.facts.slots[identity])
+        for identity in inserted.touched
+    ]
+    work: Work = {}
+    _enrol(twin, work, event, inserted.touched[0])
+    for before, after in slots:
+        if before is not None:
+            for key in (*_spoken_of(before), *_spoken_of(after)):
+                work.setdefault(key, twin.subjects.get(key, NOBODY))
+        _exchange(twin, work, before, after)
+    _recount(twin, work)
+    dirty = tuple(sorted(work))
+    moved = [(key, twin.subjects.get(key, NOBODY), work[key]) for key in dirty]
+    after_all = Twin(facts=inserted.facts, subjects=twin.subjects.update(work))
+    return Taken(
+        twin=after_all,
+        verdict=inserted.verdict,
+        dirty=dirty,
+        milestones=milestone_changes(twin.subjects, after_all.subjects, moved),
+        exceptions=exception_changes(moved, slots),
+    )
+
+
+def _enrol(twin: Twin, work: Work, event: Event, identity: Identity) -> None:
+    """Remember on every subject that `event` reaches that this identity does."""
+    for key in reached_by(event):
+        subject = twin.subjects.get(key, NOBODY)
+        if identity not in subject.members:
+            subject = replace(subject, members=subject.members.set(identity, None))
+        work[key] = subject
+
+
+def _exchange(twin: Twin, work: Work, before: Slot | None, after: Slot) -> None:
+    """Put what counts of one identity now in the place of what counted before."""
+    old = None if before is None else before.effective
+    new = after.effective
+    if old is not new:
+        if old is not None:
+            _contribute(twin, work, old, -1)
+        if new is not None:
+            _contribute(twin, work, new, 1)
+    if before is not None and before.conflicted:
+        for key in _spoken_of(before):
+            subject = _of(twin, work, key)
+            work[key] = replace(subject, conflicts=subject.conflicts - {before.identity})
+    if after.conflicted:
+        for key in _spoken_of(after):
+            subject = _of(twin, work, key)
+            work[key] = replace(subject, conflicts=subject.conflicts | {after.identity})
+
+
+def _spoken_of(slot: Slot) -> Iterable[SubjectKey]:
+    return (key for event in slot.latest.contents for key in reached_by(event))
+
+
+def _of(twin: Twin, work: Work, key: SubjectKey) -> Subject:
+    subject = work.get(key)
+    return twin.subjects.get(key, NOBODY) if subject is None else subject
+
+
+def _contribute(twin: Twin, work: Work, version: Version, count: int) -> None:
+    """Add (`count` 1) or take away (-1) a version on every subject that it reaches."""
+    keys = reached_by(version.event)
+    own = keys[0]
+    links = own.subject_type in LINKING
+    for key in keys:
+        subject = _of(twin, work, key)
+        ordered, linked = subject.ordered, subject.links
+        fact = _fact_for(version, key)
+        if fact is not None:
+            change = sequence.insert if count > 0 else sequence.remove
+            ordered = change(key.subject_type, ordered, fact)
+        if links and key is not own and key.subject_type == CONSIGNMENT:
+            linked = _link(linked, own, count)
+            work[own] = replace(work[own], links=_link(work[own].links, key, count))
+        effective = subject.effective + count
+        work[key] = replace(subject, ordered=ordered, links=linked, effective=effective)
+
+
+def _link(links: Map[SubjectKey, int], other: SubjectKey, count: int) -> Map[SubjectKey, int]:
+    total = links.get(other, 0) + count
+    return links.set(other, total) if total else links.delete(other)
+
+
+def _recount(twin: Twin, work: Work) -> None:
+    """Carry what changed on order lines over to the consignments that they belong to."""
+    for key in [key for key in work if key.subject_type == LINE]:
+        before, after = twin.subjects.get(key, NOBODY), work[key]
+        old, new = before.ordered.value, after.ordered.value
+        if before.links is not after.links:
+            owners = dict.fromkeys((*before.links, *after.links))
+        elif old is not new:
+            owners = dict.fromkeys(after.links)
+        else:
+            continue
+        for owner in owners:
+            subject = _of(twin, work, owner)
+            tally = consignment.change(
+                subject.tally,
+                old if owner in before.links else None,
+                new if owner in after.links else None,
+            )
+            work[owner] = replace(subject, tally=tally)
+
+
+# ---- asking
+
+
+def subject(twin: Twin, subject_type: str, subject_id: str) -> Subject | None:
+    """What is known of one subject; its `.value` is what its own facts add up to."""
+    return twin.subjects.get(SubjectKey(subject_type, subject_id))
+
+
+def reaching(twin: Twin, subject_type: str, subject_id: str) -> tuple[Slot, ...]:
+    """Every slot, effective or not, any version of which has this subject or a ref to it."""
+    found = subject(twin, subject_type, subject_id)
+    if found is None:
+        return ()
+    return tuple(twin.facts.slots[identity] for identity in sorted(found.members))
+
+
+def fold(
+    subject_type: str, subject_id: str, slots: Sequence[Slot], tick: int | None = None
+) -> Accumulator:
+    """What the effective versions of `slots` add up to for a subject, folded from nothing.
+
+    With `tick`, ACTUAL facts ahead of it do not count, except contrary evidence, which is believed
+    at once. For a consignment: its own facts, without its lines.
+    """
+    key = SubjectKey(subject_type, subject_id)
+    facts = []
+    for slot in slots:
+        version = slot.effective
+        if version is None or key not in reached_by(version.event):
+            continue
+        fact = _fact_for(version, key)
+        if fact is not None and (tick is None or _counts_at(fact, tick)):
+            facts.append(fact)
+    return sequence.fold(subject_type, facts)
+
+
+def _counts_at(fact: Fact, tick: int) -> bool:
+    if fact.event.classifier != "ACTUAL" or (fact.effect is not None and fact.effect.adverse):
+        return True
+    return localtime.happened_by(fact.event, tick)
+
+
+def canonical(twin: Twin) -> object:
+    """The twin without its history: what two twins of one set of facts have in common, as JSON."""
+    slots = [slot for _, slot in sorted(twin.facts.slots.items())]
+    return {
+        "facts": [_canonical_slot(slot) for slot in slots],
+        "subjects": [
+            canonical_subject(key, subject)
+            for key, subject in sorted(twin.subjects.items(), key=lambda item: item[0])
+            if subject.effective or subject.conflicts
+        ],
+        "exceptions": sorted(
+            [*key, problem.code, problem.source, problem.event_id]
+            for slot in slots
+            for key, problem in reported(slot)
+        ),
+    }
+
+
+def _canonical_slot(slot: Slot) -> list[object]:
+    latest = slot.latest
+    known = latest.hashes[0].hex() if len(latest.hashes) == 1 else [h.hex() for h in latest.hashes]
+    standing = "CONFLICTED" if slot.conflicted else "RETRACTED" if slot.retracted else "LIVE"
+    return [*slot.identity, latest.revision, known, standing]

@@ -1,0 +1,67 @@
+"""Every error that this project raises on purpose.
+
+    SupplytwinError
+    ├── RecordError      one record is bad: it is quarantined with topic, partition, offset, field and reason
+    ├── TransientError   try the same call again, within one deadline
+    │   └── AbortError   abort the transaction, drop the overlay, rewind, try again
+    ├── FatalError       abort and leave the process (exit code 75): the supervisor starts a new one
+    └── UsageError       the user asked for something that cannot be: one line and the way out (exit code 2)
+
+A business refusal (a condition that is not met, a rejected payment) is an event, never an exception.
+"""
+
+from enum import StrEnum
+
+
+class Code(StrEnum):
+    """Why a record went to quarantine."""
+
+    UNKNOWN_SCHEMA = "UNKNOWN_SCHEMA"
+    """The wire header names no schema that we have, or there is none."""
+    MALFORMED = "MALFORMED"
+    """The bytes do not fit the schema: truncated, trailing bytes, garbage."""
+    MISPLACED = "MISPLACED"
+    """No key, a key that differs from the body's chain_id, or the wrong partition for the key."""
+    MISSING_FIELD = "MISSING_FIELD"
+    FOREIGN_FIELD = "FOREIGN_FIELD"
+    """A field that this event type does not have."""
+    BAD_VALUE = "BAD_VALUE"
+    """A value outside its list, range or pattern."""
+    FUTURE = "FUTURE"
+    """An ACTUAL event, or a revision, more than 48 h ahead of its arrival."""
+    TOO_LARGE = "TOO_LARGE"
+    """The journal entry that wraps it would not fit the journal's largest record."""
+    BAD_TERMS = "BAD_TERMS"
+    """A contract whose terms are not valid or do not add up."""
+    FOLD_ERROR = "FOLD_ERROR"
+    """The fold raised: a defect of ours. The record left no trace in the state."""
+
+
+class SupplytwinError(Exception):
+    """Base of all errors raised on purpose."""
+
+
+class RecordError(SupplytwinError):
+    """One record is bad. `field` is a dotted path ("" = the whole record); `reason` says what to do."""
+
+    def __init__(self, code: Code, field: str, reason: str) -> None:
+        super().__init__(f"{code}: {field or 'record'}: {reason}")
+        self.code = code
+        self.field = field
+        self.reason = reason
+
+
+class TransientError(SupplytwinError):
+    """May succeed when the same call is made again."""
+
+
+class AbortError(TransientError):
+    """The transaction cannot commit; abort it, drop what it stood for and read again."""
+
+
+class FatalError(SupplytwinError):
+    """This process cannot go on: exit 75."""
+
+
+class UsageError(SupplytwinError):
+    """What was asked cannot be done; the message says what to do instead."""

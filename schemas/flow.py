@@ -1,0 +1,73 @@
+"""What passes between the engine and a fold: records in, steps out. The engine knows nothing else."""
+
+from collections.abc import Sequence
+from enum import Enum
+from typing import Generic, TypeVar
+
+from msgspec import Struct
+
+Header = tuple[str, bytes | None]
+S = TypeVar("S")
+
+
+class Due(Enum):
+    """When a state wants a decision, if it is not a tick time."""
+
+    NEXT = "NEXT"
+    """At the next cut, whenever that is."""
+
+
+class Record(Struct, frozen=True, kw_only=True, gc=False):
+    """One Kafka record as it came. `arrival` = its timestamp, us UTC (LogAppendTime, or CreateTime when simulated)."""
+
+    topic: str
+    partition: int
+    offset: int
+    arrival: int
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[Header, ...] = ()
+
+
+class Input(Struct, frozen=True, kw_only=True, gc=False):
+    """A record that was understood: `message` is the decoded Struct, `key` its chain id.
+
+    `fingerprint` is the CRC-64-AVRO of the writer's schema; `content_hash` the SHA-256 of the message re-encoded
+    under the newest schema without wire header (32 bytes): the same content in two wire formats has one hash.
+    """
+
+    record: Record
+    key: str
+    message: Struct
+    fingerprint: int
+    content_hash: bytes
+
+
+class Message(Struct, frozen=True, kw_only=True, gc=False):
+    """What a feed sends: `body` to `topic` under `key`, recorded at `arrival` (us UTC, whole ms)."""
+
+    topic: str
+    key: str
+    arrival: int
+    body: Struct
+
+
+class Output(Struct, frozen=True, kw_only=True, gc=False):
+    """One record to produce, on the partition number of the task. `value` None = tombstone."""
+
+    topic: str
+    key: str
+    value: bytes | None
+    headers: tuple[Header, ...] = ()
+
+
+class Step(Struct, Generic[S], frozen=True, kw_only=True, gc=False):
+    """What one input or one decision did: the new state, journal entries and outputs in order.
+
+    No entries = nothing happened (a duplicate). `counts` names metrics to increment by one each.
+    """
+
+    state: S
+    entries: Sequence[Output] = ()
+    outputs: Sequence[Output] = ()
+    counts: Sequence[str] = ()

@@ -1,0 +1,90 @@
+"""Local dates: what day it was where something happened.
+
+Zones are `±hh:mm`, an IANA name, or `unknown` (read as UTC).
+"""
+
+import datetime as dt
+import re
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+from supplytwin.schemas.errors import Code, RecordError
+from supplytwin.schemas.events import Event
+from supplytwin.schemas.ids import DAY_US, SECOND_US, Micros
+
+UNKNOWN_ZONE = "unknown"
+_OFFSET = re.compile(r"([+-])(\d\d):([0-5]\d)")
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_EPOCH_ORDINAL = dt.date(1970, 1, 1).toordinal()
+_OFFSET_MAX_MIN = 18 * 60
+TIME_MIN = -62_000_000_000 * SECOND_US
+"""Year 5: earlier and later times have no local date in every zone."""
+TIME_MAX = 253_000_000_000 * SECOND_US
+"""Year 9987."""
+_GRAIN_US = {"MS": 1_000, "S": SECOND_US, "MIN": 60 * SECOND_US}
+
+
+@lru_cache(maxsize=4096)
+def zone(tz: str) -> int | ZoneInfo:
+    """A fixed offset in us, or the rules of a named zone. Raises RecordError for any other."""
+    if tz == UNKNOWN_ZONE:
+        return 0
+    match = _OFFSET.fullmatch(tz)
+    if match is not None:
+        minutes = int(match[2]) * 60 + int(match[3])
+        if minutes <= _OFFSET_MAX_MIN:
+            return (-minutes if match[1] == "-" else minutes) * 60 * SECOND_US
+    else:
+        try:
+            return ZoneInfo(tz)
+        except (KeyError, ValueError, OSError):
+            pass
+    raise RecordError(
+        Code.BAD_VALUE, "event_tz", f"{tz!r} is no ±hh:mm, no IANA zone and not 'unknown'"
+    )
+
+
+def check_time(micros: int, field: str = "event_time") -> None:
+    """Raise RecordError unless `micros` has a date in every zone."""
+    if not TIME_MIN <= micros <= TIME_MAX:
+        raise RecordError(Code.BAD_VALUE, field, f"{micros} us is outside the years 5 to 9987")
+
+
+def local_day(micros: int, tz: str) -> int:
+    """The local date at `micros`, in days since 1970-01-01. Raises RecordError for a bad zone."""
+    rules = zone(tz)
+    if isinstance(rules, int):
+        return (micros + rules) // DAY_US
+    check_time(micros)
+    moment = (_EPOCH + dt.timedelta(microseconds=micros)).astimezone(rules)
+    return moment.toordinal() - _EPOCH_ORDINAL
+
+
+def local_date(micros: int, tz: str) -> dt.date:
+    """The local date at `micros`. Raises RecordError for a bad zone or time."""
+    check_time(micros)
+    return dt.date.fromordinal(local_day(micros, tz) + _EPOCH_ORDINAL)
+
+
+def day_start(day: int, tz: str) -> Micros:
+    """The instant at which local day number `day` begins, us UTC."""
+    rules = zone(tz)
+    if isinstance(rules, int):
+        return Micros(day * DAY_US - rules)
+    date = dt.date.fromordinal(day + _EPOCH_ORDINAL)
+    start = dt.datetime(date.year, date.month, date.day, tzinfo=rules)
+    return Micros((start - _EPOCH) // dt.timedelta(microseconds=1))
+
+
+def floor(event: Event) -> int:
+    """event_time floored to its precision, us; DAY = 00:00 of the local date taken as UTC."""
+    if event.time_precision == "DAY":
+        return local_day(event.event_time, event.event_tz) * DAY_US
+    return event.event_time // _GRAIN_US[event.time_precision] * _GRAIN_US[event.time_precision]
+
+
+def happened_by(event: Event, moment: int) -> bool:
+    """Whether `event` is not ahead of `moment`, us; a DAY event only by a later local date."""
+    if event.time_precision == "DAY":
+        return local_day(event.event_time, event.event_tz) <= local_day(moment, event.event_tz)
+    return event.event_time <= moment

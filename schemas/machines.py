@@ -1,0 +1,106 @@
+"""The lifecycles, as data: one machine per subject type.
+
+A machine is a path of states that events move along, with a few states beside it.
+"""
+
+from collections.abc import Mapping
+
+from msgspec import Struct
+
+LINE, DECLARATION, LOT, CONSIGNMENT = "ORDER_LINE", "DECLARATION", "LOT", "CONSIGNMENT"
+LEG, TRIP, TITLE = "LEG", "EQUIPMENT_TRIP", "WAREHOUSE_RECEIPT"
+
+
+class Machine(Struct, frozen=True, kw_only=True):
+    """The states of one subject type."""
+
+    name: str
+    path: tuple[str, ...]
+    """The states in the order in which they are reached."""
+    side: Mapping[str, str | None] = {}
+    """States beside the path -> the path state where they go on (None: before the first)."""
+    optional: frozenset[str] = frozenset()
+    """Path states that may be left out without being inferred."""
+    terminal: frozenset[str] = frozenset()
+    born: bool = False
+    """The first state of the path is where a subject stands before any event."""
+    folded: bool = False
+    """Whether the twin keeps this lifecycle in this version."""
+
+    @property
+    def states(self) -> tuple[str, ...]:
+        return (*self.path, *self.side)
+
+
+_LINE_PATH = (
+    "PLACED", "CONFIRMED", "READY", "SHIPPED", "DELIVERED", "RECEIVED", "ACCEPTED", "CLOSED",
+)  # fmt: skip
+
+MACHINES: dict[str, Machine] = {
+    machine.name: machine
+    for machine in (
+        Machine(
+            name=LINE,
+            path=_LINE_PATH,
+            side={"CANCELLED": None},
+            terminal=frozenset(("CLOSED", "CANCELLED")),
+            folded=True,
+        ),
+        Machine(
+            name=DECLARATION,
+            path=("FILED", "ACCEPTED", "SELECTED", "EXAMINED", "RELEASED", "CLEARED"),
+            side={"REJECTED": None, "REVOKED": "FILED", "CANCELLED": None},
+            optional=frozenset(("SELECTED", "EXAMINED")),
+            terminal=frozenset(("CLEARED", "CANCELLED")),
+            folded=True,
+        ),
+        Machine(
+            name=LOT,
+            path=(
+                "EXPECTED",
+                "RECEIVED",
+                "QC_HOLD",
+                "AVAILABLE",
+                "RESERVED",
+                "PICKED",
+                "DISPATCHED",
+                "CLOSED",
+            ),
+            optional=frozenset(("QC_HOLD",)),
+            terminal=frozenset(("CLOSED",)),
+            born=True,
+            folded=True,
+        ),
+        Machine(name=CONSIGNMENT, path=_LINE_PATH, side={"CANCELLED": None}, folded=True),
+        Machine(
+            name=LEG,
+            path=("PLANNED", "LOADING", "DEPARTED", "ARRIVED", "DISCHARGED", "CLOSED"),
+            side={"CANCELLED": None, "OMITTED": None},
+            terminal=frozenset(("CLOSED", "CANCELLED", "OMITTED")),
+            born=True,
+        ),
+        Machine(
+            name=TRIP,
+            path=(
+                "EMPTY_OUT",
+                "STUFFED",
+                "GATED_IN",
+                "ON_BOARD",
+                "DISCHARGED",
+                "AVAILABLE",
+                "GATED_OUT",
+                "STRIPPED",
+                "EMPTY_RETURNED",
+            ),
+            side={"UNAVAILABLE": "DISCHARGED"},
+            terminal=frozenset(("EMPTY_RETURNED",)),
+        ),
+        Machine(
+            name=TITLE,
+            path=("ISSUED", "PLEDGED", "TRANSFERRED"),
+            side={"CANCELLED": None},
+            optional=frozenset(("PLEDGED",)),
+            terminal=frozenset(("CANCELLED",)),
+        ),
+    )
+}

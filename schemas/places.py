@@ -1,0 +1,54 @@
+"""Where the places of the SCMS feed are: WGS-84 degrees, from GeoNames (origin: `schemas/DATA.md`)."""
+
+import csv
+import importlib.resources
+from collections.abc import Mapping
+from decimal import Decimal
+from functools import cache
+
+from geographiclib.geodesic import Geodesic
+from msgspec import Struct
+
+GEODESIC = "WGS-84 geodesic (Karney), geographiclib"
+"""How great-circle distances are computed."""
+_METRE = Decimal("0.001")
+
+
+class Place(Struct, frozen=True, kw_only=True, gc=False):
+    """A named place. Two names with one `geonames_id` are one place."""
+
+    name: str
+    city: str
+    country: str
+    """ISO 3166-1 alpha-2."""
+    lat: Decimal
+    lon: Decimal
+    geonames_id: int
+    basis: str
+    """Why this city stands for the name."""
+
+
+@cache
+def table() -> Mapping[str, Place]:
+    """Every place by its name in the feed."""
+    text = importlib.resources.files("supplytwin.schemas").joinpath("places.csv").read_text("utf-8")
+    return {
+        row["name"]: Place(
+            name=row["name"],
+            city=row["city"],
+            country=row["country"],
+            lat=Decimal(row["lat"]),
+            lon=Decimal(row["lon"]),
+            geonames_id=int(row["geonames_id"]),
+            basis=row["basis"],
+        )
+        for row in csv.DictReader(text.splitlines())
+    }
+
+
+@cache
+def distance_km(lat1: Decimal, lon1: Decimal, lat2: Decimal, lon2: Decimal) -> Decimal:
+    """Great-circle distance between two points in km, to the metre: the last bits of a double
+    are not the same on every machine, a metre is."""
+    line = Geodesic.WGS84.Inverse(float(lat1), float(lon1), float(lat2), float(lon2))
+    return (Decimal(line["s12"]) / 1000).quantize(_METRE)

@@ -1,0 +1,323 @@
+"""Records of schema version 1 other than supply events: inputs, the journal, and everything derived.
+
+Field order is wire order. Derived records are flat and start with the common fields; (chain_id, seq, index) is
+unique over all derived topics and gap-detectable.
+"""
+
+from msgspec import Struct
+
+from supplytwin.schemas.flow import Header
+from supplytwin.schemas.ids import Micros
+
+CONTRACTS, RECEIPTS, REVIEWS = "settlement.contracts", "settlement.receipts", "settlement.reviews"
+CONTROL = "control"
+JOURNAL, STATE = "twin.journal", "twin.state"
+MILESTONES, EXCEPTIONS = "twin.milestones", "twin.exceptions"
+FOOTPRINTS, LEGS = "carbon.footprints", "carbon.legs"
+SETTLEMENT_EVENTS, INSTRUCTIONS = "settlement.events", "settlement.instructions"
+QUARANTINE = "quarantine"
+
+ORDERED_INPUTS = (CONTRACTS, RECEIPTS, REVIEWS)
+
+# ---- ordered inputs
+
+
+class Signature(Struct, frozen=True, kw_only=True, gc=False):
+    party: str
+    kid: str
+    alg: str
+    sig: bytes
+
+
+class Contract(Struct, frozen=True, kw_only=True, gc=False):
+    """Signed terms. `terms` = canonical JSON (`schemas.terms.encode`), `terms_hash` = its SHA-256 in hex."""
+
+    input_id: str
+    source: str
+    chain_id: str
+    contract_id: str
+    version: int
+    terms: bytes
+    terms_hash: str
+    signatures: tuple[Signature, ...] = ()
+
+
+class Receipt(Struct, frozen=True, kw_only=True, gc=False):
+    """The rail's answer to one instruction. `kind` is the instruction's kind; rail_status per kind:
+
+    RESERVE: CONFIRMED | REFUSED · PAY and QUERY: ACTC ACCP ACSP ACWC PDNG | ACSC | RJCT | NOT_FOUND | BOOKED |
+    RETURNED · RELEASE: RELEASED | FAILED · RECALL: CNCL | RJCR | NOOR (no original received).
+    """
+
+    input_id: str
+    source: str
+    chain_id: str
+    contract_id: str
+    settlement_id: str
+    kind: str
+    instruction_no: int
+    attempt: int
+    hold_no: int
+    recall_no: int
+    query_no: int
+    rail_status: str
+    rail_time: Micros
+    amount_minor: int | None = None
+    currency: str | None = None
+    entry_id: str | None = None
+    return_id: str | None = None
+    hold_expires: Micros | None = None
+    rail_reason: str | None = None
+
+
+class Review(Struct, frozen=True, kw_only=True, gc=False):
+    """A human act on a claim: verdict RELEASE | REJECT | HOLD | CANCEL (mutual cancel) | RECALL."""
+
+    input_id: str
+    source: str
+    chain_id: str
+    contract_id: str
+    settlement_id: str
+    verdict: str
+    reviewer: str
+    role: str
+    reason: str
+    evidence_hash: str | None = None
+    cleared_ids: tuple[str, ...] = ()
+
+
+class Control(Struct, frozen=True, kw_only=True, gc=False):
+    """kind TICK | BREAKER | POLICY | KEY | META, written to every partition in one transaction."""
+
+    input_id: str
+    kind: str
+    tick_time: Micros
+    timeline: str
+    body: bytes = b""
+
+
+# ---- the journal
+
+
+class JournalEntry(Struct, frozen=True, kw_only=True, gc=False):
+    """One entry of twin.journal. kind FACT | INPUT | DECISION | CONTROL | CLOSED; source_* null for a DECISION.
+
+    `body` = the input record's value bytes as they came, wire header included; for a DECISION the value bytes of its
+    settlement.events record. `hash` = SHA-256 of the entry's Avro body before it (no wire header), 32 bytes.
+    """
+
+    chain_id: str
+    seq: int
+    kind: str
+    source_topic: str | None
+    source_partition: int | None
+    source_offset: int | None
+    arrival: Micros | None
+    taken_at: Micros
+    fold_version: str
+    timeline: str
+    body_fingerprint: bytes
+    """8 bytes, CRC-64-AVRO little-endian as in the single-object header."""
+    headers: tuple[Header, ...]
+    body: bytes
+    prev_hash: bytes
+    hash: bytes
+
+
+# ---- derived
+
+
+class Derived(Struct, frozen=True, kw_only=True, gc=False):
+    """The common fields: of which chain, caused by which journal entry, the how-manieth record of it."""
+
+    chain_id: str
+    seq: int
+    index: int
+    fold_version: str
+    taken_at: Micros
+    timeline: str
+
+
+class StateRecord(Derived):
+    """Latest state of one subject; key = chain_id|subject_type|subject_id, compacted."""
+
+    subject_type: str
+    subject_id: str
+    lifecycle: str | None
+    milestones: tuple[str, ...]
+    flags: tuple[str, ...]
+    holds_open: int
+    state_hash: str
+    """Hex SHA-256 of the canonical state of this subject."""
+    planned_time: Micros | None = None
+    eta: Micros | None = None
+    actual_time: Micros | None = None
+    delay_days: int | None = None
+    """Local date of delivery minus local date of the schedule; positive = late."""
+    qty_ordered: str | None = None
+    qty_received: str | None = None
+    exposure_minor: int | None = None
+    currency: str | None = None
+    co2e_kg: str | None = None
+    attributes: tuple[str, ...] = ()
+    """``name=value`` facts of the subject that lanes are cut by: mode, from, to, consignment."""
+
+
+class Milestone(Derived):
+    """A milestone of a subject was reached, or is no longer (`reached` false)."""
+
+    subject_type: str
+    subject_id: str
+    code: str
+    reached: bool
+    source: str
+    event_id: str
+    event_time: Micros
+    arrival: Micros
+    reason: str | None = None
+
+
+class ExceptionRecord(Derived):
+    """Something is wrong with a subject (`open` true), or no longer is."""
+
+    subject_type: str
+    subject_id: str
+    code: str
+    open: bool
+    reason: str
+    source: str | None = None
+    event_id: str | None = None
+    event_time: Micros | None = None
+    arrival: Micros | None = None
+
+
+class Footprint(Derived):
+    """Footprint of one consignment, one version. Amounts are decimals; null = could not be computed (see missing)."""
+
+    consignment_id: str
+    version: int
+    previous_version: int | None
+    complete: bool
+    input_hash: str
+    pack: str
+    pack_version: str
+    method: str
+    co2e_wtw_kg: str | None = None
+    co2e_wtt_kg: str | None = None
+    co2e_ttw_kg: str | None = None
+    activity_tkm: str | None = None
+    intensity_kg_per_tkm: str | None = None
+    data_type: str | None = None
+    missing: tuple[str, ...] = ()
+    """``CODE:what`` for each input that is missing, e.g. MASS_UNKNOWN, MODE_UNKNOWN, MULTI_ORIGIN, PLACE_UNKNOWN."""
+
+
+class Leg(Derived):
+    """One transport chain element of a footprint."""
+
+    consignment_id: str
+    tce_id: str
+    version: int
+    mode: str
+    from_place: str
+    to_place: str
+    mass_kg: str
+    distance_km: str
+    distance_basis: str
+    daf: str
+    factor_id: str
+    pack: str
+    pack_version: str
+    co2e_wtw_kg: str
+    co2e_wtt_kg: str
+    co2e_ttw_kg: str
+    activity_tkm: str
+
+
+class SettlementEvent(Derived):
+    """One transition of one claim; the DECISION's body is this record, same bytes.
+
+    `seq` = the DECISION's seq; cause_chain_id/cause_seq = the journal position that caused it (null at a cut).
+    """
+
+    contract_id: str
+    contract_seq: int
+    settlement_id: str
+    tranche_id: str
+    claim_id: str
+    row: int
+    from_state: str
+    to_state: str
+    public_state: str
+    cause_chain_id: str | None
+    cause_seq: int | None
+    tick_time: Micros
+    rule_version: str
+    verdict: str | None
+    """TRUE | FALSE | UNKNOWN of the claim's condition when it was evaluated."""
+    evidence_ids: tuple[str, ...]
+    """``source/event_id`` of each fact that the verdict rests on, sorted."""
+    amount_minor: int
+    currency: str
+    postings: tuple[str, ...]
+    """``account;signed minor units``: two per movement, sum zero. Accounts: buyer, reserved, in_flight, seller."""
+    reason: str
+
+
+class Instruction(Derived):
+    """What the rail is told. kind RESERVE | PAY | RELEASE | RECALL | QUERY; instruction_no gap-free per settlement."""
+
+    instruction_id: str
+    instruction_no: int
+    settlement_id: str
+    contract_id: str
+    tranche_id: str
+    claim_id: str
+    kind: str
+    attempt: int
+    hold_no: int
+    recall_no: int
+    query_no: int
+    amount_minor: int
+    currency: str
+    exponent: int
+    debtor: str
+    creditor: str
+    hold_until: Micros
+    end_to_end_id: str
+    uetr: str
+
+
+class Quarantined(Struct, frozen=True, kw_only=True, gc=False):
+    """A record that was not taken. Identity (topic, partition, offset); `body` null when too large to keep."""
+
+    topic: str
+    partition: int
+    offset: int
+    arrival: Micros
+    key: bytes | None
+    code: str
+    field: str
+    reason: str
+    headers: tuple[Header, ...]
+    body: bytes | None
+    body_sha256: str
+    size: int
+
+
+SCHEMAS: dict[str, type[Struct]] = {
+    CONTRACTS: Contract,
+    RECEIPTS: Receipt,
+    REVIEWS: Review,
+    CONTROL: Control,
+    JOURNAL: JournalEntry,
+    STATE: StateRecord,
+    MILESTONES: Milestone,
+    EXCEPTIONS: ExceptionRecord,
+    FOOTPRINTS: Footprint,
+    LEGS: Leg,
+    SETTLEMENT_EVENTS: SettlementEvent,
+    INSTRUCTIONS: Instruction,
+    QUARANTINE: Quarantined,
+}
+"""Topic -> the Struct of its one schema (supply topics: `schemas.events`)."""

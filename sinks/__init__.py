@@ -1,0 +1,1 @@
+"""Where results land: DuckDB and the payment rail. Never sees Kafka."""

@@ -1,0 +1,68 @@
+"""The command `supplytwin`: one line of error with the way out, exit codes that mean something.
+
+0 = done · 1 = a check found something (doctor, topics check, a broken hash) · 2 = cannot be done as
+asked · 75 = temporary failure, start me again.
+"""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from supplytwin.schemas.errors import FatalError, RecordError, TransientError, UsageError
+from supplytwin.streams import cli_feed, cli_look, cli_run
+from supplytwin.streams.children import RESTART
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="An event-streaming digital twin of supply chains.",
+)
+
+
+@app.callback()
+def common(
+    context: typer.Context,
+    config: Annotated[
+        Path | None,
+        typer.Option(help="Settings file (default: ./supplytwin.toml if there is one)."),
+    ] = None,
+    debug: Annotated[bool, typer.Option(help="Show tracebacks.")] = False,
+) -> None:
+    """Options of every command."""
+    context.obj = cli_run.Context(config=config, debug=debug)
+
+
+cli_run.add(app)
+cli_feed.add(app)
+cli_look.add(app)
+
+
+def main() -> None:
+    """Entry point: runs the app and turns our errors into one line and an exit code."""
+    debug = "--debug" in sys.argv or bool(os.environ.get("SUPPLYTWIN_DEBUG"))
+    try:
+        app()
+    except (UsageError, RecordError) as error:
+        code, text = 2, str(error)
+        failure: BaseException = error
+    except (FatalError, TransientError) as error:
+        code, text, failure = RESTART, str(error), error
+    except KeyboardInterrupt as error:
+        code, text, failure = 130, "interrupted", error
+    except OSError as error:
+        code, text, failure = 2, f"{error.filename or 'system'}: {error.strerror or error}", error
+    else:
+        return
+    if debug:
+        raise failure
+    Console(stderr=True, highlight=False, soft_wrap=True).print(f"error: {text}", markup=False)
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

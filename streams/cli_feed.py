@@ -1,0 +1,168 @@
+"""Commands that feed: real deliveries, simulated chains; and the demo that does everything at once."""
+
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from supplytwin.processors import scms as scms_timeline
+from supplytwin.processors import simulate as simulated_chains
+from supplytwin.schemas import scms as scms_file
+from supplytwin.schemas.errors import UsageError
+from supplytwin.schemas.ids import DAY_US, HOUR_US, SECOND_US
+from supplytwin.streams import demo as demo_run
+from supplytwin.streams import topics
+from supplytwin.streams.cli_run import AsJson, connect, emit_json, err, out
+from supplytwin.streams.conductor import Conductor, send
+from supplytwin.streams.show import iso
+
+_UNITS = {"d": DAY_US, "h": HOUR_US, "m": 60 * SECOND_US, "s": SECOND_US}
+feed_app = typer.Typer(no_args_is_help=True, help="Sources of events.")
+
+
+def add(app: typer.Typer) -> None:
+    """Register the commands of this module."""
+    app.add_typer(feed_app, name="feed")
+    app.command()(demo)
+
+
+def interval(text: str) -> int:
+    """`7d`, `12h`, `30m`, `10s` in us. Raises UsageError for anything else."""
+    number, unit = text[:-1], text[-1:]
+    if not number.isdecimal() or int(number) < 1 or unit not in _UNITS:
+        raise UsageError(f"--tick {text!r}: give a number and d, h, m or s, e.g. 7d")
+    return int(number) * _UNITS[unit]
+
+
+def bar(quiet: bool) -> Progress:
+    """A progress bar on standard error, so that standard output stays clean."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=err,
+        disable=quiet,
+    )
+
+
+Tick = Annotated[str, typer.Option("--tick", help="Interval of the feed's own ticks, e.g. 7d.")]
+
+
+@feed_app.command("scms")
+def feed_scms(
+    context: typer.Context,
+    path: Annotated[Path | None, typer.Argument(help="CSV (default: the one shipped).")] = None,
+    tick: Tick = "7d",
+    chains: Annotated[int | None, typer.Option(help="Only the first N purchase orders.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Play the SCMS deliveries on their own, conducted timeline (needs a simulated deployment)."""
+    every = interval(tick)
+    _, chosen = connect(context)
+    try:
+        meta = topics.require_meta(chosen.broker)
+        if not meta.simulated:
+            raise UsageError(
+                "this deployment runs on wall-clock time: a feed with its own timeline needs one "
+                "that was initialised with [time] simulated = true"
+            )
+        rows = scms_file.read(path)
+        messages = scms_timeline.timeline(demo_run.first_chains(rows, chains))
+        total = len(messages)
+        conductor = Conductor(chosen.broker, partitions=meta.partitions, timeline=meta.timeline)
+        with bar(as_json) as progress:
+            task = progress.add_task("deliveries", total=total)
+
+            def moved(sent: int, at: int) -> None:
+                day = (iso(at) or "")[:10]
+                progress.update(task, completed=sent, description=f"deliveries until {day}")
+
+            played = conductor.play(messages, every, moved)
+    finally:
+        chosen.close()
+    if as_json:
+        emit_json(played)
+        return
+    out.print(f"{played.records} records in {played.rounds} rounds, until {iso(played.last_tick)}")
+    for one in played.open_claims:
+        out.print(f"open: {one.chain_id} {one.claim_id} is {one.state}: {one.reason}")
+
+
+@feed_app.command("simulate")
+def feed_simulate(
+    context: typer.Context,
+    chains: Annotated[int, typer.Option(min=1, help="How many chains.")],
+    seed: Annotated[int, typer.Option(help="Same seed, same events.")] = 1,
+    facts_per_chain: Annotated[int, typer.Option(min=10)] = 20,
+    late: Annotated[float, typer.Option(min=0, max=1, help="Share that arrives late.")] = 0.15,
+    duplicates: Annotated[float, typer.Option(min=0, max=1)] = 0.0,
+    corrections: Annotated[float, typer.Option(min=0, max=1)] = 0.0,
+    revocations: Annotated[float, typer.Option(min=0, max=1)] = 0.0,
+    ledger: Annotated[Path, typer.Option(help="Where to write what must be true.")] = Path(
+        "ledger.json"
+    ),
+    tick: Tick = "1d",
+    as_json: AsJson = False,
+) -> None:
+    """Make complete chains whose result is known, and write that result beside the feed."""
+    every = interval(tick)
+    made = simulated_chains.chains(
+        chains,
+        seed,
+        facts_per_chain=facts_per_chain,
+        late=late,
+        duplicates=duplicates,
+        corrections=corrections,
+        revocations=revocations,
+    )
+    _, chosen = connect(context)
+    try:
+        meta = topics.require_meta(chosen.broker)
+        ledger.write_bytes(msgspec.json.format(msgspec.json.encode(made.ledger)))
+        if meta.simulated:
+            conductor = Conductor(chosen.broker, partitions=meta.partitions, timeline=meta.timeline)
+            sent = conductor.play(made.messages, every).records
+        else:
+            producer = chosen.broker.producer(None)
+            sent = 0
+            for message in made.messages:
+                send(producer, message)
+                sent += 1
+            producer.flush()
+            producer.close()
+    finally:
+        chosen.close()
+    if as_json:
+        emit_json({"records": sent, "ledger": str(ledger)})
+    else:
+        out.print(f"{sent} records; what must be true at the end: {ledger}")
+
+
+def demo(
+    context: typer.Context,
+    broker: Annotated[str, typer.Option(help="auto | kafka | memory")] = "auto",
+    chains: Annotated[int | None, typer.Option(min=1, help="Only the first N chains.")] = None,
+    directory: Annotated[Path, typer.Option("--dir", help="Where the results go.")] = Path(
+        "supplytwin-demo"
+    ),
+    keep: Annotated[bool, typer.Option(help="Keep the broker's data.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Ten years of real deliveries through a broker: twins, footprints, payments, SQL."""
+    settings = context.obj.settings()
+    with bar(as_json) as progress:
+        task = progress.add_task("starting", total=None)
+
+        def moved(what: str, done: int, total: int | None) -> None:
+            progress.update(task, description=what, completed=done, total=total)
+
+        summary = demo_run.run(
+            settings, want=broker, chains=chains, directory=directory, keep=keep, report=moved
+        )
+    if as_json:
+        emit_json(summary)
+    else:
+        demo_run.tell(summary, out)

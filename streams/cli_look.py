@@ -1,0 +1,291 @@
+"""Commands that look: sql, twin show, journal export, quarantine, topics, doctor."""
+
+import csv
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from supplytwin.schemas.errors import UsageError
+from supplytwin.schemas.records import JOURNAL
+from supplytwin.sinks.query import Result, journal_entries, query
+from supplytwin.streams import doctor as doctor_checks
+from supplytwin.streams import journal_file, topics
+from supplytwin.streams import show as twin_show
+from supplytwin.streams.cli_run import AsJson, connect, emit_json, err, out
+from supplytwin.streams.summary import read_all
+
+twin_app = typer.Typer(no_args_is_help=True, help="One twin.")
+journal_app = typer.Typer(no_args_is_help=True, help="The journal of all twins.")
+quarantine_app = typer.Typer(no_args_is_help=True, help="Records that were not taken, and why.")
+topics_app = typer.Typer(no_args_is_help=True, help="Topics: what they are, and must be.")
+
+Db = Annotated[Path | None, typer.Option("--db", help="DuckDB file (default: [duck] path).")]
+
+
+def add(app: typer.Typer) -> None:
+    """Register the commands of this module."""
+    app.add_typer(twin_app, name="twin")
+    app.add_typer(journal_app, name="journal")
+    app.add_typer(quarantine_app, name="quarantine")
+    app.add_typer(topics_app, name="topics")
+    app.command()(sql)
+    app.command()(doctor)
+
+
+def database(context: typer.Context, db: Path | None) -> Path:
+    """The DuckDB file asked for, the configured one, or the demo's."""
+    if db is not None:
+        return db
+    configured = Path(context.obj.settings().duck.path)
+    demo = Path("supplytwin-demo/twin.duckdb")
+    return demo if not configured.exists() and demo.exists() else configured
+
+
+def sql(
+    context: typer.Context,
+    statement: Annotated[str, typer.Argument(help="One SELECT or EXPLAIN.")],
+    db: Db = None,
+    as_json: AsJson = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="CSV on standard output.")] = False,
+    rows: Annotated[int | None, typer.Option(min=1, help="At most so many rows.")] = None,
+) -> None:
+    """Ask the DuckDB file, or the running sink when one has it open."""
+    settings = context.obj.settings().duck
+    path = database(context, db)
+    found = query(path, statement, rows or settings.rows_max, settings.seconds_max)
+    if as_json:
+        emit_json({"columns": found.columns, "rows": found.rows, "offsets": found.offsets,
+                   "truncated": found.truncated})  # fmt: skip
+    elif as_csv:
+        writer = csv.writer(sys.stdout)
+        writer.writerow(found.columns)
+        writer.writerows(found.rows)
+    else:
+        out.print(table(found))
+        more = " (cut: more rows than asked for)" if found.truncated else ""
+        err.print(f"{len(found.rows)} rows, {as_of(found)}, via {found.via}{more}", style="dim")
+
+
+def as_of(found: Result) -> str:
+    """How far the file was when it answered."""
+    total = sum(offset for _, _, offset in found.offsets)
+    return f"as of {total} records of {len(found.offsets)} partitions"
+
+
+def table(found: Result) -> Table:
+    """A result for the eyes."""
+    drawn = Table(*[str(name) for name in found.columns])
+    for row in found.rows:
+        drawn.add_row(*["" if value is None else str(value) for value in row])
+    return drawn
+
+
+@twin_app.command("show")
+def show(
+    context: typer.Context,
+    chain: Annotated[str, typer.Argument(help="Chain id, e.g. SCMS-4.")],
+    db: Db = None,
+    journal: Annotated[Path | None, typer.Option(help="An exported journal instead.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """State, timeline, footprint, settlement with the reason why it waits, and the hash check."""
+    if db is not None and journal is not None:
+        raise UsageError("give --db or --journal, not both")
+    damage: str | None = None
+    if journal is not None:
+        entries, damage = twin_show.from_file(journal, chain)
+    else:
+        entries, damage = journal_entries(database(context, db), chain)
+        if not entries and damage is None:
+            raise UsageError(f"no chain {chain!r} in {database(context, db)}")
+    shown = twin_show.show(chain, entries, damage)
+    if as_json:
+        emit_json(shown)
+    else:
+        _tell(shown)
+    if shown.broken is not None:
+        raise typer.Exit(1)
+
+
+def _tell(shown: twin_show.Shown) -> None:
+    out.print(f"chain {shown.chain_id}: {shown.entries} journal entries", style="bold")
+    if shown.broken is None:
+        out.print(f"hash chain: sound, head {shown.head_hash[:16]}", style="green")
+    else:
+        out.print(f"hash chain: BROKEN at {shown.broken}", style="bold red")
+        out.print("what follows stands before the first bad entry")
+    subjects = Table("subject", "state", "milestones", "flags", "late by", title="state")
+    for one in shown.subjects:
+        late = "" if one["delay_days"] is None else f"{one['delay_days']} d"
+        subjects.add_row(
+            f"{one['subject_type']} {one['subject_id']}", one["state"] or "",
+            ", ".join(one["milestones"]), ", ".join(one["flags"]), late,
+        )  # fmt: skip
+    out.print(subjects)
+    if shown.exceptions:
+        problems = Table("subject", "code", "reason", title="open exceptions")
+        for one in shown.exceptions:
+            problems.add_row(one["subject"], one["code"], one["reason"])
+        out.print(problems)
+    prints = Table("consignment", "kg CO2e", "tkm", "missing", title="footprint")
+    for one in shown.footprints:
+        prints.add_row(*[_text(one[k]) for k in ("consignment_id", "co2e_wtw_kg", "activity_tkm")],
+                       ", ".join(one["missing"]))  # fmt: skip
+    out.print(prints)
+    claims = Table("claim", "state", "amount", "waits for", title="settlement")
+    for claim in shown.settlement:
+        amount = f"{claim.amount_minor} {claim.currency} (minor units)"
+        claims.add_row(claim.claim_id, claim.public_state, amount, claim.waits_for or "-")
+    out.print(claims)
+    moments = Table("seq", "happened", "arrived", "taken at", "what", "source", title="timeline")
+    for moment in shown.timeline:
+        moments.add_row(
+            str(moment.seq), _text(moment.happened), _text(moment.arrived), moment.taken_at,
+            moment.what, _text(moment.source),
+        )  # fmt: skip
+    out.print(moments)
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else str(value)
+
+
+@journal_app.command("export")
+def export(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(help="JSON lines, one entry each.")],
+    db: Annotated[
+        Path | None, typer.Option("--db", help="From this DuckDB file instead of Kafka.")
+    ] = None,
+    chain: Annotated[str | None, typer.Option(help="Only this chain.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write the journal to a file that anyone can check."""
+    if db is not None:
+        entries, damage = journal_entries(db, chain)
+        if damage is not None:
+            raise UsageError(f"{db}: {damage}")
+        count = journal_file.write(file, entries)
+    else:
+        _, chosen = connect(context)
+        try:
+            meta = topics.require_meta(chosen.broker)
+            wanted = None if chain is None else chain.encode()
+            count = journal_file.write(
+                file,
+                (
+                    record.value or b""
+                    for record in read_all(chosen.broker, JOURNAL, meta.partitions)
+                    if wanted is None or record.key == wanted
+                ),
+            )
+        finally:
+            chosen.close()
+    if as_json:
+        emit_json({"entries": count, "file": str(file)})
+    else:
+        out.print(f"{count} entries written to {file}")
+
+
+@quarantine_app.command("list")
+def quarantine_list(
+    context: typer.Context,
+    db: Db = None,
+    limit: Annotated[int, typer.Option(min=1)] = 100,
+    as_json: AsJson = False,
+) -> None:
+    """Newest first: where, what was wrong, and what to do."""
+    found = _quarantined(context, db, f"ORDER BY arrival DESC LIMIT {limit}")
+    if as_json:
+        emit_json([dict(zip(found.columns, row, strict=True)) for row in found.rows])
+    else:
+        out.print(table(found))
+
+
+@quarantine_app.command("show")
+def quarantine_show(
+    context: typer.Context,
+    topic: Annotated[str, typer.Argument()],
+    partition: Annotated[int, typer.Argument()],
+    offset: Annotated[int, typer.Argument()],
+    db: Db = None,
+    as_json: AsJson = False,
+) -> None:
+    """One refused record with all that is known about it."""
+    quoted = topic.replace("'", "''")
+    where = (
+        f"WHERE source_topic = '{quoted}' AND source_partition = {partition} "
+        f"AND source_offset = {offset}"
+    )
+    found = _quarantined(context, db, where, columns="*")
+    if not found.rows:
+        raise UsageError(f"nothing was quarantined from {topic} {partition} {offset}")
+    one = dict(zip(found.columns, found.rows[0], strict=True))
+    if as_json:
+        emit_json(one)
+    else:
+        for name, value in one.items():
+            out.print(f"{name}: {_text(value)}")
+
+
+_SHORT = (
+    "source_topic, source_partition, source_offset, arrival, code, field, reason, record_key, size"
+)
+
+
+def _quarantined(
+    context: typer.Context, db: Path | None, tail: str, columns: str = _SHORT
+) -> Result:
+    statement = f"SELECT {columns} FROM quarantine {tail}"
+    return query(database(context, db), statement, 10_000, 30)
+
+
+@topics_app.command("check")
+def topics_check(context: typer.Context, as_json: AsJson = False) -> None:
+    """Compare the cluster with what the topics must be; exit 1 when it differs."""
+    settings, chosen = connect(context)
+    try:
+        admin = chosen.broker.admin()
+        problems = topics.check(admin, settings)
+        admin.close()
+    finally:
+        chosen.close()
+    if as_json:
+        emit_json({"ok": not problems, "problems": problems})
+    else:
+        for problem in problems:
+            out.print(problem)
+        if not problems:
+            out.print(f"all {len(topics.ALL)} topics are as they must be")
+    if problems:
+        raise typer.Exit(1)
+
+
+@topics_app.command("describe")
+def topics_describe(context: typer.Context, as_json: AsJson = False) -> None:
+    """What every topic must be under the settings in force."""
+    specs = topics.specs(context.obj.settings())
+    if as_json:
+        emit_json(specs)
+        return
+    drawn = Table("topic", "partitions", "replicas", "settings")
+    for spec in specs:
+        config = "\n".join(f"{key}={value}" for key, value in sorted(spec.config.items()))
+        drawn.add_row(spec.name, str(spec.partitions), str(spec.replication), config)
+    out.print(drawn)
+
+
+def doctor(context: typer.Context, as_json: AsJson = False) -> None:
+    """Look at everything; each line says ok or what to do. Exit 1 when something is not ok."""
+    findings = doctor_checks.examine(context.obj.config)
+    if as_json:
+        emit_json(findings)
+    else:
+        for one in findings:
+            mark = "ok  " if one.ok else "FAIL"
+            out.print(f"{mark} {one.what}: {one.says}", style=None if one.ok else "red")
+    if not all(one.ok for one in findings):
+        raise typer.Exit(1)

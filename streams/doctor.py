@@ -1,0 +1,117 @@
+"""`supplytwin doctor`: configuration, broker, topics, schemas, lag. Each line: ok, or what to do."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from msgspec import Struct
+
+from supplytwin.schemas import avro
+from supplytwin.schemas.errors import SupplytwinError
+from supplytwin.schemas.records import CONTROL, INSTRUCTIONS
+from supplytwin.streams import broker_choice, settings, topics
+from supplytwin.streams.ports import Admin, Broker, TopicPartition
+
+
+class Finding(Struct, frozen=True, kw_only=True):
+    ok: bool
+    what: str
+    says: str
+
+
+def examine(config: Path | None) -> list[Finding]:
+    """Look at everything that can be looked at; a failure hides only what depends on it."""
+    findings: list[Finding] = []
+    found: list[settings.Settings] = []
+
+    def load() -> str:
+        found.append(settings.load(config))
+        return "settings are valid"
+
+    if not _try(findings, "config", load):
+        return findings
+    _try(findings, "schemas", schemas)
+    chosen: list[broker_choice.Chosen] = []
+
+    def connect() -> str:
+        chosen.append(broker_choice.running(found[0]))
+        return f"{chosen[0].how}: {chosen[0].broker.version()}"
+
+    if not _try(findings, "broker", connect):
+        return findings
+    broker = chosen[0].broker
+    admin = broker.admin()
+    try:
+        _topics(findings, admin, found[0])
+        _try(findings, "deployment", lambda: _deployment(broker))
+        if findings[-1].ok:
+            findings += lags(broker, admin)
+    finally:
+        admin.close()
+        chosen[0].close()
+    return findings
+
+
+def _try(findings: list[Finding], what: str, look: Callable[[], str]) -> bool:
+    try:
+        findings.append(Finding(ok=True, what=what, says=look()))
+    except SupplytwinError as error:
+        findings.append(Finding(ok=False, what=what, says=str(error)))
+    return findings[-1].ok
+
+
+def schemas() -> str:
+    """The shipped .avsc files are what the code writes."""
+    for topic in avro.topics():
+        path = avro.FOLDER / f"{topic}.avsc"
+        if not path.exists() or path.read_text() != avro.text(topic):
+            raise SupplytwinError(f"{path.name} differs from the code: reinstall supplytwin")
+    return f"{len(avro.topics())} schemas of version 1"
+
+
+def _topics(findings: list[Finding], admin: Admin, found: settings.Settings) -> None:
+    problems = topics.check(admin, found)
+    says = "; ".join(problems[:5]) + (" …" if len(problems) > 5 else "")
+    findings.append(
+        Finding(ok=not problems, what="topics", says=says or f"all {len(topics.ALL)} are right")
+    )
+
+
+def _deployment(broker: Broker) -> str:
+    meta = topics.require_meta(broker)
+    kind = f"simulated time {meta.timeline!r}" if meta.simulated else "wall-clock time"
+    return f"{kind}, {meta.partitions} partitions"
+
+
+def lags(broker: Broker, admin: Admin) -> list[Finding]:
+    """Records that worker and gateway have still to read, and inputs that an open transaction blocks."""
+    meta = topics.require_meta(broker)
+    findings = []
+    for group, names in (
+        (topics.WORKER_GROUP, topics.INPUTS),
+        (topics.GATEWAY_GROUP, (INSTRUCTIONS, CONTROL)),
+    ):
+        places = topics.places(names, meta.partitions)
+        ends = admin.ends(places, "read_uncommitted")
+        committed = admin.committed(group, places)
+        missing = [at for at in places if committed[at] is None]
+        behind = {at: ends[at] - (committed[at] or 0) for at in places if at not in missing}
+        total = sum(behind.values())
+        says = f"{total} behind the ends"
+        if missing:
+            says = f"no committed offset for {_name(missing[0])}: run `supplytwin init`"
+        findings.append(Finding(ok=not missing, what=f"lag of {group}", says=says))
+    places = topics.places(topics.INPUTS, meta.partitions)
+    ends, stable = admin.ends(places, "read_uncommitted"), admin.ends(places, "read_committed")
+    stuck = [at for at in places if stable[at] < ends[at]]
+    says = "nothing is held up by an open transaction"
+    if stuck:
+        says = (
+            f"an open transaction holds up {', '.join(map(_name, stuck[:3]))}; no final decision "
+            "there until it ends: look at its producer, or abort it with kafka-transactions.sh"
+        )
+    findings.append(Finding(ok=not stuck, what="open transactions", says=says))
+    return findings
+
+
+def _name(at: TopicPartition) -> str:
+    return f"{at.topic} {at.partition}"

@@ -1,0 +1,105 @@
+"""What the errors of librdkafka mean to us, and how its terms translate into ours.
+
+Retriable is a TransientError, requiring an abort an AbortError, fatal or unflagged a FatalError.
+Codes stand in only where librdkafka sets no flags at all: everything outside a transaction.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+import confluent_kafka as ck
+import structlog
+
+from supplytwin.schemas.errors import AbortError, FatalError, SupplytwinError, TransientError
+from supplytwin.streams.ports import Offsets, TopicPartition
+
+log = structlog.get_logger("supplytwin.kafka")
+client_log = logging.getLogger("supplytwin.librdkafka")
+"""Where the client's own log lines go: silent unless somebody configures it."""
+client_log.addHandler(logging.NullHandler())
+
+T = TypeVar("T")
+
+CALL_S = 10.0
+"""How long one request may take."""
+
+_E = ck.KafkaError
+_TRANSIENT = frozenset(
+    (
+        _E._TIMED_OUT, _E._TIMED_OUT_QUEUE, _E._TRANSPORT, _E._ALL_BROKERS_DOWN, _E._RESOLVE,
+        _E._WAIT_COORD, _E._WAIT_CACHE, _E._IN_PROGRESS, _E._PREV_IN_PROGRESS, _E._INTR,
+        _E._MSG_TIMED_OUT, _E.REQUEST_TIMED_OUT, _E.COORDINATOR_NOT_AVAILABLE,
+        _E.COORDINATOR_LOAD_IN_PROGRESS, _E.NOT_COORDINATOR, _E.LEADER_NOT_AVAILABLE,
+        _E.NOT_LEADER_FOR_PARTITION, _E.NETWORK_EXCEPTION, _E.NOT_CONTROLLER,
+        _E.UNSTABLE_OFFSET_COMMIT, _E.BROKER_NOT_AVAILABLE, _E.REPLICA_NOT_AVAILABLE,
+        _E.NOT_ENOUGH_REPLICAS, _E.NOT_ENOUGH_REPLICAS_AFTER_APPEND, _E.KAFKA_STORAGE_ERROR,
+        _E.FENCED_LEADER_EPOCH, _E.UNKNOWN_LEADER_EPOCH, _E.OFFSET_NOT_AVAILABLE,
+        _E.CONCURRENT_TRANSACTIONS, _E.UNKNOWN_TOPIC_OR_PART,
+    )
+)  # fmt: skip
+_LEFT_BEHIND = frozenset((_E.ILLEGAL_GENERATION, _E.UNKNOWN_MEMBER_ID, _E.REBALANCE_IN_PROGRESS))
+"""The group has gone on without us: rejoin through `consume`, and read again."""
+RECOVERS = _TRANSIENT | {
+    _E._MAX_POLL_EXCEEDED, _E._UNKNOWN_TOPIC, _E._UNKNOWN_PARTITION, _E.UNKNOWN_TOPIC_ID,
+    *_LEFT_BEHIND,
+}  # fmt: skip
+"""What a consumer reports and gets over by itself."""
+
+
+def classify(error: ck.KafkaError, what: str) -> SupplytwinError:
+    """The error of ours that `error` is, by its flags first."""
+    text = f"{what}: {error.str()} ({error.name()})"
+    if error.fatal():
+        return FatalError(text)
+    if error.txn_requires_abort():
+        return AbortError(text)
+    if error.retriable() or error.code() in _TRANSIENT:
+        return TransientError(text)
+    if error.code() in _LEFT_BEHIND:
+        return AbortError(text)
+    return FatalError(text)
+
+
+def call(what: str, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+    """The result of a client's function, its errors made ours; `what` names it for people."""
+    try:
+        return function(*args, **kwargs)
+    except ck.KafkaException as error:
+        raise classify(error.args[0], what) from error
+
+
+def result(what: str, future: "Future[T]") -> T:
+    """What an admin request answers, waited for a little longer than the client does."""
+    try:
+        return call(what, future.result, CALL_S + 5)
+    except TimeoutError as error:
+        raise TransientError(f"{what}: no answer") from error
+
+
+def native(offsets: Offsets) -> list[ck.TopicPartition]:
+    """Offsets in the client's terms."""
+    return [ck.TopicPartition(at.topic, at.partition, offset) for at, offset in offsets.items()]
+
+
+def ours(partitions: Sequence[ck.TopicPartition]) -> list[TopicPartition]:
+    """Partitions in our terms."""
+    return [TopicPartition(at.topic, at.partition) for at in partitions]
+
+
+def known(partitions: Sequence[ck.TopicPartition], what: str) -> dict[TopicPartition, int | None]:
+    """Offsets in our terms, None = there is none. Raises for the first that failed."""
+    found: dict[TopicPartition, int | None] = {}
+    for at in partitions:
+        if at.error is not None:
+            raise classify(at.error, f"{what} of {at.topic} partition {at.partition}")
+        found[TopicPartition(at.topic, at.partition)] = at.offset if at.offset >= 0 else None
+    return found
+
+
+def on_error(error: ck.KafkaError) -> None:
+    """What the client reports about its connections; it goes on trying by itself."""
+    (log.error if error.fatal() else log.warning)(
+        "kafka client", code=error.name(), why=error.str()
+    )

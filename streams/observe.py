@@ -1,0 +1,118 @@
+"""What an operator sees: Prometheus metrics of the engine, and JSON lines on stderr."""
+
+import logging
+import sys
+import traceback
+from typing import Final
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+
+BATCH_SIZES: Final = (1, 10, 100, 1000, 5000, 20000)
+SECONDS: Final = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+
+class Metrics:
+    """The metrics of one worker, on a registry of their own unless one is given."""
+
+    def __init__(self, registry: CollectorRegistry | None = None) -> None:
+        self.registry = registry if registry is not None else CollectorRegistry()
+        self._named = Counter(
+            "supplytwin_folded",
+            "Things that the fold and the engine count: duplicates, stale ticks, postponed chains",
+            ["what"],
+            registry=self.registry,
+        )
+        self._quarantined = Counter(
+            "supplytwin_quarantined", "Records not taken", ["code"], registry=self.registry
+        )
+        self._aborts = Counter(
+            "supplytwin_aborts", "Aborted transactions", ["error"], registry=self.registry
+        )
+        self._cuts = Counter("supplytwin_cuts", "Ticks handled", registry=self.registry)
+        self._cut_wait = Histogram(
+            "supplytwin_cut_wait_seconds",
+            "From the question to the handling of its tick",
+            buckets=SECONDS,
+            registry=self.registry,
+        )
+        self._stalled = Gauge(
+            "supplytwin_cut_stalled",
+            "Partition numbers without approvals and expiry, because an input cannot be read",
+            registry=self.registry,
+        )
+        self._fallbacks = Gauge(
+            "supplytwin_decode_fallbacks",
+            "Batches decoded one by one, since the start",
+            registry=self.registry,
+        )
+        self._batch = Histogram(
+            "supplytwin_batch_records",
+            "Records of one batch",
+            buckets=BATCH_SIZES,
+            registry=self.registry,
+        )
+        self._commit = Histogram(
+            "supplytwin_commit_seconds",
+            "From the begin of a transaction to its commit",
+            buckets=SECONDS,
+            registry=self.registry,
+        )
+        self._chains = Gauge("supplytwin_chains", "Chains in memory", registry=self.registry)
+
+    def count(self, what: str, times: int = 1) -> None:
+        self._named.labels(what).inc(times)
+
+    def quarantined(self, code: str, times: int = 1) -> None:
+        self._quarantined.labels(code).inc(times)
+
+    def aborted(self, error: BaseException) -> None:
+        self._aborts.labels(type(error).__name__).inc()
+
+    def cut(self, wait_s: float) -> None:
+        self._cuts.inc()
+        self._cut_wait.observe(wait_s)
+
+    def stalled(self, numbers: int) -> None:
+        self._stalled.set(numbers)
+
+    def decode_fallbacks(self, total: int) -> None:
+        self._fallbacks.set(total)
+
+    def batch(self, records: int) -> None:
+        self._batch.observe(records)
+
+    def committed(self, seconds: float) -> None:
+        self._commit.observe(seconds)
+
+    def chains(self, number: int) -> None:
+        self._chains.set(number)
+
+    def value(self, name: str, **labels: str) -> float:
+        """One sample, 0 when it was never touched (tests and `doctor`)."""
+        return self.registry.get_sample_value(name, labels) or 0.0
+
+    def serve(self, port: int, host: str = "127.0.0.1") -> None:
+        """Answer scrapes on `port` from a thread of its own."""
+        start_http_server(port, addr=host, registry=self.registry)
+
+
+def configure_logging(level: str = "info") -> None:
+    """Log lines are JSON objects on stderr from now on."""
+    number = logging.getLevelNamesMapping()[level.upper()]
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(number),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+
+
+def trace(error: BaseException) -> str:
+    """The end of the traceback of a defect, as text for a log line."""
+    return "".join(traceback.format_exception(error))[-4000:]

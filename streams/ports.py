@@ -1,0 +1,189 @@
+"""The two ports of the engine: a broker (Kafka, or the one in memory), and a fold (what follows from the records).
+
+Every implementation of Broker passes the one contract suite in `tests/contract`. Errors cross this port only as
+TransientError, AbortError or FatalError of `schemas.errors`, classified by the flags of the client's error.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Literal, NamedTuple, Protocol, TypeVar
+
+from msgspec import Struct
+
+from supplytwin.schemas.errors import RecordError
+from supplytwin.schemas.flow import Due, Header, Input, Output, Record, Step
+
+
+class TopicPartition(NamedTuple):
+    topic: str
+    partition: int
+
+
+Offsets = Mapping[TopicPartition, int]
+Isolation = Literal["read_committed", "read_uncommitted"]
+
+
+class Eof(NamedTuple):
+    """The reader stands at the end of a partition: `offset` is behind every record and transaction marker."""
+
+    topic: str
+    partition: int
+    offset: int
+
+
+class OnRebalance(Protocol):
+    def __call__(self, partitions: Sequence[TopicPartition]) -> None: ...
+
+
+class Consumer(Protocol):
+    def subscribe(
+        self,
+        topics: Sequence[str],
+        on_assign: OnRebalance,
+        on_revoke: OnRebalance,
+        on_lost: OnRebalance,
+    ) -> None:
+        """Join the group. Callbacks run inside `consume`; the engine calls `assign` itself."""
+
+    def assign(self, offsets: Offsets) -> None:
+        """Read exactly these partitions from these offsets; replaces what was assigned."""
+
+    def unassign(self) -> None: ...
+
+    def consume(self, count: int, timeout_s: float) -> list[Record | Eof]:
+        """At most `count` records and ends of partitions; returns as soon as there is something (see DESIGN §8)."""
+
+    def seek(self, offsets: Offsets) -> None: ...
+
+    def committed(
+        self, partitions: Sequence[TopicPartition], timeout_s: float
+    ) -> dict[TopicPartition, int | None]:
+        """Stable committed offsets of the group (waits for a pending transaction); None = never committed."""
+
+    def commit(self, offsets: Offsets) -> None:
+        """Commit synchronously, outside any transaction."""
+
+    def ends(self, partition: TopicPartition) -> tuple[int, int]:
+        """(earliest offset, last stable offset), asked of the broker."""
+
+    def close(self) -> None: ...
+
+
+class Producer(Protocol):
+    """Transactional unless opened without an id; then only `produce` and `flush` may be used."""
+
+    def init(self, timeout_s: float) -> None:
+        """Fence and abort whatever held this transactional id before."""
+
+    def begin(self) -> None: ...
+
+    def produce(
+        self,
+        topic: str,
+        key: bytes | None,
+        value: bytes | None,
+        *,
+        partition: int | None = None,
+        headers: Sequence[Header] = (),
+        timestamp_us: int | None = None,
+    ) -> None:
+        """Queue one record. partition None = murmur2 of the key. The timestamp has millisecond resolution in Kafka."""
+
+    def send_offsets(self, offsets: Offsets, consumer: Consumer) -> None:
+        """Add the next offsets of `consumer`'s group to the transaction, with fresh group metadata."""
+
+    def commit(self) -> None: ...
+
+    def abort(self) -> None: ...
+
+    def flush(self) -> None:
+        """Wait until everything queued is acknowledged; raises if a delivery failed."""
+
+    def close(self) -> None: ...
+
+
+class TopicSpec(Struct, frozen=True, kw_only=True):
+    """What a topic must be; see `streams.topics`."""
+
+    name: str
+    partitions: int
+    replication: int
+    config: dict[str, str]
+
+
+class Admin(Protocol):
+    def topics(self) -> dict[str, TopicSpec]:
+        """Every topic of the cluster with its effective configuration."""
+
+    def create(self, specs: Sequence[TopicSpec]) -> None: ...
+
+    def ends(
+        self, partitions: Sequence[TopicPartition], isolation: Isolation
+    ) -> dict[TopicPartition, int]:
+        """End offsets: of the log (read_uncommitted), or the last stable ones (read_committed)."""
+
+    def begins(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]: ...
+
+    def committed(
+        self, group: str, partitions: Sequence[TopicPartition]
+    ) -> dict[TopicPartition, int | None]:
+        """Committed offsets of any group."""
+
+    def commit(self, group: str, offsets: Offsets) -> None:
+        """Set the offsets of a group that has no live member (`init`, `offsets restore`)."""
+
+    def close(self) -> None: ...
+
+
+class Broker(Protocol):
+    kind: str
+    """kafka | memory"""
+    address: str
+    """host:port, or "in this process"."""
+
+    def version(self) -> str: ...
+
+    def consumer(
+        self,
+        group: str | None,
+        *,
+        isolation: Isolation = "read_committed",
+        instance_id: str | None = None,
+        from_start: bool = False,
+    ) -> Consumer:
+        """group None = only assign(). A missing offset is an error unless `from_start`."""
+
+    def producer(self, transactional_id: str | None) -> Producer: ...
+
+    def admin(self) -> Admin: ...
+
+    def close(self) -> None: ...
+
+
+State = TypeVar("State")
+
+
+class Fold(Protocol[State]):
+    """A pure function over the records of one key. `now` = the last tick time handled on this partition number."""
+
+    version: str
+
+    def new(self, key: str) -> State: ...
+
+    def step(self, state: State, item: Input, now: int) -> Step[State]:
+        """Take one input. Raises RecordError for a refusal that belongs into the quarantine."""
+
+    def due(self, state: State) -> int | Due | None:
+        """The tick time at which this state wants a decision (pure, rebuilt at restore)."""
+
+    def decide(self, state: State, tick: int) -> Step[State]:
+        """What follows at a cut at `tick` from everything taken so far."""
+
+    def publish(self, before: State, after: State) -> Sequence[Output]:
+        """Latest-value records of what changed between two commits."""
+
+    def restore(self, state: State, entry: Record) -> State:
+        """Apply one journal record as recorded. Raises FatalError when its hash chain is broken."""
+
+
+Decode = Callable[[Sequence[Record], int], "list[Input | RecordError]"]
+"""Decode a batch (in order, one result each); the second argument is the partition count, for the placement check."""

@@ -1,0 +1,130 @@
+"""`twin show`: one chain, folded again from its journal, with every link of its hash chain checked."""
+
+import datetime as dt
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+
+from supplytwin.processors import chain, settlement_report
+from supplytwin.processors.custody import Broken, verify
+from supplytwin.schemas import codec, journal
+from supplytwin.schemas.errors import UsageError
+from supplytwin.schemas.events import Event
+from supplytwin.schemas.flow import Record
+from supplytwin.schemas.records import JOURNAL, SETTLEMENT_EVENTS, SettlementEvent
+from supplytwin.streams import journal_file
+
+
+class Moment(Struct, frozen=True, kw_only=True):
+    """One journal entry in words. Times are ISO 8601, UTC."""
+
+    seq: int
+    kind: str
+    what: str
+    happened: str | None
+    arrived: str | None
+    taken_at: str
+    source: str | None
+
+
+class Shown(Struct, frozen=True, kw_only=True):
+    """What `twin show` tells. `broken` names the first bad entry; then the state is of what stands before it."""
+
+    chain_id: str
+    entries: int
+    broken: str | None
+    head_hash: str
+    canonical_hash: str
+    subjects: list[dict[str, Any]]
+    footprints: list[dict[str, Any]]
+    settlement: list[Any]
+    exceptions: list[dict[str, Any]]
+    timeline: list[Moment]
+
+
+def iso(micros: int | None) -> str | None:
+    """Micros as ISO 8601 UTC, to the second."""
+    if micros is None:
+        return None
+    return dt.datetime.fromtimestamp(micros // 1_000_000, dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def from_file(path: Path, chain_id: str) -> tuple[list[bytes], str | None]:
+    """(entries of one chain, what is wrong with the first damaged line or None) from an exported journal.
+
+    A line too damaged to say whose it is counts for every chain: it may have been one of this one's.
+    """
+    entries: list[bytes] = []
+    for line in journal_file.read(path):
+        mine = line.chain_id == chain_id
+        if line.damage is not None and (mine or not line.chain_id):
+            return entries, f"line {line.number} (entry {line.seq or '?'}): {line.damage}"
+        if mine:
+            entries.append(line.entry)
+    if not entries:
+        raise UsageError(f"{path} has no entry of chain {chain_id!r}")
+    return entries, None
+
+
+def show(chain_id: str, entries: Sequence[bytes], damage: str | None = None) -> Shown:
+    """Check every link, fold what is sound, and say what is known."""
+    broken: Broken | None = verify(chain_id, entries)
+    sound = entries if broken is None else entries[: broken.position]
+    fold = chain.ChainFold("")
+    state = fold.new(chain_id)
+    moments = []
+    last = 0
+    for value in sound:
+        record = Record(
+            topic=JOURNAL, partition=0, offset=0, arrival=0, key=chain_id.encode(), value=value
+        )
+        state = fold.restore(state, record)
+        entry = journal.read(value)
+        last = max(last, entry.taken_at)
+        moments.append(_moment(entry))
+    reports = [r for r in (None if broken is None else str(broken), damage) if r is not None]
+    return Shown(
+        chain_id=chain_id,
+        entries=len(entries),
+        broken="; ".join(reports) or None,
+        head_hash=state.head.hash.hex(),
+        canonical_hash=chain.canonical_hash(state),
+        subjects=chain.describe_subjects(state),
+        footprints=[one.describe() for _, one in sorted(state.footprints.items())],
+        settlement=list(settlement_report.explain(state.book, state.twin, last)),
+        exceptions=chain.describe_exceptions(state),
+        timeline=moments,
+    )
+
+
+def _moment(entry: journal.JournalEntry) -> Moment:
+    happened, source = None, None
+    what = entry.kind.lower()
+    if entry.kind == "DECISION":
+        event = codec.decode(SETTLEMENT_EVENTS, entry.body).message
+        if isinstance(event, SettlementEvent):
+            what = (
+                f"{event.claim_id}: {event.from_state} -> {event.to_state} (row {event.row}): "
+                f"{event.reason}"
+            )
+    elif entry.source_topic is not None:
+        message = codec.decode(entry.source_topic, entry.body).message
+        source = getattr(message, "source", None)
+        what = type(message).__name__.lower()
+        if isinstance(message, Event):
+            happened = iso(message.event_time)
+            what = f"{message.event_type} {message.classifier} of {message.subject_type} "
+            what += message.subject_id
+        elif hasattr(message, "rail_status"):
+            what = f"rail: {message.kind} {message.rail_status}"
+    return Moment(
+        seq=entry.seq,
+        kind=entry.kind,
+        what=what,
+        happened=happened,
+        arrived=iso(entry.arrival),
+        taken_at=iso(entry.taken_at) or "",
+        source=source,
+    )

@@ -1,0 +1,207 @@
+"""The states of one partition number, who of them is due when, and the overlay of one batch."""
+
+import heapq
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Generic, NamedTuple
+
+import structlog
+
+from supplytwin.schemas.errors import RecordError
+from supplytwin.schemas.flow import Due, Header, Input, Output, Record, Step
+from supplytwin.schemas.ids import control_key
+from supplytwin.streams.consume import Item, defect, reraise_unless_defect
+from supplytwin.streams.observe import trace
+from supplytwin.streams.ports import Fold, State
+from supplytwin.streams.quarantine import Limits, quarantined
+
+log = structlog.get_logger("supplytwin.engine")
+
+AT_NEXT_CUT = -(1 << 62)
+"""Due.NEXT as a time: before every tick."""
+
+
+class Write(NamedTuple):
+    """One record of the transaction; its partition is the overlay's number."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[Header, ...]
+
+
+class Store(Generic[State]):
+    """What is committed: one state for each chain, and a heap of the times at which they are due.
+
+    `now` is the last tick handled; `control_next` is behind the last control record folded, which
+    the committed offset is not while an earlier tick is not handled.
+    """
+
+    def __init__(self, number: int, fold: Fold[State]) -> None:
+        self.number = number
+        self.fold = fold
+        self.control = control_key(number)
+        self.states: dict[str, State] = {}
+        self.now = 0
+        self.control_next = 0
+        self._due: dict[str, int] = {}
+        self._heap: list[tuple[int, str]] = []
+
+    def due_time(self, key: str, state: State) -> int | None:
+        """When `state` wants a decision; never when the fold raises: fail closed."""
+        try:
+            due = self.fold.due(state)
+        except BaseException as error:
+            reraise_unless_defect(error)
+            log.error("due failed, the chain is not decided", chain=key, error=repr(error))
+            return None
+        return AT_NEXT_CUT if due is Due.NEXT else due
+
+    def due(self, tick: int) -> set[str]:
+        """Who is due at `tick`; nobody is removed, the heap is walked from its top."""
+        found: set[str] = set()  # a time that comes back has two places in the heap
+        reach = [0]
+        while reach:
+            place = reach.pop()
+            if place < len(self._heap) and self._heap[place][0] <= tick:
+                time, key = self._heap[place]
+                if self._due.get(key) == time:
+                    found.add(key)
+                reach += (2 * place + 1, 2 * place + 2)
+        return found
+
+    def put(self, states: Mapping[str, State]) -> None:
+        """`states` are true from now on, and due when the fold says."""
+        self.states.update(states)
+        for key, state in states.items():
+            due = self.due_time(key, state)
+            if due == self._due.get(key):
+                continue
+            if due is None:
+                del self._due[key]
+            else:
+                self._due[key] = due
+                heapq.heappush(self._heap, (due, key))
+        if len(self._heap) > 2 * len(self._due) + 64:
+            self._heap = sorted((time, key) for key, time in self._due.items())
+
+
+class Overlay(Generic[State]):
+    """What one batch makes of a store: nothing of it is true before `merge`.
+
+    A record or a decision that raises leaves no trace but its quarantine record, or a count.
+    """
+
+    def __init__(self, store: Store[State], limits: Limits, quarantine: str) -> None:
+        self.store = store
+        self.fold = store.fold
+        self.changed: dict[str, State] = {}
+        self.now = store.now
+        self.control_next = store.control_next
+        self.writes: list[Write] = []
+        self.counts: Counter[str] = Counter()
+        self.refusals: Counter[str] = Counter()
+        self._limits = limits
+        self._quarantine = quarantine
+
+    def state(self, key: str) -> State:
+        found = self.changed.get(key)
+        if found is None:
+            found = self.store.states.get(key)
+        return self.fold.new(key) if found is None else found
+
+    def take(self, item: Item) -> bool:
+        """Fold one record, or quarantine it: then false."""
+        if isinstance(item.result, RecordError):
+            self.refuse(item.record, item.result)
+            return False
+        try:
+            step = self.fold.step(self.state(item.result.key), item.result, self.now)
+            self._limits.check((*step.entries, *step.outputs))
+        except RecordError as error:
+            self.refuse(item.record, error)
+        except BaseException as error:
+            reraise_unless_defect(error)
+            log.error("the fold raised", record=_place(item.record), trace=trace(error))
+            self.refuse(item.record, defect(error))
+        else:
+            self.apply(item.result.key, step)
+            return True
+        return False
+
+    def apply(self, key: str, step: Step[State]) -> None:
+        """What `step` did is part of this batch."""
+        if step.state is not self.store.states.get(key) or key in self.changed:
+            self.changed[key] = step.state
+        for output in (*step.entries, *step.outputs):
+            self.write(output)
+        self.counts.update(step.counts)
+
+    def write(self, output: Output) -> None:
+        key = output.key.encode()
+        self.writes.append(Write(output.topic, key, output.value, output.headers))
+
+    def refuse(self, record: Record, error: RecordError) -> None:
+        """`record` goes to the quarantine, with its bytes unless they are too large."""
+        key, value = quarantined(record, error, self._limits)
+        self.writes.append(Write(self._quarantine, key, value, ()))
+        self.refusals[error.code] += 1
+
+    def due(self, tick: int) -> list[str]:
+        """Chains due at `tick`, sorted, so that every run decides in the same order."""
+        found = [key for key in self.store.due(tick) if key not in self.changed]
+        found += [key for key, state in self.changed.items() if self.is_due(key, state, tick)]
+        return sorted(key for key in found if key != self.store.control)
+
+    def is_due(self, key: str, state: State, tick: int) -> bool:
+        due = self.store.due_time(key, state)
+        return due is not None and due <= tick
+
+    def decision(self, key: str, state: State, tick: int) -> Step[State] | None:
+        """What the fold decides; None when it raises: the chain stays as it is, and due."""
+        try:
+            step = self.fold.decide(state, tick)
+            self._limits.check((*step.entries, *step.outputs))
+        except BaseException as error:
+            reraise_unless_defect(error)
+            log.error("decide failed, the chain is left as it is", chain=key, trace=trace(error))
+            self.counts["decide_failed"] += 1
+            return None
+        return step
+
+    def foresee(self, key: str, coming: Iterable[Input]) -> State:
+        """The state of `key` as it will be with `coming` folded too; nothing is kept of it."""
+        state = self.state(key)
+        for item in coming:
+            try:
+                state = self.fold.step(state, item, self.now).state
+            except BaseException as error:
+                reraise_unless_defect(error)
+        return state
+
+    def publish(self) -> None:
+        """Latest-value records of every chain that this batch changed. Called once, at its end."""
+        for key, after in self.changed.items():
+            before = self.store.states.get(key)
+            if before is after:
+                continue
+            try:
+                outputs = self.fold.publish(self.fold.new(key) if before is None else before, after)
+                self._limits.check(outputs)
+            except BaseException as error:
+                reraise_unless_defect(error)
+                log.error("publish failed, the view is stale", chain=key, trace=trace(error))
+                self.counts["publish_failed"] += 1
+            else:
+                for output in outputs:
+                    self.write(output)
+
+    def merge(self) -> None:
+        """The transaction is committed: all of this is true now."""
+        self.store.put(self.changed)
+        self.store.now = self.now
+        self.store.control_next = self.control_next
+
+
+def _place(record: Record) -> str:
+    return f"{record.topic}-{record.partition}@{record.offset}"

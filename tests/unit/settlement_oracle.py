@@ -1,0 +1,522 @@
+"""A second, plain reading of the state table: one branch per row, no table, no shared code.
+
+It is told what happens and what the condition's verdict is, and says which row fires, where the claim goes and where
+its money stands. It knows nothing of instructions, records or restores.
+"""
+
+PRE = {"RESERVED", "MATCHED", "APPROVED"}
+LIVE = {"INSTRUCTED", "ACCEPTED", "IN_DOUBT"}
+FLYING = LIVE | {"CANCEL_PENDING"}
+BEFORE = PRE | {"CREATED", "HELD"}
+ENDED = {"SETTLED", "RETURNED", "VOIDED", "EXPIRED", "CLOSED"}
+TRY_AGAIN = {"AB05", "AB06", "AB07", "AB08", "AM04", "AM21", "ED05", "TM01"}
+
+
+class Claim:
+    """One claim of the oracle."""
+
+    def __init__(self, name, terms, promise):
+        self.name, self.terms, self.promise = name, terms, promise
+        self.amount = promise.amount_minor
+        self.close = promise.deadline + promise.grace_us
+        self.state = "CREATED"
+        self.attempt, self.sent = 1, 0
+        self.answered, self.live, self.expires = False, False, None
+        self.origin, self.window = None, None
+        self.recalls, self.refused = 0, 0
+        self.broken = self.awaits_entry = False
+        self.entries, self.returns = {}, {}
+        self.raised, self.cleared, self.noted, self.claimed = {}, set(), set(), None
+        self.reserved = self.in_flight = self.seller = 0
+        self.release, self.release_at, self.status_at = "none", 0, 0
+
+    # -- pieces
+
+    def give_up(self, now):
+        """To the buyer what is reserved, and RELEASE."""
+        self.reserved = 0
+        self.let_go(now)
+
+    def let_go(self, now):
+        self.live = False
+        self.release, self.release_at = "open", now
+
+    def hold_stands(self, now):
+        return self.live and (self.expires is None or now <= self.expires)
+
+    def quiet(self, since, now):
+        return now > since + self.terms.status_sla_us
+
+
+class Oracle:
+    """The contract of one chain."""
+
+    def __init__(self, terms, names):
+        self.terms = terms
+        self.claims = {}
+        for name, promise in zip(names, terms.claims, strict=True):
+            self.claims[name] = Claim(name, terms, promise)
+            if promise.amount_minor == 0:
+                self.claims[name].state = "CLOSED"  # row 37 before row 1
+        self.frozen_by = set()
+        self.cancelled = {}
+
+    @property
+    def terminated(self):
+        return len(self.cancelled) == 2
+
+    @property
+    def active(self):
+        return not self.terminated and any(c.state not in ENDED for c in self.claims.values())
+
+    def adverse(self, claim, verdict):
+        """Uncleared adverse ids: conflicts, holds by people, breaks, and freezes by other claims."""
+        ids = set(verdict.adverse_ids) if verdict is not None else set()
+        ids |= set(claim.raised) | {f"settlement/{n}" for n in self.frozen_by if n != claim.name}
+        return ids - claim.cleared
+
+    # ---- receipts
+
+    def receipt(self, r, now):
+        """(verdict, row, claim name) of one receipt with a new id."""
+        claim = self.claims.get(r.settlement_id)
+        if claim is None or r.contract_id != self.terms.contract_id:
+            return "ILLEGAL", None
+        kind = {"QUERY": "PAY"}.get(r.kind, r.kind)
+        handler = getattr(self, f"_{kind.lower()}_{r.rail_status.lower()}", None)
+        if handler is None:
+            return "ILLEGAL", None
+        row = handler(claim, r, now)
+        self._remember(claim, r)
+        if row is None:
+            return "ILLEGAL", None
+        return ("STALE", None) if row == 36 else ("TAKEN", row)
+
+    def _remember(self, claim, r):
+        """Bookings and returns are facts, whatever the table does with them."""
+        if r.kind not in ("PAY", "QUERY") or r.amount_minor is None or r.currency is None:
+            return
+        if r.rail_status in ("ACSC", "BOOKED"):
+            told = (r.attempt, r.amount_minor, r.currency)
+            if r.entry_id is not None:
+                claim.entries.pop(("status", r.attempt), None)
+                claim.entries[r.entry_id] = told
+            elif not any(one[0] == r.attempt for one in claim.entries.values()):
+                claim.entries["status", r.attempt] = told
+        elif r.rail_status == "RETURNED" and r.return_id is not None and r.currency == "USD":
+            claim.returns[r.return_id] = r.amount_minor
+
+    def _reserve_confirmed(self, c, r, now):
+        if r.hold_no < 1 or (r.hold_no == 1 and c.answered):
+            return 36
+        if r.hold_no > 1:
+            return None
+        if c.state == "CREATED":
+            enough = r.currency == "USD" and (r.amount_minor or 0) >= max(1, c.amount)
+            if not enough or (r.hold_expires is not None and r.hold_expires <= c.close):
+                return None
+            c.state, c.answered, c.live, c.expires = "RESERVED", True, True, r.hold_expires
+            c.reserved = c.amount
+            return 2
+        if c.state in ("EXPIRED", "VOIDED", "CLOSED"):
+            c.answered = True
+            c.let_go(now)
+            return 39
+        return None
+
+    def _reserve_refused(self, c, r, now):
+        if r.hold_no < 1 or (r.hold_no == 1 and (c.answered or c.state in ENDED)):
+            return 36
+        if r.hold_no == 1 and c.state == "CREATED":
+            c.state, c.answered = "VOIDED", True
+            return 3
+        return None
+
+    def _pending(self, c, r, now):
+        if 1 <= r.attempt < c.attempt:
+            return 36
+        if c.state in ("INSTRUCTED", "IN_DOUBT"):
+            if r.attempt != c.attempt or c.broken:
+                return None
+            c.state, c.status_at = "ACCEPTED", now
+            return 22
+        return 36 if 1 <= r.attempt <= c.sent else None
+
+    _pay_actc = _pay_accp = _pay_acsp = _pay_acwc = _pay_pdng = _pending
+
+    def _booked(self, c, r, now):
+        fits = r.currency == "USD" and r.amount_minor == c.amount
+        usable = r.currency == "USD" and (r.amount_minor or 0) > 0
+        mine = [key for key, told in c.entries.items() if told[0] == r.attempt]
+        if r.entry_id is None:
+            known = bool(mine)
+        else:
+            known = r.entry_id in c.entries or mine == [("status", r.attempt)]
+        if known or (c.awaits_entry and fits):
+            c.awaits_entry = c.awaits_entry and not fits
+            return 36
+        if c.state in FLYING:
+            if not fits or c.broken:
+                c.state, c.broken, c.status_at = "IN_DOUBT", True, now
+                return 50
+            back = min(c.amount, sum(c.returns.values()))
+            c.in_flight, c.seller = 0, c.amount - back
+            c.state = "RETURNED" if back == c.amount else "SETTLED"
+            return 23
+        if c.state in ("SETTLED", "RETURNED"):
+            c.seller += r.amount_minor if usable else 0
+            return 53
+        if not usable:
+            return None
+        if c.state in BEFORE:
+            self._unordered(c, r.amount_minor, now)
+            c.state = "SETTLED"
+            return 48
+        return self._after_end(c, r)
+
+    _pay_acsc = _pay_booked = _booked
+
+    def _unordered(self, c, paid, now):
+        waiting = c.state == "CREATED" and not c.answered
+        rest = max(0, c.reserved - paid)
+        c.reserved, c.seller = 0, c.seller + paid
+        c.live = False
+        if waiting or rest:
+            c.let_go(now)
+
+    def _after_end(self, c, r):
+        if c.state == "CLOSED":
+            return None
+        self._remember(c, r)
+        booked = sum(told[1] for told in c.entries.values() if told[2] == "USD")
+        c.seller = max(0, booked - sum(c.returns.values()))
+        return 49
+
+    def _pay_rjct(self, c, r, now):
+        if 1 <= r.attempt < c.attempt:
+            return 36
+        if c.state in ("SETTLED", "RETURNED"):
+            return 53
+        if c.state in ("VOIDED", "EXPIRED"):
+            return 36 if 1 <= r.attempt <= c.sent else None
+        if c.state not in FLYING or r.attempt != c.attempt or c.broken:
+            return None
+        recalled = c.state == "CANCEL_PENDING"
+        again = (
+            not recalled and r.rail_reason in TRY_AGAIN and c.attempt < self.terms.attempts_max
+            and c.hold_stands(now) and self.active and now <= self.terms.long_stop
+        )  # fmt: skip
+        c.attempt += 1
+        c.reserved, c.in_flight = c.in_flight, 0
+        if again:
+            c.state = "APPROVED"
+            return 24
+        if self.terminated or now > self.terms.long_stop:
+            c.state = "VOIDED"
+            c.give_up(now)
+        else:
+            c.state, c.origin = "HELD", "REJECTED"
+        return 45 if recalled else 25
+
+    def _pay_not_found(self, c, r, now):
+        if 1 <= r.attempt < c.attempt or (c.state in ENDED and 1 <= r.attempt <= c.sent):
+            return 36
+        if c.state not in ("INSTRUCTED", "IN_DOUBT") or r.attempt != c.attempt or c.broken:
+            return None
+        if c.refused:
+            c.state = "CANCEL_PENDING"
+            c.recalls += 1
+        else:
+            c.state = "INSTRUCTED"
+        c.status_at = now
+        return 44
+
+    def _pay_returned(self, c, r, now):
+        if r.return_id in c.returns:
+            return 36
+        if r.return_id is None or r.currency != "USD" or (r.amount_minor or 0) <= 0:
+            return None
+        back = r.amount_minor
+        if c.state == "SETTLED":
+            if back > c.seller:
+                return None
+            c.seller -= back
+            c.state = "SETTLED" if c.seller else "RETURNED"
+            return 31
+        if c.state in ("EXPIRED", "VOIDED"):
+            return self._after_end(c, r)
+        if back > c.amount or c.state in ("RETURNED", "CLOSED") or c.broken:
+            return None
+        row = 47 if c.state in FLYING else 48
+        if row == 47:
+            c.in_flight, c.seller = 0, c.amount
+        else:
+            self._unordered(c, c.amount, now)
+        c.seller -= back
+        c.awaits_entry = True
+        c.state = "RETURNED" if back == c.amount else "SETTLED"
+        return row
+
+    def _release_released(self, c, r, now):
+        if c.release == "open" and r.hold_no == 1:
+            c.release = "closed"
+            return 42
+        return 36 if c.release == "closed" and r.hold_no <= 1 else None
+
+    def _release_failed(self, c, r, now):
+        if c.release == "open" and r.hold_no == 1:
+            c.release_at = now
+            return 42
+        return 36 if c.release == "closed" and r.hold_no <= 1 else None
+
+    def _recall_cncl(self, c, r, now):
+        if 1 <= r.attempt < c.attempt:
+            return 36
+        if c.state in ("SETTLED", "RETURNED"):
+            return 53
+        if c.state in ("VOIDED", "EXPIRED"):
+            return 36 if 1 <= r.attempt <= c.sent else None
+        if c.state not in FLYING or r.attempt != c.attempt or c.broken:
+            return None
+        c.state, c.in_flight = "VOIDED", 0
+        c.let_go(now)
+        return 29
+
+    def _recall_answer(self, c, r, now, refused):
+        known = 1 <= r.recall_no <= c.recalls
+        decided = r.recall_no < c.recalls or r.recall_no <= c.refused
+        if known and (decided or c.state not in ("CANCEL_PENDING", "SETTLED", "RETURNED")):
+            return 36
+        if c.state in ("SETTLED", "RETURNED"):
+            return 53
+        if c.state != "CANCEL_PENDING" or not known:
+            return None
+        if refused:
+            c.state, c.refused = "IN_DOUBT", r.recall_no
+        c.status_at = now
+        return 30
+
+    def _recall_rjcr(self, c, r, now):
+        return self._recall_answer(c, r, now, True)
+
+    def _recall_noor(self, c, r, now):
+        return self._recall_answer(c, r, now, False)
+
+    # ---- people
+
+    def review(self, v, now, verdict):
+        """(verdict, [(claim, row)]) of one review with a new id."""
+        if v.verdict == "CANCEL":
+            return self._cancel(v, now)
+        c = self.claims.get(v.settlement_id)
+        row = None if c is None else self._reviewed(c, v, now, verdict)
+        return ("ILLEGAL", []) if row is None else ("TAKEN", [(c.name, row)])
+
+    def _cancel(self, v, now):
+        if v.role not in ("BUYER", "SELLER") or not self.active or not v.reviewer:
+            return "ILLEGAL", []
+        if v.role in self.cancelled or v.reviewer in self.cancelled.values():
+            return "ILLEGAL", []
+        self.cancelled[v.role] = v.reviewer
+        moved = []
+        for c in self.claims.values() if self.terminated else ():
+            if c.state in BEFORE:
+                c.state = "VOIDED"
+                c.give_up(now)
+                moved.append((c.name, 34))
+            elif c.state in LIVE and not c.refused and not c.broken:
+                self._recall(c, now)
+                moved.append((c.name, 28))
+        return ("TAKEN" if moved else "NOTED"), moved
+
+    def _recall(self, c, now):
+        c.state, c.status_at = "CANCEL_PENDING", now
+        c.recalls += 1
+
+    def _reviewed(self, c, v, now, verdict):
+        another = v.reviewer and v.reviewer not in {
+            who for key, who in c.raised.items() if key not in c.cleared
+        }
+        if v.verdict == "HOLD":
+            return self._raise(c, f"{v.source}/{v.input_id}", v.reviewer)
+        if v.verdict == "RECALL":
+            if c.state not in LIVE or c.refused or c.broken:
+                return None
+            self._recall(c, now)
+            return 28
+        if c.state != "HELD" or not another:
+            return None
+        if v.verdict == "REJECT":
+            c.state = "VOIDED"
+            c.give_up(now)
+            return 14
+        if v.verdict != "RELEASE" or v.evidence_hash != verdict.evidence_hash:
+            return None
+        if not set(v.cleared_ids) <= self.adverse(c, verdict) or now > self.terms.long_stop:
+            return None
+        if verdict.value == "FALSE" or (verdict.value == "UNKNOWN" and now > c.close):
+            return None
+        c.cleared |= set(v.cleared_ids)
+        c.origin = None
+        c.state, c.window = ("MATCHED", now) if verdict.value == "TRUE" else ("RESERVED", c.window)
+        return 13
+
+    def _raise(self, c, key, who):
+        """Row 12 or 54: a person's hold, or one input id with two contents."""
+        if c.state not in PRE | {"CREATED", "HELD", "CANCEL_PENDING"}:
+            return None
+        c.raised[key] = who
+        c.noted.add(key)
+        if c.state not in PRE:
+            return 54
+        c.state, c.origin = "HELD", "RISK"
+        return 12
+
+    def two_contents(self, message):
+        """One input id came with another content than before."""
+        c = self.claims.get(message.settlement_id)
+        row = None if c is None else self._raise(c, f"{message.source}/{message.input_id}", "")
+        return [] if row is None else [(c.name, row)]
+
+    # ---- cuts
+
+    def cut(self, tick, verdicts):
+        """[(claim, row)] in order, per claim; `verdicts` by claim name."""
+        moved = []
+        paid_first = sorted(self.claims.values(), key=lambda c: c.state != "SETTLED")
+        for c in paid_first:
+            verdict = verdicts[c.name]
+            row = self._at_cut(c, tick, verdict)
+            while row is not None:
+                moved.append((c.name, row))
+                row = self._follows(c, row, tick, verdict)
+        return moved
+
+    def _follows(self, c, row, tick, verdict):
+        if row == 7:
+            return self._row_11(c, tick, verdict)
+        return self._row_21(c, tick, verdict) if row == 11 else None
+
+    def _at_cut(self, c, tick, verdict):
+        order = (
+            self._row_34, self._row_4, self._rows_8_9, self._row_15, self._rows_28_32_54,
+            self._row_10, self._row_12, self._row_37, self._row_7, self._row_11, self._row_21,
+            self._rows_26_46, self._row_42,
+        )  # fmt: skip
+        for attempt in order:
+            row = attempt(c, tick, verdict)
+            if row is not None:
+                return row
+        return None
+
+    def _row_34(self, c, tick, verdict):
+        if c.state not in BEFORE or tick <= self.terms.long_stop:
+            return None
+        c.state = "VOIDED"
+        c.give_up(tick)
+        return 34
+
+    def _row_4(self, c, tick, verdict):
+        if c.state != "CREATED" or tick <= self.terms.funding_deadline:
+            return None
+        c.state = "EXPIRED"
+        c.let_go(tick)
+        return 4
+
+    def _rows_8_9(self, c, tick, verdict):
+        if c.state != "RESERVED" or tick <= c.close or verdict.value == "TRUE":
+            return None
+        if verdict.value == "FALSE":
+            c.state = "EXPIRED"
+            c.give_up(tick)
+            return 8
+        c.state, c.origin = "HELD", "REVIVABLE"
+        return 9
+
+    def _row_15(self, c, tick, verdict):
+        if c.state != "HELD" or c.origin != "RISK" or tick <= c.close or verdict.value != "FALSE":
+            return None
+        c.state = "EXPIRED"
+        c.give_up(tick)
+        return 15
+
+    def _rows_28_32_54(self, c, tick, verdict):
+        names = dict(zip(verdict.adverse_ids, map("/".join, verdict.adverse), strict=True))
+        conflicts = {names[one] for one in set(verdict.adverse_ids) - c.cleared}
+        speaks = conflicts | set(map("/".join, verdict.against))
+        bad = verdict.value != "TRUE" or conflicts
+        if c.state in LIVE and bad and not c.refused and not c.broken:
+            c.noted |= speaks
+            self._recall(c, tick)
+            return 28
+        if c.state == "SETTLED" and bad and (c.claimed is None or speaks - c.claimed):
+            c.claimed = (c.claimed or set()) | speaks
+            self.frozen_by.add(c.name)
+            return 32
+        standing = {names.get(one, one) for one in self.adverse(c, verdict)}
+        if c.state in ("CREATED", "HELD", "CANCEL_PENDING") and standing - c.noted:
+            c.noted |= standing
+            return 54
+        return None
+
+    def _row_10(self, c, tick, verdict):
+        if c.state not in ("MATCHED", "APPROVED") or verdict.value == "TRUE":
+            return None
+        if self.adverse(c, verdict):
+            return None
+        c.state = "HELD" if tick > c.close else "RESERVED"
+        c.origin = "REVIVABLE" if c.state == "HELD" else c.origin
+        return 10
+
+    def _row_12(self, c, tick, verdict):
+        if c.state not in PRE or not self.adverse(c, verdict):
+            return None
+        names = dict(zip(verdict.adverse_ids, map("/".join, verdict.adverse), strict=True))
+        c.noted |= {names.get(one, one) for one in self.adverse(c, verdict)}
+        c.state, c.origin = "HELD", "RISK"
+        return 12
+
+    def _row_37(self, c, tick, verdict):
+        if c.state not in ("CREATED", "RESERVED") or c.amount:
+            return None
+        c.state = "CLOSED"
+        c.give_up(tick)
+        return 37
+
+    def _row_7(self, c, tick, verdict):
+        if c.state != "RESERVED" or verdict.value != "TRUE" or self.adverse(c, verdict):
+            return None
+        c.state, c.window = "MATCHED", tick
+        return 7
+
+    def _may_go_on(self, c, tick, verdict):
+        clean = verdict.value == "TRUE" and not self.adverse(c, verdict)
+        return clean and self.active and tick <= self.terms.long_stop and c.hold_stands(tick)
+
+    def _row_11(self, c, tick, verdict):
+        if c.state != "MATCHED" or not self._may_go_on(c, tick, verdict) or tick < c.window:
+            return None
+        c.state = "APPROVED"
+        return 11
+
+    def _row_21(self, c, tick, verdict):
+        if c.state != "APPROVED" or not self._may_go_on(c, tick, verdict):
+            return None
+        c.state, c.sent, c.status_at = "INSTRUCTED", c.attempt, tick
+        c.reserved, c.in_flight = 0, c.reserved
+        return 21
+
+    def _rows_26_46(self, c, tick, verdict):
+        if c.state not in FLYING or not c.quiet(c.status_at, tick):
+            return None
+        c.status_at = tick
+        if c.state in ("IN_DOUBT", "CANCEL_PENDING"):
+            return 46
+        c.state = "IN_DOUBT"
+        return 26
+
+    def _row_42(self, c, tick, verdict):
+        if c.state not in ENDED or c.release != "open" or not c.quiet(c.release_at, tick):
+            return None
+        c.release_at = tick
+        return 42

@@ -1,0 +1,446 @@
+"""When a claim's condition is TRUE, when it waits, and when it can no longer become true."""
+
+import importlib.util
+import itertools
+import sys
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from supplytwin.processors.conditions import evaluate
+from supplytwin.schemas.ids import DAY_US, HOUR_US
+from supplytwin.schemas.terms import ClaimLine
+
+
+def _load(name):
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+        sys.modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[name])
+    return sys.modules[name]
+
+
+w = _load("settlement_world")
+day = w.day
+CLOSE = day(90)
+BEFORE, AFTER = day(80), CLOSE + 1
+
+
+def verdict(*facts, tick=BEFORE, claim=None, **changes):
+    """The verdict of claim A-1 over (event, arrival) pairs."""
+    claim = w.claim_terms() if claim is None else claim
+    terms = w.contract_terms((claim,), **changes)
+    return evaluate(terms, claim, w.twin_of(*facts), tick)
+
+
+def values(found):
+    return {leaf.name: leaf.value for leaf in found.leaves}
+
+
+def at_once(*messages):
+    """Facts that arrive when they happen."""
+    return tuple((message, message.event_time) for message in messages)
+
+
+DECLARED, RELEASED, RECEIVED = (pair[0] for pair in w.proofs())
+
+
+def test_two_proofs_make_it_true():
+    """Released and received: TRUE, resting on exactly these facts."""
+    found = verdict(*w.proofs())
+    assert found.value == "TRUE"
+    assert found.evidence == ("customs/decl-D1", "customs/released-D1", "wms/recv-L1")
+    assert (found.adverse, found.against, found.wakes_at) == ((), (), None)
+
+
+def test_cleared_is_as_good_as_released():
+    """A declaration that went on to CLEARED has been released."""
+    cleared = w.customs("cleared", day(31))
+    assert verdict(*at_once(DECLARED, cleared, RECEIVED)).value == "TRUE"
+
+
+@pytest.mark.parametrize("missing", range(3))
+def test_each_proof_is_needed(missing):
+    """Without the link, the release or the receipt it waits, and after the close it is FALSE."""
+    facts = [pair for number, pair in enumerate(w.proofs()) if number != missing]
+    assert verdict(*facts).value == "UNKNOWN"
+    assert verdict(*facts, tick=CLOSE).value == "UNKNOWN"
+    assert verdict(*facts, tick=AFTER).value == "FALSE"
+
+
+# ---- the deadline
+
+UTC_DEADLINE = day(60, 12 * HOUR_US)
+ZONED = [
+    # zone of the terms, deadline, zone of the event, hours of the event from the deadline, in time
+    ("UTC", day(60, 12 * HOUR_US), "+00:00", 11, True),
+    ("UTC", day(60, 12 * HOUR_US), "+00:00", 12, False),
+    ("UTC", day(60, 12 * HOUR_US), "+10:00", 1, True),
+    ("UTC", day(60, 12 * HOUR_US), "+10:00", 2, False),
+    ("UTC", day(60, 12 * HOUR_US), "-10:00", 21, True),
+    ("UTC", day(60, 12 * HOUR_US), "-10:00", 22, False),
+    ("Asia/Shanghai", day(60, 15 * HOUR_US), "+08:00", 0, True),
+    ("Asia/Shanghai", day(60, 16 * HOUR_US), "+08:00", 23, True),
+    ("Asia/Shanghai", day(60, 16 * HOUR_US), "+08:00", 24, False),
+    ("America/New_York", day(60, 4 * HOUR_US), "America/New_York", 0, True),
+    ("America/New_York", day(60, 4 * HOUR_US), "America/New_York", 1, False),
+    ("America/New_York", day(60, 5 * HOUR_US), "unknown", 18, True),
+    ("America/New_York", day(60, 5 * HOUR_US), "unknown", 19, False),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("proof", ["release", "receipt"])
+@pytest.mark.parametrize(("offset", "in_time"), [(-1, True), (0, True), (1, False)])
+@pytest.mark.parametrize("precision", ["MS", "S", "MIN"])
+def test_the_deadline_is_inclusive_to_the_microsecond(proof, offset, in_time, precision):
+    """One microsecond before and at the deadline counts, one after does not."""
+    at = {"event_time": day(60) + offset, "time_precision": precision}
+    release = w.with_(RELEASED, **at) if proof == "release" else RELEASED
+    receipt = w.with_(RECEIVED, **at) if proof == "receipt" else RECEIVED
+    found = verdict(*((fact, day(60) + offset) for fact in (DECLARED, release, receipt)))
+    assert (found.value == "TRUE") is in_time
+
+
+@pytest.mark.parametrize(("zone", "deadline", "tz", "hours", "in_time"), ZONED)
+def test_a_day_event_compares_by_local_dates(zone, deadline, tz, hours, in_time):
+    """The event's date where it happened against the deadline's date in the terms' zone."""
+    at = {"event_time": deadline + hours * HOUR_US, "event_tz": tz, "time_precision": "DAY"}
+    release = w.with_(RELEASED, **at)
+    claim = w.claim_terms(deadline=deadline)
+    facts = ((DECLARED, day(30)), (release, deadline + DAY_US), (RECEIVED, day(30)))
+    assert (verdict(*facts, claim=claim, zone=zone).value == "TRUE") is in_time
+
+
+@pytest.mark.parametrize(("offset", "in_time"), [(-1, True), (0, True), (1, False)])
+@pytest.mark.parametrize("grace_days", [0, 30])
+@pytest.mark.parametrize("proof", ["release", "receipt"])
+def test_evidence_may_arrive_until_the_close(offset, in_time, grace_days, proof):
+    """Happened in time, arrived one microsecond before, at or after deadline + grace."""
+    claim = w.claim_terms(grace_us=grace_days * DAY_US)
+    close = day(60 + grace_days)
+    arrivals = {"release": day(30), "receipt": day(30), proof: close + offset}
+    facts = (
+        (DECLARED, day(30)), (RELEASED, arrivals["release"]), (RECEIVED, arrivals["receipt"]),
+    )  # fmt: skip
+    assert (verdict(*facts, claim=claim, tick=day(100)).value == "TRUE") is in_time
+
+
+def test_a_late_revision_of_a_fact_that_was_in_time_counts():
+    """The winning revision qualifies and an earlier qualifying one arrived by the close."""
+    second = w.with_(RECEIVED, revision=2, qty=Decimal(41))
+    in_time = (*w.proofs(), (second, day(200)))
+    assert verdict(*in_time, tick=day(201)).value == "TRUE"
+    too_late = (*w.proofs()[:2], (second, day(200)))
+    assert verdict(*too_late, tick=day(201)).value == "FALSE"
+
+
+def test_a_duplicate_that_turns_out_to_have_come_earlier_brings_a_fact_in_time():
+    """Only the earliest arrival of a revision matters."""
+    late = (*w.proofs()[:2], (RECEIVED, day(91)))
+    assert verdict(*late, tick=day(92)).value == "FALSE"
+    assert verdict(*late, (RECEIVED, day(89)), tick=day(92)).value == "TRUE"
+
+
+# ---- facts ahead of the tick
+
+
+def test_a_fact_ahead_of_the_tick_counts_once_the_tick_has_passed_it():
+    """Until then it waits and says when it will count."""
+    facts = tuple((fact, day(29)) for fact, _ in w.proofs())
+    found = verdict(*facts, tick=day(30, 1_999_999))
+    assert (found.value, found.wakes_at) == ("UNKNOWN", day(30, 2_000_000))
+    assert verdict(*facts, tick=day(30, 2_000_000)).value == "TRUE"
+
+
+def test_a_day_fact_is_ahead_until_its_local_date_begins():
+    """31 January in Auckland begins at 11:00 UTC on the 30th."""
+    ahead = w.with_(
+        RECEIVED, event_time=day(30), event_tz="Pacific/Auckland", time_precision="DAY"
+    )
+    facts = (*w.proofs()[:2], (ahead, day(29)))
+    begins = day(29, 11 * HOUR_US)
+    tick = begins - 1
+    early = tuple((w.with_(f, event_time=day(1)), day(1)) for f, _ in facts[:2])
+    assert verdict(*early, facts[2], tick=tick).wakes_at == begins
+    assert verdict(*early, facts[2], tick=begins).value == "TRUE"
+
+
+def test_a_contrary_fact_ahead_of_the_tick_counts_at_once():
+    """It can only delay: a hold that is to come tomorrow already stops the payment."""
+    hold = w.customs("hold_placed", day(32))
+    assert verdict(*w.proofs(), (hold, day(31)), tick=day(31)).value == "UNKNOWN"
+
+
+# ---- what counts
+
+
+@pytest.mark.parametrize("classifier", ["PLANNED", "ESTIMATED"])
+def test_only_actual_facts_count(classifier):
+    """A plan releases nothing and receives nothing."""
+    for wrong in range(3):
+        facts = [
+            (w.with_(fact, classifier=classifier) if number == wrong else fact, at)
+            for number, (fact, at) in enumerate(w.proofs())
+        ]
+        assert verdict(*facts).value == "UNKNOWN"
+
+
+@pytest.mark.parametrize("facility", [None, "WH-2"])
+def test_a_receipt_elsewhere_counts_for_nothing(facility):
+    """Only the buyer's warehouses, by facility."""
+    elsewhere = w.with_(RECEIVED, facility=facility)
+    assert verdict(*w.proofs()[:2], (elsewhere, day(30))).value == "UNKNOWN"
+    both = w.contract_terms(warehouses=("WH-1", "WH-2"))
+    found = evaluate(both, both.claims[0], w.twin_of(*w.proofs()), BEFORE)
+    assert found.value == "TRUE"
+
+
+def test_a_warehouse_cannot_release_and_customs_cannot_receive():
+    """A released event that does not come as a customs fact of a declaration is no release."""
+    stranger = w.with_(RELEASED, subject_type="CONSIGNMENT", subject_id="ASN-1")
+    assert verdict(*at_once(DECLARED, stranger, RECEIVED)).value == "UNKNOWN"
+
+
+def test_evidence_reaches_a_claim_by_subject_or_ref_only():
+    """Another consignment's declaration and another line's receipt are nothing to it."""
+    other = w.proofs(2)
+    assert verdict(*other).value == "UNKNOWN"
+    by_subject = w.with_(RECEIVED, subject_type="ORDER_LINE", subject_id="L1", refs=())
+    assert verdict(*at_once(DECLARED, RELEASED, by_subject)).value == "TRUE"
+    unlinked = w.with_(RECEIVED, refs=())
+    assert verdict(*at_once(DECLARED, RELEASED, unlinked)).value == "UNKNOWN"
+
+
+def test_one_quantity_does_not_pay_for_two_lines():
+    """A receipt that refers to several lines counts for the one that it names, or for none."""
+    refs = ("ORDER_LINE:L1", "ORDER_LINE:L9")
+    for line_id, value in ((None, "UNKNOWN"), ("L9", "UNKNOWN"), ("L1", "TRUE")):
+        receipt = w.with_(RECEIVED, refs=refs, line_id=line_id)
+        assert verdict(*at_once(DECLARED, RELEASED, receipt)).value == value
+
+
+def test_quantities_add_up_exactly():
+    """0.1 twice is 0.2: parts of a line add up, reversals are taken off."""
+    claim = w.claim_terms(lines=(ClaimLine(line_id="L1", qty=Decimal("0.3")),))
+    parts = [w.received(day(30), qty="0.1", event_id=f"p{n}") for n in range(3)]
+    facts = at_once(DECLARED, RELEASED, *parts)
+    assert verdict(*facts[:4], claim=claim).value == "UNKNOWN"
+    assert verdict(*facts, claim=claim).value == "TRUE"
+    back = w.reversed_(day(31), qty="0.0000000000000001")
+    assert verdict(*facts, *at_once(back), claim=claim).value == "UNKNOWN"
+
+
+def test_every_line_is_needed():
+    """One line short, and the claim waits for it by name."""
+    lines = tuple(ClaimLine(line_id=name, qty=Decimal(40)) for name in ("L1", "L2"))
+    found = verdict(*w.proofs(), claim=w.claim_terms(lines=lines))
+    assert values(found) == {
+        "release": "TRUE", "holds": "TRUE", "revocation": "TRUE", "received:L1": "TRUE",
+        "received:L2": "UNKNOWN",
+    }  # fmt: skip
+    assert "40 of line L2" in found.leaves[-1].why
+
+
+@pytest.mark.parametrize(
+    ("facility", "counts"), [("WH-1", True), (None, True), ("WH-2", False)]
+)
+def test_a_reversal_counts_without_any_deadline(facility, counts):
+    """Whenever it happened or arrived; one elsewhere does not, one that names no place does."""
+    back = w.reversed_(day(85), qty=1, facility=facility)
+    found = verdict(*w.proofs(), (back, day(95)), tick=day(96))
+    assert found.value == ("FALSE" if counts else "TRUE")
+
+
+# ---- holds, revocations, several declarations
+
+
+def test_an_open_hold_waits_and_its_removal_frees():
+    """A hold without its removal keeps the claim; the removal must be in time like every proof."""
+    hold, removal = w.customs("hold_placed", day(31)), w.customs("hold_removed", day(32))
+    held = (*w.proofs(), *at_once(hold))
+    assert verdict(*held).value == "UNKNOWN"
+    assert verdict(*held, *at_once(removal)).value == "TRUE"
+    late = w.with_(removal, event_time=day(61))
+    assert verdict(*held, (late, day(61)), tick=day(62)).value == "UNKNOWN"
+    assert verdict(*held, (late, day(61)), tick=AFTER).value == "FALSE"
+
+
+def test_an_open_hold_after_the_close_is_false():
+    """No proof of it is withdrawn, so nothing can be revived: FALSE, by the rule for every leaf."""
+    hold = w.customs("hold_placed", day(95))
+    found = verdict(*w.proofs(), (hold, day(95)), tick=day(96))
+    assert values(found)["holds"] == "FALSE"
+    assert found.value == "FALSE"
+
+
+def test_a_withdrawn_removal_may_come_back():
+    """The removal was in time and is retracted: the hold may yet be lifted, UNKNOWN."""
+    hold, removal = w.customs("hold_placed", day(31)), w.customs("hold_removed", day(32))
+    undo = _retraction(removal)
+    facts = (*w.proofs(), *at_once(hold, removal), (undo, day(40)))
+    assert verdict(*facts, tick=AFTER).value == "UNKNOWN"
+
+
+@pytest.mark.parametrize("kind", ["released", "cleared"])
+def test_a_revoked_release_counts_no_more(kind):
+    """Until customs releases again; a revocation is believed after CLEARED too."""
+    first = w.customs(kind, day(30))
+    revoked = w.customs("release_revoked", day(31))
+    facts = at_once(DECLARED, first, RECEIVED, revoked)
+    assert verdict(*facts).value == "UNKNOWN"
+    assert verdict(*facts, tick=AFTER).value == "FALSE"
+    again = w.customs("released", day(32), event_id="again")
+    found = verdict(*facts, *at_once(again))
+    assert found.value == ("TRUE" if kind == "released" else "UNKNOWN")
+
+
+@pytest.mark.parametrize("end", ["cancelled", "rejected"])
+def test_a_dead_declaration_counts_neither_way(end):
+    """Its hold does not hold, its release does not release; another declaration's does."""
+    dead = at_once(
+        w.declared(day(20), "D0"), w.customs(end, day(22), "D0"),
+        w.customs("hold_placed", day(23), "D0", hold_id="H0"),
+    )  # fmt: skip
+    assert verdict(*dead, *w.proofs()).value == "TRUE"
+    assert verdict(*dead, *at_once(RECEIVED)).value == "UNKNOWN"
+    cancelled = w.customs("cancelled", day(31))
+    assert verdict(*w.proofs(), *at_once(cancelled)).value == "UNKNOWN"
+
+
+def test_a_hold_on_any_declaration_of_the_consignment_counts():
+    """One released declaration is not enough while another live one has a hold or is revoked."""
+    second = at_once(w.declared(day(30), "D2"), w.customs("hold_placed", day(31), "D2"))
+    assert verdict(*w.proofs(), *second).value == "UNKNOWN"
+    lifted = at_once(w.customs("hold_removed", day(32), "D2"))
+    assert verdict(*w.proofs(), *second, *lifted).value == "TRUE"
+    revoked = at_once(
+        w.declared(day(30), "D3"), w.customs("released", day(31), "D3"),
+        w.customs("release_revoked", day(32), "D3"),
+    )  # fmt: skip
+    assert verdict(*w.proofs(), *revoked).value == "UNKNOWN"
+
+
+def test_a_declaration_of_another_consignment_has_no_say():
+    """Its hold is not this claim's."""
+    other = at_once(w.declared(day(30), "D2", "ASN-2"), w.customs("hold_placed", day(31), "D2"))
+    assert verdict(*w.proofs(), *other).value == "TRUE"
+
+
+# ---- retractions, revisions, conflicts
+
+
+def _retraction(fact, revision=2, **fields):
+    return w.with_(
+        fact, event_id=f"undo-{fact.event_id}", revision=revision, correction_action="RETRACT",
+        correction_source=fact.source, correction_event_id=fact.event_id, **fields,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("proof", range(3))
+def test_a_retracted_proof_waits_and_is_never_false(proof):
+    """Before and after the close UNKNOWN: it was in time and may be revived."""
+    fact = w.proofs()[proof][0]
+    facts = (*w.proofs(), (_retraction(fact), day(40)))
+    assert verdict(*facts).value == "UNKNOWN"
+    found = verdict(*facts, tick=AFTER)
+    assert found.value == "UNKNOWN"
+    assert (fact.source, fact.event_id) in found.against
+    revived = w.with_(fact, revision=3)
+    assert verdict(*facts, (revived, day(200)), tick=day(201)).value == "TRUE"
+
+
+def test_a_retraction_is_no_proof_itself():
+    """An event of the right type that only retracts something was never a release."""
+    stray = w.with_(
+        RELEASED, event_id="stray", correction_action="RETRACT", correction_source="customs",
+        correction_event_id="nothing",
+    )  # fmt: skip
+    facts = at_once(DECLARED, stray, RECEIVED)
+    assert verdict(*facts, tick=AFTER).value == "FALSE"
+
+
+def test_a_retracted_proof_that_came_too_late_stays_false():
+    """Only what was in time may be revived."""
+    facts = (*w.proofs()[:2], (RECEIVED, day(95)), (_retraction(RECEIVED), day(96)))
+    assert verdict(*facts, tick=day(97)).value == "FALSE"
+
+
+def test_one_leaf_that_is_lost_for_good_makes_the_claim_false():
+    """Kleene: a release that may be revived cannot help where nothing was ever received."""
+    facts = (*w.proofs()[:2], (_retraction(RELEASED), day(40)))
+    found = verdict(*facts, tick=AFTER)
+    assert values(found)["release"] == "UNKNOWN"
+    assert values(found)["received:L1"] == "FALSE"
+    assert found.value == "FALSE"
+
+
+def test_a_revision_that_names_less_may_be_revised_back():
+    """40 became 30 after it was in time: UNKNOWN after the close; had it always been 30: FALSE."""
+    less = w.with_(RECEIVED, revision=2, qty=Decimal(30))
+    assert verdict(*w.proofs(), (less, day(40)), tick=AFTER).value == "UNKNOWN"
+    assert verdict(*w.proofs()[:2], (less, day(40)), tick=AFTER).value == "FALSE"
+
+
+def test_a_revision_that_moves_a_proof_behind_the_deadline_withdraws_it():
+    """The winning revision does not qualify; the superseded one was in time."""
+    moved = w.with_(RELEASED, revision=2, event_time=day(61))
+    facts = (*w.proofs(), (moved, day(62)))
+    assert verdict(*facts).value == "UNKNOWN"
+    assert verdict(*facts, tick=AFTER).value == "UNKNOWN"
+
+
+def test_a_conflict_is_adverse_until_a_higher_revision():
+    """Two contents of one revision: neither counts, the identity is adverse, and never FALSE."""
+    facts = (*w.proofs(), (w.with_(RECEIVED, qty=Decimal(41)), day(40)))
+    found = verdict(*facts)
+    assert (found.value, found.adverse) == ("UNKNOWN", (("wms", "recv-L1"),))
+    assert found.adverse_ids[0].startswith("wms/recv-L1~")
+    assert verdict(*facts, tick=AFTER).value == "UNKNOWN"
+    resolved = w.with_(RECEIVED, revision=2)
+    found = verdict(*facts, (resolved, day(100)), tick=day(101))
+    assert (found.value, found.adverse) == ("TRUE", ())
+
+
+def test_a_conflict_beside_a_true_condition_is_adverse_all_the_same():
+    """A conflicted hold does not hold, but somebody must look at it."""
+    one, two = (w.customs("hold_placed", day(31), hold_id=name) for name in ("X", "Y"))
+    found = verdict(*w.proofs(), *at_once(one, two))
+    assert (found.value, found.adverse) == ("TRUE", (("customs", "hold_placed-D1"),))
+
+
+def test_another_content_is_another_adverse_id():
+    """What was cleared for two contents is not cleared for three."""
+    contents = [w.customs("hold_placed", day(31), hold_id=name) for name in "XYZ"]
+    two = verdict(*w.proofs(), *at_once(*contents[:2])).adverse_ids
+    three = verdict(*w.proofs(), *at_once(*contents)).adverse_ids
+    assert two != three
+    assert [one.split("~")[0] for one in two] == [one.split("~")[0] for one in three]
+
+
+# ---- the evidence hash
+
+
+def test_the_verdict_is_the_same_for_every_order_of_arrival():
+    """All orders of the same facts: one verdict, one evidence hash."""
+    facts = (
+        *w.proofs(), (w.customs("hold_placed", day(31)), day(31)),
+        (w.customs("hold_removed", day(32)), day(32)), (_retraction(RECEIVED), day(40)),
+    )  # fmt: skip
+    found = {verdict(*order) for order in itertools.permutations(facts)}
+    assert len(found) == 1
+
+
+def test_the_evidence_hash_sees_every_change():
+    """A new fact, a revision, a retraction and a conflict each change it; a duplicate does not."""
+    base = w.proofs()
+    changes = [
+        (),
+        ((w.with_(RECEIVED, revision=2), day(40)),),
+        ((w.with_(RECEIVED, qty=Decimal(41)), day(40)),),
+        ((_retraction(RECEIVED), day(40)),),
+        ((w.customs("hold_placed", day(31)), day(31)),),
+        ((w.reversed_(day(31), qty=1), day(31)),),
+    ]
+    hashes = [verdict(*base, *change).evidence_hash for change in changes]
+    assert len(set(hashes)) == len(hashes)
+    assert verdict(*base, base[0]).evidence_hash == hashes[0]

@@ -1,0 +1,417 @@
+"""Every pair of state and event: what the table does, and that nothing else does anything."""
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import pytest
+from immutables import Map
+from msgspec.structs import replace
+from supplytwin.processors import settlement, settlement_table
+from supplytwin.processors.settlement_effects import EFFECTS
+from supplytwin.processors.settlement_guards import GUARDS
+from supplytwin.processors.settlement_state import ABSORBING, LIVE, PRE, STATES, Accounts, Booking
+
+
+def _load(name):
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+        sys.modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[name])
+    return sys.modules[name]
+
+
+w = _load("settlement_world")
+day, Chain = w.day, w.Chain
+
+NUMBERS = {*range(1, 5), *range(7, 16), *range(21, 33), 34, 36, 37, 39, 42, *range(44, 51), 53, 54}
+"""The rows of this version."""
+
+FLYING = (*LIVE, "CANCEL_PENDING")
+OPEN = ("CREATED", *PRE, "HELD")
+OVER = ("EXPIRED", "VOIDED", "CLOSED")
+AMOUNT = 100_000
+
+
+def chain_in(state, **changes):
+    """A chain whose one claim is in `state`, as if it had come there by the shortest way."""
+    chain = Chain(w.contract_terms(attempts_max=2))
+    chain.agree()
+    reserve = chain.last("RESERVE")
+    fields = {"state": state}
+    if state in PRE or state == "HELD":
+        fields |= {"hold_answered": True, "hold_live": True, "window_end": day(1)}
+        fields |= {"accounts": Accounts(buyer=-AMOUNT, reserved=AMOUNT)}
+        fields |= {"origin": "RISK"} if state == "HELD" else {}
+    if state in FLYING or state in ("SETTLED", "RETURNED"):
+        fields |= {"hold_answered": True, "hold_live": True, "issued": 1, "instruction_no": 2}
+        fields |= {"pay": replace(reserve, kind="PAY"), "status_at": day(1), "recall_no": 0}
+        fields |= {"accounts": Accounts(buyer=-AMOUNT, in_flight=AMOUNT)}
+    if state == "CANCEL_PENDING":
+        fields |= {"recall_no": 1, "recall": replace(reserve, kind="RECALL", recall_no=1)}
+    if state == "SETTLED":
+        booking = Booking(attempt=1, amount_minor=AMOUNT, currency="USD")
+        fields |= {"accounts": Accounts(buyer=-AMOUNT, seller=AMOUNT)}
+        fields |= {"bookings": Map({"E0": booking})}
+    if state == "RETURNED":
+        fields |= {"accounts": Accounts(), "returns": Map({"R0": AMOUNT})}
+        fields |= {"bookings": Map({"E0": Booking(attempt=1, amount_minor=AMOUNT, currency="USD")})}
+    fields |= {"release": replace(reserve, kind="RELEASE"), "release_open": True} if (
+        state in ABSORBING
+    ) else {}
+    claim = replace(chain.claim(), **{**fields, **changes})
+    chain.book = replace(chain.book, claims=chain.book.claims.set(claim.settlement_id, claim))
+    chain.now = day(2)
+    return chain
+
+
+def _answer(kind, status, **fields):
+    def act(chain):
+        order = replace(chain.last("RESERVE"), kind=kind, attempt=1, hold_no=1, recall_no=1)
+        return chain.answer(order, status, **fields)
+
+    return act
+
+
+def _review(verdict, **fields):
+    def act(chain):
+        told = settlement.explain(chain.book, chain.twin, chain.now)[0]
+        return chain.review(verdict, evidence_hash=told.evidence_hash, **fields)
+
+    return act
+
+
+def _two_contents(chain):
+    """A receipt that does nothing by itself (unknown status), then the same id with other content."""
+    order = chain.last("RESERVE")
+    chain.answer(order, "WHAT", input_id="same")
+    return chain.answer(order, "ELSE", input_id="same")
+
+
+def _cancel_of_both(chain):
+    chain.review("CANCEL", role="BUYER", reviewer="bo")
+    return chain.review("CANCEL", role="SELLER", reviewer="sue")
+
+
+SAME, STALE = "same", "STALE"
+USD = {"currency": "USD"}
+ACTS = {
+    "HoldConfirmed": _answer("RESERVE", "CONFIRMED", hold_expires=day(300)),
+    "HoldRefused": _answer("RESERVE", "REFUSED"),
+    "Pending": _answer("PAY", "ACSP"),
+    "Booked": _answer("PAY", "BOOKED", entry_id="E1"),
+    "Booked another amount": _answer("PAY", "BOOKED", entry_id="E1", amount_minor=7),
+    "Booked known": _answer("PAY", "BOOKED", entry_id="E0"),
+    "Rejected retryable": _answer("PAY", "RJCT", rail_reason="AM04"),
+    "Rejected final": _answer("PAY", "RJCT", rail_reason="AC04"),
+    "NotFound": _answer("QUERY", "NOT_FOUND"),
+    "Returned": _answer("PAY", "RETURNED", return_id="R1", amount_minor=AMOUNT, **USD),
+    "Returned in part": _answer("PAY", "RETURNED", return_id="R1", amount_minor=1, **USD),
+    "Returned too much": _answer("PAY", "RETURNED", return_id="R1", amount_minor=AMOUNT + 1, **USD),
+    "Released": _answer("RELEASE", "RELEASED"),
+    "ReleaseFailed": _answer("RELEASE", "FAILED"),
+    "RecallDone": _answer("RECALL", "CNCL"),
+    "RecallRefused": _answer("RECALL", "RJCR"),
+    "NoOriginal": _answer("RECALL", "NOOR"),
+    "ReviewReleased": _review("RELEASE"),
+    "ReviewReleased by the raiser": _review("RELEASE", reviewer=""),
+    "ReviewRejected": _review("REJECT"),
+    "RiskHold": _review("HOLD"),
+    "RecallOrdered": _review("RECALL"),
+    "MutualCancel": _cancel_of_both,
+    "ReconBreak": _two_contents,
+    "unknown verdict": _review("PERHAPS"),
+    "unknown status": _answer("PAY", "WHAT"),
+    "status of another kind": _answer("RESERVE", "BOOKED"),
+}  # fmt: skip
+
+
+def _each(states, outcome):
+    return dict.fromkeys(states, outcome)
+
+
+EXPECTED = {
+    "HoldConfirmed": {
+        "CREATED": (2, "RESERVED"), **_each(OVER, (39, SAME)),
+        **_each((*PRE, "HELD", *FLYING, "SETTLED", "RETURNED"), STALE),
+    },
+    "HoldRefused": {
+        "CREATED": (3, "VOIDED"), **_each(OVER, STALE),
+        **_each((*PRE, "HELD", *FLYING, "SETTLED", "RETURNED"), STALE),
+    },
+    "Pending": {
+        **_each(("INSTRUCTED", "IN_DOUBT"), (22, "ACCEPTED")),
+        **_each(("ACCEPTED", "CANCEL_PENDING", "SETTLED", "RETURNED"), STALE),
+    },
+    "Booked": {
+        **_each(FLYING, (23, "SETTLED")), **_each(OPEN, (48, "SETTLED")),
+        **_each(("EXPIRED", "VOIDED"), (49, SAME)), **_each(("SETTLED", "RETURNED"), (53, SAME)),
+    },
+    "Booked another amount": {
+        **_each(FLYING, (50, "IN_DOUBT")), **_each(OPEN, (48, "SETTLED")),
+        **_each(("EXPIRED", "VOIDED"), (49, SAME)), **_each(("SETTLED", "RETURNED"), (53, SAME)),
+    },
+    "Booked known": {
+        **_each(FLYING, (23, "SETTLED")), **_each(OPEN, (48, "SETTLED")),
+        **_each(("EXPIRED", "VOIDED"), (49, SAME)), **_each(("SETTLED", "RETURNED"), STALE),
+    },
+    "Rejected retryable": {
+        **_each(LIVE, (24, "APPROVED")), "CANCEL_PENDING": (45, "HELD"),
+        **_each(("SETTLED", "RETURNED"), (53, SAME)),
+    },
+    "Rejected final": {
+        **_each(LIVE, (25, "HELD")), "CANCEL_PENDING": (45, "HELD"),
+        **_each(("SETTLED", "RETURNED"), (53, SAME)),
+    },
+    "NotFound": {
+        **_each(("INSTRUCTED", "IN_DOUBT"), (44, "INSTRUCTED")),
+        **_each(("SETTLED", "RETURNED"), STALE),
+    },
+    "Returned": {
+        **_each(FLYING, (47, "RETURNED")), **_each(OPEN, (48, "RETURNED")),
+        **_each(("EXPIRED", "VOIDED"), (49, SAME)), "SETTLED": (31, "RETURNED"),
+    },
+    "Returned in part": {
+        **_each(FLYING, (47, "SETTLED")), **_each(OPEN, (48, "SETTLED")),
+        **_each(("EXPIRED", "VOIDED"), (49, SAME)), "SETTLED": (31, "SETTLED"),
+    },
+    "Returned too much": _each(("EXPIRED", "VOIDED"), (49, SAME)),
+    "Released": _each(ABSORBING, (42, SAME)),
+    "ReleaseFailed": _each(ABSORBING, (42, SAME)),
+    "RecallDone": {
+        **_each(FLYING, (29, "VOIDED")), **_each(("SETTLED", "RETURNED"), (53, SAME)),
+    },
+    "RecallRefused": {
+        "CANCEL_PENDING": (30, "IN_DOUBT"), **_each(("SETTLED", "RETURNED"), (53, SAME)),
+    },
+    "NoOriginal": {
+        "CANCEL_PENDING": (30, SAME), **_each(("SETTLED", "RETURNED"), (53, SAME)),
+    },
+    "ReviewReleased": {"HELD": (13, "RESERVED")},
+    "ReviewRejected": {"HELD": (14, "VOIDED")},
+    "RiskHold": {
+        **_each(PRE, (12, "HELD")), **_each(("CREATED", "HELD", "CANCEL_PENDING"), (54, SAME)),
+    },
+    "RecallOrdered": _each(LIVE, (28, "CANCEL_PENDING")),
+    "MutualCancel": {**_each(OPEN, (34, "VOIDED")), **_each(LIVE, (28, "CANCEL_PENDING"))},
+    "ReconBreak": {
+        **_each(PRE, (12, "HELD")), **_each(("CREATED", "HELD", "CANCEL_PENDING"), (54, SAME)),
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("act", ACTS)
+def test_every_pair_of_state_and_input_does_what_the_table_says(act, state):
+    """A row fires with its target, or the input is recorded and the claim stays as it is."""
+    chain = chain_in(state)
+    before = chain.claim()
+    rows_before = len(chain.rows)
+    outcome = ACTS[act](chain)
+    expected = EXPECTED.get(act, {}).get(state)
+    if isinstance(expected, tuple):
+        row, target = expected
+        assert [(t.row, t.from_state) for t in outcome.transitions] == [(row, state)]
+        assert outcome.transitions[0].to_state == chain.state()
+        assert chain.state() == (state if target == SAME else target)
+        return
+    assert len(chain.rows) == rows_before
+    assert chain.state() == state
+    told = {"bookings": Map(), "returns": Map(), "unbooked": False}
+    assert replace(chain.claim(), **told) == replace(before, **told)
+    if expected == STALE:
+        assert outcome.verdict == "STALE"
+        assert not outcome.alarms
+    elif act == "ReconBreak":
+        assert outcome.verdict == "CONFLICT"
+    elif act == "MutualCancel" and state not in ABSORBING:
+        assert outcome.verdict == "NOTED"
+    else:
+        assert outcome.verdict == "ILLEGAL"
+        assert [alarm.code for alarm in outcome.alarms] == ["ILLEGAL_PAIR"]
+
+
+def _hold_fact(chain):
+    chain.facts(*w.proofs(at=0), (w.customs("hold_placed", day(1)), day(1)))
+
+
+def _conflict(chain):
+    chain.facts(*w.proofs(at=0), (w.received(day(0, 2_000_000), qty=41), day(1)))
+
+
+def _proofs(chain):
+    chain.facts(*w.proofs(at=0))
+
+
+def _withdrawn(chain):
+    chain.facts(*w.proofs(at=0))
+    release = w.proofs(at=0)[1][0]
+    undo = w.with_(
+        release, event_id="undo", revision=2, correction_action="RETRACT",
+        correction_source="customs", correction_event_id=release.event_id,
+    )  # fmt: skip
+    chain.facts((undo, day(1)))
+
+
+def _nothing(chain):
+    pass
+
+
+AT_CUT = [
+    *((34, state, "VOIDED", day(271), _nothing, {}) for state in OPEN),
+    (4, "CREATED", "EXPIRED", day(29), _nothing, {}),
+    (8, "RESERVED", "EXPIRED", day(91), _nothing, {}),
+    (9, "RESERVED", "HELD", day(91), _withdrawn, {}),
+    (15, "HELD", "EXPIRED", day(91), _nothing, {}),
+    *((28, state, "CANCEL_PENDING", day(3), _hold_fact, {}) for state in LIVE),
+    *((28, state, "CANCEL_PENDING", day(3), _conflict, {}) for state in LIVE),
+    (32, "SETTLED", "SETTLED", day(3), _hold_fact, {}),
+    (32, "SETTLED", "SETTLED", day(3), _conflict, {}),
+    *((54, state, state, day(3), _conflict, {}) for state in ("CREATED", "HELD", "CANCEL_PENDING")),
+    (10, "MATCHED", "RESERVED", day(3), _nothing, {}),
+    (10, "APPROVED", "RESERVED", day(3), _hold_fact, {}),
+    (10, "MATCHED", "HELD", day(91), _nothing, {}),
+    (10, "APPROVED", "HELD", day(91), _hold_fact, {}),
+    *((12, state, "HELD", day(3), _conflict, {}) for state in PRE),
+    *((37, state, "CLOSED", day(3), _nothing, {"amount_minor": 0}) for state in ("CREATED", "RESERVED")),
+    (7, "RESERVED", "INSTRUCTED", day(3), _proofs, {}),
+    (11, "MATCHED", "INSTRUCTED", day(3), _proofs, {}),
+    (21, "APPROVED", "INSTRUCTED", day(3), _proofs, {}),
+    *((26, state, "IN_DOUBT", day(16), _proofs, {}) for state in ("INSTRUCTED", "ACCEPTED")),
+    *((46, state, state, day(16), _proofs, {}) for state in ("IN_DOUBT", "CANCEL_PENDING")),
+    *((42, state, state, day(16), _proofs, {"release_at": day(1)}) for state in ABSORBING),
+]
+
+
+@pytest.mark.parametrize(("row", "state", "target", "tick", "facts", "changes"), AT_CUT)
+def test_every_row_of_a_cut_fires_from_every_state_that_it_names(
+    row, state, target, tick, facts, changes
+):
+    """At a cut the first applicable row is taken; after 7 row 11, after 11 row 21 at the same cut."""
+    if "amount_minor" in changes:
+        changes = {**changes, "accounts": Accounts()}
+    chain = chain_in(state, **changes)
+    facts(chain)
+    rows = chain.cut(tick)
+    assert rows[0] == row
+    assert rows[1:] == {7: [11, 21], 11: [21]}.get(row, [])
+    assert chain.state() == target
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_a_cut_with_nothing_to_do_does_nothing(state):
+    """With proofs and holds in order and no time passed, only the way to the payment is open."""
+    chain = chain_in(state, release_at=day(2), status_at=day(2))
+    _proofs(chain)
+    before = chain.claim()
+    assert bool(chain.cut(day(3))) == (state in PRE)
+    assert state in PRE or chain.claim() == before
+
+
+def test_the_rows_are_those_of_this_version_and_each_is_tried():
+    """The numbers are the agreed ones; every row but the stale one is fired by the tests above."""
+    numbers = {row.number for row in settlement_table.ROWS} | set(settlement_table.AS_IN_DOUBT)
+    assert numbers == NUMBERS
+    fired = {
+        (outcome[0], state)
+        for states in EXPECTED.values()
+        for state, outcome in states.items()
+        if isinstance(outcome, tuple)
+    }
+    fired |= {(row, state) for row, state, *_ in AT_CUT} | {(1, "NONE"), (37, "NONE")}
+    named = {
+        (row.number, origin)
+        for row in settlement_table.ROWS
+        for origin in row.origins
+        if row.number not in (settlement_table.STALE, 42)
+    }
+    assert named - fired == set()
+
+
+def test_row_27_is_how_the_other_rows_name_in_doubt():
+    """Every row that row 27 stands for can be taken from IN_DOUBT."""
+    for number in settlement_table.AS_IN_DOUBT[27]:
+        assert any(
+            "IN_DOUBT" in row.origins for row in settlement_table.ROWS if row.number == number
+        )
+
+
+def test_the_table_is_closed():
+    """Every guard, effect, state and event that a row names exists; every cut row has its place."""
+    targets = {*STATES, settlement_table.SAME}
+    for row in settlement_table.ROWS:
+        assert set(row.guards) <= GUARDS.keys()
+        assert set(row.effects) <= EFFECTS.keys()
+        assert {state for state, _ in row.targets} <= targets
+        assert {guard for _, guard in row.targets} - {None} <= GUARDS.keys()
+        assert row.targets[-1][1] is None
+        assert row.event in settlement_table.EVENTS
+        assert row.event != "Cut" or row.number in settlement_table.CUT_ORDER
+    used = {name for row in settlement_table.ROWS for name in row.guards}
+    used |= {guard for row in settlement_table.ROWS for _, guard in row.targets if guard}
+    assert used == GUARDS.keys()
+    assert {name for row in settlement_table.ROWS for name in row.effects} == EFFECTS.keys()
+
+
+def test_an_unknown_payment_whose_recall_was_refused_is_recalled():
+    """Row 44 never repeats a PAY that was to be recalled."""
+    chain = chain_in("IN_DOUBT", recall_no=1, refused_no=1)
+    outcome = ACTS["NotFound"](chain)
+    assert [(t.row, t.to_state) for t in outcome.transitions] == [(44, "CANCEL_PENDING")]
+    assert [order.kind for order in outcome.transitions[0].instructions] == ["RECALL"]
+
+
+@pytest.mark.parametrize("state", [*LIVE, "CANCEL_PENDING"])
+def test_a_rejection_after_the_long_stop_or_a_cancel_voids(state):
+    """Rows 25 and 45: then there is nothing to hold the claim for."""
+    for late in (True, False):
+        chain = chain_in(state)
+        if late:
+            chain.now = day(271)
+        else:
+            chain.book = replace(chain.book, cancels=Map({"BUYER": "bo", "SELLER": "sue"}))
+        ACTS["Rejected retryable"](chain)
+        assert chain.state() == "VOIDED"
+        assert chain.claim().accounts.reserved == 0
+
+
+@pytest.mark.parametrize("state", LIVE)
+def test_the_last_attempt_that_is_rejected_holds(state):
+    """Row 24 needs an attempt left and a live hold, else row 25."""
+    chain = chain_in(state, attempt=2, issued=2)
+    order = replace(chain.last("RESERVE"), kind="PAY", attempt=2)
+    chain.answer(order, "RJCT", rail_reason="AM04")
+    assert chain.state() == "HELD"
+    chain = chain_in(state, hold_expires=day(1))
+    ACTS["Rejected retryable"](chain)
+    assert chain.state() == "HELD"
+
+
+def test_a_review_releases_to_matched_when_the_condition_is_true():
+    """Row 13: with the proofs in, the claim goes on at once."""
+    chain = chain_in("HELD")
+    _proofs(chain)
+    ACTS["ReviewReleased"](chain)
+    assert chain.state() == "MATCHED"
+
+
+@pytest.mark.parametrize("tick", [day(91), day(271)])
+def test_a_review_cannot_release_what_can_no_longer_become_true(tick):
+    """Row 13: not FALSE, not UNKNOWN after the close, not past the long stop."""
+    for facts in (_nothing, _withdrawn):
+        chain = chain_in("HELD")
+        facts(chain)
+        chain.now = tick
+        assert ACTS["ReviewReleased"](chain).verdict == "ILLEGAL"
+    chain = chain_in("HELD")
+    _proofs(chain)
+    chain.now = day(271)
+    assert ACTS["ReviewReleased"](chain).verdict == "ILLEGAL"
+
+
+def test_a_review_clears_only_what_stands():
+    """An id that is not adverse now cannot be cleared in advance."""
+    chain = chain_in("HELD")
+    told = settlement.explain(chain.book, chain.twin, chain.now)[0]
+    outcome = chain.review("RELEASE", evidence_hash=told.evidence_hash, cleared_ids=("wms/later",))
+    assert outcome.verdict == "ILLEGAL"
