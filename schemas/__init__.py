@@ -1,1 +1,3 @@
-"""What the words mean: messages, records, units, ids, errors and the codecs. Imports nothing of ours."""
+"""What the words mean: messages, records, units, ids, errors and the codecs. Imports nothing of
+ours.
+"""

@@ -1,13 +1,14 @@
 """Every error that this project raises on purpose.
 
     SupplytwinError
-    ├── RecordError      one record is bad: it is quarantined with topic, partition, offset, field and reason
+    ├── RecordError      one record is bad: quarantined with its place, the field and the reason
     ├── TransientError   try the same call again, within one deadline
     │   └── AbortError   abort the transaction, drop the overlay, rewind, try again
     ├── FatalError       abort and leave the process (exit code 75): the supervisor starts a new one
-    └── UsageError       the user asked for something that cannot be: one line and the way out (exit code 2)
+    └── UsageError       what was asked cannot be done: one line and the way out (exit code 2)
 
-A business refusal (a condition that is not met, a rejected payment) is an event, never an exception.
+A business refusal (a condition that is not met, a rejected payment) is an event, never an
+exception.
 """
 
 from enum import StrEnum
@@ -41,14 +42,25 @@ class SupplytwinError(Exception):
     """Base of all errors raised on purpose."""
 
 
+TEXT_MAX = 500
+"""Characters that a refusal may have for its field and for its reason: both quote strangers."""
+
+
 class RecordError(SupplytwinError):
-    """One record is bad. `field` is a dotted path ("" = the whole record); `reason` says what to do."""
+    """One record is bad. `field` is a dotted path ("" = the whole record); `reason` says what
+    to do. Both are shortened to TEXT_MAX, so that a refusal is never larger than what it refuses.
+    """
 
     def __init__(self, code: Code, field: str, reason: str) -> None:
+        field, reason = _short(field), _short(reason)
         super().__init__(f"{code}: {field or 'record'}: {reason}")
         self.code = code
         self.field = field
         self.reason = reason
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= TEXT_MAX else text[: TEXT_MAX - 1] + "…"
 
 
 class TransientError(SupplytwinError):

@@ -1,9 +1,10 @@
 """Events of the four supply topics: the envelope, and one Struct per event type.
 
-A Struct's own fields are its payload: those without a default are required, the others allowed, and any further
-payload field of the topic is foreign to it. Amounts and quantities are decimals exactly as their source wrote them
-(Avro strings); identifiers are the source's own. References that make an event reach another subject stand in
-`refs` as ``TYPE:value`` with a subject type, e.g. ``CONSIGNMENT:ASN-8`` (see `schemas.lifecycles.EFFECTS`).
+A Struct's own fields are its payload: those without a default are required, the others allowed,
+and any further payload field of the topic is foreign to it. Amounts and quantities are decimals
+exactly as their source wrote them (Avro strings); identifiers are the source's own. References
+that make an event reach another subject stand in `refs` as ``TYPE:value`` with a subject type,
+e.g. ``CONSIGNMENT:ASN-8`` (see `schemas.lifecycles.EFFECTS`).
 """
 
 import datetime as dt
@@ -117,7 +118,7 @@ class Event(Struct, frozen=True, kw_only=True, gc=False):
 # ---- supply.orders
 
 
-class OrderPlaced(Event):
+class OrderPlaced(Event, frozen=True, kw_only=True, gc=False):
     TYPE, TOPIC = "order.placed", ORDERS
     order_id: str
     buyer: str
@@ -130,7 +131,7 @@ class OrderPlaced(Event):
     requested_date: dt.date | None = None
 
 
-class OrderConfirmed(Event):
+class OrderConfirmed(Event, frozen=True, kw_only=True, gc=False):
     TYPE, TOPIC = "order.confirmed", ORDERS
     order_id: str
     line_ids: tuple[str, ...]
@@ -138,7 +139,7 @@ class OrderConfirmed(Event):
     promised_date: dt.date
 
 
-class OrderLineChanged(Event):
+class OrderLineChanged(Event, frozen=True, kw_only=True, gc=False):
     TYPE, TOPIC = "order.line_changed", ORDERS
     line_id: str
     field: str
@@ -146,39 +147,39 @@ class OrderLineChanged(Event):
     new: str
 
 
-class OrderHeld(Event):
+class OrderHeld(Event, frozen=True, kw_only=True, gc=False):
     TYPE, TOPIC = "order.held", ORDERS
     line_id: str
     hold_code: str
     scope: str
 
 
-class OrderUnheld(Event):
+class OrderUnheld(Event, frozen=True, kw_only=True, gc=False):
     TYPE, TOPIC = "order.unheld", ORDERS
     line_id: str
     hold_code: str
     scope: str
 
 
-class OrderCancelled(Event):
+class OrderCancelled(Event, frozen=True, kw_only=True, gc=False):
     TYPE, TOPIC = "order.cancelled", ORDERS
     line_ids: tuple[str, ...]
     reason: str
 
 
-class OrderReinstated(Event):
+class OrderReinstated(Event, frozen=True, kw_only=True, gc=False):
     TYPE, TOPIC = "order.reinstated", ORDERS
     line_ids: tuple[str, ...]
     reason: str
 
 
-class OrderGoodsReady(Event):
+class OrderGoodsReady(Event, frozen=True, kw_only=True, gc=False):
     TYPE, TOPIC = "order.goods_ready", ORDERS
     line_id: str
     qty: Decimal
 
 
-class OrderInvoiced(Event):
+class OrderInvoiced(Event, frozen=True, kw_only=True, gc=False):
     TYPE, TOPIC = "order.invoiced", ORDERS
     invoice_id: str
     amount: Decimal
@@ -186,7 +187,7 @@ class OrderInvoiced(Event):
     due_date: dt.date
 
 
-class OrderInvoiceReversed(Event):
+class OrderInvoiceReversed(Event, frozen=True, kw_only=True, gc=False):
     TYPE, TOPIC = "order.invoice_reversed", ORDERS
     invoice_id: str
     amount: Decimal
@@ -194,14 +195,14 @@ class OrderInvoiceReversed(Event):
     due_date: dt.date | None = None
 
 
-class OrderAccepted(Event):
+class OrderAccepted(Event, frozen=True, kw_only=True, gc=False):
     TYPE, TOPIC = "order.accepted", ORDERS
     line_ids: tuple[str, ...]
     accepted_qty: Decimal
     rejected_qty: Decimal
 
 
-class OrderClosed(Event):
+class OrderClosed(Event, frozen=True, kw_only=True, gc=False):
     TYPE, TOPIC = "order.closed", ORDERS
     order_id: str
 
@@ -209,7 +210,7 @@ class OrderClosed(Event):
 # ---- supply.customs
 
 
-class CustomsDeclared(Event):
+class CustomsDeclared(Event, frozen=True, kw_only=True, gc=False):
     TYPE, TOPIC = "customs.declared", CUSTOMS
     declaration_id: str
     regime: str
@@ -219,71 +220,71 @@ class CustomsDeclared(Event):
     declaration_lines: tuple[DeclarationLine, ...]
 
 
-class CustomsAccepted(Event):
+class CustomsAccepted(Event, frozen=True, kw_only=True, gc=False):
     TYPE, TOPIC = "customs.accepted", CUSTOMS
     mrn: str
     accepted_time: Micros
 
 
-class CustomsRejected(Event):
+class CustomsRejected(Event, frozen=True, kw_only=True, gc=False):
     TYPE, TOPIC = "customs.rejected", CUSTOMS
     reason_code: str
 
 
-class CustomsInspectionOrdered(Event):
+class CustomsInspectionOrdered(Event, frozen=True, kw_only=True, gc=False):
     TYPE, TOPIC = "customs.inspection_ordered", CUSTOMS
     inspection_kind: str
 
 
-class CustomsInspectionCompleted(Event):
+class CustomsInspectionCompleted(Event, frozen=True, kw_only=True, gc=False):
     TYPE, TOPIC = "customs.inspection_completed", CUSTOMS
     result: str
 
 
-class CustomsHoldPlaced(Event):
+class CustomsHoldPlaced(Event, frozen=True, kw_only=True, gc=False):
     TYPE, TOPIC = "customs.hold_placed", CUSTOMS
     hold_id: str
     authority: str
 
 
-class CustomsHoldRemoved(Event):
+class CustomsHoldRemoved(Event, frozen=True, kw_only=True, gc=False):
     TYPE, TOPIC = "customs.hold_removed", CUSTOMS
     hold_id: str
     authority: str
 
 
-class CustomsDutyAssessed(Event):
+class CustomsDutyAssessed(Event, frozen=True, kw_only=True, gc=False):
     TYPE, TOPIC = "customs.duty_assessed", CUSTOMS
     amount: Decimal
     currency: str
     basis: str
 
 
-class CustomsDutyPaid(Event):
+class CustomsDutyPaid(Event, frozen=True, kw_only=True, gc=False):
     TYPE, TOPIC = "customs.duty_paid", CUSTOMS
     amount: Decimal
     currency: str
     basis: str
 
 
-class CustomsReleased(Event):
+class CustomsReleased(Event, frozen=True, kw_only=True, gc=False):
     TYPE, TOPIC = "customs.released", CUSTOMS
     release_kind: str
     qty: Decimal | None = None
 
 
-class CustomsCleared(Event):
+class CustomsCleared(Event, frozen=True, kw_only=True, gc=False):
     TYPE, TOPIC = "customs.cleared", CUSTOMS
     entry_id: str
 
 
-class CustomsReleaseRevoked(Event):
+class CustomsReleaseRevoked(Event, frozen=True, kw_only=True, gc=False):
     TYPE, TOPIC = "customs.release_revoked", CUSTOMS
     reason: str
     qty: Decimal | None = None
 
 
-class CustomsCancelled(Event):
+class CustomsCancelled(Event, frozen=True, kw_only=True, gc=False):
     TYPE, TOPIC = "customs.cancelled", CUSTOMS
     reason: str
 
@@ -291,7 +292,7 @@ class CustomsCancelled(Event):
 # ---- supply.shipments
 
 
-class ShipmentBooked(Event):
+class ShipmentBooked(Event, frozen=True, kw_only=True, gc=False):
     TYPE, TOPIC = "shipment.booked", SHIPMENTS
     booking_ref: str
     carrier: str
@@ -299,7 +300,7 @@ class ShipmentBooked(Event):
     """``leg_no;mode;from;to``"""
 
 
-class ShipmentStuffed(Event):
+class ShipmentStuffed(Event, frozen=True, kw_only=True, gc=False):
     TYPE, TOPIC = "shipment.stuffed", SHIPMENTS
     trip_id: str
     container_no: str
@@ -307,26 +308,26 @@ class ShipmentStuffed(Event):
     gross_kg: Decimal
 
 
-class ShipmentSealed(Event):
+class ShipmentSealed(Event, frozen=True, kw_only=True, gc=False):
     TYPE, TOPIC = "shipment.sealed", SHIPMENTS
     trip_id: str
     seal_no: str
     old_seal: str | None = None
 
 
-class ShipmentGateIn(Event):
+class ShipmentGateIn(Event, frozen=True, kw_only=True, gc=False):
     TYPE, TOPIC = "shipment.gate_in", SHIPMENTS
     trip_id: str
     empty: bool
 
 
-class ShipmentGateOut(Event):
+class ShipmentGateOut(Event, frozen=True, kw_only=True, gc=False):
     TYPE, TOPIC = "shipment.gate_out", SHIPMENTS
     trip_id: str
     empty: bool
 
 
-class ShipmentLoaded(Event):
+class ShipmentLoaded(Event, frozen=True, kw_only=True, gc=False):
     TYPE, TOPIC = "shipment.loaded", SHIPMENTS
     leg_no: int
     vehicle_id: str
@@ -335,13 +336,13 @@ class ShipmentLoaded(Event):
     phase: str | None = None
 
 
-class ShipmentDeparted(Event):
+class ShipmentDeparted(Event, frozen=True, kw_only=True, gc=False):
     TYPE, TOPIC = "shipment.departed", SHIPMENTS
     leg_no: int | None = None
     vehicle_id: str | None = None
 
 
-class ShipmentArrived(Event):
+class ShipmentArrived(Event, frozen=True, kw_only=True, gc=False):
     """With classifier ESTIMATED this is the ETA, with PLANNED the schedule."""
 
     TYPE, TOPIC = "shipment.arrived", SHIPMENTS
@@ -349,26 +350,28 @@ class ShipmentArrived(Event):
     vehicle_id: str | None = None
 
 
-class ShipmentDischarged(Event):
+class ShipmentDischarged(Event, frozen=True, kw_only=True, gc=False):
     TYPE, TOPIC = "shipment.discharged", SHIPMENTS
     trip_id: str
     leg_no: int
 
 
-class ShipmentAvailable(Event):
+class ShipmentAvailable(Event, frozen=True, kw_only=True, gc=False):
     TYPE, TOPIC = "shipment.available", SHIPMENTS
     trip_id: str
     hold_codes: tuple[str, ...] = ()
 
 
-class ShipmentUnavailable(Event):
+class ShipmentUnavailable(Event, frozen=True, kw_only=True, gc=False):
     TYPE, TOPIC = "shipment.unavailable", SHIPMENTS
     trip_id: str
     hold_codes: tuple[str, ...] = ()
 
 
-class ShipmentDelivered(Event):
-    """Proof of delivery. The transport facts that the carrier knows ride along: how, from where, how heavy."""
+class ShipmentDelivered(Event, frozen=True, kw_only=True, gc=False):
+    """Proof of delivery. The transport facts that the carrier knows ride along: how, from
+    where, how heavy.
+    """
 
     TYPE, TOPIC = "shipment.delivered", SHIPMENTS
     consignment_id: str
@@ -385,18 +388,18 @@ class ShipmentDelivered(Event):
     """The line whose mass_kg already includes this one's."""
 
 
-class ShipmentStripped(Event):
+class ShipmentStripped(Event, frozen=True, kw_only=True, gc=False):
     TYPE, TOPIC = "shipment.stripped", SHIPMENTS
     trip_id: str
     children: tuple[str, ...]
 
 
-class ShipmentEmptyReturned(Event):
+class ShipmentEmptyReturned(Event, frozen=True, kw_only=True, gc=False):
     TYPE, TOPIC = "shipment.empty_returned", SHIPMENTS
     trip_id: str
 
 
-class ShipmentSensor(Event):
+class ShipmentSensor(Event, frozen=True, kw_only=True, gc=False):
     TYPE, TOPIC = "shipment.sensor", SHIPMENTS
     device_id: str
     metric: str
@@ -405,13 +408,13 @@ class ShipmentSensor(Event):
     alert: str | None = None
 
 
-class ShipmentException(Event):
+class ShipmentException(Event, frozen=True, kw_only=True, gc=False):
     TYPE, TOPIC = "shipment.exception", SHIPMENTS
     exception_code: str
     text: str
 
 
-class ShipmentEnergy(Event):
+class ShipmentEnergy(Event, frozen=True, kw_only=True, gc=False):
     """Primary fuel or electricity data of a leg."""
 
     TYPE, TOPIC = "shipment.energy", SHIPMENTS
@@ -425,7 +428,7 @@ class ShipmentEnergy(Event):
 # ---- supply.warehouse
 
 
-class WarehouseReceived(Event):
+class WarehouseReceived(Event, frozen=True, kw_only=True, gc=False):
     TYPE, TOPIC = "wh.received", WAREHOUSE
     lot_id: str
     sku: str
@@ -436,65 +439,65 @@ class WarehouseReceived(Event):
     condition: str | None = None
 
 
-class WarehouseReceiptReversed(Event):
+class WarehouseReceiptReversed(Event, frozen=True, kw_only=True, gc=False):
     TYPE, TOPIC = "wh.receipt_reversed", WAREHOUSE
     lot_id: str
     qty: Decimal
     reason: str
 
 
-class WarehouseInspected(Event):
+class WarehouseInspected(Event, frozen=True, kw_only=True, gc=False):
     TYPE, TOPIC = "wh.inspected", WAREHOUSE
     lot_id: str
     result: str
     sample: int | None = None
 
 
-class WarehousePutAway(Event):
+class WarehousePutAway(Event, frozen=True, kw_only=True, gc=False):
     TYPE, TOPIC = "wh.put_away", WAREHOUSE
     lot_id: str
     bin: str
 
 
-class WarehouseAdjusted(Event):
+class WarehouseAdjusted(Event, frozen=True, kw_only=True, gc=False):
     TYPE, TOPIC = "wh.adjusted", WAREHOUSE
     lot_id: str
     delta: Decimal
 
 
-class WarehouseCounted(Event):
+class WarehouseCounted(Event, frozen=True, kw_only=True, gc=False):
     TYPE, TOPIC = "wh.counted", WAREHOUSE
     lot_id: str
     counted: Decimal
 
 
-class WarehouseReserved(Event):
+class WarehouseReserved(Event, frozen=True, kw_only=True, gc=False):
     TYPE, TOPIC = "wh.reserved", WAREHOUSE
     lot_id: str
     qty: Decimal
     order_line: str
 
 
-class WarehouseUnreserved(Event):
+class WarehouseUnreserved(Event, frozen=True, kw_only=True, gc=False):
     TYPE, TOPIC = "wh.unreserved", WAREHOUSE
     lot_id: str
     qty: Decimal
     order_line: str
 
 
-class WarehousePicked(Event):
+class WarehousePicked(Event, frozen=True, kw_only=True, gc=False):
     TYPE, TOPIC = "wh.picked", WAREHOUSE
     lot_id: str
     qty: Decimal
 
 
-class WarehousePacked(Event):
+class WarehousePacked(Event, frozen=True, kw_only=True, gc=False):
     TYPE, TOPIC = "wh.packed", WAREHOUSE
     hu_id: str
     children: tuple[str, ...]
 
 
-class WarehouseDispatched(Event):
+class WarehouseDispatched(Event, frozen=True, kw_only=True, gc=False):
     TYPE, TOPIC = "wh.dispatched", WAREHOUSE
     hu_ids: tuple[str, ...]
     consignment_id: str
@@ -502,7 +505,7 @@ class WarehouseDispatched(Event):
     qty: Decimal | None = None
 
 
-class WarehouseReceipt(Event):
+class WarehouseReceipt(Event, frozen=True, kw_only=True, gc=False):
     TYPE, TOPIC = "wh.warehouse_receipt", WAREHOUSE
     wr_id: str
     action: str

@@ -1,4 +1,6 @@
-"""What passes between the engine and a fold: records in, steps out. The engine knows nothing else."""
+"""What passes between the engine and a fold: records in, steps out. The engine knows nothing
+else.
+"""
 
 from collections.abc import Sequence
 from enum import Enum
@@ -18,7 +20,9 @@ class Due(Enum):
 
 
 class Record(Struct, frozen=True, kw_only=True, gc=False):
-    """One Kafka record as it came. `arrival` = its timestamp, us UTC (LogAppendTime, or CreateTime when simulated)."""
+    """One Kafka record as it came. `arrival` = its timestamp, us UTC (LogAppendTime, or
+    CreateTime when simulated).
+    """
 
     topic: str
     partition: int
@@ -32,8 +36,9 @@ class Record(Struct, frozen=True, kw_only=True, gc=False):
 class Input(Struct, frozen=True, kw_only=True, gc=False):
     """A record that was understood: `message` is the decoded Struct, `key` its chain id.
 
-    `fingerprint` is the CRC-64-AVRO of the writer's schema; `content_hash` the SHA-256 of the message re-encoded
-    under the newest schema without wire header (32 bytes): the same content in two wire formats has one hash.
+    `fingerprint` is the CRC-64-AVRO of the writer's schema; `content_hash` the SHA-256 of the
+    message re-encoded under the newest schema without wire header (32 bytes): the same content
+    in two wire formats has one hash.
     """
 
     record: Record
@@ -44,7 +49,9 @@ class Input(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Message(Struct, frozen=True, kw_only=True, gc=False):
-    """What a feed sends: `body` to `topic` under `key`, recorded at `arrival` (us UTC, whole ms)."""
+    """What a feed sends: `body` to `topic` under `key`, recorded at `arrival` (us UTC, whole
+    ms).
+    """
 
     topic: str
     key: str
@@ -64,7 +71,8 @@ class Output(Struct, frozen=True, kw_only=True, gc=False):
 class Step(Struct, Generic[S], frozen=True, kw_only=True, gc=False):
     """What one input or one decision did: the new state, journal entries and outputs in order.
 
-    No entries = nothing happened (a duplicate). `counts` names metrics to increment by one each.
+    No entries = nothing happened (a duplicate). `counts` names metrics to increment by one
+    each.
     """
 
     state: S

@@ -48,7 +48,9 @@ def settlement_id(contract_id: str, tranche_id: str, claim_id: str) -> str:
 
 
 def uetr(settlement: str, attempt: int) -> str:
-    """UUID of the version 4 pattern from SHA-256(settlement id, attempt): one per attempt, for ever the same."""
+    """UUID of the version 4 pattern from SHA-256(settlement id, attempt): one per attempt, for
+    ever the same.
+    """
     raw = bytearray(hashlib.sha256(f"{settlement}\0{attempt}".encode()).digest()[:16])
     raw[6] = raw[6] & 0x0F | 0x40
     raw[8] = raw[8] & 0x3F | 0x80

@@ -5,7 +5,7 @@ A machine is a path of states that events move along, with a few states beside i
 
 from collections.abc import Mapping
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 LINE, DECLARATION, LOT, CONSIGNMENT = "ORDER_LINE", "DECLARATION", "LOT", "CONSIGNMENT"
 LEG, TRIP, TITLE = "LEG", "EQUIPMENT_TRIP", "WAREHOUSE_RECEIPT"
@@ -24,8 +24,17 @@ class Machine(Struct, frozen=True, kw_only=True):
     terminal: frozenset[str] = frozenset()
     born: bool = False
     """The first state of the path is where a subject stands before any event."""
+    places: dict[str, int] = field(default_factory=dict)
+    """State -> its place on the path; of a state beside it the place where it goes on."""
     folded: bool = False
     """Whether the twin keeps this lifecycle in this version."""
+
+    def __post_init__(self) -> None:
+        at = {state: place for place, state in enumerate(self.path)}
+        for state, onward in self.side.items():
+            at[state] = -1 if onward is None else at[onward]
+        at[""] = 0 if self.born else -1
+        self.places.update(at)
 
     @property
     def states(self) -> tuple[str, ...]:

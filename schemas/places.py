@@ -1,9 +1,9 @@
-"""Where the places of the SCMS feed are: WGS-84 degrees, from GeoNames (origin: `schemas/DATA.md`)."""
+"""Where the places of the SCMS feed are: WGS-84 degrees from GeoNames (see `schemas/DATA.md`)."""
 
 import csv
 import importlib.resources
 from collections.abc import Mapping
-from decimal import Decimal
+from decimal import Context, Decimal
 from functools import cache
 
 from geographiclib.geodesic import Geodesic
@@ -11,7 +11,7 @@ from msgspec import Struct
 
 GEODESIC = "WGS-84 geodesic (Karney), geographiclib"
 """How great-circle distances are computed."""
-_METRE = Decimal("0.001")
+_METRE, _CONTEXT = Decimal("0.001"), Context(prec=34)
 
 
 class Place(Struct, frozen=True, kw_only=True, gc=False):
@@ -48,7 +48,9 @@ def table() -> Mapping[str, Place]:
 
 @cache
 def distance_km(lat1: Decimal, lon1: Decimal, lat2: Decimal, lon2: Decimal) -> Decimal:
-    """Great-circle distance between two points in km, to the metre: the last bits of a double
-    are not the same on every machine, a metre is."""
+    """Great-circle distance between two points in km, rounded to the metre.
+
+    The last bits of a double are not the same on every machine; a metre is.
+    """
     line = Geodesic.WGS84.Inverse(float(lat1), float(lon1), float(lat2), float(lon2))
-    return (Decimal(line["s12"]) / 1000).quantize(_METRE)
+    return Decimal(line["s12"]).scaleb(-3, _CONTEXT).quantize(_METRE, context=_CONTEXT)

@@ -1,7 +1,8 @@
-"""Records of schema version 1 other than supply events: inputs, the journal, and everything derived.
+"""Records of schema version 1 other than supply events: inputs, the journal, and everything
+derived.
 
-Field order is wire order. Derived records are flat and start with the common fields; (chain_id, seq, index) is
-unique over all derived topics and gap-detectable.
+Field order is wire order. Derived records are flat and start with the common fields; (chain_id,
+seq, index) is unique over all derived topics and gap-detectable.
 """
 
 from msgspec import Struct
@@ -30,7 +31,9 @@ class Signature(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Contract(Struct, frozen=True, kw_only=True, gc=False):
-    """Signed terms. `terms` = canonical JSON (`schemas.terms.encode`), `terms_hash` = its SHA-256 in hex."""
+    """Signed terms. `terms` = canonical JSON (`schemas.terms.encode`), `terms_hash` = its
+    SHA-256 in hex.
+    """
 
     input_id: str
     source: str
@@ -43,10 +46,13 @@ class Contract(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Receipt(Struct, frozen=True, kw_only=True, gc=False):
-    """The rail's answer to one instruction. `kind` is the instruction's kind; rail_status per kind:
+    """The rail's answer to one instruction. `kind` is the instruction's kind; rail_status per
+    kind:
 
-    RESERVE: CONFIRMED | REFUSED · PAY and QUERY: ACTC ACCP ACSP ACWC PDNG | ACSC | RJCT | NOT_FOUND | BOOKED |
-    RETURNED · RELEASE: RELEASED | FAILED · RECALL: CNCL | RJCR | NOOR (no original received).
+    RESERVE: CONFIRMED | REFUSED · PAY and QUERY: ACTC ACCP ACSP ACWC PDNG | ACSC | RJCT |
+    NOT_FOUND
+    | BOOKED | RETURNED · RELEASE: RELEASED | FAILED · RECALL: CNCL | RJCR | NOOR (no original
+    received).
     """
 
     input_id: str
@@ -71,7 +77,9 @@ class Receipt(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Review(Struct, frozen=True, kw_only=True, gc=False):
-    """A human act on a claim: verdict RELEASE | REJECT | HOLD | CANCEL (mutual cancel) | RECALL."""
+    """A human act on a claim: verdict RELEASE | REJECT | HOLD | CANCEL (mutual cancel) |
+    RECALL.
+    """
 
     input_id: str
     source: str
@@ -100,10 +108,12 @@ class Control(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class JournalEntry(Struct, frozen=True, kw_only=True, gc=False):
-    """One entry of twin.journal. kind FACT | INPUT | DECISION | CONTROL | CLOSED; source_* null for a DECISION.
+    """One entry of twin.journal. kind FACT | INPUT | DECISION | CONTROL | CLOSED; source_* null
+    for a DECISION.
 
-    `body` = the input record's value bytes as they came, wire header included; for a DECISION the value bytes of its
-    settlement.events record. `hash` = SHA-256 of the entry's Avro body before it (no wire header), 32 bytes.
+    `body` = the input record's value bytes as they came, wire header included; for a DECISION
+    the value bytes of its settlement.events record. `hash` = SHA-256 of the entry's Avro body
+    before it (no wire header), 32 bytes.
     """
 
     chain_id: str
@@ -128,7 +138,9 @@ class JournalEntry(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Derived(Struct, frozen=True, kw_only=True, gc=False):
-    """The common fields: of which chain, caused by which journal entry, the how-manieth record of it."""
+    """The common fields: of which chain, caused by which journal entry, the how-manieth record
+    of it.
+    """
 
     chain_id: str
     seq: int
@@ -138,7 +150,7 @@ class Derived(Struct, frozen=True, kw_only=True, gc=False):
     timeline: str
 
 
-class StateRecord(Derived):
+class StateRecord(Derived, frozen=True, kw_only=True, gc=False):
     """Latest state of one subject; key = chain_id|subject_type|subject_id, compacted."""
 
     subject_type: str
@@ -163,7 +175,7 @@ class StateRecord(Derived):
     """``name=value`` facts of the subject that lanes are cut by: mode, from, to, consignment."""
 
 
-class Milestone(Derived):
+class Milestone(Derived, frozen=True, kw_only=True, gc=False):
     """A milestone of a subject was reached, or is no longer (`reached` false)."""
 
     subject_type: str
@@ -177,7 +189,7 @@ class Milestone(Derived):
     reason: str | None = None
 
 
-class ExceptionRecord(Derived):
+class ExceptionRecord(Derived, frozen=True, kw_only=True, gc=False):
     """Something is wrong with a subject (`open` true), or no longer is."""
 
     subject_type: str
@@ -191,8 +203,10 @@ class ExceptionRecord(Derived):
     arrival: Micros | None = None
 
 
-class Footprint(Derived):
-    """Footprint of one consignment, one version. Amounts are decimals; null = could not be computed (see missing)."""
+class Footprint(Derived, frozen=True, kw_only=True, gc=False):
+    """Footprint of one consignment, one version. Amounts are decimals; null = could not be
+    computed (see missing).
+    """
 
     consignment_id: str
     version: int
@@ -209,10 +223,12 @@ class Footprint(Derived):
     intensity_kg_per_tkm: str | None = None
     data_type: str | None = None
     missing: tuple[str, ...] = ()
-    """``CODE:what`` for each input that is missing, e.g. MASS_UNKNOWN, MODE_UNKNOWN, MULTI_ORIGIN, PLACE_UNKNOWN."""
+    """``CODE:what`` for each input that is missing, e.g. MASS_UNKNOWN, MODE_UNKNOWN,
+    MULTI_ORIGIN, PLACE_UNKNOWN.
+    """
 
 
-class Leg(Derived):
+class Leg(Derived, frozen=True, kw_only=True, gc=False):
     """One transport chain element of a footprint."""
 
     consignment_id: str
@@ -234,10 +250,11 @@ class Leg(Derived):
     activity_tkm: str
 
 
-class SettlementEvent(Derived):
+class SettlementEvent(Derived, frozen=True, kw_only=True, gc=False):
     """One transition of one claim; the DECISION's body is this record, same bytes.
 
-    `seq` = the DECISION's seq; cause_chain_id/cause_seq = the journal position that caused it (null at a cut).
+    `seq` = the DECISION's seq; cause_chain_id/cause_seq = the journal position that caused it
+    (null at a cut).
     """
 
     contract_id: str
@@ -260,12 +277,16 @@ class SettlementEvent(Derived):
     amount_minor: int
     currency: str
     postings: tuple[str, ...]
-    """``account;signed minor units``: two per movement, sum zero. Accounts: buyer, reserved, in_flight, seller."""
+    """``account;signed minor units``: two per movement, sum zero. Accounts: buyer, reserved,
+    in_flight, seller.
+    """
     reason: str
 
 
-class Instruction(Derived):
-    """What the rail is told. kind RESERVE | PAY | RELEASE | RECALL | QUERY; instruction_no gap-free per settlement."""
+class Instruction(Derived, frozen=True, kw_only=True, gc=False):
+    """What the rail is told. kind RESERVE | PAY | RELEASE | RECALL | QUERY; instruction_no
+    gap-free per settlement.
+    """
 
     instruction_id: str
     instruction_no: int
@@ -289,7 +310,9 @@ class Instruction(Derived):
 
 
 class Quarantined(Struct, frozen=True, kw_only=True, gc=False):
-    """A record that was not taken. Identity (topic, partition, offset); `body` null when too large to keep."""
+    """A record that was not taken. Identity (topic, partition, offset); `body` null when too
+    large to keep.
+    """
 
     topic: str
     partition: int

@@ -6,16 +6,20 @@ Origin, licence and quirks of the file: `schemas/DATA.md`.
 import csv
 import datetime as dt
 import importlib.resources
+import io
 import re
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from supplytwin.schemas.errors import UsageError
 
 SHIPPED = "scms_shipments.csv"
+MODES = ("Air", "Air Charter", "Ocean", "Truck")
+_NUMBER = re.compile(r"\d+(\.\d+)?", re.ASCII)
 _REFERENCE = re.compile(r"See \S+ \(ID#:(\d+)\)")
 _MONTHS = {name: number for number, name in enumerate(
     ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"), start=1
@@ -35,7 +39,7 @@ class Row(Struct, frozen=True, kw_only=True, gc=False):
     incoterm: str | None
     """None = from the programme's own distribution centre."""
     mode: str | None
-    """Air, Air Charter, Ocean, Truck; None = not captured."""
+    """One of MODES; None = not captured."""
     ordered: dt.date | None
     scheduled: dt.date
     delivered: dt.date
@@ -51,42 +55,64 @@ class Row(Struct, frozen=True, kw_only=True, gc=False):
     site: str
     """Where it was made."""
     mass_kg: Decimal | None
-    """None = not captured, or captured on the row `mass_with`."""
+    """Positive. None = not captured, or captured on the row `mass_with`."""
     mass_with: str | None
-    """The row whose mass includes this one's."""
+    """The row whose mass includes this one's; None also when the file names one without a mass."""
 
 
 def read(path: Path | None = None) -> list[Row]:
-    """All rows of a file, or of the one that is shipped. Raises UsageError naming row and column."""
-    if path is None:
-        text = importlib.resources.files("supplytwin.schemas").joinpath(SHIPPED).read_text("utf-8")
-    else:
+    """All rows of a file, or of the one that is shipped. Raises UsageError naming the line."""
+    name = SHIPPED if path is None else str(path)
+    try:
+        if path is None:
+            raw = importlib.resources.files("supplytwin.schemas").joinpath(SHIPPED).read_bytes()
+        else:
+            raw = path.read_bytes()
+        text = raw.decode("utf-8-sig")
+    except OSError as error:
+        raise UsageError(f"cannot read {name}: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{name} is not UTF-8 at byte {error.start}") from None
+    rows: list[Row] = []
+    # Only real line ends count: some fields hold other characters that str.splitlines breaks at.
+    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+    while True:
         try:
-            text = path.read_text("utf-8")
-        except OSError as error:
-            raise UsageError(f"cannot read {path}: {error.strerror}") from None
-    rows = []
-    for number, values in enumerate(csv.DictReader(text.splitlines()), start=2):
-        try:
+            values = next(reader, None)
+            if values is None:
+                return _resolved(rows)
             rows.append(_row(values))
         except KeyError as error:
-            raise UsageError(f"{path or SHIPPED}: column {error} is missing") from None
-        except (ValueError, ArithmeticError) as error:
-            raise UsageError(f"{path or SHIPPED} line {number}: {error}") from None
-    return rows
+            raise UsageError(f"{name}: column {error} is missing") from None
+        except (csv.Error, ValueError, ArithmeticError, AttributeError, TypeError) as error:
+            raise UsageError(f"{name} line {reader.line_num}: {error}") from None
+
+
+def _resolved(rows: list[Row]) -> list[Row]:
+    """`rows` without the references to rows that have no mass themselves."""
+    weighed = {row.row_id for row in rows if row.mass_kg is not None}
+    return [
+        row if row.mass_with is None or row.mass_with in weighed else replace(row, mass_with=None)
+        for row in rows
+    ]
 
 
 def _row(values: dict[str, str]) -> Row:
     weight = values["weight (kilograms)"]
     reference = _REFERENCE.fullmatch(weight)
+    # One row of the file weighs 0 kg: nothing that was delivered weighs nothing.
+    mass = Decimal(weight) if _NUMBER.fullmatch(weight) else Decimal(0)
     incoterm = values["vendor inco term"]
+    mode = values["shipment mode"] or None
+    if mode is not None and mode not in MODES:
+        raise ValueError(f"shipment mode {mode!r} is not one of {', '.join(MODES)}")
     return Row(
         row_id=values["id"],
         order=values["po / so #"],
         consignment=values["asn/dn #"],
         country=values["country"],
         incoterm=None if incoterm.startswith("N/A") else incoterm,
-        mode=values["shipment mode"] or None,
+        mode=mode,
         ordered=_american(values["po sent to vendor date"]),
         scheduled=_named_month(values["scheduled delivery date"]),
         delivered=_named_month(values["delivered to client date"]),
@@ -97,7 +123,7 @@ def _row(values: dict[str, str]) -> Row:
         value=Decimal(values["line item value"]),
         pack_price=Decimal(values["pack price"]),
         site=values["manufacturing site"],
-        mass_kg=Decimal(weight) if re.fullmatch(r"\d+(\.\d+)?", weight) else None,
+        mass_kg=mass if mass > 0 else None,
         mass_with=None if reference is None else reference[1],
     )
 
@@ -105,6 +131,8 @@ def _row(values: dict[str, str]) -> Row:
 def _named_month(text: str) -> dt.date:
     """`2-Jun-06`."""
     day, month, year = text.split("-")
+    if month not in _MONTHS:
+        raise ValueError(f"{text!r} is not a date like 2-Jun-06")
     return dt.date(_CENTURY + int(year), _MONTHS[month], int(day))
 
 

@@ -1,8 +1,9 @@
 """Contract terms of version 1: the one template "release-and-receipt", as canonical JSON.
 
-Pay each claim 100 % when a live declaration that refers to the claim's consignment is released (or cleared), none
-that refers to it has an open hold or is revoked, and for every line named in the claim received minus reversed >=
-quantity in one of the buyer's warehouses; happened <= deadline and arrived <= deadline + grace.
+Pay each claim 100 % when a live declaration that refers to the claim's consignment is released
+(or cleared), none that refers to it has an open hold or is revoked, and for every line named in
+the claim received minus reversed >= quantity in one of the buyer's warehouses; happened <=
+deadline and arrived <= deadline + grace.
 """
 
 import hashlib
@@ -38,7 +39,9 @@ class ClaimTerms(Struct, frozen=True, kw_only=True, gc=False):
     lines: tuple[ClaimLine, ...]
     amount_minor: int
     deadline: Micros
-    """Inclusive. Against an event of DAY precision the local dates are compared, in `Terms.zone`."""
+    """Inclusive. Against an event of DAY precision the local dates are compared, in
+    `Terms.zone`.
+    """
     grace_us: int
 
 

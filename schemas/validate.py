@@ -1,13 +1,17 @@
 """What a well-formed message may still not say: values outside their lists, patterns and ranges."""
 
+import math
 import re
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from functools import lru_cache
+from typing import Any
 
 from msgspec import Struct
 
 from supplytwin.schemas.errors import Code, RecordError
 from supplytwin.schemas.events import (
+    ENVELOPE,
     MODES,
     SUBJECT_TYPES,
     VALUES,
@@ -15,20 +19,20 @@ from supplytwin.schemas.events import (
     Event,
     OrderLine,
 )
-from supplytwin.schemas.ids import check_chain_id
-from supplytwin.schemas.localtime import TIME_MAX, TIME_MIN, zone
+from supplytwin.schemas.ids import Micros, check_chain_id
+from supplytwin.schemas.localtime import check_time, zone
 from supplytwin.schemas.money import exponent, to_minor
 from supplytwin.schemas.records import Contract, Control, Receipt, Review
+from supplytwin.schemas.shapes import shape
+
+Check = Callable[[Any, str], None]
+"""(value, field path) -> nothing, or a RecordError that says what is expected."""
 
 EVENT_ID_MAX = 500
 REF_TYPES = SUBJECT_TYPES | {
     "PO", "BKG", "BL", "CONTAINER", "TRIP", "MRN", "ASN", "SSCC", "INVOICE", "WR",
 }  # fmt: skip
 """What a reference may name: a subject, or a document."""
-_DECIMAL = re.compile(r"-?\d{1,18}(\.\d{1,9})?", re.ASCII)
-_SHA256 = re.compile(r"[0-9a-f]{64}")
-_LOCODE = re.compile(r"[A-Z]{2}[A-Z0-9]{3}")
-
 CONTROL_KINDS = frozenset(("TICK", "BREAKER", "POLICY", "KEY", "META"))
 INSTRUCTION_KINDS = frozenset(("RESERVE", "PAY", "RELEASE", "RECALL", "QUERY"))
 RAIL_STATUSES = frozenset(
@@ -37,121 +41,197 @@ RAIL_STATUSES = frozenset(
 )  # fmt: skip
 VERDICTS = frozenset(("RELEASE", "REJECT", "HOLD", "CANCEL", "RECALL"))
 
+_DECIMAL = re.compile(r"-?\d{1,18}(\.\d{1,9})?", re.ASCII)
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_LOCODE = re.compile(r"[A-Z]{2}[A-Z0-9]{3}")
+_LEG = re.compile(r"\d{1,9};([A-Z]+);[^;]+;[^;]+", re.ASCII)
+_FREE_TEXT = frozenset(("old", "new", "reason", "text"))
+"""Required fields that may be empty."""
+_NOT_NEGATIVE = frozenset(
+    ("qty", "confirmed_qty", "accepted_qty", "rejected_qty", "gross_kg", "mass_kg", "net_mass_kg",
+     "counted", "energy_qty", "pieces", "sample", "leg_no", "line_no", "amount_minor",
+     "instruction_no", "attempt", "hold_no", "recall_no", "query_no")
+)  # fmt: skip
 
-def refuse(field: str, reason: str) -> RecordError:
+
+def refuse(path: str, reason: str) -> RecordError:
     """A value that is not allowed."""
-    return RecordError(Code.BAD_VALUE, field, reason)
+    return RecordError(Code.BAD_VALUE, path, reason)
 
 
-def decimal(value: str, field: str) -> Decimal:
+def decimal(value: str, path: str) -> Decimal:
     """A decimal of at most 18 digits before and 9 behind the point, without exponent."""
     if _DECIMAL.fullmatch(value) is None:
-        raise refuse(field, f"{value!r} is not a decimal like -123.45 (18 digits, 9 decimals)")
+        reason = f"{value[:40]!r} is not a decimal like -123.45 (18 digits, 9 decimals)"
+        raise refuse(path, reason)
     return Decimal(value)
 
 
-def one_of(value: str, allowed: frozenset[str], field: str) -> None:
-    """Raise RecordError unless `value` is in the list."""
-    if value not in allowed:
-        raise refuse(field, f"{value!r} is not one of {', '.join(sorted(allowed))}")
+def _one_of(allowed: frozenset[str]) -> Check:
+    def check(value: str, path: str) -> None:
+        if value not in allowed:
+            raise refuse(path, f"{value[:40]!r} is not one of {', '.join(sorted(allowed))}")
+
+    return check
+
+
+def _not_empty(value: str, path: str) -> None:
+    if not value:
+        raise refuse(path, "must not be empty")
+
+
+def _items_not_empty(values: tuple[str, ...], path: str) -> None:
+    for at, value in enumerate(values):
+        _not_empty(value, f"{path}[{at}]")
+
+
+def _not_negative(value: Decimal | int, path: str) -> None:
+    if value < 0:
+        raise refuse(path, f"{value} must not be negative")
+
+
+def _finite(value: float, path: str) -> None:
+    if not math.isfinite(value):
+        raise refuse(path, f"{value} is not a number")
+
+
+def _within(bound: int) -> Check:
+    def check(value: float, path: str) -> None:
+        if not -bound <= value <= bound:
+            raise refuse(path, f"{value} is not within -{bound} to {bound} degrees")
+
+    return check
+
+
+def _event_id(value: str, path: str) -> None:
+    if not 1 <= len(value) <= EVENT_ID_MAX:
+        raise refuse(path, f"must have 1 to {EVENT_ID_MAX} characters, has {len(value)}")
+
+
+def _chain_id(value: str, path: str) -> None:
+    check_chain_id(value)
+
+
+def _zone(value: str, path: str) -> None:
+    zone(value)
+
+
+def _unlocode(value: str, path: str) -> None:
+    if _LOCODE.fullmatch(value) is None:
+        raise refuse(path, f"{value[:40]!r} is not a UN/LOCODE like CNSZX")
 
 
 @lru_cache(maxsize=65536)
-def _ref_problem(ref: str) -> str | None:
-    kind, colon, value = ref.partition(":")
-    if not colon or not value or kind not in REF_TYPES:
-        return f"{ref!r} is not TYPE:value with a TYPE of {', '.join(sorted(REF_TYPES))}"
-    return None
+def _is_ref(ref: str) -> bool:
+    kind, _, value = ref.partition(":")
+    return bool(value) and kind in REF_TYPES
 
 
-def event(found: Event) -> None:
-    """Raise RecordError unless every value of the envelope and of the payload is allowed."""
-    check_chain_id(found.chain_id)
-    for name in ("event_id", "source", "subject_id"):
-        if not getattr(found, name):
-            raise refuse(name, "must not be empty")
-    if len(found.event_id) > EVENT_ID_MAX:
-        raise refuse("event_id", f"has more than {EVENT_ID_MAX} characters")
-    for name, allowed in VALUES.items():
-        value = getattr(found, name, None)
-        if value is not None and value not in allowed:
-            one_of(value, allowed, name)
-    for name in ("event_time", "revision", "recorded_time"):
-        if not TIME_MIN <= getattr(found, name) <= TIME_MAX:
-            raise refuse(name, "is outside the years 5 to 9987")
-    zone(found.event_tz)
-    for at, ref in enumerate(found.refs):
-        problem = _ref_problem(ref)
-        if problem is not None:
-            raise refuse(f"refs[{at}]", problem)
-    _envelope_options(found)
-    _payload(found)
+def _refs(values: tuple[str, ...], path: str) -> None:
+    for at, ref in enumerate(values):
+        if not _is_ref(ref):
+            types = ", ".join(sorted(REF_TYPES))
+            raise refuse(f"{path}[{at}]", f"{ref[:40]!r} is not TYPE:value with a TYPE of {types}")
 
 
-def _envelope_options(found: Event) -> None:
+def _evidence(values: tuple[str, ...], path: str) -> None:
+    for at, evidence in enumerate(values):
+        kind, _, rest = evidence.partition(";")
+        digest, separator, _ = rest.partition(";")
+        if not kind or not separator or _SHA256.fullmatch(digest) is None:
+            reason = f"{evidence[:40]!r} is not kind;sha256;uri with 64 lower-case hex digits"
+            raise refuse(f"{path}[{at}]", reason)
+
+
+def _legs(values: tuple[str, ...], path: str) -> None:
+    for at, leg in enumerate(values):
+        match = _LEG.fullmatch(leg)
+        if match is None or match[1] not in MODES:
+            modes = ", ".join(sorted(MODES))
+            reason = f"{leg[:40]!r} is not leg_no;mode;from;to with a mode of {modes}"
+            raise refuse(f"{path}[{at}]", reason)
+
+
+def _currency(value: str, path: str) -> None:
+    try:
+        exponent(value)
+    except RecordError as error:
+        raise refuse(path, error.reason) from None
+
+
+def _order_lines(lines: tuple[OrderLine, ...], path: str) -> None:
+    for at, line in enumerate(lines):
+        _not_empty(line.line_id, f"{path}[{at}].line_id")
+        _not_negative(line.qty, f"{path}[{at}].qty")
+
+
+def _declaration_lines(lines: tuple[DeclarationLine, ...], path: str) -> None:
+    for at, line in enumerate(lines):
+        _not_negative(line.line_no, f"{path}[{at}].line_no")
+        _currency(line.currency, f"{path}[{at}].currency")
+        to_minor(line.value, line.currency, f"{path}[{at}].value")
+        if line.net_mass_kg is not None:
+            _not_negative(line.net_mass_kg, f"{path}[{at}].net_mass_kg")
+
+
+_EVENT: Mapping[str, Check] = {
+    "event_id": _event_id, "source": _not_empty, "chain_id": _chain_id, "subject_id": _not_empty,
+    "correction_event_id": _not_empty, "correction_source": _not_empty,
+    "event_tz": _zone, "refs": _refs, "unlocode": _unlocode, "lat": _within(90),
+    "lon": _within(180), "evidence": _evidence, "currency": _currency, "legs": _legs,
+    "order_lines": _order_lines, "declaration_lines": _declaration_lines,
+}  # fmt: skip
+_ORDERED: Mapping[str, Check] = {
+    "input_id": _not_empty, "source": _not_empty, "contract_id": _not_empty, "chain_id": _chain_id,
+}  # fmt: skip
+_OF_KIND: Mapping[type[Struct], Mapping[str, Check]] = {
+    Contract: _ORDERED,
+    Receipt: {
+        **_ORDERED,
+        "kind": _one_of(INSTRUCTION_KINDS),
+        "rail_status": _one_of(RAIL_STATUSES),
+        "currency": _currency,
+    },
+    Review: {**_ORDERED, "verdict": _one_of(VERDICTS)},
+    Control: {"input_id": _not_empty, "kind": _one_of(CONTROL_KINDS)},
+}
+
+
+def check(kind: type[Struct], name: str, hint: Any) -> Check | None:
+    """What a field's value must be beside its type. Derived records are ours: nothing to check."""
+    if not issubclass(kind, Event):
+        own = _OF_KIND.get(kind)
+        return None if own is None else own.get(name) or _by_type(name, hint)
+    if name in _EVENT:
+        return _EVENT[name]
+    if name in VALUES:
+        return _one_of(VALUES[name])
+    if name not in ENVELOPE and name not in _FREE_TEXT:
+        if hint is str and name in shape(kind.TYPE).required:
+            return _not_empty
+        if hint == tuple[str, ...]:
+            return _items_not_empty
+    return _by_type(name, hint)
+
+
+def _by_type(name: str, hint: Any) -> Check | None:
+    if name in _NOT_NEGATIVE:
+        return _not_negative
+    if hint == Micros:
+        return check_time
+    return _finite if hint is float else None
+
+
+def together(found: Event) -> None:
+    """Raise RecordError unless the fields of an event go together, each being right by itself."""
     if (found.lat is None) != (found.lon is None):
         raise refuse("lat" if found.lat is None else "lon", "lat and lon go together")
-    if found.lat is not None and not -90 <= found.lat <= 90:
-        raise refuse("lat", f"{found.lat} is not within -90 to 90 degrees")
-    if found.lon is not None and not -180 <= found.lon <= 180:
-        raise refuse("lon", f"{found.lon} is not within -180 to 180 degrees")
-    if found.unlocode is not None and _LOCODE.fullmatch(found.unlocode) is None:
-        raise refuse("unlocode", f"{found.unlocode!r} is not a UN/LOCODE like CNSZX")
-    if (found.correction_action is None) != (found.correction_event_id is None):
-        raise refuse("correction_event_id", "correction_action and correction_event_id go together")
-    for at, evidence in enumerate(found.evidence):
-        parts = evidence.split(";", 2)
-        if len(parts) != 3 or not parts[0] or _SHA256.fullmatch(parts[1]) is None:
-            raise refuse(f"evidence[{at}]", "must be kind;sha256;uri with 64 hex digits")
-
-
-def _payload(found: Event) -> None:
-    currency = getattr(found, "currency", None)
-    if currency is not None:
-        exponent(currency)
-        amount = getattr(found, "amount", None)
-        if amount is not None:
-            to_minor(amount, currency)
-    for name in ("qty", "gross_kg", "mass_kg", "counted", "confirmed_qty", "accepted_qty"):
-        value = getattr(found, name, None)
-        if value is not None and value < 0:
-            raise refuse(name, "must not be negative")
-    lines: tuple[OrderLine, ...] = getattr(found, "order_lines", ())
-    for at, line in enumerate(lines):
-        if not line.line_id:
-            raise refuse(f"order_lines[{at}].line_id", "must not be empty")
-        if line.qty < 0:
-            raise refuse(f"order_lines[{at}].qty", "must not be negative")
-    declared: tuple[DeclarationLine, ...] = getattr(found, "declaration_lines", ())
-    for at, one in enumerate(declared):
-        to_minor(one.value, one.currency, f"declaration_lines[{at}].value")
-    for at, leg in enumerate(getattr(found, "legs", ())):
-        parts = leg.split(";")
-        if len(parts) != 4 or not parts[0].isdecimal() or parts[1] not in MODES:
-            raise refuse(f"legs[{at}]", f"{leg!r} is not leg_no;MODE;from;to")
-
-
-def record(found: Struct) -> None:
-    """Raise RecordError unless an ordered input says only what is allowed; derived records are ours."""
-    match found:
-        case Contract() | Receipt() | Review():
-            check_chain_id(found.chain_id)
-            for name in ("input_id", "source", "contract_id"):
-                if not getattr(found, name):
-                    raise refuse(name, "must not be empty")
-        case Control():
-            one_of(found.kind, CONTROL_KINDS, "kind")
-        case _:
-            return
-    match found:
-        case Receipt():
-            one_of(found.kind, INSTRUCTION_KINDS, "kind")
-            one_of(found.rail_status, RAIL_STATUSES, "rail_status")
-            if found.currency is not None:
-                exponent(found.currency)
-            if found.amount_minor is not None and found.amount_minor < 0:
-                raise refuse("amount_minor", "must not be negative")
-        case Review():
-            one_of(found.verdict, VERDICTS, "verdict")
-        case _:
-            pass
+    if found.correction_action is None:
+        for name in ("correction_event_id", "correction_source", "correction_reason"):
+            if getattr(found, name) is not None:
+                raise refuse("correction_action", f"is missing beside {name}")
+    elif found.correction_event_id is None:
+        raise refuse("correction_event_id", f"is missing beside {found.correction_action}")
+    amount, currency = getattr(found, "amount", None), getattr(found, "currency", None)
+    if amount is not None and currency is not None:
+        to_minor(amount, currency)
