@@ -132,7 +132,7 @@ def _codes(missing: tuple[str, ...]) -> dict[str, str]:
 
 
 def _exceptions(result: FootprintResult, before: Versioned | None, derive: Derive) -> None:
-    """An exception opens for each kind of input that is missing now, and closes when it is there."""
+    """An exception opens for each kind of input that is missing, and closes when it is there."""
     was = {} if before is None else _codes(before.result.missing)
     now = _codes(result.missing)
     for code in sorted(was.keys() | now.keys()):

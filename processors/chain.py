@@ -1,11 +1,13 @@
-"""The fold of one chain: what each input and each cut does to twin, footprints and settlement, in this order.
+"""The fold of one chain: what each input and each cut does to twin, footprints and settlement,
+in this order.
 
-FACT → twin → milestones, exceptions → footprints of the consignments it touched. INPUT (contract,
-receipt, review) → claims. Facts move no claim: that happens in `decide`, at a cut, over the whole set.
+FACT → twin → milestones, exceptions → footprints of the consignments it touched. INPUT
+(contract, receipt, review) → claims. Facts move no claim: that happens in `decide`, at a cut,
+over the whole set.
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, assert_never
 
 import msgspec
@@ -38,6 +40,7 @@ from supplytwin.schemas.records import (
     Control,
     ExceptionRecord,
     Instruction,
+    JournalEntry,
     Milestone,
     Receipt,
     Review,
@@ -58,7 +61,9 @@ class Cause(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class ChainState(Struct, frozen=True, kw_only=True, gc=False):
-    """Everything known about one chain. Immutable: a batch builds on copies until it is committed."""
+    """Everything known about one chain. Immutable: a batch builds on copies until it is
+    committed.
+    """
 
     chain_id: str
     head: custody.Head = custody.START
@@ -76,7 +81,9 @@ class ChainState(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class ChainFold:
-    """The fold that the worker runs (see `streams.ports.Fold`). `timeline` names this deployment's time."""
+    """The fold that the worker runs (see `streams.ports.Fold`). `timeline` names this
+    deployment's time.
+    """
 
     version = FOLD_VERSION
 
@@ -92,7 +99,7 @@ class ChainFold:
             state.head,
             fold_version=FOLD_VERSION,
             timeline=self._timeline,
-            now=now,
+            taken_at=now,
         )
 
     def step(self, state: ChainState, item: Input, now: int) -> Step[ChainState]:
@@ -220,7 +227,7 @@ class ChainFold:
         return last.message
 
 
-def replayed(record: Record, entry: journal.JournalEntry) -> Input:
+def replayed(record: Record, entry: JournalEntry) -> Input:
     """The input that a journal entry wraps, as it came: topic, offset, arrival and bytes."""
     if entry.source_topic is None or entry.arrival is None:
         raise FatalError(f"{entry.chain_id} seq {entry.seq}: {entry.kind} without a source")
@@ -244,7 +251,9 @@ def replayed(record: Record, entry: journal.JournalEntry) -> Input:
 
 
 def canonical(state: ChainState) -> bytes:
-    """The canonical state as JSON bytes: the twin without its history (records.md, "Canonical state")."""
+    """The canonical state as JSON bytes: the twin without its history (records.md, "Canonical
+    state").
+    """
     prints = {name: one.canonical() for name, one in sorted(state.footprints.items())}
     whole = {
         "chain_id": state.chain_id,
@@ -262,7 +271,7 @@ def canonical_hash(state: ChainState) -> str:
 
 def _finish(state: ChainState, emit: Emitter, book: Book, *, count: str) -> Step[ChainState]:
     state = msgspec.structs.replace(
-        state, head=emit.head, index=emit.index, book=book, taken_at=emit.now, touched=True
+        state, head=emit.head, index=emit.index, book=book, taken_at=emit.taken_at, touched=True
     )
     return Step(state=state, entries=emit.entries, outputs=emit.outputs, counts=(count,))
 
@@ -304,6 +313,22 @@ def _decide(
         for order in transition.instructions:
             emit.derive(INSTRUCTIONS, Instruction, **msgspec.structs.asdict(order))
         _report_alarms(emit, transition.alarms)
+
+
+def gist(step: Step[ChainState]) -> object:
+    """What a decision says about money: which claim, by which row, to which state, what is
+    instructed.
+
+    Two decisions with one gist are the same decision, wherever they stand in the journal.
+    """
+    found: list[tuple[object, ...]] = []
+    for output in step.outputs:
+        message = codec.decode(output.topic, output.value or b"").message
+        if isinstance(message, SettlementEvent):
+            found.append((message.settlement_id, message.row, message.to_state, message.verdict))
+        elif isinstance(message, Instruction):
+            found.append((message.settlement_id, message.kind, message.amount_minor))
+    return found
 
 
 def describe_subjects(state: ChainState) -> list[dict[str, Any]]:

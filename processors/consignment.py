@@ -50,7 +50,18 @@ class Tally(Struct, frozen=True, kw_only=True, gc=False):
     @property
     def complete(self) -> frozenset[str]:
         """Milestones that every line has reached."""
-        return frozenset(code for code, count in self.codes.items() if count == self.lines)
+        lines = self.lines
+        return frozenset([code for code, count in self.codes.items() if count == lines])
+
+
+def says_the_same(one: Accumulator, other: Accumulator) -> bool:
+    """Whether two values of a line are the same to a tally."""
+    return (
+        one.milestones is other.milestones
+        and one.state == other.state
+        and one.planned is other.planned
+        and one.delivered is other.delivered
+    )
 
 
 def change(tally: Tally, old: Accumulator | None, new: Accumulator | None) -> Tally:

@@ -19,6 +19,7 @@ Changes = dict[str, Any]
 
 
 def quantity(fact: Fact) -> Decimal:
+    """The event's `qty`, in the unit of its lot or line."""
     qty: Decimal = fact.event.qty  # type: ignore[attr-defined]
     return qty
 

@@ -18,11 +18,11 @@ class Emitter:
     """Collects the entries and outputs of one step of one chain; `head` moves with every entry."""
 
     def __init__(
-        self, chain_id: str, head: custody.Head, *, fold_version: str, timeline: str, now: int
+        self, chain_id: str, head: custody.Head, *, fold_version: str, timeline: str, taken_at: int
     ) -> None:
         self.chain_id = chain_id
         self.head = head
-        self.now = now
+        self.taken_at = taken_at
         self.entries: list[Output] = []
         self.outputs: list[Output] = []
         self.index = 0
@@ -49,7 +49,7 @@ class Emitter:
             kind=kind,
             record=record,
             fingerprint=fingerprint,
-            taken_at=self.now,
+            taken_at=self.taken_at,
             fold_version=self._fold_version,
             timeline=self._timeline,
             body=body,
@@ -72,6 +72,6 @@ class Emitter:
             "seq": seq,
             "index": index,
             "fold_version": self._fold_version,
-            "taken_at": self.now,
+            "taken_at": self.taken_at,
             "timeline": self._timeline,
         }

@@ -1,27 +1,29 @@
-"""Footprint of one consignment: one transport chain element from where it was made to where it went.
+"""Footprint of one consignment: one transport chain element from its maker to its receiver.
 
-ISO 14083 / GLEC: emissions = mass (t) x distance (km) x intensity (kg/tkm) x DAF. Decimal, rounded by
-nobody: presentation rounds. What is missing is named; nothing is estimated and nothing counts as zero.
+ISO 14083 / GLEC: emissions = mass (t) x distance (km) x intensity (kg/tkm) x DAF. Decimals of 34
+digits; only presentation rounds further. What is missing is named; nothing is estimated, nothing
+counts as zero.
 """
 
 import hashlib
 from collections.abc import Sequence
 from decimal import Context, Decimal
-from typing import Any
 
 import msgspec
 from msgspec import Struct
 
-from supplytwin.processors.twin import Twin, reaching
+from supplytwin.processors.twin import Twin, reaching, subject
 from supplytwin.schemas import factors, places
 from supplytwin.schemas.events import ShipmentDelivered
+from supplytwin.schemas.machines import CONSIGNMENT, LINE
 
 METHOD = "ISO 14083 / GLEC v3: one TCE, GCD with DAF by mode, default factors"
 CONTEXT = Context(prec=34)
 """34 significant digits (IEEE 754 decimal128): the same on every machine."""
 _AIR_ALLOWANCE_KM = Decimal(95)
 _DAF = {"SEA": Decimal("1.15"), "ROAD": Decimal("1.05")}
-"""Distance adjustment where the factor does not contain it (GLEC v3 pp. 51, 98, 150)."""
+"""Distance adjustment where the factor does not contain it (GLEC v3 pp. 51, 150)."""
+_UNDELIVERED = "DELIVERY_UNKNOWN:not every line is delivered"
 _ONE = Decimal(1)
 _KG_PER_T = Decimal(1000)
 
@@ -44,7 +46,11 @@ class Tce(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class FootprintResult(Struct, frozen=True, kw_only=True, gc=False):
-    """The footprint as far as it can be computed; `missing` = ``CODE:what`` for each input that is not there."""
+    """The footprint as far as it can be computed; `missing` = ``CODE:what`` for each input.
+
+    DELIVERY_UNKNOWN, MASS_UNKNOWN, MODE_UNKNOWN, MULTI_ORIGIN, MULTI_DESTINATION, PLACE_UNKNOWN,
+    DISTANCE_UNKNOWN, FACTOR_UNKNOWN.
+    """
 
     consignment_id: str
     tces: tuple[Tce, ...]
@@ -67,58 +73,103 @@ class FootprintResult(Struct, frozen=True, kw_only=True, gc=False):
         return total
 
 
-def deliveries(twin: Twin, consignment_id: str) -> list[ShipmentDelivered]:
-    """What the deliveries of the consignment's lines say, in the order of their lines."""
-    found = []
-    for slot in reaching(twin, "CONSIGNMENT", consignment_id):
-        version = slot.effective
-        if version is None or version.event.classifier != "ACTUAL":
-            continue
-        if isinstance(version.event, ShipmentDelivered):
-            found.append(version.event)
-    return sorted(found, key=lambda event: (event.subject_id, event.source, event.event_id))
-
-
 def footprint(twin: Twin, consignment_id: str) -> FootprintResult | None:
-    """The footprint of a consignment; None before anything of it is delivered."""
-    found = deliveries(twin, consignment_id)
-    if not found:
+    """The footprint of a consignment; None when nobody ever said that something of it is delivered.
+
+    It has no value before every line that is not cancelled is delivered, nor when that is taken
+    back.
+    """
+    said, found = _deliveries(twin, consignment_id)
+    if not said:
         return None
     pack = factors.load()
     missing: list[str] = []
-    mass = _mass(found, missing)
-    mode = _mode(found, missing)
-    start, end = _ends(found, missing)
-    factor = None if mode is None else pack.default(mode)
-    if mode is not None and factor is None:
-        missing.append(f"FACTOR_UNKNOWN:{pack.pack} has no default for {mode}")
     tces: tuple[Tce, ...] = ()
-    if mass is not None and mode and factor and start and end:
-        tces = (_tce(consignment_id, mode, start, end, mass, factor, pack),)
+    inputs: object = None
+    if not _all_delivered(twin, consignment_id, found):
+        missing.append(_UNDELIVERED)
+    else:
+        mass = _mass(found, missing)
+        mode = _mode(found, missing)
+        start, end = _ends(found, missing)
+        factor = None if mode is None else pack.default(mode)
+        if mode is not None and factor is None:
+            missing.append(f"FACTOR_UNKNOWN:{pack.pack} {pack.version} has no default for {mode}")
+        if mass is not None and mode and factor and start and end:
+            tces = (_tce(consignment_id, mode, start, end, mass, factor),)
+        inputs = [_inputs(found), start, end]
     return FootprintResult(
         consignment_id=consignment_id,
         tces=tces,
         missing=tuple(missing),
-        input_hash=_input_hash(found, pack),
+        input_hash=_input_hash(inputs, pack),
         pack=pack.pack,
         pack_version=pack.version,
     )
 
 
+def _deliveries(twin: Twin, consignment_id: str) -> tuple[bool, list[ShipmentDelivered]]:
+    """Whether a delivery was ever stated, and what the deliveries that stand say, sorted.
+
+    Those of the lines; only when there are none, those of the consignment itself.
+    """
+    said = False
+    found: list[ShipmentDelivered] = []
+    for slot in reaching(twin, CONSIGNMENT, consignment_id):
+        said = said or any(
+            isinstance(event, ShipmentDelivered) and event.classifier == "ACTUAL"
+            for version in slot.versions
+            for event in version.contents
+        )
+        standing = None if slot.effective is None else slot.effective.event
+        if isinstance(standing, ShipmentDelivered) and standing.classifier == "ACTUAL":
+            found.append(standing)
+    found.sort(key=lambda event: (event.subject_id, event.source, event.event_id))
+    of_lines = [event for event in found if event.subject_type == LINE]
+    return said, of_lines or [event for event in found if event.subject_type == CONSIGNMENT]
+
+
+def _all_delivered(twin: Twin, consignment_id: str, found: Sequence[ShipmentDelivered]) -> bool:
+    if not found or found[0].subject_type == CONSIGNMENT:
+        return bool(found)
+    delivered = {event.subject_id for event in found}
+    known = subject(twin, CONSIGNMENT, consignment_id)
+    for key in () if known is None else known.links:
+        if key.subject_type == LINE and key.subject_id not in delivered:
+            line = subject(twin, *key)
+            if line is None or line.value.state != "CANCELLED":
+                return False
+    return True
+
+
 def _mass(found: Sequence[ShipmentDelivered], missing: list[str]) -> Decimal | None:
-    """Sum over the lines, once every line has a mass of its own or is included in one that has."""
+    """Sum over the lines, once every line has one mass of its own or is included in one that has.
+
+    Several deliveries of one line with a mass each may be parts or repeats: then it is unknown.
+    """
     masses: dict[str, Decimal] = {}
+    twice = set[str]()
     for event in found:
-        if event.mass_kg is not None:
-            masses.setdefault(event.subject_id, event.mass_kg)
-    for event in found:
-        if event.subject_id in masses or event.mass_included_in in masses:
+        if event.mass_kg is None or event.mass_kg <= 0:
             continue
-        missing.append(f"MASS_UNKNOWN:{event.subject_type} {event.subject_id}")
-    total = sum(masses.values(), Decimal(0))
-    if not missing and total <= 0:
-        missing.append("MASS_UNKNOWN:the lines weigh nothing")
-    return None if missing else total
+        if event.subject_id in masses:
+            twice.add(event.subject_id)
+        masses[event.subject_id] = event.mass_kg
+    unknown = sorted(
+        {
+            event.subject_id
+            for event in found
+            if event.subject_id in twice
+            or (event.subject_id not in masses and event.mass_included_in not in masses)
+        }
+    )
+    missing.extend(f"MASS_UNKNOWN:{found[0].subject_type} {name}" for name in unknown)
+    if unknown:
+        return None
+    total = Decimal(0)
+    for _, mass in sorted(masses.items()):
+        total = CONTEXT.add(total, mass)
+    return total
 
 
 def _mode(found: Sequence[ShipmentDelivered], missing: list[str]) -> str | None:
@@ -147,16 +198,23 @@ def _ends(
             missing.append(f"{code}:{len(names)} places")
         elif unknown:
             missing.append(f"PLACE_UNKNOWN:{unknown[0] or 'none'}")
-        ends.append(next(iter(spots.values())) if one and not unknown else None)
-    return ends[0], ends[1]
+        ends.append(known[names[0]] if one and not unknown else None)
+    start, end = ends
+    if start is not None and end is not None and start.geonames_id == end.geonames_id:
+        missing.append(f"DISTANCE_UNKNOWN:from and to {start.city}")
+        return None, None
+    return start, end
 
 
-def daf(mode: str, distance_km: Decimal, pack: factors.Pack) -> Decimal:
-    """The distance adjustment factor; 1 when the factor contains it (never twice)."""
-    if pack.daf_included:
+def daf(mode: str, distance_km: Decimal, factor: factors.Factor) -> Decimal:
+    """The distance adjustment factor; 1 when the factor contains it (never twice).
+
+    `distance_km` is positive. A factor of which it is unknown is taken as one without.
+    """
+    if factor.daf_included == "yes":
         return _ONE
-    if mode == "AIR" and distance_km > 0:
-        return CONTEXT.divide(distance_km + _AIR_ALLOWANCE_KM, distance_km)
+    if mode == "AIR":
+        return CONTEXT.divide(CONTEXT.add(distance_km, _AIR_ALLOWANCE_KM), distance_km)
     return _DAF.get(mode, _ONE)
 
 
@@ -167,10 +225,9 @@ def _tce(
     end: places.Place,
     mass_kg: Decimal,
     factor: factors.Factor,
-    pack: factors.Pack,
 ) -> Tce:
     distance = places.distance_km(start.lat, start.lon, end.lat, end.lon)
-    adjustment = daf(mode, distance, pack)
+    adjustment = daf(mode, distance, factor)
     activity = CONTEXT.multiply(CONTEXT.divide(mass_kg, _KG_PER_T), distance)
     adjusted = CONTEXT.multiply(activity, adjustment)
     return Tce(
@@ -189,15 +246,23 @@ def _tce(
     )
 
 
-def _input_hash(found: Sequence[ShipmentDelivered], pack: factors.Pack) -> str:
-    """Hex SHA-256 of everything that the result rests on, in canonical form."""
-    inputs: list[list[Any]] = sorted(
+def _inputs(found: Sequence[ShipmentDelivered]) -> list[list[str | None]]:
+    return sorted(
         [
-            [event.subject_id, event.mode or "", event.from_place or "", event.to_place or "",
-             "" if event.mass_kg is None else str(event.mass_kg.normalize()),
-             event.mass_included_in or ""]
+            [
+                event.subject_id,
+                event.mode or "",
+                event.from_place or "",
+                event.to_place or "",
+                "" if event.mass_kg is None else format(event.mass_kg.normalize(CONTEXT), "f"),
+                event.mass_included_in or "",
+            ]
             for event in found
         ]
-    )  # fmt: skip
-    canonical = msgspec.json.encode([METHOD, pack.pack, pack.version, inputs])
+    )
+
+
+def _input_hash(inputs: object, pack: factors.Pack) -> str:
+    """Hex SHA-256 of everything that the result rests on, in canonical form."""
+    canonical = msgspec.json.encode([METHOD, pack.pack, pack.version, inputs], order="sorted")
     return hashlib.sha256(canonical).hexdigest()

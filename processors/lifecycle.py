@@ -21,23 +21,21 @@ _COUNTS_ANYWAY = ("REVERSE", "REVOKE")
 
 def accumulate(machine: str, accumulator: Accumulator, fact: Fact) -> Accumulator:
     """`accumulator` after `fact`, which sorts behind everything in it."""
-    changes: Changes = {}
+    event, effect = fact.event, fact.effect
+    rules = MACHINES[machine]
+    problem = None
+    if event.classifier != "ACTUAL" or effect is None:
+        changes = _schedule(accumulator, fact)
+    else:
+        changes, problem = _apply(rules, accumulator, fact, effect)
+        if problem is not None:
+            _refuse(accumulator, fact, effect, problem, changes)
     flags = _flags(fact)
     if not flags <= accumulator.flags:
-        changes["flags"] = accumulator.flags | flags
-    event = fact.event
-    if event.classifier != "ACTUAL":
-        _schedule(accumulator, fact, changes)
-        return replace(accumulator, **changes) if changes else accumulator
-    effect = fact.effect
-    if effect is None:
-        return replace(accumulator, **changes) if changes else accumulator
-    rules = MACHINES[machine]
-    done, problem = _apply(rules, accumulator, fact, effect)
-    changes.update(done)
-    if problem is not None:
-        _refuse(accumulator, fact, effect, problem, changes)
-    after = replace(accumulator, **changes) if changes else accumulator
+        changes["flags"] = changes.get("flags", accumulator.flags) | flags
+    if not changes:
+        return accumulator
+    after = replace(accumulator, **changes)
     if problem is None and after.pending:
         after = _retry(rules, after, fact)
     return _gates(after, fact) if machine == DECLARATION else after
@@ -67,15 +65,21 @@ _FLAGS = {
 }
 
 
-def _schedule(acc: Accumulator, fact: Fact, changes: Changes) -> None:
+def _schedule(acc: Accumulator, fact: Fact) -> Changes:
+    """What a fact that is planned or estimated changes."""
     event = fact.event
-    if event.event_type != "shipment.arrived" or fact.effect is None:
-        return
+    if (
+        event.event_type != "shipment.arrived"
+        or event.classifier == "ACTUAL"
+        or fact.effect is None
+    ):
+        return {}
     name = "planned" if event.classifier == "PLANNED" else "eta"
     known: Scheduled | None = getattr(acc, name)
     latest = (event.revision, event.source, event.event_id)
     if known is None or latest > known.latest:
-        changes[name] = Scheduled(latest=latest, time=event.event_time, day=fact.day)
+        return {name: Scheduled(latest=latest, time=event.event_time, day=fact.day)}
+    return {}
 
 
 # ---- one fact
@@ -125,7 +129,7 @@ def _move(
         if state == NONE and not rules.born:
             skipped = rules.path[:1]
     else:
-        here, there = _position(rules, state), rules.path.index(to)
+        here, there = rules.places[state], rules.places[to]
         allowed = here < there and not closed
         stays = state == to and effect.repeats and not closed
         if allowed:
@@ -143,16 +147,6 @@ def _move(
     changes["state"] = to
     changes["moved"] = (fact.day, fact.event.time_precision == "DAY")
     return None
-
-
-def _position(rules: Machine, state: str) -> int:
-    """Where on its path a state stands; -1 = before the first."""
-    if state in rules.path:
-        return rules.path.index(state)
-    if state == NONE:
-        return 0 if rules.born else -1
-    onward = rules.side[state]
-    return -1 if onward is None else rules.path.index(onward)
 
 
 def _one_day(acc: Accumulator, fact: Fact) -> bool:

@@ -61,7 +61,10 @@ def milestone_changes(
     changes: list[MilestoneChange] = []
     for key, old, new in moved:
         was, now = old.ordered.value.milestones, new.ordered.value.milestones
-        if was is now and old.tally is new.tally:
+        tallied = old.tally is not new.tally and (
+            old.tally.codes is not new.tally.codes or old.tally.lines != new.tally.lines
+        )
+        if was is now and not tallied:
             continue
         had: Collection[str] = was
         has: Collection[str] = now
@@ -143,9 +146,12 @@ def exception_changes(
     now: Found = {}
     for key, old, new in moved:
         was, has = old.ordered.value.exceptions, new.ordered.value.exceptions
-        if was is not has and (was or has):
-            gone |= {_id(key, problem): problem for problem in was}
-            now |= {_id(key, problem): problem for problem in has}
+        if was is has:
+            continue
+        same = _common(was, has)
+        was, has = was[same:], has[same:]
+        gone |= {_id(key, problem): problem for problem in was}
+        now |= {_id(key, problem): problem for problem in has}
     for before, after in slots:
         if before is not None:
             gone |= {_id(key, problem): problem for key, problem in reported(before)}
@@ -159,6 +165,14 @@ def exception_changes(
         elif now[name] != gone.get(name):
             changes.append(_exception(name[0], now[name], is_open=True))
     return tuple(changes)
+
+
+def _common(was: tuple[Problem, ...], has: tuple[Problem, ...]) -> int:
+    """How many of the first ones are the same in both."""
+    if has[: len(was)] == was:
+        return len(was)
+    pairs = enumerate(zip(was, has, strict=False))
+    return next((at for at, (one, other) in pairs if one is not other), len(has))
 
 
 def _id(key: SubjectKey, problem: Problem) -> tuple[SubjectKey, str, str, str]:

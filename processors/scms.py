@@ -1,13 +1,13 @@
 """The SCMS deliveries as a timeline of messages: one chain and one contract for each PO/SO number.
 
-Sources say where each event is from: `scms` = the file; `inferred:scms` = an order date that the file
-does not have, taken from the earliest other date of the order; `simulated:…` = the complement (customs,
-warehouse, contract), which the file does not have at all.
+Sources say where each event is from: `scms` = the file; `inferred:scms` = an order date that the
+file does not have, taken from the earliest other date of the order: no lead time rests on it;
+`simulated:…` = the complement (customs, warehouse, contract), which the file does not have at all.
 """
 
 import datetime as dt
 from collections.abc import Iterator, Sequence
-from decimal import Decimal
+from decimal import Context, Decimal
 from itertools import groupby
 from typing import Any
 
@@ -39,6 +39,7 @@ CURRENCY = "USD"
 MODES = {"Air": "AIR", "Air Charter": "AIR", "Ocean": "SEA", "Truck": "ROAD"}
 DEADLINE_D, GRACE_D, FUNDING_D, LONG_STOP_D = 30, 30, 28, 180
 STATUS_SLA_US = 14 * DAY_US
+_DUTY, _CENT, _MONEY = Decimal("0.05"), Decimal("0.01"), Context(prec=34)
 _MINUTE_US = 60 * SECOND_US
 _EPOCH = dt.date(1970, 1, 1)
 # Within a day of recording: the order before the goods, customs before delivery before receipt.
@@ -52,7 +53,11 @@ def midnight(day: dt.date) -> int:
 
 
 def timeline(rows: Sequence[Row]) -> list[Message]:
-    """All messages in the order of their arrival; the same rows give the same messages."""
+    """All messages in the order of their arrival, each with whole ms.
+
+    The same rows give the same messages. What comes on one day comes in the order contract, order,
+    customs, delivery, receipt.
+    """
     messages = [
         message for order, lines in by_order(rows) for message in _order_messages(order, lines)
     ]
@@ -100,7 +105,7 @@ def _message(
         "chain_id": line.order,
         "subject_type": "ORDER_LINE",
         "subject_id": line.row_id,
-        "refs": (f"CONSIGNMENT:{line.consignment}",),
+        "refs": (f"CONSIGNMENT:{line.consignment}", f"PO:{line.order}"),
     }
     event = kind(**{**values, **fields})
     return Message(topic=kind.TOPIC, key=line.order, arrival=arrival, body=event)
@@ -127,7 +132,6 @@ def _placed(line: Row, ordered: dt.date, inferred: bool) -> Message:
         currency=CURRENCY,
         order_lines=(item,),
         incoterm=line.incoterm,
-        incoterm_place=None if line.incoterm is None else line.country,
     )
 
 
@@ -184,13 +188,12 @@ def _cleared(consignment: str, lines: Sequence[Row]) -> Iterator[Message]:
     first = min(lines, key=lambda line: (line.recorded, line.delivered))
     declaration = f"simulated:{consignment}"
     value = sum((line.value for line in lines), Decimal(0))
-    duty = {"amount": Decimal(0), "currency": CURRENCY, "basis": "PAYMENT"}
-    accepted = Micros(midnight(first.delivered))
+    amount = _MONEY.multiply(value, _DUTY).quantize(_CENT, context=_MONEY)
+    duty = {"amount": amount, "currency": CURRENCY, "basis": "PAYMENT"}
     declared = tuple(
         DeclarationLine(line_no=number, value=line.value, currency=CURRENCY)
         for number, line in enumerate(lines, start=1)
     )
-    duty["amount"] = (value * Decimal("0.05")).quantize(Decimal("0.01"))
     steps: tuple[tuple[type[Event], dict[str, Any]], ...] = (
         (
             CustomsDeclared,
@@ -203,7 +206,7 @@ def _cleared(consignment: str, lines: Sequence[Row]) -> Iterator[Message]:
                 "declaration_lines": declared,
             },
         ),
-        (CustomsAccepted, {"mrn": declaration, "accepted_time": accepted}),
+        (CustomsAccepted, {"mrn": declaration, "accepted_time": Micros(midnight(first.delivered))}),
         (CustomsDutyAssessed, duty),
         (CustomsDutyPaid, duty),
         (CustomsReleased, {"release_kind": "FULL"}),
@@ -224,8 +227,12 @@ def _cleared(consignment: str, lines: Sequence[Row]) -> Iterator[Message]:
 
 
 def _contract(order: str, lines: Sequence[Row], ordered: dt.date) -> Message:
-    """The simulated contract of an order: a claim for each consignment."""
-    agreed = midnight(ordered) + _CONTRACT_AT
+    """The simulated contract of an order: a claim for each consignment.
+
+    It comes with the order; of the few orders that are dated after their goods, with the goods.
+    """
+    first = min(ordered, *(line.recorded for line in lines))
+    agreed = midnight(first) + _CONTRACT_AT
     ranked = sorted(lines, key=lambda line: line.consignment)
     claims = tuple(
         _claim(consignment, list(members))

@@ -130,7 +130,7 @@ def claim_of(book: Book, message: Receipt | Review) -> Claim | None:
     return book.claims.get(message.settlement_id)
 
 
-def cancel_refused(book: Book, review: Review) -> str | None:  # noqa: PLR0911  # one reason each
+def cancel_refused(book: Book, review: Review) -> str | None:  # one reason each
     """Why a CANCEL does not count as a half of a mutual cancel; None = it counts."""
     if book.terms is None or review.contract_id != book.terms.contract_id:
         return "names no contract of this chain"

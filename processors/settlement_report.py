@@ -99,7 +99,7 @@ def explain(book: Book, twin: Twin, at: int) -> tuple[Explanation, ...]:
     return tuple(told)
 
 
-def _waits_for(case: Case) -> str:  # noqa: PLR0911  # one text for each state
+def _waits_for(case: Case) -> str:  # one text for each state
     claim, terms = case.claim, case.terms
     assert case.verdict is not None
     missing = "; ".join(

@@ -57,7 +57,7 @@ class Row(Struct, frozen=True, kw_only=True, gc=False):
     why: str
 
 
-def _row(  # noqa: PLR0917  # reads as the columns of the table
+def _row(  # reads as the columns of the table
     number: int,
     origins: str | tuple[str, ...],
     event: str,

@@ -1,4 +1,6 @@
-"""twin.state: one latest-value record per subject, written when a commit has changed the subject."""
+"""twin.state: one latest-value record per subject, written when a commit has changed the
+subject.
+"""
 
 import hashlib
 from collections.abc import Iterator
@@ -6,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from supplytwin.processors.standing import Happened, Scheduled
 from supplytwin.processors.subjects import Subject, SubjectKey, canonical_subject, decimal_text
 from supplytwin.processors.twin import Twin, reaching
 from supplytwin.schemas import codec
@@ -82,8 +85,8 @@ def attributes(twin: Twin, key: SubjectKey, subject: Subject) -> Iterator[str]:
                     yield f"{name}={value}"
 
 
-def _micros(value: int | None) -> Micros | None:
-    return None if value is None else Micros(value)
+def _micros(moment: Scheduled | Happened | None) -> Micros | None:
+    return None if moment is None else Micros(moment.time)
 
 
 def record(
@@ -103,9 +106,9 @@ def record(
         flags=tuple(sorted(subject.flags)),
         holds_open=len(value.holds),
         state_hash=hashlib.sha256(canonical).hexdigest(),
-        planned_time=_micros(value.planned and value.planned.time),
-        eta=_micros(value.eta and value.eta.time),
-        actual_time=_micros(value.delivered and value.delivered.time),
+        planned_time=_micros(value.planned),
+        eta=_micros(value.eta),
+        actual_time=_micros(value.delivered),
         delay_days=subject.delay_days,
         qty_ordered=None if value.ordered is None else decimal_text(value.ordered),
         qty_received=decimal_text(value.net_received) if key.subject_type == LINE else None,
@@ -121,7 +124,8 @@ def records(
 ) -> list[Output]:
     """A record, or a tombstone when no fact is left, for each subject that changed.
 
-    They are placed behind the records of the chain's last entry: their index goes on from there.
+    They are placed behind the records of the chain's last entry: their index goes on from
+    there.
     """
     outputs = []
     for place, key in enumerate(changed(before, after)):

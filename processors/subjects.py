@@ -81,6 +81,7 @@ def decimal_text(amount: Decimal) -> str:
 
 
 def canonical_problem(problem: Problem) -> list[str]:
+    """What identifies an exception in the canonical state: its words may be improved."""
     return [problem.code, problem.source, problem.event_id]
 
 

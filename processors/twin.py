@@ -215,7 +215,7 @@ def _recount(twin: Twin, work: Work) -> None:
         old, new = before.ordered.value, after.ordered.value
         if before.links is not after.links:
             owners = dict.fromkeys((*before.links, *after.links))
-        elif old is not new:
+        elif not consignment.says_the_same(old, new):
             owners = dict.fromkeys(after.links)
         else:
             continue
