@@ -1,4 +1,6 @@
-"""Child processes that never outlive us: started with a parent-death signal, restarted on exit 75."""
+"""Child processes that never outlive us: started with a parent-death signal, restarted on exit
+75.
+"""
 
 import ctypes
 import os
@@ -19,7 +21,9 @@ _STABLE_S = 30.0
 
 
 def die_with_parent() -> None:
-    """Ask the kernel to end this process (SIGTERM) when its parent is gone; runs between fork and exec."""
+    """Ask the kernel to end this process (SIGTERM) when its parent is gone; runs between fork
+    and exec.
+    """
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
@@ -49,12 +53,14 @@ class Child:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                preexec_fn=die_with_parent,  # noqa: PLW1509  (no threads of ours hold locks here)
+                preexec_fn=die_with_parent,  # noqa: PLW1509  one system call, no lock
                 start_new_session=True,  # a Ctrl-C is the supervisor's to pass on, once
             )
 
     def tend(self) -> None:
-        """Restart the process when it asked for it. Raises FatalError when it cannot be kept up."""
+        """Restart the process when it asked for it. Raises FatalError when it cannot be kept
+        up.
+        """
         code = self.process.poll()
         if code is None:
             return

@@ -1,4 +1,6 @@
-"""Commands that feed: real deliveries, simulated chains; and the demo that does everything at once."""
+"""Commands that feed: real deliveries, simulated chains; and the demo that does everything at
+once.
+"""
 
 from pathlib import Path
 from typing import Annotated

@@ -1,7 +1,7 @@
 """Commands that run something: broker, init, work, tick, gateway, sink, up, watch."""
 
-import json
-import time
+import importlib
+import threading
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,13 +9,20 @@ import msgspec
 import typer
 from msgspec import Struct
 from rich.console import Console
-from rich.table import Table
 
-from supplytwin.processors.chain import ChainFold
-from supplytwin.schemas.errors import FatalError, UsageError
-from supplytwin.streams import broker_choice, deployment, local_broker, observe, process
+from supplytwin.schemas.errors import UsageError
+from supplytwin.sinks.serve import SqlServer
+from supplytwin.streams import (
+    broker_choice,
+    deployment,
+    local_broker,
+    observe,
+    process,
+    topics,
+)
 from supplytwin.streams.children import Children
-from supplytwin.streams.settings import Settings, load
+from supplytwin.streams.settings import Settings, Time, as_environment, load
+from supplytwin.streams.ticker import Ticker
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -61,3 +68,171 @@ def add(app: typer.Typer) -> None:
 
 broker_app = typer.Typer(no_args_is_help=True, help="The local Apache Kafka (Java 17 and Maven).")
 sink_app = typer.Typer(no_args_is_help=True, help="Consumers that put results somewhere.")
+
+
+@broker_app.command("start")
+def broker_start(context: typer.Context, as_json: AsJson = False) -> None:
+    """Start it in the background (or say that it runs) and print its address."""
+    local_broker.require()
+    folder = broker_choice.background_dir(context.obj.settings())
+    broker = local_broker.start(folder, with_parent=False)
+    if as_json:
+        emit_json(broker)
+    else:
+        out.print(f"Apache Kafka {local_broker.version()} at {broker.bootstrap}, pid {broker.pid}")
+        out.print(f"data and log: {folder}")
+
+
+@broker_app.command("stop")
+def broker_stop(
+    context: typer.Context,
+    remove: Annotated[bool, typer.Option(help="Remove its data, too.")] = False,
+) -> None:
+    """Stop it cleanly."""
+    folder = broker_choice.background_dir(context.obj.settings())
+    stopped = local_broker.stop(folder, remove=remove)
+    out.print("stopped" if stopped else "it was not running")
+
+
+@broker_app.command("status")
+def broker_status(context: typer.Context, as_json: AsJson = False) -> None:
+    """Say whether it runs; exit 1 when it does not."""
+    broker = local_broker.status(broker_choice.background_dir(context.obj.settings()))
+    if as_json:
+        emit_json({"running": broker is not None, "broker": broker})
+    elif broker is None:
+        out.print("not running")
+    else:
+        out.print(f"running at {broker.bootstrap}, pid {broker.pid}, log {broker.log}")
+    if broker is None:
+        raise typer.Exit(1)
+
+
+def init(
+    context: typer.Context,
+    simulated: Annotated[
+        bool, typer.Option(help="Time comes from a feed's own timeline, not from the clock.")
+    ] = False,
+    timeline: Annotated[str | None, typer.Option(help="Its name.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Create the topics and commit the first offsets; once in the life of a deployment."""
+    settings, chosen = connect(context)
+    if simulated:
+        own = Time(simulated=True, timeline=timeline or "simulated")
+        settings = msgspec.structs.replace(settings, time=own)
+    try:
+        created = topics.init(chosen.broker, settings)
+    finally:
+        chosen.close()
+    if as_json:
+        emit_json({"created": created})
+    else:
+        kind = "simulated" if settings.time.simulated else "wall-clock"
+        out.print(f"{len(created)} topics created, {kind} time; next: `supplytwin up`")
+
+
+def work(
+    context: typer.Context,
+    slot: Annotated[int, typer.Option(min=0, help="Which worker this is; one process a slot.")] = 0,
+    metrics_port: Annotated[int | None, typer.Option(help="Serve Prometheus metrics.")] = None,
+) -> None:
+    """Run one worker until SIGTERM."""
+    settings, chosen = connect(context)
+    observe.configure_logging()
+    meta = topics.require_meta(chosen.broker)
+    metrics = observe.Metrics()
+    if metrics_port is not None:
+        metrics.serve(metrics_port)
+    at = process.killer(settings.worker.fail_at)
+    worker = deployment.worker(chosen.broker, settings, meta, slot=slot, metrics=metrics, at=at)
+    stuck = 2 * settings.worker.transaction_timeout_ms / 1000
+    raise typer.Exit(process.serve(worker.run, beat=lambda: worker.beat, stuck_s=stuck))
+
+
+def tick(context: typer.Context) -> None:
+    """Be the clock of a wall-clock deployment until SIGTERM; a second one fences the first."""
+    settings, chosen = connect(context)
+    observe.configure_logging()
+    ticker = Ticker(chosen.broker, settings.time.tick_ms / 1000)
+    raise typer.Exit(process.serve(ticker.run, beat=lambda: ticker.beat, stuck_s=60))
+
+
+def gateway(context: typer.Context) -> None:
+    """Hand instructions to the SIMULATED rail until SIGTERM."""
+    settings, chosen = connect(context)
+    observe.configure_logging()
+    meta = topics.require_meta(chosen.broker)
+    at = deployment.stop_at(settings.gateway.fail_at)
+    running = deployment.gateway(chosen.broker, settings, meta, at=at)
+    raise typer.Exit(process.serve(running.run, beat=lambda: running.beat, stuck_s=60))
+
+
+@sink_app.command("duck")
+def sink_duck(
+    context: typer.Context,
+    db: Annotated[Path | None, typer.Option("--db", help="Default: [duck] path.")] = None,
+) -> None:
+    """Write everything into a DuckDB file, and answer SQL about it, until SIGTERM."""
+    settings, chosen = connect(context)
+    observe.configure_logging()
+    meta = topics.require_meta(chosen.broker)
+    path = db or Path(settings.duck.path)
+    at = deployment.stop_at(settings.duck.fail_at)
+    subscriber, sink = deployment.duck(chosen.broker, path, meta, at=at)
+    server = SqlServer(path, sink.connection, settings.duck.rows_max, settings.duck.seconds_max)
+    server.start()
+    try:
+        code = process.serve(subscriber.run, beat=lambda: subscriber.beat, stuck_s=120)
+    finally:
+        server.stop()
+    raise typer.Exit(code)
+
+
+@sink_app.callback()
+def sinks() -> None:
+    """Consumers that put results somewhere."""
+
+
+def up(
+    context: typer.Context,
+    workers: Annotated[int, typer.Option(min=1, help="How many workers.")] = 1,
+    logs: Annotated[Path, typer.Option(help="Where their logs go.")] = Path("supplytwin-logs"),
+) -> None:
+    """Run workers, gateway, sink and (in wall-clock time) the ticker as supervised processes."""
+    settings, chosen = connect(context)
+    meta = topics.require_meta(chosen.broker)
+    kafka = msgspec.structs.replace(settings.kafka, bootstrap=chosen.broker.address)
+    children = Children(as_environment(msgspec.structs.replace(settings, kafka=kafka)), logs)
+
+    def run(stop: threading.Event) -> None:
+        for slot in range(workers):
+            children.start(f"worker-{slot}", "work", "--slot", str(slot))
+        children.start("gateway", "gateway")
+        children.start("sink", "sink", "duck")
+        if not meta.simulated:
+            children.start("ticker", "tick")
+        out.print(f"running: {', '.join(c.name for c in children.members)}; logs in {logs}")
+        try:
+            while not stop.wait(0.2):
+                children.tend()
+        finally:
+            children.stop()
+
+    raise typer.Exit(process.serve(run, drain_s=60))
+
+
+def watch(
+    context: typer.Context,
+    port: Annotated[int | None, typer.Option(help="Default: [watch] port.")] = None,
+) -> None:
+    """Alerts over HTTP (extra: pip install 'supplytwin[watch]')."""
+    settings, chosen = connect(context)
+    try:
+        module = importlib.import_module("supplytwin.streams.watch")
+    except ModuleNotFoundError as error:
+        missing = error.name or ""
+        if missing.startswith("supplytwin"):
+            raise
+        raise UsageError("watch needs an extra: pip install 'supplytwin[watch]'") from None
+    module.main(chosen.broker.address, port or settings.watch.port, settings.watch.alerts)

@@ -1,8 +1,8 @@
 """Simulated time, conducted: the records of an interval, quiet, the tick, quiet.
 
-Quiet = worker and gateway have committed up to the ends of everything that they read, and a second
-look finds the same ends. So a history of ten years replays in minutes and decides the same every
-time.
+Quiet = worker and gateway have committed up to the ends of everything that they read, and a
+second look finds the same ends. So a history of ten years replays in minutes and decides the
+same every time.
 """
 
 import time
@@ -15,9 +15,8 @@ from supplytwin.processors.settlement_state import ABSORBING
 from supplytwin.schemas import codec
 from supplytwin.schemas.errors import FatalError
 from supplytwin.schemas.flow import Message
-from supplytwin.schemas.ids import control_key
+from supplytwin.schemas.ids import Micros, control_key
 from supplytwin.schemas.records import (
-    CONTRACTS,
     CONTROL,
     INSTRUCTIONS,
     SETTLEMENT_EVENTS,
@@ -27,7 +26,7 @@ from supplytwin.schemas.records import (
 )
 from supplytwin.schemas.terms import decode as decode_terms
 from supplytwin.streams.ports import Broker, Eof, Producer, TopicPartition
-from supplytwin.streams.topics import FEED_ID, GATEWAY_GROUP, INPUTS, TICK_ID, WORKER_GROUP
+from supplytwin.streams.topics import GATEWAY_GROUP, INPUTS, TICK_ID, WORKER_GROUP
 
 Pump = Callable[[], None]
 """Called while waiting: sleeps a little, or turns components that live in this process."""
@@ -125,8 +124,9 @@ class Conductor:
     ) -> Played:
         """Send everything, tick by tick, then tick on until every claim is absorbing.
 
-        Ends at the latest two ticks after the largest long stop. Raises FatalError naming group,
-        topic and partition when the worker or the gateway stays behind for longer than the patience.
+        Ends at the latest two ticks after the largest long stop. Raises FatalError naming
+        group, topic and partition when the worker or the gateway stays behind for longer than
+        the patience.
         """
         records = self._broker.producer(None)
         ticks = self._broker.producer(TICK_ID)
@@ -209,7 +209,9 @@ class Conductor:
 
 
 def intervals(messages: Iterable[Message], interval_us: int) -> Iterator[tuple[int, list[Message]]]:
-    """(tick, messages with previous tick < arrival <= tick), one for each interval, empty or not."""
+    """(tick, messages with previous tick < arrival <= tick), one for each interval, empty or
+    not.
+    """
     batch: list[Message] = []
     tick = 0
     for message in messages:
@@ -237,7 +239,7 @@ def send(producer: Producer, message: Message) -> None:
 def write_tick(producer: Producer, tick: int, partitions: int, timeline: str) -> None:
     """One TICK on every control partition, in one transaction."""
     control = Control(
-        input_id=f"tick:{timeline}:{tick}", kind="TICK", tick_time=tick, timeline=timeline
+        input_id=f"tick:{timeline}:{tick}", kind="TICK", tick_time=Micros(tick), timeline=timeline
     )
     value = codec.encode(CONTROL, control)
     producer.begin()

@@ -46,7 +46,12 @@ class Reader:
     def read(self, count: int, timeout_s: float) -> list[Record | Eof] | None:
         """At most `count` records and ends; None = a rebalance ran, what came is dropped."""
         self._rebalanced = False
-        events = self.consumer.consume(count, timeout_s)
+        events: list[Record | Eof] = []
+        try:
+            events = self.consumer.consume(count, timeout_s)
+        except TransientError:
+            if not self._rebalanced:
+                raise
         return None if self._rebalanced else events
 
     def resume(self, offsets: Offsets) -> None:
@@ -128,25 +133,28 @@ class Ends:
         }
 
 
-def examined(admin: Admin, needed: Sequence[str]) -> tuple[int, dict[str, int]]:
+def examined(
+    admin: Admin, needed: Sequence[str], partitions: int | None
+) -> tuple[int, dict[str, int]]:
     """(partition count, largest record by topic) of the topics that a worker needs.
 
-    Raises UsageError when one is missing, or when their partition counts differ.
+    Raises UsageError when one is missing, or when their counts are not all the same (`partitions`).
     """
     topics = admin.topics()
     missing = sorted(set(needed) - topics.keys())
     if missing:
         raise UsageError(f"topics are missing: {', '.join(missing)}; run `supplytwin init`")
     counts = {name: topics[name].partitions for name in needed}
-    if len(set(counts.values())) != 1:
+    right = counts[needed[0]] if partitions is None else partitions
+    if set(counts.values()) != {right}:
         listed = ", ".join(f"{name} {count}" for name, count in sorted(counts.items()))
         raise UsageError(
-            f"the topics have different partition counts ({listed}); a count cannot be changed in "
-            "place: to rescale, create every topic anew with one count, under another prefix or "
-            "cluster, and produce all inputs again"
+            f"every topic must have {right} partitions, but they have: {listed}. A count cannot be "
+            "changed in place, keys would move: to rescale, `supplytwin init` a cluster with the "
+            "new count and produce all inputs again"
         )
     sizes = {name: topics[name].config.get("max.message.bytes") for name in topics}
-    return counts[needed[0]], {name: int(size) for name, size in sizes.items() if size}
+    return right, {name: int(size) for name, size in sizes.items() if size}
 
 
 def decoded(records: Sequence[Record], decode: Decode, partitions: int, at: float) -> list[Item]:

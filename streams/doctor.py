@@ -1,4 +1,6 @@
-"""`supplytwin doctor`: configuration, broker, topics, schemas, lag. Each line: ok, or what to do."""
+"""`supplytwin doctor`: configuration, broker, topics, schemas, lag. Each line: ok, or what to
+do.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -83,7 +85,9 @@ def _deployment(broker: Broker) -> str:
 
 
 def lags(broker: Broker, admin: Admin) -> list[Finding]:
-    """Records that worker and gateway have still to read, and inputs that an open transaction blocks."""
+    """Records that worker and gateway have still to read, and inputs that an open transaction
+    blocks.
+    """
     meta = topics.require_meta(broker)
     findings = []
     for group, names in (

@@ -1,4 +1,4 @@
-"""From Kafka records to understood inputs: placement, decoding, and the look at the record's own arrival."""
+"""From Kafka records to understood inputs: placement, decoding, the record's own arrival."""
 
 import secrets
 from collections.abc import Callable, Sequence
@@ -15,14 +15,14 @@ Understood = Input | RecordError
 
 
 def guard() -> bytes:
-    """8 random bytes: what stands before each record of a batch, so that none can pose as its neighbour."""
+    """8 random bytes before each record of a batch, so that none can pose as its neighbour."""
     return secrets.token_bytes(8)
 
 
 class Intake:
     """Decodes batches for the worker: one result for each record, in order.
 
-    `fallbacks` counts the batches that the columnar decoder gave up: each held at least one bad record.
+    `fallbacks` counts the batches that the columnar decoder gave up: each held a bad record.
     """
 
     def __init__(self, guard: Callable[[], bytes] = guard) -> None:
@@ -30,7 +30,7 @@ class Intake:
         self.fallbacks = 0
 
     def __call__(self, records: Sequence[Record], partitions: int) -> list[Understood]:
-        """Input or RecordError for each record; `partitions` = the partition count of every input topic."""
+        """Input or RecordError for each record; every input topic has `partitions`."""
         results: list[Understood | None] = [None] * len(records)
         groups: dict[str, list[int]] = {}
         for at, record in enumerate(records):
@@ -59,7 +59,7 @@ class Intake:
 
 
 def check_placement(record: Record, partitions: int) -> None:
-    """Raise RecordError(MISPLACED) unless key and partition are what the partitioner makes of them."""
+    """Raise RecordError(MISPLACED) unless key and partition are the partitioner's."""
     if record.key is None:
         raise RecordError(Code.MISPLACED, "key", "is missing: produce with the chain_id as key")
     if record.topic == CONTROL:

@@ -2,8 +2,8 @@
 
     {"chain_id": ..., "seq": ..., "kind": ..., "hash": hex, "entry": base64 of the entry's bytes}
 
-The first four are there for people; what counts is `entry`. A line that is not exactly what its entry
-makes of it has been tampered with.
+The first four are there for people; what counts is `entry`. A line that is not exactly what its
+entry makes of it has been tampered with.
 """
 
 import base64

@@ -4,7 +4,9 @@ Every call is bounded by a deadline of its own; errors leave as `kafka_errors` c
 """
 
 import time
+import warnings
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any, cast
 
 import confluent_kafka as ck
@@ -22,12 +24,12 @@ from supplytwin.streams.kafka_admin import KafkaAdmin
 from supplytwin.streams.kafka_errors import (
     CALL_S,
     RECOVERS,
+    Complaints,
     call,
     classify,
     client_log,
     known,
     native,
-    on_error,
     ours,
 )
 from supplytwin.streams.ports import (
@@ -95,7 +97,10 @@ class KafkaConsumer:
             return []
         messages = [first]
         if count > 1:
-            messages += call("consume", self.native.consume, count - 1, 0.01)
+            try:
+                messages += call("consume", self.native.consume, count - 1, 0.01)
+            except TransientError as error:  # `first` would be lost, and nobody would notice
+                raise FatalError(str(error)) from error
         return [item for message in messages if (item := _item(message)) is not None]
 
     def seek(self, offsets: Offsets) -> None:
@@ -163,7 +168,7 @@ class KafkaProducer:
     def __init__(self, config: dict[str, Any], timeout_s: float) -> None:
         self._failed: ck.KafkaError | None = None
         self._timeout_s = timeout_s
-        self._open = False
+        self._open = self._closed = False
         self._native = ck.Producer({**config, "on_delivery": self._delivered}, logger=client_log)
 
     def _delivered(self, error: ck.KafkaError | None, message: ck.Message) -> None:
@@ -245,8 +250,20 @@ class KafkaProducer:
             raise TransientError(f"{left} records are still not acknowledged")
 
     def close(self) -> None:
-        """An open transaction is aborted; what is queued is delivered first otherwise."""
-        call("close", self._native.close)
+        """An open transaction is aborted, else what is queued is delivered; given up in time."""
+        if self._closed:
+            return
+        self._closed = True
+        if self._open:
+            with suppress(SupplytwinError):
+                self.abort()
+        else:
+            self._native.flush(self._timeout_s)
+        self._native.purge()  # without that, close waits for the message time-out of five minutes
+        with warnings.catch_warnings():
+            # After a fatal error there is nothing left to abort, and the client warns about that.
+            warnings.simplefilter("ignore", RuntimeWarning)
+            call("close", self._native.close)
 
 
 class KafkaBroker:
@@ -279,7 +296,11 @@ class KafkaBroker:
         return self._version or "Apache Kafka, version not told"
 
     def _base(self) -> dict[str, Any]:
-        return {"bootstrap.servers": self.address, "client.id": "supplytwin", "error_cb": on_error}
+        return {
+            "bootstrap.servers": self.address,
+            "client.id": "supplytwin",
+            "error_cb": Complaints(),
+        }
 
     def consumer(
         self,

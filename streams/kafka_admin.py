@@ -1,16 +1,19 @@
 """The administrative port over confluent-kafka: topics, ends of partitions, offsets of groups."""
 
 import time
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import confluent_kafka as ck
 import confluent_kafka.admin
 
-from supplytwin.schemas.errors import TransientError
+from supplytwin.schemas.errors import AbortError, FatalError, TransientError
 from supplytwin.streams.kafka_errors import CALL_S, call, client_log, known, native, result
 from supplytwin.streams.ports import Isolation, Offsets, TopicPartition, TopicSpec
 
+T = TypeVar("T")
+_TRY_S = 1.5
+_PAUSE_S = 0.05
 ckadmin: Any = confluent_kafka.admin  # its names are re-exported without types
 
 
@@ -18,7 +21,10 @@ class KafkaAdmin:
     """See `ports.Admin`."""
 
     def __init__(self, config: dict[str, Any]) -> None:
+        self._config = config
         self._native = ckadmin.AdminClient(config, logger=client_log)
+        self._members: dict[str, ck.Consumer] = {}
+        """One that never joins, by group: whom `committed` asks."""
 
     def topics(self) -> dict[str, TopicSpec]:
         listed = call("list_topics", self._native.list_topics, timeout=CALL_S).topics
@@ -70,13 +76,20 @@ class KafkaAdmin:
             time.sleep(0.02)
 
     def _led(self, specs: Sequence[TopicSpec]) -> bool:
+        """Whether everybody knows of the leaders, and so do they themselves."""
         listed = call("list_topics", self._native.list_topics, timeout=CALL_S).topics
-        return all(
-            spec.name in listed
-            and len(listed[spec.name].partitions) == spec.partitions
-            and all(number.leader >= 0 for number in listed[spec.name].partitions.values())
-            for spec in specs
-        )
+        for spec in specs:
+            numbers = listed[spec.name].partitions if spec.name in listed else {}
+            if len(numbers) != spec.partitions or any(n.leader < 0 for n in numbers.values()):
+                return False
+        try:
+            self.ends(
+                [TopicPartition(spec.name, n) for spec in specs for n in range(spec.partitions)],
+                "read_committed",
+            )
+        except TransientError:
+            return False
+        return True
 
     def ends(
         self, partitions: Sequence[TopicPartition], isolation: Isolation
@@ -110,24 +123,59 @@ class KafkaAdmin:
     def committed(
         self, group: str, partitions: Sequence[TopicPartition]
     ) -> dict[TopicPartition, int | None]:
+        """The admin client's own request for this ends the process (librdkafka issue 5040: a null
+        pointer when the broker answers NOT_COORDINATOR, as one does that has just started): a
+        consumer of the group is asked instead, one that does not wait for pending transactions.
+        """
         if not partitions:
             return {}
+        if group not in self._members:
+            own = {"group.id": group, "isolation.level": "read_uncommitted"}
+            config = {**self._config, **own, "enable.auto.commit": False}
+            self._members[group] = ck.Consumer(config, logger=client_log)
         asked = [ck.TopicPartition(at.topic, at.partition) for at in partitions]
-        answers = self._native.list_consumer_group_offsets(
-            [ck.ConsumerGroupTopicPartitions(group, asked)], request_timeout=CALL_S
-        )
-        found = result(f"offsets of {group}", answers[group])
-        return known(found.topic_partitions, f"offset of {group}")
+        what = f"offsets of {group}"
+        found = _again(lambda: call(what, self._members[group].committed, asked, _TRY_S))
+        return known(found, what)
 
     def commit(self, group: str, offsets: Offsets) -> None:
         if not offsets:
             return
-        answers = self._native.alter_consumer_group_offsets(
-            [ck.ConsumerGroupTopicPartitions(group, native(offsets))], request_timeout=CALL_S
-        )
-        done = result(f"set offsets of {group}", answers[group])
-        known(done.topic_partitions, f"set offset of {group}")
+
+        def ask() -> ck.ConsumerGroupTopicPartitions:
+            answers = self._native.alter_consumer_group_offsets(
+                [ck.ConsumerGroupTopicPartitions(group, native(offsets))], request_timeout=_TRY_S
+            )
+            answer: ck.ConsumerGroupTopicPartitions
+            answer = result(f"set offsets of {group}", answers[group])
+            return answer
+
+        done = _again(ask)
+        try:
+            known(done.topic_partitions or [], f"set offset of {group}")
+        except AbortError as error:
+            raise FatalError(f"{error}: it has live members, stop them first") from error
 
     def close(self) -> None:
-        """The client has no close of its own: it ends with its last reference."""
+        """The admin client has no close of its own: it ends with its last reference."""
+        for member in self._members.values():
+            call("close", member.close)
+        self._members.clear()
         del self._native
+
+
+def _again(ask: Callable[[], T]) -> T:
+    """The answer to a question for a group's coordinator, asked again for CALL_S.
+
+    A broker that has just started says for a while that it coordinates nobody.
+    """
+    deadline = time.monotonic() + CALL_S
+    while True:
+        try:
+            return ask()
+        except AbortError:
+            raise
+        except TransientError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(_PAUSE_S)

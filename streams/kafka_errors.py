@@ -5,6 +5,7 @@ Codes stand in only where librdkafka sets no flags at all: everything outside a 
 """
 
 import logging
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any, TypeVar
@@ -24,6 +25,7 @@ T = TypeVar("T")
 
 CALL_S = 10.0
 """How long one request may take."""
+_SILENT_S = 30.0
 
 _E = ck.KafkaError
 _TRANSIENT = frozenset(
@@ -98,8 +100,19 @@ def known(partitions: Sequence[ck.TopicPartition], what: str) -> dict[TopicParti
     return found
 
 
-def on_error(error: ck.KafkaError) -> None:
-    """What the client reports about its connections; it goes on trying by itself."""
-    (log.error if error.fatal() else log.warning)(
-        "kafka client", code=error.name(), why=error.str()
-    )
+class Complaints:
+    """What a client reports about its connections; it goes on trying by itself.
+
+    It reports every attempt, several in a second: each kind is logged once in a while.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._said: dict[int, float] = {}
+
+    def __call__(self, error: ck.KafkaError) -> None:
+        at = self._clock()
+        if at - self._said.get(error.code(), at - _SILENT_S) >= _SILENT_S:
+            self._said[error.code()] = at
+            say = log.error if error.fatal() else log.warning
+            say("kafka client", code=error.name(), why=error.str())

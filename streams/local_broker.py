@@ -1,28 +1,44 @@
-"""A real Apache Kafka on this machine: resolved by Maven, one KRaft node, stopped by our own pid."""
+"""A real Apache Kafka on this machine: resolved by Maven, one KRaft node, stopped by its pid."""
 
 import base64
 import hashlib
 import importlib.resources
+import ipaddress
 import os
+import re
 import secrets
 import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import msgspec
 import platformdirs
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
 from msgspec import Struct
 
 from supplytwin.schemas.errors import FatalError, UsageError
-from supplytwin.streams.children import die_with_parent
+from supplytwin.streams.kafka import Client
+from supplytwin.streams.kafka_errors import client_log
 
 POM = "kafka_pom.xml"
 _START_S = 60.0
 _STOP_S = 20.0
-_HEAP = ("-Xms256m", "-Xmx1g", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=4")
+_JAVA = (
+    "java", "-Xms256m", "-Xmx1g", "-XX:+UseSerialGC",
+    "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-Dorg.slf4j.simpleLogger.showDateTime=true",
+    "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSSZ",
+)  # fmt: skip
+_PR_SET_PDEATHSIG = 1
+_STARTS = 3
+"""Somebody else may take a port between its choice and its use: then others are chosen."""
 
 
 class LocalBroker(Struct, frozen=True, kw_only=True):
@@ -31,7 +47,7 @@ class LocalBroker(Struct, frozen=True, kw_only=True):
     bootstrap: str
     pid: int
     started: float
-    """Start time of the process in clock ticks since boot: tells it from a later owner of its pid."""
+    """Start of the process in clock ticks since boot: tells it from a later owner of its pid."""
     state_dir: str
     log: str
 
@@ -41,9 +57,21 @@ def default_state_dir() -> Path:
     return Path(platformdirs.user_state_dir("supplytwin")) / "kafka"
 
 
+def _pom() -> bytes:
+    return importlib.resources.files("supplytwin.streams").joinpath(POM).read_bytes()
+
+
+def version() -> str:
+    """The version of Apache Kafka that the pom names."""
+    found = re.search(r"<artifactId>kafka_[\d.]+</artifactId>\s*<version>([^<]+)<", _pom().decode())
+    if found is None:
+        raise FatalError(f"{POM} names no version of Apache Kafka")
+    return found.group(1)
+
+
 def jars() -> Path:
-    """The folder of Kafka's jars, resolved once per pom. Raises FatalError with Maven's own words."""
-    pom = importlib.resources.files("supplytwin.streams").joinpath(POM).read_bytes()
+    """The folder of Kafka's jars, resolved once per pom. Raises FatalError with Maven's words."""
+    pom = _pom()
     digest = hashlib.sha256(pom).hexdigest()[:16]
     folder = Path(platformdirs.user_cache_dir("supplytwin")) / f"kafka-{digest}"
     if (folder / ".complete").exists():
@@ -53,8 +81,9 @@ def jars() -> Path:
     try:
         (work / "pom.xml").write_bytes(pom)
         done = subprocess.run(
-            ["mvn", "-q", "-B", "-f", str(work / "pom.xml"), "dependency:copy-dependencies",
-             f"-DoutputDirectory={work / 'lib'}", "-DincludeScope=runtime"],
+            [shutil.which("mvn") or "mvn", "-q", "-B", "-f", str(work / "pom.xml"),
+             "dependency:copy-dependencies", f"-DoutputDirectory={work / 'lib'}",
+             "-DincludeScope=runtime"],
             capture_output=True, text=True, check=False, timeout=900,
         )  # fmt: skip
         if done.returncode:
@@ -84,22 +113,25 @@ def free_ports(count: int) -> list[int]:
             one.close()
 
 
-def _properties(data: Path, client_port: int, controller_port: int) -> str:
-    listeners = f"CLIENT://127.0.0.1:{client_port},CONTROLLER://127.0.0.1:{controller_port}"
-    lines = {
+def properties(listen: str, advertise: str, controller_port: int) -> dict[str, str]:
+    """One KRaft node: it listens at `listen` (host:port), clients reach it at `advertise`."""
+    host = listen.partition(":")[0]
+    itself = "localhost" if ipaddress.ip_address(host).is_unspecified else host
+    return {
         "process.roles": "broker,controller",
         "node.id": "1",
-        "controller.quorum.voters": f"1@127.0.0.1:{controller_port}",
-        "listeners": listeners,
-        "advertised.listeners": f"CLIENT://127.0.0.1:{client_port}",
+        "controller.quorum.voters": f"1@{itself}:{controller_port}",
+        "listeners": f"CLIENT://{listen},CONTROLLER://{host}:{controller_port}",
+        "advertised.listeners": f"CLIENT://{advertise}",
         "listener.security.protocol.map": "CLIENT:PLAINTEXT,CONTROLLER:PLAINTEXT",
         "inter.broker.listener.name": "CLIENT",
         "controller.listener.names": "CONTROLLER",
-        "log.dirs": str(data),
         "auto.create.topics.enable": "false",
         "group.initial.rebalance.delay.ms": "0",
+        "group.min.session.timeout.ms": "1000",
         "offsets.topic.replication.factor": "1",
         "offsets.topic.num.partitions": "5",
+        "offsets.retention.minutes": str(2**31 - 1),  # a missing offset stops a worker
         "transaction.state.log.replication.factor": "1",
         "transaction.state.log.min.isr": "1",
         "transaction.state.log.num.partitions": "5",
@@ -108,16 +140,14 @@ def _properties(data: Path, client_port: int, controller_port: int) -> str:
         "num.network.threads": "2",
         "num.io.threads": "4",
         "log.cleaner.dedupe.buffer.size": "16777216",
-        "group.min.session.timeout.ms": "1000",
     }
-    return "".join(f"{key}={value}\n" for key, value in lines.items())
 
 
 def start(state_dir: Path, *, with_parent: bool, fresh: bool = False) -> LocalBroker:
     """Start the broker of `state_dir` (or return the one that runs) and wait until it answers.
 
-    `with_parent`: it ends when this process ends. `fresh`: what it held before is removed.
-    Raises FatalError with the place of the log when it does not come up within a minute.
+    `with_parent`: it ends when the calling thread's process ends. `fresh`: what it held before is
+    removed. Raises FatalError with the place of the log when it does not come up within a minute.
     """
     running = status(state_dir)
     if running is not None:
@@ -125,30 +155,58 @@ def start(state_dir: Path, *, with_parent: bool, fresh: bool = False) -> LocalBr
     if fresh and state_dir.exists():
         shutil.rmtree(state_dir)
     state_dir.mkdir(parents=True, exist_ok=True)
-    classpath = f"{jars() / 'lib'}/*"
-    config, log = state_dir / "server.properties", state_dir / "kafka.log"
+    java = [*_JAVA, "-cp", f"{jars() / 'lib'}/*"]
+    left = _STARTS
+    while True:
+        left -= 1
+        broker = _launch(state_dir, java, with_parent=with_parent)
+        if answers(broker.bootstrap, partial(_alive, broker)):
+            return broker
+        _end(broker)
+        _state_file(state_dir).unlink(missing_ok=True)
+        taken = "already in use" in Path(broker.log).read_text(errors="replace")[-20_000:]
+        if not taken or not left:
+            raise FatalError(f"Apache Kafka did not come up in {_START_S:.0f} s; see {broker.log}")
+
+
+def _launch(state_dir: Path, java: list[str], *, with_parent: bool) -> LocalBroker:
+    """Start the process and write down whose it is, before anybody waits for it."""
+    config, log, data = (state_dir / name for name in ("server.properties", "kafka.log", "data"))
     client_port, controller_port = free_ports(2)
-    data = state_dir / "data"
-    config.write_text(_properties(data, client_port, controller_port))
-    java = ["java", *_HEAP, "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-cp", classpath]
+    address = f"127.0.0.1:{client_port}"
+    lines = {**properties(address, address, controller_port), "log.dirs": str(data)}
+    config.write_text("".join(f"{key}={value}\n" for key, value in lines.items()))
     if not (data / "meta.properties").exists():
         _format(java, config)
     with log.open("ab") as out:
         process = subprocess.Popen(
-            [*java, "kafka.Kafka", str(config)],
+            [*(_bound_to_us() if with_parent else ()), *java, "kafka.Kafka", str(config)],
             stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True,
-            preexec_fn=die_with_parent if with_parent else None,
         )  # fmt: skip
+    process.returncode = 0  # it is followed by pid and start time; Popen need not wait for it
     broker = LocalBroker(
-        bootstrap=f"127.0.0.1:{client_port}",
+        bootstrap=address,
         pid=process.pid,
         started=_start_time(process.pid) or 0.0,
         state_dir=str(state_dir),
         log=str(log),
     )
-    _await(process, client_port, log)
     _state_file(state_dir).write_bytes(msgspec.json.encode(broker))
     return broker
+
+
+def _bound_to_us() -> list[str]:
+    """Words before a command line, so that it gets SIGTERM when this process is gone.
+
+    A process of its own sets that and becomes the command: code between fork and exec would run
+    beside the threads of the Kafka clients, which may hold any lock.
+    """
+    bind = (
+        "import ctypes, os, sys\n"
+        f"ctypes.CDLL(None).prctl({_PR_SET_PDEATHSIG}, {int(signal.SIGTERM)})\n"
+        f"if os.getppid() == {os.getpid()}: os.execvp(sys.argv[1], sys.argv[1:])\n"
+    )
+    return [sys.executable, "-S", "-c", bind]
 
 
 def _format(java: list[str], config: Path) -> None:
@@ -162,27 +220,28 @@ def _format(java: list[str], config: Path) -> None:
         raise FatalError(f"Kafka's storage cannot be formatted: {done.stderr.strip()[-300:]}")
 
 
-def _await(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
-    from confluent_kafka.admin import AdminClient  # noqa: PLC0415  (only when a broker starts)
-
-    deadline = time.monotonic() + _START_S
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            raise FatalError(f"Apache Kafka ended with exit code {process.returncode}; see {log}")
+def answers(bootstrap: str, alive: Callable[[], bool], patience_s: float = _START_S) -> bool:
+    """Wait until a Kafka answers at `bootstrap`; false when it is not `alive` or time is over."""
+    host, _, port = bootstrap.rpartition(":")
+    deadline = time.monotonic() + patience_s
+    while alive() and time.monotonic() < deadline:
         with socket.socket() as probe:
             probe.settimeout(0.2)
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                break
+            if probe.connect_ex((host, int(port))) == 0 and reachable(bootstrap, 2.0):
+                return True
         time.sleep(0.05)
-    client = AdminClient({"bootstrap.servers": f"127.0.0.1:{port}", "log_level": 0})
-    while time.monotonic() < deadline:
-        try:
-            if client.list_topics(timeout=2).brokers:
-                return
-        except Exception:  # not up yet, whatever it says
-            time.sleep(0.1)
-    process.kill()
-    raise FatalError(f"Apache Kafka did not come up within {_START_S:.0f} s; see {log}")
+    return False
+
+
+def reachable(bootstrap: str, timeout_s: float, client: Client | None = None) -> bool:
+    """Whether a Kafka cluster tells its brokers within `timeout_s`."""
+    admin = AdminClient(
+        {"bootstrap.servers": bootstrap, "log_level": 0, **(client or {})}, logger=client_log
+    )
+    try:
+        return bool(admin.list_topics(timeout=timeout_s).brokers)
+    except KafkaException:
+        return False
 
 
 def _state_file(state_dir: Path) -> Path:
@@ -199,39 +258,39 @@ def _start_time(pid: int) -> float | None:
     return None if fields[0] == "Z" else float(fields[19])
 
 
+def _alive(broker: LocalBroker) -> bool:
+    return _start_time(broker.pid) == broker.started
+
+
 def status(state_dir: Path) -> LocalBroker | None:
     """The broker that runs in `state_dir`, if its process is still the one that we started."""
     try:
         broker = msgspec.json.decode(_state_file(state_dir).read_bytes(), type=LocalBroker)
     except (OSError, msgspec.DecodeError):
         return None
-    return broker if _start_time(broker.pid) == broker.started else None
+    return broker if _alive(broker) else None
 
 
 def stop(state_dir: Path, *, remove: bool = False) -> bool:
     """Stop it cleanly (SIGTERM, then SIGKILL after 20 s). True = one was running."""
     broker = status(state_dir)
     if broker is not None:
-        os.kill(broker.pid, signal.SIGTERM)
-        deadline = time.monotonic() + _STOP_S
-        while _start_time(broker.pid) == broker.started and time.monotonic() < deadline:
-            _reap(broker.pid)
-            time.sleep(0.05)
-        if _start_time(broker.pid) == broker.started:
-            os.kill(broker.pid, signal.SIGKILL)
-            time.sleep(0.2)
-            _reap(broker.pid)
+        _end(broker)
         _state_file(state_dir).unlink(missing_ok=True)
     if remove and state_dir.exists():
         shutil.rmtree(state_dir)
     return broker is not None
 
 
-def _reap(pid: int) -> None:
-    try:
-        os.waitpid(pid, os.WNOHANG)
-    except ChildProcessError:
-        return
+def _end(broker: LocalBroker) -> None:
+    for number, patience_s in ((signal.SIGTERM, _STOP_S), (signal.SIGKILL, 5.0)):
+        deadline = time.monotonic() + patience_s
+        if _alive(broker):
+            os.kill(broker.pid, number)
+        while _alive(broker) and time.monotonic() < deadline:
+            time.sleep(0.05)
+    with suppress(ChildProcessError):  # it may be a child of another process
+        os.waitpid(broker.pid, os.WNOHANG)
 
 
 def java_and_maven() -> str | None:
@@ -239,7 +298,11 @@ def java_and_maven() -> str | None:
     for tool in ("java", "mvn"):
         if shutil.which(tool) is None:
             return f"{tool} is not on the PATH"
-    said = subprocess.run(["java", "-version"], capture_output=True, text=True, check=False).stderr
+    done = subprocess.run(
+        [shutil.which("java") or "java", "-version"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    said = done.stderr
     version = said.partition('"')[2].partition('"')[0]
     major = version.split(".")[0]
     if not major.isdecimal() or int(major) < 17:

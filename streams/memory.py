@@ -109,6 +109,8 @@ class MemoryAdmin:
     def commit(self, group: str, offsets: Offsets) -> None:
         with self._memory.changed:
             found = self._memory.group(group)
+            if not offsets:
+                return
             if found.members:
                 raise FatalError(f"set offsets of {group}: it has live members")
             found.offsets.update(offsets)

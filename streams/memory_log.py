@@ -117,4 +117,6 @@ def _field(content: bytes | None) -> int:
 
 def _varint(length: int) -> int:
     """Bytes of a zig-zag varint of a length."""
-    return max(1, ((length << 1).bit_length() + 6) // 7)
+    if length < 64:
+        return 1
+    return 2 if length < 8192 else 3 if length < 1 << 20 else 4

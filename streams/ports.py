@@ -1,7 +1,9 @@
-"""The two ports of the engine: a broker (Kafka, or the one in memory), and a fold (what follows from the records).
+"""The two ports of the engine: a broker (Kafka, or the one in memory), and a fold (what follows
+from the records).
 
-Every implementation of Broker passes the one contract suite in `tests/contract`. Errors cross this port only as
-TransientError, AbortError or FatalError of `schemas.errors`, classified by the flags of the client's error.
+Every implementation of Broker passes the one contract suite in `tests/contract`. Errors cross this
+port only as TransientError, AbortError or FatalError of `schemas.errors`, classified by the flags
+of the client's error.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -23,7 +25,10 @@ Isolation = Literal["read_committed", "read_uncommitted"]
 
 
 class Eof(NamedTuple):
-    """The reader stands at the end of a partition: `offset` is behind every record and transaction marker."""
+    """Nothing more can be read: `offset` is behind every readable record and transaction marker.
+
+    Not: nothing more was appended. An open transaction may begin at `offset`.
+    """
 
     topic: str
     partition: int
@@ -50,14 +55,18 @@ class Consumer(Protocol):
     def unassign(self) -> None: ...
 
     def consume(self, count: int, timeout_s: float) -> list[Record | Eof]:
-        """At most `count` records and ends of partitions; returns as soon as there is something (see DESIGN §8)."""
+        """At most `count` records and ends of partitions; returns as soon as there is something
+        (see DESIGN §8).
+        """
 
     def seek(self, offsets: Offsets) -> None: ...
 
     def committed(
         self, partitions: Sequence[TopicPartition], timeout_s: float
     ) -> dict[TopicPartition, int | None]:
-        """Stable committed offsets of the group (waits for a pending transaction); None = never committed."""
+        """Stable committed offsets of the group (waits for a pending transaction); None = never
+        committed.
+        """
 
     def commit(self, offsets: Offsets) -> None:
         """Commit synchronously, outside any transaction."""
@@ -86,10 +95,12 @@ class Producer(Protocol):
         headers: Sequence[Header] = (),
         timestamp_us: int | None = None,
     ) -> None:
-        """Queue one record. partition None = murmur2 of the key. The timestamp has millisecond resolution in Kafka."""
+        """Queue one record. partition None = murmur2 of the key. The timestamp has millisecond
+        resolution in Kafka.
+        """
 
     def send_offsets(self, offsets: Offsets, consumer: Consumer) -> None:
-        """Add the next offsets of `consumer`'s group to the transaction, with fresh group metadata."""
+        """Add the next offsets of `consumer`'s group, with fresh group metadata."""
 
     def commit(self) -> None: ...
 
@@ -163,7 +174,9 @@ State = TypeVar("State")
 
 
 class Fold(Protocol[State]):
-    """A pure function over the records of one key. `now` = the last tick time handled on this partition number."""
+    """A pure function over the records of one key. `now` = the last tick time handled on this
+    partition number.
+    """
 
     version: str
 
@@ -186,4 +199,6 @@ class Fold(Protocol[State]):
 
 
 Decode = Callable[[Sequence[Record], int], "list[Input | RecordError]"]
-"""Decode a batch (in order, one result each); the second argument is the partition count, for the placement check."""
+"""Decode a batch (in order, one result each); the second argument is the partition count, for the
+placement check.
+"""

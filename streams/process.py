@@ -1,4 +1,6 @@
-"""How a long-running process ends: drained by SIGTERM, at once by the second, killed when stuck."""
+"""How a long-running process ends: drained by SIGTERM, at once by the second, killed when
+stuck.
+"""
 
 import os
 import signal
@@ -30,11 +32,12 @@ def serve(
     drain_s: float = DRAIN_S,
     leave: Callable[[int], None] = os._exit,
 ) -> int:
-    """Call `run` until a signal sets its event. Exit code: 0 drained, 75 failed, start me again.
+    """Call `run` until a signal sets its event. Exit code: 0 drained, 75 failed, start me
+    again.
 
-    `beat` tells (on time.monotonic) when the loop last came round: longer ago than `stuck_s`, or a
-    drain longer than `drain_s`, ends the process with 75 by `leave`; so does the second signal.
-    UsageError passes. Must be called in the main thread.
+    `beat` tells (on time.monotonic) when the loop last came round: longer ago than `stuck_s`,
+    or a drain longer than `drain_s`, ends the process with 75 by `leave`; so does the second
+    signal. UsageError passes. Must be called in the main thread.
     """
     stop, done = threading.Event(), threading.Event()
 

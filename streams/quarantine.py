@@ -44,7 +44,9 @@ class Limits:
 
 def size_of(key: bytes | None, value: bytes | None, headers: Iterable[Header]) -> int:
     """Bytes of key, value and headers, with 16 for the lengths of each header."""
-    extra = sum(16 + len(name.encode()) + len(text or b"") for name, text in headers)
+    extra = 0
+    for name, text in headers:
+        extra += 16 + len(name.encode()) + len(text or b"")
     return len(key or b"") + len(value or b"") + extra
 
 

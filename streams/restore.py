@@ -27,7 +27,7 @@ from supplytwin.streams.store import Store
 log = structlog.get_logger("supplytwin.engine")
 
 RECORDS = 10_000
-PATIENCE_S = (0.25, 4.0)
+PATIENCE_S = (0.25, 2.0)
 """How long stable offsets are waited for at first, and at most: it doubles with each failure."""
 
 

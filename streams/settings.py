@@ -1,11 +1,11 @@
-"""Settings: one TOML file, overlaid by SUPPLYTWIN_SECTION__KEY in the environment, checked at once."""
+"""Settings: one TOML file, overlaid by SUPPLYTWIN_SECTION__KEY in the environment."""
 
 import difflib
 import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Struct
@@ -13,16 +13,20 @@ from msgspec import Struct
 from supplytwin.schemas.errors import UsageError
 
 PREFIX = "SUPPLYTWIN_"
+CONFIG = "SUPPLYTWIN_CONFIG"
 DEFAULT_FILE = Path("supplytwin.toml")
+
+
+Count = Annotated[int, msgspec.Meta(ge=1)]
 
 
 class Kafka(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     bootstrap: str = ""
     """host:port[,host:port]; empty = find or start one (see `streams.broker_choice`)."""
-    partitions: int = 12
-    replication: int = 1
-    min_insync_replicas: int = 1
-    client: dict[str, str] = {}
+    partitions: Count = 12
+    replication: Count = 1
+    min_insync_replicas: Count = 1
+    client: dict[str, str | int | float | bool] = {}
     """Passed to librdkafka untouched, for producers, consumers and admin clients."""
     state_dir: str = ""
     """Where the local broker keeps its data; empty = the user's state directory."""
@@ -32,13 +36,13 @@ class Time(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     simulated: bool = False
     """True: a feed writes the ticks of its own timeline, and records carry recorded times."""
     timeline: str = "wall"
-    tick_ms: int = 200
+    tick_ms: Count = 200
 
 
 class WorkerSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    batch: int = 5000
-    transaction_timeout_ms: int = 10_000
-    session_timeout_ms: int = 45_000
+    batch: Count = 5000
+    transaction_timeout_ms: Count = 10_000
+    session_timeout_ms: Count = 45_000
     """45 s under a supervisor that restarts at once; 10 s where peers must take over."""
     fail_at: str = ""
     """Only for tests: leave by SIGKILL at this point of the loop, `NAME` or `NAME:nth`."""
@@ -46,8 +50,10 @@ class WorkerSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 class Duck(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     path: str = "supplytwin.duckdb"
-    rows_max: int = 10_000
-    seconds_max: int = 30
+    rows_max: Count = 10_000
+    seconds_max: Count = 30
+    fail_at: str = ""
+    """Only for tests: leave by SIGKILL at this point, `before_commit` or `after_commit`."""
 
 
 class Gateway(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -59,11 +65,13 @@ class Gateway(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Watch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    port: int = 6066
-    alerts: int = 500
+    port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 6066
+    alerts: Count = 500
 
 
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Everything that can be set, by section."""
+
     kafka: Kafka = Kafka()
     time: Time = Time()
     worker: WorkerSection = WorkerSection()
@@ -79,23 +87,30 @@ SECTIONS: dict[str, type[Struct]] = {
 
 
 def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> Settings:
-    """The settings in force. Raises UsageError naming the unknown or bad key."""
-    raw = _read(path)
-    for section, key, value in _overlay(os.environ if environ is None else environ):
-        raw.setdefault(section, {})[key] = value
+    """The settings in force: the file `path` (else SUPPLYTWIN_CONFIG, else ./supplytwin.toml if
+    there is one), overlaid by the environment. Raises UsageError naming the unknown or bad key.
+    """
+    given = os.environ if environ is None else environ
+    raw = _read(path, given)
     for section, values in raw.items():
         _check_names(section, values)
+    for section, key, value in _overlay(given):
+        raw.setdefault(section, {})[key] = value
     try:
-        return msgspec.convert(raw, Settings, strict=False)
+        settings = msgspec.convert(raw, Settings, strict=False)
     except msgspec.ValidationError as error:
-        raise UsageError(f"settings: {error}") from None
+        raise UsageError(f"settings: {_placed(str(error))}") from None
+    if settings.kafka.min_insync_replicas > settings.kafka.replication:
+        raise UsageError("settings: [kafka] min_insync_replicas must not exceed replication")
+    return settings
 
 
-def _read(path: Path | None) -> dict[str, dict[str, Any]]:
+def _read(path: Path | None, environ: Mapping[str, str]) -> dict[str, dict[str, Any]]:
     if path is None:
-        if not DEFAULT_FILE.exists():
+        named = environ.get(CONFIG)
+        if not named and not DEFAULT_FILE.exists():
             return {}
-        path = DEFAULT_FILE
+        path = Path(named) if named else DEFAULT_FILE
     try:
         with path.open("rb") as file:
             found: dict[str, dict[str, Any]] = tomllib.load(file)
@@ -106,13 +121,39 @@ def _read(path: Path | None) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _overlay(environ: Mapping[str, str]) -> list[tuple[str, str, str]]:
-    found = []
-    for name, value in sorted(environ.items()):
-        section, separator, key = name.removeprefix(PREFIX).partition("__")
-        if name.startswith(PREFIX) and separator:
-            found.append((section.lower(), key.lower(), value))
+def _overlay(environ: Mapping[str, str]) -> list[tuple[str, str, Any]]:
+    """(section, key, value) for each of our variables; a table's value is a JSON object."""
+    found: list[tuple[str, str, Any]] = []
+    for name, text in sorted(environ.items()):
+        section, separator, key = name.removeprefix(PREFIX).lower().partition("__")
+        if not name.startswith(PREFIX):
+            continue
+        if not separator:
+            _check_separator(name)
+            continue
+        _check_names(section, {key: text})
+        value: Any = text
+        if isinstance(getattr(SECTIONS[section](), key), dict):
+            try:
+                value = msgspec.json.decode(text)
+            except msgspec.DecodeError:
+                raise UsageError(f"settings: {name} must be a JSON object") from None
+        found.append((section, key, value))
     return found
+
+
+def _check_separator(name: str) -> None:
+    """A variable of ours with one underscore too few would be ignored without a word."""
+    section, separator, key = name.removeprefix(PREFIX).partition("_")
+    if separator and section.lower() in SECTIONS:
+        raise UsageError(f"settings: {name} must be written {PREFIX}{section}__{key}")
+
+
+def _placed(text: str) -> str:
+    """msgspec's words, with the place as people write it: `[kafka] partitions: expected …`."""
+    what, _, where = text.rpartition(" - at `$.")
+    section, _, key = where.rstrip("`").partition(".")
+    return f"[{section}] {key}: {what}" if what else text
 
 
 def _check_names(section: str, values: Any) -> None:
@@ -132,12 +173,11 @@ def _nearest(word: str, known: Any) -> str:
 
 
 def as_environment(settings: Settings) -> dict[str, str]:
-    """What child processes need in their environment to have the same scalar settings."""
+    """What a child process needs in its environment to have these settings, whatever its file."""
     found = {}
     for section in SECTIONS:
         values = msgspec.structs.asdict(getattr(settings, section))
         for key, value in values.items():
-            if not isinstance(value, dict):
-                text = str(value).lower() if isinstance(value, bool) else str(value)
-                found[f"{PREFIX}{section.upper()}__{key.upper()}"] = text
+            text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
+            found[f"{PREFIX}{section.upper()}__{key.upper()}"] = text
     return found

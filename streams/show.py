@@ -1,4 +1,6 @@
-"""`twin show`: one chain, folded again from its journal, with every link of its hash chain checked."""
+"""`twin show`: one chain, folded again from its journal, with every link of its hash chain
+checked.
+"""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -13,7 +15,13 @@ from supplytwin.schemas import codec, journal
 from supplytwin.schemas.errors import UsageError
 from supplytwin.schemas.events import Event
 from supplytwin.schemas.flow import Record
-from supplytwin.schemas.records import JOURNAL, SETTLEMENT_EVENTS, SettlementEvent
+from supplytwin.schemas.records import (
+    JOURNAL,
+    SETTLEMENT_EVENTS,
+    JournalEntry,
+    Receipt,
+    SettlementEvent,
+)
 from supplytwin.streams import journal_file
 
 
@@ -30,7 +38,9 @@ class Moment(Struct, frozen=True, kw_only=True):
 
 
 class Shown(Struct, frozen=True, kw_only=True):
-    """What `twin show` tells. `broken` names the first bad entry; then the state is of what stands before it."""
+    """What `twin show` tells. `broken` names the first bad entry; then the state is of what
+    stands before it.
+    """
 
     chain_id: str
     entries: int
@@ -52,9 +62,11 @@ def iso(micros: int | None) -> str | None:
 
 
 def from_file(path: Path, chain_id: str) -> tuple[list[bytes], str | None]:
-    """(entries of one chain, what is wrong with the first damaged line or None) from an exported journal.
+    """(entries of one chain, what is wrong with the first damaged line or None) from an
+    exported journal.
 
-    A line too damaged to say whose it is counts for every chain: it may have been one of this one's.
+    A line too damaged to say whose it is counts for every chain: it may have been one of this
+    one's.
     """
     entries: list[bytes] = []
     for line in journal_file.read(path):
@@ -99,7 +111,7 @@ def show(chain_id: str, entries: Sequence[bytes], damage: str | None = None) -> 
     )
 
 
-def _moment(entry: journal.JournalEntry) -> Moment:
+def _moment(entry: JournalEntry) -> Moment:
     happened, source = None, None
     what = entry.kind.lower()
     if entry.kind == "DECISION":
@@ -117,7 +129,7 @@ def _moment(entry: journal.JournalEntry) -> Moment:
             happened = iso(message.event_time)
             what = f"{message.event_type} {message.classifier} of {message.subject_type} "
             what += message.subject_id
-        elif hasattr(message, "rail_status"):
+        elif isinstance(message, Receipt):
             what = f"rail: {message.kind} {message.rail_status}"
     return Moment(
         seq=entry.seq,

@@ -183,8 +183,6 @@ class Overlay(Generic[State]):
         """Latest-value records of every chain that this batch changed. Called once, at its end."""
         for key, after in self.changed.items():
             before = self.store.states.get(key)
-            if before is after:
-                continue
             try:
                 outputs = self.fold.publish(self.fold.new(key) if before is None else before, after)
                 self._limits.check(outputs)

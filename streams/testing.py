@@ -11,6 +11,7 @@
 """
 
 import hashlib
+import time
 from collections.abc import Callable, Sequence
 from typing import Generic
 
@@ -22,11 +23,12 @@ from supplytwin.schemas.errors import Code, FatalError, RecordError
 from supplytwin.schemas.flow import Due, Header, Input, Output, Record, Step
 from supplytwin.schemas.ids import Micros, control_key, partition_of
 from supplytwin.schemas.records import CONTROL, JOURNAL, QUARANTINE, STATE, Control, Quarantined
-from supplytwin.streams.checkpoint import At, nowhere
+from supplytwin.streams.checkpoint import At, insist, nowhere
 from supplytwin.streams.memory import MemoryBroker
 from supplytwin.streams.ports import Broker, Decode, Eof, Fold, State, TopicPartition, TopicSpec
 from supplytwin.streams.worker import Worker, WorkerSettings, WorkerTopics
 
+PATIENCE_S = 30.0
 LARGE = {"max.message.bytes": "1310720"}
 
 
@@ -226,7 +228,7 @@ class Driver(Generic[State]):
         self._create()
         self._feed = self.broker.producer(None)
         self._ticks = self.broker.producer(f"{prefix}supplytwin.tick")
-        self._ticks.init(10.0)
+        self._ticks.init(PATIENCE_S)
         self.worker = self.start()
 
     def _create(self) -> None:
@@ -241,10 +243,12 @@ class Driver(Generic[State]):
                 if name not in known
             ]
         )
-        places = self.inputs()
-        committed = admin.committed(self.settings.group, places)
+        places, group = self.inputs(), self.settings.group
+        deadline = time.monotonic() + PATIENCE_S  # a new cluster's coordinators come up slowly
+        committed = insist(lambda: admin.committed(group, places), deadline, time.monotonic)
         if all(offset is None for offset in committed.values()):
-            admin.commit(self.settings.group, dict.fromkeys(places, 0))
+            first = dict.fromkeys(places, 0)
+            insist(lambda: admin.commit(group, first), deadline, time.monotonic)
         admin.close()
 
     def inputs(self) -> list[TopicPartition]:

@@ -1,17 +1,19 @@
 """Every topic, declared once: what it must be on the cluster, how it is created and checked."""
 
+import time
 from collections.abc import Sequence
 
 import msgspec
 from msgspec import Struct
 
 from supplytwin.schemas import codec
-from supplytwin.schemas.errors import FatalError, UsageError
+from supplytwin.schemas.errors import RecordError, TransientError, UsageError
 from supplytwin.schemas.events import SUPPLY_TOPICS
 from supplytwin.schemas.flow import Record
-from supplytwin.schemas.ids import control_key
+from supplytwin.schemas.ids import Micros, control_key
 from supplytwin.schemas.records import (
     CONTROL,
+    INSTRUCTIONS,
     JOURNAL,
     ORDERED_INPUTS,
     QUARANTINE,
@@ -19,7 +21,7 @@ from supplytwin.schemas.records import (
     STATE,
     Control,
 )
-from supplytwin.streams.ports import Admin, Broker, TopicPartition, TopicSpec
+from supplytwin.streams.ports import Admin, Broker, Eof, TopicPartition, TopicSpec
 from supplytwin.streams.settings import Settings
 
 WORKER_GROUP = "supplytwin-worker"
@@ -40,10 +42,48 @@ ALL: tuple[str, ...] = (*INPUTS, *DERIVED)
 INPUT_BYTES = 1_048_576
 ENTRY_BYTES = 1_310_720
 """A journal entry wraps its input: a quarter more."""
-_WRAPS = frozenset((JOURNAL, QUARANTINE, STATE))
 _FOREVER = "-1"
-_LARGEST_SEGMENT_MS = str(2**63 - 1)
+_LARGEST = str(2**63 - 1)
 PARTITIONER = "murmur2"
+_EPOCH_US = 1000
+"""The smallest time that Kafka's clients write (zero means now)."""
+_META_SEARCH = 1000
+"""META is the first control record of every partition, unless strangers wrote there before."""
+
+
+class Topic(Struct, frozen=True, kw_only=True):
+    """What a topic is in every deployment. Its values have its own schema, `schemas/NAME.avsc`."""
+
+    name: str
+    key: str
+    """Of what the key consists, and how that places a record."""
+    role: str
+    """input (the worker reads it) | derived (the worker writes it)"""
+    compacted: bool = False
+    """Only the newest record of each key is kept. Nothing else is ever thrown away."""
+    max_bytes: int = INPUT_BYTES
+
+
+_CHAIN = "chain_id, murmur2"
+_LIKE_ITS_INPUT = "the partition number of the input"
+_KEYS = {
+    CONTROL: "@p<partition>, explicit partition",
+    JOURNAL: f"chain_id or @p<partition>, {_LIKE_ITS_INPUT}",
+    STATE: f"chain_id|subject_type|subject_id, {_LIKE_ITS_INPUT}",
+    QUARANTINE: f"of the refused record, {_LIKE_ITS_INPUT}",
+}
+
+TOPICS: tuple[Topic, ...] = tuple(
+    Topic(
+        name=name,
+        key=_KEYS.get(name, _CHAIN),
+        role="input" if name in INPUTS else "derived",
+        compacted=name == STATE,
+        max_bytes=ENTRY_BYTES if name in (JOURNAL, QUARANTINE, STATE) else INPUT_BYTES,
+    )
+    for name in ALL
+)
+"""The one declaration."""
 
 
 class Meta(Struct, frozen=True, kw_only=True):
@@ -60,32 +100,47 @@ def specs(settings: Settings) -> list[TopicSpec]:
     kafka = settings.kafka
     return [
         TopicSpec(
-            name=name,
+            name=topic.name,
             partitions=kafka.partitions,
             replication=kafka.replication,
-            config=_config(name, settings),
+            config=_config(topic, settings),
         )
-        for name in ALL
+        for topic in TOPICS
     ]
 
 
-def _config(name: str, settings: Settings) -> dict[str, str]:
+def describe(settings: Settings) -> list[dict[str, str]]:
+    """One row of plain text for each topic: the declaration and what it must be on the cluster."""
+    return [
+        {
+            "topic": topic.name,
+            "role": topic.role,
+            "key": topic.key,
+            "schema": f"schemas/{topic.name}.avsc",
+            "partitions": str(spec.partitions),
+            "replication": str(spec.replication),
+            **spec.config,
+        }
+        for topic, spec in zip(TOPICS, specs(settings), strict=True)
+    ]
+
+
+def _config(topic: Topic, settings: Settings) -> dict[str, str]:
     simulated = settings.time.simulated
+    appended = topic.role == "input" and not simulated
     config = {
-        "cleanup.policy": "compact" if name == STATE else "delete",
-        "max.message.bytes": str(ENTRY_BYTES if name in _WRAPS else INPUT_BYTES),
-        "message.timestamp.type": (
-            "LogAppendTime" if name in INPUTS and not simulated else "CreateTime"
-        ),
+        "cleanup.policy": "compact" if topic.compacted else "delete",
+        "max.message.bytes": str(topic.max_bytes),
+        "message.timestamp.type": "LogAppendTime" if appended else "CreateTime",
         "min.insync.replicas": str(settings.kafka.min_insync_replicas),
         "retention.ms": _FOREVER,
         "retention.bytes": _FOREVER,
     }
     if simulated:
         # Kafka rolls and expires segments by record time, and refuses stamps ahead of its clock.
-        config["segment.ms"] = _LARGEST_SEGMENT_MS
-        config["message.timestamp.after.max.ms"] = _LARGEST_SEGMENT_MS
-        config["message.timestamp.before.max.ms"] = _LARGEST_SEGMENT_MS
+        config["segment.ms"] = _LARGEST
+        config["message.timestamp.after.max.ms"] = _LARGEST
+        config["message.timestamp.before.max.ms"] = _LARGEST
     return config
 
 
@@ -110,25 +165,21 @@ def init(broker: Broker, settings: Settings) -> list[str]:
         if problems:
             raise UsageError("topics that existed before differ: " + "; ".join(problems))
         count = settings.kafka.partitions
-        wanted = places(INPUTS, count)
-        begun = admin.committed(WORKER_GROUP, wanted)
-        # Never over a position that a worker has reached: what init did not finish, it finishes.
-        first = {at: 0 for at in wanted if begun[at] is None}
-        if first:
-            admin.commit(WORKER_GROUP, first)
-        paid = places(("settlement.instructions", CONTROL), count)
-        begun = admin.committed(GATEWAY_GROUP, paid)
-        first = {at: 0 for at in paid if begun[at] is None}
-        if first:
-            admin.commit(GATEWAY_GROUP, first)
+        _commit_first(admin, WORKER_GROUP, places(INPUTS, count))
+        _commit_first(admin, GATEWAY_GROUP, places((INSTRUCTIONS, CONTROL), count))
         _write_meta(broker, settings)
         return [spec.name for spec in missing]
     finally:
         admin.close()
 
 
-def _write_meta(broker: Broker, settings: Settings) -> None:
+def _commit_first(admin: Admin, group: str, wanted: Sequence[TopicPartition]) -> None:
+    """What an init that broke off did not commit; never over a position that was reached."""
+    begun = admin.committed(group, wanted)
+    admin.commit(group, {at: 0 for at in wanted if begun[at] is None})
 
+
+def _write_meta(broker: Broker, settings: Settings) -> None:
     meta = Meta(
         simulated=settings.time.simulated,
         timeline=settings.time.timeline,
@@ -137,25 +188,30 @@ def _write_meta(broker: Broker, settings: Settings) -> None:
     control = Control(
         input_id=f"meta:{meta.timeline}",
         kind="META",
-        tick_time=0,
+        tick_time=Micros(0),
         timeline=meta.timeline,
         body=msgspec.json.encode(meta, order="sorted"),
     )
     value = codec.encode(CONTROL, control)
     producer = broker.producer(INIT_ID)
-    producer.init(30.0)
-    producer.begin()
-    for number in range(meta.partitions):
-        producer.produce(
-            CONTROL, control_key(number).encode(), value, partition=number, timestamp_us=0
-        )
-    producer.commit()
-    producer.close()
+    try:
+        producer.init(30.0)
+        producer.begin()
+        for number in range(meta.partitions):
+            producer.produce(
+                CONTROL,
+                control_key(number).encode(),
+                value,
+                partition=number,
+                timestamp_us=_EPOCH_US,  # no clock: the same record on every timeline
+            )
+        producer.commit()
+    finally:
+        producer.close()
 
 
 def read_meta(broker: Broker, timeout_s: float = 10.0) -> Meta | None:
     """What `init` wrote to control partition 0, or None when it has not run."""
-
     at = TopicPartition(CONTROL, 0)
     admin = broker.admin()
     consumer = broker.consumer(None, from_start=True)
@@ -165,18 +221,28 @@ def read_meta(broker: Broker, timeout_s: float = 10.0) -> Meta | None:
         if begin >= end:
             return None
         consumer.assign({at: begin})
-        for _ in range(int(timeout_s / 0.1)):
-            for item in consumer.consume(10, 0.1):
-                if not isinstance(item, Record):
+        deadline = time.monotonic() + timeout_s
+        while time.monotonic() < deadline:
+            for item in consumer.consume(100, 0.1):
+                if isinstance(item, Eof) or item.offset > begin + _META_SEARCH:
                     return None
-                message = codec.decode(CONTROL, item.value or b"").message
-                if isinstance(message, Control) and message.kind == "META":
-                    return msgspec.json.decode(message.body, type=Meta)
-                return None
-        raise FatalError("the control topic cannot be read")
+                meta = _meta_of(item)
+                if meta is not None:
+                    return meta
+        raise TransientError("the control topic cannot be read")
     finally:
         consumer.close()
         admin.close()
+
+
+def _meta_of(record: Record) -> Meta | None:
+    try:
+        message = codec.decode(CONTROL, record.value or b"").message
+        if isinstance(message, Control) and message.kind == "META":
+            return msgspec.json.decode(message.body, type=Meta)
+    except (RecordError, msgspec.DecodeError):
+        return None  # the worker's quarantine says what is wrong with it
+    return None
 
 
 def require_meta(broker: Broker) -> Meta:
@@ -190,6 +256,20 @@ def require_meta(broker: Broker) -> Meta:
     if meta is None:
         raise UsageError("this cluster is not initialised: run `supplytwin init`")
     return meta
+
+
+def disagreements(meta: Meta, settings: Settings) -> list[str]:
+    """How these settings differ from what `init` wrote, one line each."""
+    pairs = (
+        ("[time] simulated", settings.time.simulated, meta.simulated),
+        ("[time] timeline", settings.time.timeline, meta.timeline),
+        ("[kafka] partitions", settings.kafka.partitions, meta.partitions),
+    )
+    return [
+        f"{name} is {said!r} here, but this deployment was initialised with {was!r}"
+        for name, said, was in pairs
+        if said != was
+    ]
 
 
 def check(admin: Admin, settings: Settings) -> list[str]:

@@ -54,6 +54,8 @@ class WorkerSettings(Struct, frozen=True, kw_only=True):
     group: str = "supplytwin-worker"
     transactional_id: str = "supplytwin.worker"
     """The slot is appended: `supplytwin.worker.0`."""
+    partitions: int | None = None
+    """What `init` wrote down; None = whatever the topics have, if they agree."""
     simulated: bool = False
     """Offsets are committed at once whenever an own next offset has moved."""
     batch: int = 5_000
@@ -127,12 +129,13 @@ class Worker(Generic[State]):
         if events is None:
             self._begin_restore(clients)
             return True
-        opened = clients.restore.pending and self._restored(clients, min(wait, 0.05))
         try:
             worked = self._batch(clients, events)
         except AbortError as error:
             self._rewind(clients, error)
             return True
+        # after the batch: what opens is read from now on, and so is everything else, anew
+        opened = clients.restore.pending and self._restored(clients, min(wait, 0.05))
         return worked or opened or bool(events)
 
     def run(self, stop: threading.Event) -> None:
@@ -182,7 +185,7 @@ class Worker(Generic[State]):
         settings, topics, broker = self._settings, self._topics, self._broker
         admin = broker.admin()
         needed = (*topics.inputs, topics.control, topics.journal, topics.state, topics.quarantine)
-        partitions, sizes = examined(admin, (*needed, *topics.derived))
+        partitions, sizes = examined(admin, (*needed, *topics.derived), settings.partitions)
         producer = broker.producer(f"{settings.transactional_id}.{self._slot}")
         deadline = self._clock() + settings.transaction_timeout_s
         insist(lambda: producer.init(settings.transaction_timeout_s), deadline, self._clock)
@@ -330,13 +333,14 @@ class Worker(Generic[State]):
         for number, cut in self.cuts.items():
             behind = cut.stalled(at, limit, ticks_expected=not self._settings.simulated)
             stalled += bool(behind)
-            if behind and at - self._alarmed.get(number, at - limit - 1) > limit:
+            if not behind:
+                self._alarmed.pop(number, None)
+            elif at - self._alarmed.get(number, at - limit - 1) > limit:
                 self._alarmed[number] = at
                 log.error(
                     "no approvals and no expiry: an input cannot be read to its end",
                     partition=number,
                     inputs=[f"{where.topic}@{cut.next[where]}" for where in behind],
-                    for_s=round(at - cut.since, 1),
                 )
         self.metrics.stalled(stalled)
 
@@ -349,11 +353,9 @@ class Worker(Generic[State]):
     def _commit(
         self, clients: "_Clients[State]", overlays: list[Overlay[State]], at: float
     ) -> bool:
-        writing = [overlay for overlay in overlays if overlay.writes]
+        writing = any(overlay.writes for overlay in overlays)
         moved = self._moved()
         if writing:
-            for overlay in writing:  # never a transaction without offsets: they fence former owners
-                moved.update(self.cuts[overlay.store.number].offsets())
             started = self._clock()
             clients.checkpoint.commit(overlays, moved)
             self.metrics.committed(self._clock() - started)
@@ -371,7 +373,7 @@ class Worker(Generic[State]):
             self._committed.update(moved)
             self._committed_at = at
         self._report(overlays)
-        return bool(writing or moved)
+        return writing or bool(moved)
 
     def _report(self, overlays: Iterable[Overlay[State]]) -> None:
         for overlay in overlays:
@@ -379,4 +381,7 @@ class Worker(Generic[State]):
                 self.metrics.count(what, times)
             for code, times in overlay.refusals.items():
                 self.metrics.quarantined(code, times)
+        fallbacks = getattr(self._decode, "fallbacks", None)
+        if isinstance(fallbacks, int):
+            self.metrics.decode_fallbacks(fallbacks)
         self.metrics.chains(sum(len(store.states) for store in self.stores.values()))

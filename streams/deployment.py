@@ -1,0 +1,113 @@
+"""Puts the parts together: a worker, a gateway, a sink over one broker. The one composition
+root.
+"""
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from supplytwin.processors.chain import ChainFold, ChainState, gist
+from supplytwin.schemas.errors import UsageError
+from supplytwin.schemas.events import SUPPLY_TOPICS
+from supplytwin.schemas.records import CONTROL, JOURNAL, ORDERED_INPUTS, QUARANTINE, STATE
+from supplytwin.sinks.duck import DuckSink
+from supplytwin.sinks.simulated_rail import INSTANT, Behaviour, Delays, SimulatedRail
+from supplytwin.streams.checkpoint import At, nowhere
+from supplytwin.streams.gateway import Gateway
+from supplytwin.streams.intake import Intake, guard
+from supplytwin.streams.observe import Metrics
+from supplytwin.streams.ports import Broker
+from supplytwin.streams.process import IN_FLIGHT_S
+from supplytwin.streams.settings import Settings
+from supplytwin.streams.subscriber import Subscriber
+from supplytwin.streams.topics import DERIVED, Meta
+from supplytwin.streams.worker import Worker, WorkerSettings, WorkerTopics
+
+TOPICS = WorkerTopics(
+    inputs=(*SUPPLY_TOPICS, *ORDERED_INPUTS),
+    control=CONTROL,
+    journal=JOURNAL,
+    state=STATE,
+    quarantine=QUARANTINE,
+    derived=DERIVED,
+)
+
+
+def worker(
+    broker: Broker,
+    settings: Settings,
+    meta: Meta,
+    *,
+    slot: int = 0,
+    metrics: Metrics | None = None,
+    at: At = nowhere,
+) -> Worker[ChainState]:
+    """The worker of a slot, on the timeline of its deployment."""
+    own = WorkerSettings(
+        partitions=meta.partitions,
+        simulated=meta.simulated,
+        batch=settings.worker.batch,
+        transaction_timeout_s=settings.worker.transaction_timeout_ms / 1000,
+    )
+    fold = ChainFold(meta.timeline)
+    return Worker(
+        broker, fold, Intake(), TOPICS, settings=own, slot=slot, gist=gist, metrics=metrics, at=at
+    )
+
+
+def behaviour(settings: Settings) -> Behaviour:
+    """The simulated rail's shares. Raises UsageError naming what is wrong."""
+    try:
+        return msgspec.convert(settings.gateway.behaviour, Behaviour, strict=False)
+    except msgspec.ValidationError as error:
+        raise UsageError(f"settings: [gateway] behaviour: {error}") from None
+
+
+def gateway(
+    broker: Broker,
+    settings: Settings,
+    meta: Meta,
+    *,
+    ledger: Path | None = None,
+    at: Callable[[str], None] = nowhere,
+) -> Gateway:
+    """The gateway to the simulated rail."""
+    rail = SimulatedRail(
+        ledger or Path(settings.gateway.ledger),
+        seed=settings.gateway.seed,
+        behaviour=behaviour(settings),
+        delays=Delays() if meta.simulated else INSTANT,
+    )
+    return Gateway(broker, rail, partitions=meta.partitions, simulated=meta.simulated, at=at)
+
+
+def duck(
+    broker: Broker, path: Path, meta: Meta, *, at: Callable[[str], None] = nowhere
+) -> tuple[Subscriber, DuckSink]:
+    """The DuckDB sink and what feeds it."""
+    sink = DuckSink(path, guard, at)
+    return Subscriber(broker, sink, meta.partitions), sink
+
+
+def stop_at(point: str) -> Callable[[str], None]:
+    """For tests: a callable that ends this process by SIGKILL at `NAME`, or `NAME:nth`.
+
+    "" = never. What was produced before it has reached the broker by then.
+    """
+    if not point:
+        return nowhere
+    name, _, times = point.partition(":")
+    left = int(times or "1")
+
+    def at(reached: str) -> None:
+        nonlocal left
+        left -= reached == name
+        if reached == name and left == 0:
+            time.sleep(IN_FLIGHT_S)
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    return at
