@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from supplytwin.schemas import journal
-from supplytwin.schemas.errors import FatalError
+from supplytwin.schemas.errors import AbortError, FatalError
 from supplytwin.schemas.records import CONTROL, JOURNAL
 from supplytwin.streams.cut import Cut
-from supplytwin.streams.kafka import KafkaBroker
+from supplytwin.streams.kafka import KafkaBroker, KafkaProducer
 from supplytwin.streams.ports import Eof, Producer, TopicPartition
 from supplytwin.streams.testing import Driver, Gate, GateState
 from supplytwin.streams.worker import Worker, WorkerSettings
@@ -41,10 +41,9 @@ sys.exit(serve(worker.run, beat=lambda: worker.beat))
 
 
 @pytest.fixture
-def broker(kafka: Any) -> KafkaBroker:
+def broker(kafka_address: str) -> KafkaBroker:
     """Clients of the session's Kafka, with a session timeout that a test can wait for."""
-    address = getattr(kafka, "address", None) or getattr(kafka, "bootstrap", kafka)
-    return KafkaBroker(str(address), session_timeout_ms=6_000)
+    return KafkaBroker(kafka_address, session_timeout_ms=6_000)
 
 
 Make = Callable[..., Driver[GateState]]
@@ -233,6 +232,34 @@ def uncommitted_beyond(driver: Driver[GateState]) -> bool:
     return ends != admin.ends(places, "read_committed")
 
 
+def test_an_abort_reads_again_from_the_committed_offsets(
+    driver: Driver[GateState], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two commits in a row abort: what was written is invisible, and everything is there once."""
+    driver.settle()
+    left = [AbortError("not this time"), AbortError("nor this time")]
+    commit = KafkaProducer.commit
+
+    def flaky(producer: KafkaProducer) -> None:
+        if left and driver.worker.cuts[0].next[TopicPartition(driver.topics.control, 0)] > 0:
+            producer.flush()
+            raise left.pop()
+        commit(producer)
+
+    released_and_received(driver)
+    driver.fact("papers", "k", "b", "boom")
+    driver.tick(60)
+    monkeypatch.setattr(KafkaProducer, "commit", flaky)
+    driver.settle()
+    assert not left
+    assert driver.worker.metrics.value("supplytwin_aborts_total", error="AbortError") == 2
+    assert uncommitted(driver, JOURNAL) > len(driver.read(JOURNAL))
+    assert_once(driver, ["k"], bad=1)
+    state = driver.state("k")
+    assert state is not None
+    assert state.decided == "pay"
+
+
 # ---- cuts
 
 
@@ -344,16 +371,15 @@ def test_an_aborted_tail_completes_the_cut(driver: Driver[GateState]) -> None:
 def test_restore_waits_for_a_strangers_transaction_on_the_journal(
     driver: Driver[GateState],
 ) -> None:
-    """The end is that of everything appended: nothing is opened before it is readable."""
+    """The end is of everything appended: the last committed entries may not be readable yet."""
+    where = TopicPartition(driver.topics.journal, 0)
+    other = stranger(driver)
+    other.produce(where.topic, b"zzz", b"never", partition=0)
+    appended(driver, where, 1)
     released_and_received(driver)
     driver.tick(60)
     driver.settle()
     driver.worker.close()
-    where = TopicPartition(driver.topics.journal, 0)
-    end = driver.broker.admin().ends([where], "read_uncommitted")[where]
-    other = stranger(driver)
-    other.produce(where.topic, b"zzz", b"never", partition=0)
-    appended(driver, where, end + 1)
     driver.restart()
     driver.turn(60)
     assert driver.worker.stores == {}
@@ -380,6 +406,45 @@ def test_a_fenced_worker_ends(driver: Driver[GateState]) -> None:
             first.turn()
     driver.settle()
     assert_once(driver, ["k"], bad=0)
+
+
+def test_a_process_whose_slot_is_taken_exits_75(children: Children) -> None:
+    """A second process of the same slot: the first one leaves by itself, the work goes on once."""
+    driver = children.driver
+    released_and_received(driver, "a")
+    first = children.start()
+    children.quiet()
+    second = children.start()
+    assert first.wait(30) == 75
+    released_and_received(driver, "b")
+    driver.tick(60)
+    children.quiet()
+    assert_once(driver, ["a", "b"], bad=0)
+    second.send_signal(signal.SIGTERM)
+    assert second.wait(20) == 0
+
+
+def test_a_process_that_sleeps_through_its_transaction_comes_back_harmless(
+    children: Children,
+) -> None:
+    """SIGSTOP, a successor on the same slot, SIGCONT: the zombie writes nothing and exits 75."""
+    driver = children.driver
+    keys = [f"order-{n}" for n in range(30)]
+    zombie = children.start()
+    for key in keys[:10]:
+        released_and_received(driver, key)
+    children.quiet()
+    zombie.send_signal(signal.SIGSTOP)
+    for key in keys[10:]:
+        released_and_received(driver, key)
+    driver.tick(60)
+    children.start()
+    children.quiet()
+    zombie.send_signal(signal.SIGCONT)
+    assert zombie.wait(30) == 75
+    driver.tick(70)
+    children.quiet()
+    assert_once(driver, keys, bad=0)
 
 
 def test_partition_numbers_move_and_come_back(make: Make) -> None:

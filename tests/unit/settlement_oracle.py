@@ -1,7 +1,7 @@
 """A second, plain reading of the state table: one branch per row, no table, no shared code.
 
-It is told what happens and what the condition's verdict is, and says which row fires, where the claim goes and where
-its money stands. It knows nothing of instructions, records or restores.
+It is told what happens and what the condition's verdict is, and says which row fires, where the
+claim goes and where its money stands. It knows nothing of instructions, records or restores.
 """
 
 PRE = {"RESERVED", "MATCHED", "APPROVED"}
@@ -70,7 +70,7 @@ class Oracle:
         return not self.terminated and any(c.state not in ENDED for c in self.claims.values())
 
     def adverse(self, claim, verdict):
-        """Uncleared adverse ids: conflicts, holds by people, breaks, and freezes by other claims."""
+        """Uncleared adverse ids: conflicts, holds by people, breaks, freezes by other claims."""
         ids = set(verdict.adverse_ids) if verdict is not None else set()
         ids |= set(claim.raised) | {f"settlement/{n}" for n in self.frozen_by if n != claim.name}
         return ids - claim.cleared

@@ -1,9 +1,11 @@
-"""A small world for the settlement tests: terms, facts, receipts, and a chain that keeps its own journal."""
+"""A small world for the settlement tests: terms, facts, receipts, and a chain that keeps its own
+journal."""
 
 import hashlib
 from decimal import Decimal
 
 import msgspec
+
 from supplytwin.processors import settlement
 from supplytwin.processors import twin as twins
 from supplytwin.processors.settlement_state import Book
@@ -135,7 +137,9 @@ def received(at, qty=40, line="L1", event_id=None, **fields):
         "lot_id": f"lot-{line}", "sku": "SKU", "qty": Decimal(qty), "uom": "EA",
         "refs": (f"ORDER_LINE:{line}",), "facility": "WH-1",
     }  # fmt: skip
-    return event("wh.received", f"LOT:lot-{line}", event_id or f"recv-{line}", at, **{**base, **fields})
+    return event(
+        "wh.received", f"LOT:lot-{line}", event_id or f"recv-{line}", at, **{**base, **fields}
+    )
 
 
 def reversed_(at, qty=40, line="L1", event_id=None, **fields):
@@ -144,7 +148,11 @@ def reversed_(at, qty=40, line="L1", event_id=None, **fields):
         "refs": (f"ORDER_LINE:{line}",), "facility": "WH-1",
     }  # fmt: skip
     return event(
-        "wh.receipt_reversed", f"LOT:lot-{line}", event_id or f"rev-{line}", at, **{**base, **fields}
+        "wh.receipt_reversed",
+        f"LOT:lot-{line}",
+        event_id or f"rev-{line}",
+        at,
+        **{**base, **fields},
     )
 
 
@@ -155,7 +163,9 @@ def with_(message, **changes):
 def item(message, arrival):
     """The event as the engine hands it over."""
     body = msgspec.json.encode(message)
-    record = Record(topic=message.TOPIC, partition=0, offset=0, arrival=arrival, key=None, value=body)
+    record = Record(
+        topic=message.TOPIC, partition=0, offset=0, arrival=arrival, key=None, value=body
+    )
     return Input(
         record=record, key=CHAIN, message=message, fingerprint=0,
         content_hash=hashlib.sha256(body).digest(),
@@ -203,7 +213,9 @@ class Chain:
 
     def agree(self):
         message = contract(self.terms)
-        return self._ordered(message, settlement.agree(self.book, message, _hash(message), self.now))
+        return self._ordered(
+            message, settlement.agree(self.book, message, _hash(message), self.now)
+        )
 
     def facts(self, *pairs):
         for message, arrival in pairs:
@@ -225,7 +237,9 @@ class Chain:
         return self.receive(Receipt(**{**base, **fields}))
 
     def receive(self, message):
-        return self._ordered(message, settlement.receipt(self.book, message, _hash(message), self.now))
+        return self._ordered(
+            message, settlement.receipt(self.book, message, _hash(message), self.now)
+        )
 
     def review(self, verdict, claim=0, **fields):
         self._ids += 1
@@ -311,7 +325,8 @@ class Chain:
 def recorded(transition):
     """The settlement.events record of a transition, as a restore reads it."""
     common = {
-        "chain_id": CHAIN, "seq": 1, "index": 0, "fold_version": "1", "taken_at": 0, "timeline": "t",
+        "chain_id": CHAIN, "seq": 1, "index": 0, "fold_version": "1", "taken_at": 0,
+        "timeline": "t",
     }  # fmt: skip
     return SettlementEvent(**common, **settlement.event_fields(transition, None))
 

@@ -7,6 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+
 from supplytwin.processors.conditions import evaluate
 from supplytwin.schemas.ids import DAY_US, HOUR_US
 from supplytwin.schemas.terms import ClaimLine
@@ -154,9 +155,7 @@ def test_a_fact_ahead_of_the_tick_counts_once_the_tick_has_passed_it():
 
 def test_a_day_fact_is_ahead_until_its_local_date_begins():
     """31 January in Auckland begins at 11:00 UTC on the 30th."""
-    ahead = w.with_(
-        RECEIVED, event_time=day(30), event_tz="Pacific/Auckland", time_precision="DAY"
-    )
+    ahead = w.with_(RECEIVED, event_time=day(30), event_tz="Pacific/Auckland", time_precision="DAY")
     facts = (*w.proofs()[:2], (ahead, day(29)))
     begins = day(29, 11 * HOUR_US)
     tick = begins - 1
@@ -241,9 +240,7 @@ def test_every_line_is_needed():
     assert "40 of line L2" in found.leaves[-1].why
 
 
-@pytest.mark.parametrize(
-    ("facility", "counts"), [("WH-1", True), (None, True), ("WH-2", False)]
-)
+@pytest.mark.parametrize(("facility", "counts"), [("WH-1", True), (None, True), ("WH-2", False)])
 def test_a_reversal_counts_without_any_deadline(facility, counts):
     """Whenever it happened or arrived; one elsewhere does not, one that names no place does."""
     back = w.reversed_(day(85), qty=1, facility=facility)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+
 from supplytwin.processors import settlement
 from supplytwin.processors.settlement_state import Book
 from supplytwin.schemas.errors import FatalError, RecordError
@@ -73,7 +74,7 @@ def test_the_same_input_twice_is_a_duplicate():
 
 
 def test_one_id_with_two_contents_breaks_reconciliation():
-    """Same id, other content: alarmed; the claim is held, the second content has no other effect."""
+    """Same id, other content: alarmed, the claim is held; the second content does nothing else."""
     chain = Chain().reserved()
     order = chain.last("RESERVE")
     chain.answer(order, "REFUSED", input_id="two")
@@ -91,9 +92,7 @@ def test_a_second_contract_is_illegal():
     chain = Chain().reserved()
     other = msgspec.structs.replace(w.contract(chain.terms), input_id="contract-2")
     before = chain.book.claims
-    outcome = chain._ordered(
-        other, settlement.agree(chain.book, other, b"x" * 32, chain.now)
-    )
+    outcome = chain._ordered(other, settlement.agree(chain.book, other, b"x" * 32, chain.now))
     assert outcome.verdict == "ILLEGAL"
     assert chain.book.claims == before
 
@@ -108,7 +107,8 @@ def test_a_contract_that_is_not_what_it_says_is_refused(field):
 
 
 def test_a_retryable_rejection_is_tried_again_with_a_new_attempt():
-    """AM04 goes back to APPROVED; the next cut sends attempt 2 with its own UETR, same end-to-end id."""
+    """AM04 goes back to APPROVED; the next cut sends attempt 2 with its own UETR, same end-to-end
+    id."""
     chain = Chain().instructed()
     first = chain.last("PAY")
     chain.answer(first, "RJCT", rail_reason="AM04")
@@ -185,7 +185,7 @@ def test_a_refused_recall_is_not_repeated_but_an_unknown_payment_is_recalled_aga
 
 
 def test_contrary_evidence_after_the_payment_is_a_claim_and_freezes_the_others():
-    """Money is final: the paid claim stays, a claim record is made once, the other claim is held."""
+    """Money is final: the paid claim stays, a claim is recorded once, the other claim is held."""
     chain = Chain(w.contract_terms((w.claim_terms(1), w.claim_terms(2))))
     chain.agree()
     chain.reserved(1)
@@ -332,7 +332,7 @@ def test_a_payment_of_an_ended_claim_is_mirrored_and_alarmed():
 
 
 def test_a_booking_that_nobody_ordered_is_taken_as_paid():
-    """Row 48: a booking of an attempt that was rejected settles the claim, out of the reservation."""
+    """Row 48: a booking of a rejected attempt settles the claim, out of the reservation."""
     chain = Chain().instructed()
     pay = chain.last("PAY")
     chain.answer(pay, "RJCT", rail_reason="AC04")
@@ -377,7 +377,7 @@ def test_unfunded_claims_expire_after_the_funding_deadline():
     ids=str,
 )
 def test_an_insufficient_hold_reserves_nothing(hold):
-    """Too little, another currency, over at the close, of another number: recorded, nothing moves."""
+    """Too little, another currency, over at the close, another number: nothing moves."""
     chain = Chain()
     chain.agree()
     fields = {"hold_expires": day(300), **hold}
@@ -410,7 +410,7 @@ def test_a_withdrawn_proof_after_the_close_is_for_people():
 
 
 def test_a_silent_release_is_sent_again():
-    """Row 42: the identical RELEASE after the SLA, and again when it failed, until it is answered."""
+    """Row 42: the identical RELEASE after the SLA, and when it failed, until it is answered."""
     chain = Chain()
     chain.agree()
     chain.cut(day(29))
@@ -457,7 +457,8 @@ def test_instructions_are_numbered_without_gaps():
 
 
 def test_a_restore_refuses_a_record_that_does_not_fit():
-    """A DECISION out of order, with another state or other postings: the journal is not this chain's."""
+    """A DECISION out of order, with another state or other postings: the journal is not this
+    chain's."""
     chain = Chain().reserved()
     good = next(entry for entry in chain.journal if entry[0] == "DECISION" and entry[1].row == 2)
     with pytest.raises(FatalError):

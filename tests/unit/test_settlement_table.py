@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 from immutables import Map
 from msgspec.structs import replace
+
 from supplytwin.processors import settlement, settlement_table
+from supplytwin.processors.conditions import evaluate
 from supplytwin.processors.settlement_effects import EFFECTS
-from supplytwin.processors.settlement_guards import GUARDS
+from supplytwin.processors.settlement_guards import GUARDS, Case, holds
 from supplytwin.processors.settlement_state import ABSORBING, LIVE, PRE, STATES, Accounts, Booking
 
 
@@ -56,9 +58,11 @@ def chain_in(state, **changes):
     if state == "RETURNED":
         fields |= {"accounts": Accounts(), "returns": Map({"R0": AMOUNT})}
         fields |= {"bookings": Map({"E0": Booking(attempt=1, amount_minor=AMOUNT, currency="USD")})}
-    fields |= {"release": replace(reserve, kind="RELEASE"), "release_open": True} if (
-        state in ABSORBING
-    ) else {}
+    fields |= (
+        {"release": replace(reserve, kind="RELEASE"), "release_open": True}
+        if (state in ABSORBING)
+        else {}
+    )
     claim = replace(chain.claim(), **{**fields, **changes})
     chain.book = replace(chain.book, claims=chain.book.claims.set(claim.settlement_id, claim))
     chain.now = day(2)
@@ -82,7 +86,7 @@ def _review(verdict, **fields):
 
 
 def _two_contents(chain):
-    """A receipt that does nothing by itself (unknown status), then the same id with other content."""
+    """A receipt that does nothing by itself (unknown status), then its id with other content."""
     order = chain.last("RESERVE")
     chain.answer(order, "WHAT", input_id="same")
     return chain.answer(order, "ELSE", input_id="same")
@@ -200,6 +204,49 @@ EXPECTED = {
 }  # fmt: skip
 
 
+SENDS = {
+    1: ["RESERVE"], 4: ["RELEASE"], 8: ["RELEASE"], 14: ["RELEASE"], 15: ["RELEASE"], 21: ["PAY"],
+    26: ["QUERY"], 28: ["RECALL"], 29: ["RELEASE"], 30: ["QUERY"], 34: ["RELEASE"],
+    37: ["RELEASE"], 39: ["RELEASE"], 44: ["PAY"],
+}  # fmt: skip
+"""Row -> the instructions that go out (42, 46, 48: see below); every other row sends nothing."""
+ALARMS = {
+    4: {"NOT_FUNDED"}, 9: {"HELD_FOR_REVIEW"}, 12: {"HELD_FOR_REVIEW"}, 25: {"HELD_FOR_REVIEW"},
+    32: {"CLAIM_RECORD"}, 45: {"HELD_FOR_REVIEW"}, 46: {"RAIL_SILENT"}, 48: {"RECON_BREAK"},
+    49: {"RECON_BREAK", "CLAIM_RECORD"}, 50: {"RECON_BREAK"}, 53: {"RECON_BREAK"},
+}  # fmt: skip
+ORIGINS = {9: "REVIVABLE", 10: "REVIVABLE", 12: "RISK", 25: "REJECTED", 45: "REJECTED"}
+
+
+def check_effects(transition, claim):
+    """What goes out with a transition, who is told, and why a claim is held."""
+    row, kinds = transition.row, [order.kind for order in transition.instructions]
+    codes = {alarm.code for alarm in transition.alarms}
+    if row == 46:
+        again = ["RECALL"] if transition.from_state == "CANCEL_PENDING" else []
+        assert kinds == ["QUERY", *again]
+    elif row == 48:
+        assert kinds in ([], ["RELEASE"])
+    elif row == 42:
+        assert (kinds == ["RELEASE"]) == (codes == {"RELEASE_FAILED"}) == claim.release_open
+        return
+    else:
+        assert kinds == SENDS.get(row, [])
+    if row == 10:
+        assert bool(codes) == (transition.to_state == "HELD")
+    else:
+        assert codes - {"CLAIM_RECORD"} >= ALARMS.get(row, set()) - {"CLAIM_RECORD"}
+        assert codes <= ALARMS.get(row, set()) | ({"CLAIM_RECORD"} if row == 53 else set())
+    if transition.to_state == "HELD" and row in ORIGINS:
+        assert claim.origin == ORIGINS[row]
+    if row in (10, 12):
+        assert claim.window_end is None
+    if row == 13:
+        assert claim.origin is None
+    if row in (21, 22, 26, 28, 30, 44, 46, 50):
+        assert claim.status_at == transition.tick_time
+
+
 @pytest.mark.parametrize("state", STATES)
 @pytest.mark.parametrize("act", ACTS)
 def test_every_pair_of_state_and_input_does_what_the_table_says(act, state):
@@ -214,6 +261,7 @@ def test_every_pair_of_state_and_input_does_what_the_table_says(act, state):
         assert [(t.row, t.from_state) for t in outcome.transitions] == [(row, state)]
         assert outcome.transitions[0].to_state == chain.state()
         assert chain.state() == (state if target == SAME else target)
+        check_effects(outcome.transitions[0], chain.claim())
         return
     assert len(chain.rows) == rows_before
     assert chain.state() == state
@@ -273,7 +321,10 @@ AT_CUT = [
     (10, "MATCHED", "HELD", day(91), _nothing, {}),
     (10, "APPROVED", "HELD", day(91), _hold_fact, {}),
     *((12, state, "HELD", day(3), _conflict, {}) for state in PRE),
-    *((37, state, "CLOSED", day(3), _nothing, {"amount_minor": 0}) for state in ("CREATED", "RESERVED")),
+    *(
+        (37, state, "CLOSED", day(3), _nothing, {"amount_minor": 0})
+        for state in ("CREATED", "RESERVED")
+    ),
     (7, "RESERVED", "INSTRUCTED", day(3), _proofs, {}),
     (11, "MATCHED", "INSTRUCTED", day(3), _proofs, {}),
     (21, "APPROVED", "INSTRUCTED", day(3), _proofs, {}),
@@ -287,12 +338,15 @@ AT_CUT = [
 def test_every_row_of_a_cut_fires_from_every_state_that_it_names(
     row, state, target, tick, facts, changes
 ):
-    """At a cut the first applicable row is taken; after 7 row 11, after 11 row 21 at the same cut."""
+    """At a cut the first applicable row is taken; after 7 row 11, after 11 row 21."""
     if "amount_minor" in changes:
         changes = {**changes, "accounts": Accounts()}
     chain = chain_in(state, **changes)
     facts(chain)
-    rows = chain.cut(tick)
+    chain.now = tick
+    chain.book, transitions = settlement.cut(chain.book, chain.twin, tick)
+    check_effects(transitions[-1], chain.claim())
+    rows = [transition.row for transition in transitions]
     assert rows[0] == row
     assert rows[1:] == {7: [11, 21], 11: [21]}.get(row, [])
     assert chain.state() == target
@@ -415,3 +469,153 @@ def test_a_review_clears_only_what_stands():
     told = settlement.explain(chain.book, chain.twin, chain.now)[0]
     outcome = chain.review("RELEASE", evidence_hash=told.evidence_hash, cleared_ids=("wms/later",))
     assert outcome.verdict == "ILLEGAL"
+
+
+@pytest.mark.parametrize("state", [one for one in STATES if one not in ("SETTLED", "RETURNED")])
+@pytest.mark.parametrize("attempt", [0, 3])
+def test_an_answer_about_an_attempt_that_was_never_sent_is_illegal(state, attempt):
+    """A status, a rejection, an unknown payment, a recall done: of attempt 0, or of one to come."""
+    for kind, status in (
+        ("PAY", "ACSP"),
+        ("PAY", "RJCT"),
+        ("QUERY", "NOT_FOUND"),
+        ("RECALL", "CNCL"),
+    ):
+        chain = chain_in(state)
+        before = chain.claim()
+        order = replace(chain.last("RESERVE"), kind=kind, attempt=attempt)
+        assert chain.answer(order, status).verdict == "ILLEGAL"
+        assert chain.claim() == before
+
+
+@pytest.mark.parametrize("state", FLYING)
+def test_an_answer_about_an_older_attempt_is_stale(state):
+    """Attempt 1 was rejected; what is said of it while attempt 2 is under way changes nothing."""
+    for kind, status in (
+        ("PAY", "ACSP"),
+        ("PAY", "RJCT"),
+        ("QUERY", "NOT_FOUND"),
+        ("RECALL", "CNCL"),
+    ):
+        chain = chain_in(state, attempt=2, issued=2)
+        before = chain.claim()
+        order = replace(chain.last("RESERVE"), kind=kind, attempt=1)
+        assert chain.answer(order, status).verdict == "STALE"
+        assert chain.claim() == before
+
+
+@pytest.mark.parametrize("status", ["RJCR", "NOOR"])
+def test_an_answer_to_a_recall_that_was_never_sent_is_illegal(status):
+    """Only the current recall is answered; an older one is stale."""
+    chain = chain_in("CANCEL_PENDING", recall_no=2)
+    order = replace(chain.last("RESERVE"), kind="RECALL", attempt=1)
+    assert chain.answer(replace(order, recall_no=3), status).verdict == "ILLEGAL"
+    assert chain.answer(replace(order, recall_no=0), status).verdict == "ILLEGAL"
+    assert chain.answer(replace(order, recall_no=1), status).verdict == "STALE"
+    assert chain.state() == "CANCEL_PENDING"
+
+
+BROKEN = (
+    "Pending", "Rejected retryable", "Rejected final", "NotFound", "Returned", "RecallDone",
+    "RecallOrdered", "MutualCancel",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("state", FLYING)
+@pytest.mark.parametrize("act", BROKEN)
+def test_nothing_moves_a_claim_whose_reconciliation_is_broken(act, state):
+    """After row 50 no retry, recall, refund or repeat: only people may (a later version)."""
+    chain = chain_in(state, recon_break=True)
+    outcome = ACTS[act](chain)
+    assert outcome.transitions == ()
+    assert chain.state() == state
+    _hold_fact(chain)
+    assert chain.cut(day(3)) == []
+
+
+@pytest.mark.parametrize("state", FLYING)
+def test_even_the_right_booking_does_not_settle_a_broken_reconciliation(state):
+    """Two bookings of one payment: row 50 again."""
+    chain = chain_in(state, recon_break=True)
+    outcome = ACTS["Booked"](chain)
+    assert [(t.row, t.to_state) for t in outcome.transitions] == [(50, "IN_DOUBT")]
+
+
+@pytest.mark.parametrize("state", LIVE)
+def test_a_payment_whose_recall_was_refused_is_not_recalled_again(state):
+    """Row 28, by evidence, by a person and by a mutual cancel: no recall refused yet."""
+    for act in ("RecallOrdered", "MutualCancel"):
+        chain = chain_in(state, recall_no=1, refused_no=1)
+        assert ACTS[act](chain).transitions == ()
+    chain = chain_in(state, recall_no=1, refused_no=1)
+    _hold_fact(chain)
+    assert chain.cut(day(3)) == []
+
+
+def test_returns_that_are_known_before_the_booking_count_with_it():
+    """Row 23 goes to RETURNED when they cover the amount, else the rest stays paid."""
+    for known, state, seller in ((AMOUNT, "RETURNED", 0), (1, "SETTLED", AMOUNT - 1)):
+        chain = chain_in("INSTRUCTED", returns=Map({"R": known}))
+        ACTS["Booked"](chain)
+        assert (chain.state(), chain.claim().accounts.seller) == (state, seller)
+
+
+def test_a_refused_hold_is_answered():
+    """A refusal of another hold is illegal; after the right one a confirmation is stale."""
+    chain = chain_in("CREATED")
+    order = replace(chain.last("RESERVE"), hold_no=2)
+    assert chain.answer(order, "REFUSED").verdict == "ILLEGAL"
+    ACTS["HoldRefused"](chain)
+    assert ACTS["HoldConfirmed"](chain).verdict == "STALE"
+
+
+@pytest.mark.parametrize("state", ["MATCHED", "APPROVED"])
+def test_nothing_is_instructed_without_a_live_hold(state):
+    """A hold that has run out at the rail stops rows 11 and 21; the long stop ends the claim."""
+    chain = chain_in(state, hold_expires=day(2))
+    _proofs(chain)
+    assert chain.cut(day(3)) == []
+    assert chain.cut(day(271)) == [34]
+
+
+def test_conflicts_that_were_recalled_for_are_not_noted_once_more():
+    """Row 28 notes its adverse ids, so that row 54 stays silent in CANCEL_PENDING."""
+    chain = chain_in("INSTRUCTED")
+    _conflict(chain)
+    assert chain.cut(day(3)) == [28]
+    assert chain.cut(day(4)) == []
+
+
+def _case(chain, **changes):
+    name = chain.ids[0]
+    terms, promise = chain.terms, chain.book.promises[name]
+    at = changes.pop("at", day(3))
+    book = replace(chain.book, **changes.pop("book", {}))
+    claim = replace(book.claims[name], **changes)
+    verdict = evaluate(terms, promise, chain.twin, at)
+    return Case(book=book, terms=terms, promise=promise, claim=claim, at=at, verdict=verdict)
+
+
+@pytest.mark.parametrize(("number", "state"), [(7, "RESERVED"), (11, "MATCHED"), (21, "APPROVED")])
+def test_the_rows_that_lead_to_a_payment_need_no_other_row_to_be_safe(number, state):
+    """Each names every guard itself: one thing wrong, and it does not fit, in any order."""
+    row = next(row for row in settlement_table.rows(state, "Cut") if row.number == number)
+    good = chain_in(state)
+    _proofs(good)
+    assert holds(_case(good), row.guards)
+    held, torn = chain_in(state), chain_in(state)
+    _hold_fact(held)
+    _conflict(torn)
+    assert not holds(_case(held), row.guards)
+    assert not holds(_case(torn), row.guards)
+    assert not holds(_case(good, standing=Map({"desk/x": "hal"})), row.guards)
+    assert not holds(_case(good, book={"freezes": frozenset({"another"})}), row.guards)
+    assert not holds(_case(good, at=day(271)), row.guards)
+    if number == 7:
+        assert not holds(_case(good, amount_minor=0), row.guards)
+        return
+    ended = {"cancels": Map({"BUYER": "bo", "SELLER": "sue"})}
+    assert not holds(_case(good, book=ended), row.guards)
+    assert not holds(_case(good, hold_live=False), row.guards)
+    wrong = {"window_end": day(4)} if number == 11 else {"issued": 1}
+    assert not holds(_case(good, **wrong), row.guards)

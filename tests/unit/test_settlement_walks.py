@@ -1,5 +1,6 @@
-"""Random histories: the code agrees with an independent reading of the table, money is conserved, every
-prefix of the journal restores the same book, and with a rail that keeps its promises every claim ends."""
+"""Random histories: the code agrees with an independent reading of the table, money is conserved,
+every prefix of the journal restores the same book, and with a rail that keeps its promises every
+claim ends."""
 
 import importlib.util
 import random
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
+
 from supplytwin.processors import postings, settlement, settlement_table
 from supplytwin.processors.conditions import evaluate
 from supplytwin.processors.settlement_state import ABSORBING, Accounts, total
@@ -33,7 +35,7 @@ day, Chain = w.day, w.Chain
 
 
 class Walk:
-    """One random history of a contract with two claims, told to the code and to the oracle alike."""
+    """One random history of a contract with two claims, told to code and oracle alike."""
 
     def __init__(self, seed, *, calm=None):
         self.random = random.Random(seed)
@@ -73,7 +75,7 @@ class Walk:
             )  # fmt: skip
 
     def conserve(self):
-        """Sum zero at every prefix, nothing below zero, never more reserved or in flight than owed."""
+        """Sum zero at every prefix, nothing below zero, never more under way than owed."""
         for claim in self.chain.book.claims.values():
             money = claim.accounts
             assert money.buyer + money.reserved + money.in_flight + money.seller == 0
@@ -161,13 +163,21 @@ class Walk:
         if kind == "declared":
             fact = w.declared(at, decl, f"ASN-{number}", **rev)
         elif kind == "received":
-            fact = w.received(at, pick.choice((40, 40, 20)), line, f"r{pick.randrange(3)}-{line}", **rev)
+            fact = w.received(
+                at, pick.choice((40, 40, 20)), line, f"r{pick.randrange(3)}-{line}", **rev
+            )
         elif kind == "reversed":
             fact = w.reversed_(at, 40, line, f"v{pick.randrange(2)}-{line}", **rev)
         elif kind == "retract":
-            target = pick.choice((f"released-{decl}", f"r0-{line}", f"hold_placed-{decl}", f"v0-{line}"))
+            target = pick.choice(
+                (f"released-{decl}", f"r0-{line}", f"hold_placed-{decl}", f"v0-{line}")
+            )
             source = "wms" if target.endswith(line) else "customs"
-            base = w.customs("released", at, decl) if source == "customs" else w.received(at, line=line)
+            base = (
+                w.customs("released", at, decl)
+                if source == "customs"
+                else w.received(at, line=line)
+            )
             fact = w.with_(
                 base, event_id=f"undo-{target}", revision=revision, correction_action="RETRACT",
                 correction_source=source, correction_event_id=target,
@@ -202,7 +212,8 @@ class Walk:
         message = Receipt(
             input_id=f"chaos-{pick.randrange(10_000)}", source="rail", chain_id=w.CHAIN,
             contract_id=w.CONTRACT, settlement_id=name, kind=kind,
-            instruction_no=1, attempt=pick.choice((claim.attempt, claim.attempt, claim.issued, 0, 4)),
+            instruction_no=1,
+            attempt=pick.choice((claim.attempt, claim.attempt, claim.issued, 0, 4)),
             hold_no=pick.choice((1, 1, 1, 1, 0, 2)),
             recall_no=pick.choice((claim.recall_no, claim.recall_no, 0, 1, 3)), query_no=1,
             rail_status=pick.choice(status[kind]), rail_time=self.tick,
@@ -224,7 +235,9 @@ class Walk:
             "INSTRUCTED": ("PAY", ("ACSP", "BOOKED", "RJCT", "RJCT")),
             "ACCEPTED": ("PAY", ("BOOKED", "RJCT", "RETURNED")),
             "IN_DOUBT": ("QUERY", ("BOOKED", "RJCT", "NOT_FOUND", "ACSP")),
-            "CANCEL_PENDING": pick.choice((("RECALL", ("CNCL", "RJCR", "NOOR")), ("PAY", ("RJCT",)))),
+            "CANCEL_PENDING": pick.choice(
+                (("RECALL", ("CNCL", "RJCR", "NOOR")), ("PAY", ("RJCT",)))
+            ),
             "SETTLED": ("PAY", ("RETURNED", "BOOKED")),
         }.get(claim.state, ("RELEASE", ("RELEASED",)))
         order = chain.last(answers[0], number)
@@ -236,7 +249,11 @@ class Walk:
             fields["hold_expires"] = day(300)
         if status == "RETURNED":
             amount = pick.choice((100_000, 50_000))
-            fields |= {"return_id": f"R{pick.randrange(3)}", "amount_minor": amount, "currency": "USD"}
+            fields |= {
+                "return_id": f"R{pick.randrange(3)}",
+                "amount_minor": amount,
+                "currency": "USD",
+            }
         if status == "BOOKED":
             fields["entry_id"] = pick.choice(("E1", "E1", "E2"))
         base = {
@@ -261,7 +278,9 @@ class Walk:
             again = self.random.choice(self.kept)
             self.receive(self.random.choice((again, replace(again, rail_time=again.rail_time + 1))))
         elif pick < 0.72:
-            self.review(verdict=self.random.choice(("HOLD", "RELEASE", "RELEASE", "REJECT", "RECALL")))
+            self.review(
+                verdict=self.random.choice(("HOLD", "RELEASE", "RELEASE", "REJECT", "RECALL"))
+            )
         elif pick < 0.725:
             self.review(verdict="CANCEL")
         else:
@@ -321,9 +340,11 @@ def test_a_restored_book_decides_as_the_live_one_would():
 
 
 class Rail:
-    """Ids idempotent for ever, RJCT final, a recalled unsent payment is dead, answers by the third query.
+    """Ids idempotent for ever, RJCT final, a recalled unsent payment is dead, answers by the third
+    query.
 
-    What it answers is a function of the seed; its ledger is the witness: one booking per settlement.
+    What it answers is a function of the seed; its ledger is the witness: one booking per
+    settlement.
     """
 
     def __init__(self, pick):
@@ -437,7 +458,7 @@ def _run(seed):
 
 
 def test_on_a_rail_that_keeps_its_promises_every_claim_ends_and_is_paid_at_most_once():
-    """By the long stop and a few rounds of queries; one booking per settlement, equal to SETTLED."""
+    """By the long stop and a few rounds of queries; one booking per settlement at most."""
     seen = Counter()
     for seed in range(150):
         walk, rail, tick = _run(seed)

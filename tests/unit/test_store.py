@@ -1,6 +1,7 @@
 """States, the overlay of one batch, who is due when, and what is too large to be written."""
 
 import hashlib
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import given
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 
 from supplytwin.schemas import codec
 from supplytwin.schemas.errors import Code, FatalError, RecordError
-from supplytwin.schemas.flow import Input, Output, Record, Step
+from supplytwin.schemas.flow import Due, Input, Output, Record, Step
 from supplytwin.schemas.records import JOURNAL, QUARANTINE, Quarantined
 from supplytwin.streams.consume import Item, decoded
 from supplytwin.streams.quarantine import LARGEST, MARGIN, Limits, quarantined
@@ -152,6 +153,37 @@ def test_every_quarantine_record_fits(key: int, value: int, header: int) -> None
     assert isinstance(found, Quarantined)
     assert (found.partition, found.offset, found.size) == (3, 9, value)
     assert found.body_sha256 == hashlib.sha256(bytes(value)).hexdigest()
+
+
+def test_a_chain_that_did_not_change_is_not_published() -> None:
+    """publish() is asked for changed states only; a duplicate changes none."""
+    asked: list[str] = []
+
+    class Asked(Gate):
+        def publish(self, before: GateState, after: GateState) -> Sequence[Output]:
+            asked.append(after.key)
+            return super().publish(before, after)
+
+    store = Store(0, Asked())
+    for _ in range(2):
+        overlay = overlay_of(store)
+        overlay.take(item(0, "k", "released"))
+        overlay.publish()
+        overlay.merge()
+    assert asked == ["k"]
+
+
+def test_the_control_chain_is_not_decided() -> None:
+    """Ticks, breakers and policies are journalled under it; it has no deadlines of its own."""
+
+    class Always(Gate):
+        def due(self, state: GateState) -> int | Due | None:
+            return Due.NEXT
+
+    overlay = overlay_of(Store(0, Always()))
+    overlay.take(item(0, "@p0", "released"))
+    overlay.take(item(1, "k", "released"))
+    assert overlay.due(60) == ["k"]
 
 
 def test_a_view_that_cannot_be_published_stops_nobody() -> None:

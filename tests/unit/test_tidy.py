@@ -37,7 +37,9 @@ def test_modules_and_functions_stay_short(path: Path) -> None:
 
 @pytest.mark.parametrize("path", MODULES, ids=_id)
 def test_every_module_and_public_name_has_a_docstring(path: Path) -> None:
-    """A module says what it is, and so does every public function and class that is not obvious."""
+    """A module says what it is, and so does every public function and class that is not
+    obvious.
+    """
     tree = ast.parse(path.read_text())
     assert ast.get_docstring(tree), f"{_id(path)} has no docstring"
     for node in tree.body:
@@ -54,11 +56,11 @@ def test_nothing_is_printed_and_nothing_is_left_undone(path: Path) -> None:
     assert not re.search(r"\b(TODO|FIXME|XXX)\b|NotImplementedError", text)
 
 
-@pytest.mark.parametrize(
-    "path", [path for path in MODULES if path.parent.name in PURE], ids=_id
-)
+@pytest.mark.parametrize("path", [path for path in MODULES if path.parent.name in PURE], ids=_id)
 def test_meaning_and_consequence_are_pure(path: Path) -> None:
-    """No module of schemas or processors reads a clock, random numbers, the environment or a log."""
+    """No module of schemas or processors reads a clock, random numbers, the environment or a
+    log.
+    """
     tree = ast.parse(path.read_text())
     for node in ast.walk(tree):
         names: list[str] = []
@@ -78,7 +80,9 @@ def test_only_streams_speaks_to_kafka() -> None:
     """confluent_kafka and faust are imported in streams and nowhere else."""
     for path in MODULES:
         if path.parent.name != "streams":
-            assert not re.search(r"^\s*(import|from) (confluent_kafka|faust|aiokafka)", path.read_text(), re.M)
+            assert not re.search(
+                r"^\s*(import|from) (confluent_kafka|faust|aiokafka)", path.read_text(), re.M
+            )
 
 
 def test_money_never_meets_a_float() -> None:
@@ -102,7 +106,9 @@ def test_folders_are_flat_and_listed() -> None:
 
 
 def test_dependency_files_name_no_host() -> None:
-    """The lock and the pom pin by name and hash; where packages come from is the machine's business."""
+    """The lock and the pom pin by name and hash; where packages come from is the machine's
+    business.
+    """
     for name in ("requirements.lock", "infra/kafka/pom.xml"):
         for line in (ROOT / name).read_text().splitlines():
             if "://" in line:
@@ -113,7 +119,9 @@ def test_dependency_files_name_no_host() -> None:
 def test_no_machine_paths() -> None:
     """Nothing in the tree names a path of the machine on which it was written."""
     for path in ROOT.rglob("*"):
-        hidden = any(part.startswith(".") and part != ".ci" for part in path.relative_to(ROOT).parts)
+        hidden = any(
+            part.startswith(".") and part != ".ci" for part in path.relative_to(ROOT).parts
+        )
         if hidden or not path.is_file() or path.suffix in {".csv", ".pyc"}:
             continue
         text = path.read_bytes().decode(errors="ignore")

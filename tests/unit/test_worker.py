@@ -1,7 +1,8 @@
 """The worker's loop over a broker in memory: exactly once, cuts, aborts, kills, restore."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import ClassVar
+from itertools import count
+from typing import Any, ClassVar
 
 import pytest
 
@@ -12,7 +13,7 @@ from supplytwin.schemas.records import CONTROL, JOURNAL, QUARANTINE, STATE
 from supplytwin.streams.checkpoint import POINTS
 from supplytwin.streams.cut import Cut
 from supplytwin.streams.memory import MemoryBroker
-from supplytwin.streams.ports import Admin, Isolation, Producer, TopicPartition, TopicSpec
+from supplytwin.streams.ports import Admin, Consumer, Isolation, Producer, TopicPartition, TopicSpec
 from supplytwin.streams.testing import Driver, Gate, GateState
 from supplytwin.streams.worker import Worker, WorkerSettings
 
@@ -33,14 +34,20 @@ class Around:
         *,
         admin: Callable[[Admin], object] = lambda admin: admin,
         producer: Callable[[Producer], object] = lambda producer: producer,
+        consumer: Callable[[Consumer], object] = lambda consumer: consumer,
     ) -> None:
         self._inner, self._admin, self._producer = inner, admin, producer
+        self._consumer = consumer
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._inner, name)
 
     def admin(self) -> object:
         return self._admin(self._inner.admin())
+
+    def consumer(self, group: str | None, **options: Any) -> object:
+        consumer = self._inner.consumer(group, **options)
+        return consumer if group is None else self._consumer(consumer)
 
     def producer(self, transactional_id: str | None) -> object:
         producer = self._inner.producer(transactional_id)
@@ -396,6 +403,28 @@ def test_an_aborted_tail_completes_the_cut(driver: Driver[GateState]) -> None:
     assert payments(driver) == [("k", b"pay")]
 
 
+class Listening(Wrapped):
+    """Notes what was asked."""
+
+    isolations: ClassVar[list[Isolation]] = []
+
+    def ends(
+        self, places: Sequence[TopicPartition], isolation: Isolation
+    ) -> Mapping[TopicPartition, int]:
+        if {where.topic for where in places} == {"papers", "parcels", CONTROL}:
+            Listening.isolations.append(isolation)
+        return self._inner.ends(places, isolation)  # type: ignore[attr-defined, no-any-return]
+
+
+def test_a_cut_asks_for_everything_appended_of_every_input() -> None:
+    """Both questions are about the ends of the log: all inputs, control, uncommitted too."""
+    Listening.isolations.clear()
+    driver = driver_of(broker=Around(MemoryBroker(), admin=Listening))
+    driver.tick(60)
+    driver.settle()
+    assert Listening.isolations == ["read_uncommitted", "read_uncommitted"]
+
+
 class Flaky(Wrapped):
     """Questions about one partition number fail while told to."""
 
@@ -532,6 +561,15 @@ def test_three_aborts_in_a_row_end_the_process(failing: Driver[GateState]) -> No
         failing.settle()
 
 
+def test_aborts_that_are_not_in_a_row_end_nothing(failing: Driver[GateState]) -> None:
+    """A batch that commits starts the count again."""
+    for key in ("a", "b"):
+        Failing.plan = {"commit": [AbortError("abort"), AbortError("abort")]}
+        released_and_received(failing, key)
+        failing.settle()
+    assert len(failing.read(JOURNAL)) == 4
+
+
 def test_a_transient_failure_has_one_deadline(failing: Driver[GateState]) -> None:
     """What fails for longer than the transaction timeout is fatal."""
 
@@ -643,6 +681,14 @@ def test_different_partition_counts_stop_the_worker() -> None:
         driver.turn()
 
 
+def test_another_count_than_init_wrote_stops_the_worker(driver: Driver[GateState]) -> None:
+    """All topics agree, but on another count than the one that was written down."""
+    driver.settings = WorkerSettings(simulated=True, poll_s=0.0, partitions=2)
+    driver.restart()
+    with pytest.raises(UsageError, match=r"must have 2 partitions.*rescale"):
+        driver.turn()
+
+
 def test_a_restart_restores_states_ticks_and_due_times(driver: Driver[GateState]) -> None:
     """Everything comes from the journal: facts, decisions, the tick time, and who is due."""
     released_and_received(driver, "paid")
@@ -666,18 +712,76 @@ def test_a_restart_restores_states_ticks_and_due_times(driver: Driver[GateState]
 def test_restore_waits_for_a_strangers_transaction_on_the_journal(
     driver: Driver[GateState],
 ) -> None:
-    """The end is that of everything appended: no state is taken for whole before it is readable."""
+    """The end is of everything appended: the last committed entries may not be readable yet."""
+    other = stranger(driver)
+    other.produce(JOURNAL, b"zzz", b"never", partition=0)
     driver.fact("papers", "k", "p", "released")
     driver.settle()
     driver.worker.close()
-    other = stranger(driver)
-    other.produce(JOURNAL, b"zzz", b"never", partition=0)
     driver.restart()
     driver.turn(30)
     assert driver.worker.stores == {}
     other.abort()
     driver.settle()
     assert driver.state("k") is not None
+
+
+def test_what_is_open_goes_on_while_another_number_is_restored() -> None:
+    """Nobody waits for a number that cannot be restored yet, and nothing is read twice."""
+    driver = driver_of(partitions=2)
+    keys = {partition_of(f"k{n}".encode(), 2): f"k{n}" for n in range(20)}
+    other = stranger(driver)
+    other.produce(JOURNAL, b"zzz", b"never", partition=1)
+    for key in keys.values():
+        driver.fact("papers", key, "p", "released")
+    driver.turn(10)
+    assert sorted(driver.worker.stores) == [0]
+    assert driver.state(keys[0]) is not None
+    driver.fact("papers", keys[0], "b", "boom")
+    other.abort()
+    driver.settle()
+    assert driver.state(keys[1]) is not None
+    assert [q.code for q in driver.quarantine()] == ["FOLD_ERROR"]
+
+
+def unreliable(consumer: Any) -> Consumer:
+    """A consumer of which every other call fails, after it has consumed or rebalanced."""
+    inner, turns = consumer.consume, count()
+
+    def consume(number: int, timeout_s: float) -> object:
+        found = inner(number, timeout_s)
+        if next(turns) % 2 == 0:
+            raise TransientError("the connection broke, what came is gone")
+        return found
+
+    consumer.consume = consume
+    return consumer  # type: ignore[no-any-return]
+
+
+def test_a_fault_while_reading_loses_nothing() -> None:
+    """What came with the fault is read again, also when a rebalance came with it."""
+    driver = driver_of(broker=Around(MemoryBroker(), consumer=unreliable))
+    for n in range(5):
+        released_and_received(driver, f"k{n}")
+        driver.turn()
+    driver.tick(60)
+    driver.turn(20)
+    assert len(payments(driver)) == 5
+    assert len(driver.read(JOURNAL)) == 16
+
+
+def test_a_consumer_that_stays_unreadable_ends_the_process() -> None:
+    """After the transaction timeout it is fatal."""
+
+    class Dead(Wrapped):
+        def consume(self, count: int, timeout_s: float) -> object:
+            raise TransientError("no broker")
+
+    driver = driver_of(broker=Around(MemoryBroker(), consumer=Dead))
+    driver.turn(3)
+    driver.seconds += 10.1
+    with pytest.raises(FatalError, match="no broker"):
+        driver.turn()
 
 
 def test_a_broken_journal_is_not_restored(driver: Driver[GateState]) -> None:
@@ -718,8 +822,10 @@ def test_a_drained_worker_leaves_nothing_open(driver: Driver[GateState]) -> None
     driver.settings = WorkerSettings(poll_s=0.0)
     driver.restart()
     released_and_received(driver)
+    driver.settle()
     driver.fact("papers", "k", "p", "released")
     driver.settle()
+    assert driver.committed()[PAPERS] == 1
     driver.worker.close()
     assert driver.committed()[PAPERS] == 2
     driver.restart()

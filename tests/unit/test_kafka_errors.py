@@ -1,0 +1,60 @@
+"""What errors of the Kafka client mean to the engine."""
+
+import confluent_kafka as ck
+import pytest
+import structlog
+
+from supplytwin.schemas.errors import AbortError, FatalError, TransientError, UsageError
+from supplytwin.streams.kafka import KafkaBroker
+from supplytwin.streams.kafka_errors import Complaints, classify
+
+E = ck.KafkaError
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (E(E._TIMED_OUT, "x", retriable=True), TransientError),
+        (E(E.ILLEGAL_GENERATION, "x", txn_requires_abort=True), AbortError),
+        (E(E._TIMED_OUT, "x", txn_requires_abort=True), AbortError),
+        (E(E._FENCED, "x", fatal=True), FatalError),
+        (E(E._TIMED_OUT, "x", fatal=True, retriable=True), FatalError),
+        (E(E._STATE), FatalError),
+        (E(E.TOPIC_AUTHORIZATION_FAILED), FatalError),
+        (E(E.FENCED_INSTANCE_ID), FatalError),
+        (E(E._TRANSPORT), TransientError),
+        (E(E.COORDINATOR_LOAD_IN_PROGRESS), TransientError),
+        (E(E.UNSTABLE_OFFSET_COMMIT), TransientError),
+        (E(E.UNKNOWN_MEMBER_ID), AbortError),
+        (E(E.REBALANCE_IN_PROGRESS), AbortError),
+    ],
+)
+def test_flags_come_before_codes(error: ck.KafkaError, kind: type[Exception]) -> None:
+    """Fatal, then abort, then retriable; codes where there is no flag; unknown is fatal."""
+    found = classify(error, "commit")
+    assert type(found) is kind
+    assert str(found).startswith("commit: ")
+    assert error.name() in str(found)
+
+
+def test_a_client_that_cannot_connect_does_not_flood_the_log() -> None:
+    """Each kind of complaint is logged at once, then at most every half minute."""
+    now = [0.0]
+    say = Complaints(lambda: now[0])
+    with structlog.testing.capture_logs() as lines:
+        for at in (0.0, 0.1, 29.0, 31.0, 40.0):
+            now[0] = at
+            say(E(E._TRANSPORT))
+        say(E(E._FENCED, "x", fatal=True))
+    assert [(line["code"], line["log_level"]) for line in lines] == [
+        ("_TRANSPORT", "warning"),
+        ("_TRANSPORT", "warning"),
+        ("_FENCED", "error"),
+    ]
+
+
+@pytest.mark.parametrize("key", ["enable.auto.commit", "partitioner", "transactional.id"])
+def test_what_correctness_rests_on_cannot_be_overridden(key: str) -> None:
+    """[kafka.client] with such a key is refused by name."""
+    with pytest.raises(UsageError, match=key):
+        KafkaBroker("localhost:1", client={key: "x"})

@@ -1,0 +1,163 @@
+"""The declaration of the analysts' tables, and what the views over them answer."""
+
+import importlib.util
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from supplytwin.schemas.events import EVENT_TYPES
+from supplytwin.schemas.ids import key63
+from supplytwin.schemas.records import QUARANTINE, STATE
+from supplytwin.sinks import tables
+from supplytwin.sinks.duck import DuckSink
+from supplytwin.streams.topics import DERIVED, TOPICS
+
+
+def _load(name: str) -> Any:
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+        assert spec is not None and spec.loader is not None
+        sys.modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[name])
+    return sys.modules[name]
+
+
+w = _load("sink_world")
+Ask = Callable[[str], list[tuple[Any, ...]]]
+
+
+@pytest.fixture
+def sink(tmp_path: Path) -> Iterator[DuckSink]:
+    """An empty file."""
+    made = DuckSink(tmp_path / "twin.duckdb", lambda: b"12345678")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def ask(sink: DuckSink) -> Ask:
+    """Rows of a statement."""
+    return lambda text: sink.connection.execute(text).fetchall()
+
+
+def test_every_derived_topic_has_one_table() -> None:
+    """All that the worker writes lands, each topic in a table of its own."""
+    topics = [spec.topic for spec in tables.TABLES]
+    assert sorted(topics) == sorted(DERIVED)
+    assert len({spec.table for spec in tables.TABLES}) == len(topics)
+
+
+def test_the_latest_table_is_the_compacted_topic() -> None:
+    """A table keeps only the newest record of each key exactly where its topic does."""
+    compacted = {topic.name for topic in TOPICS if topic.compacted}
+    assert {spec.topic for spec in tables.TABLES if spec.mode == "latest"} == compacted == {STATE}
+
+
+@pytest.mark.parametrize("spec", tables.TABLES, ids=lambda spec: spec.table)
+def test_every_row_says_where_it_comes_from(spec: tables.TableSpec) -> None:
+    """Each table has the record's place in Kafka, its own key, and a chain's integer key."""
+    columns = tables.table_columns(spec)
+    assert {*tables.PLACED, *spec.key} <= columns.keys()
+    assert (tables.CHAIN_KEY in columns) == (spec.topic != QUARANTINE)
+    assert spec.decimals <= columns.keys()
+    assert set(spec.renamed.values()) <= columns.keys()
+
+
+def test_event_has_every_field_of_every_event_type() -> None:
+    """Envelope and payload of all four supply topics stand in one wide table, typed."""
+    columns = tables.event_columns()
+    for kind in EVENT_TYPES.values():
+        assert set(kind.__struct_fields__) <= columns.keys()
+    assert columns["qty"] == columns["mass_kg"] == pl.Decimal(38, 9)
+    assert columns["event_time"] == pl.Datetime("us")
+    assert columns["requested_date"] == pl.Date
+    lines = dict(columns["order_lines"].inner.to_schema())
+    assert lines["unit_price"] == pl.Decimal(38, 9)
+    assert lines["sku"] == pl.String
+
+
+def test_the_file_explains_itself(ask: Ask) -> None:
+    """Every table and view carries a comment that says what it holds."""
+    found = ask(
+        "SELECT table_name, comment FROM duckdb_tables() UNION ALL "
+        "SELECT view_name, comment FROM duckdb_views() WHERE NOT internal"
+    )
+    names = {spec.table for spec in tables.TABLES} | {view.name for view in tables.VIEWS}
+    assert {name for name, _ in found} == names | {tables.EVENT_TABLE, tables.OFFSET_TABLE}
+    assert all(comment for _, comment in found)
+
+
+def test_no_index_and_no_key_slows_the_writer(ask: Ask) -> None:
+    """No table has an index or a constraint."""
+    assert ask("SELECT * FROM duckdb_indexes()") == []
+    assert ask("SELECT * FROM duckdb_constraints()") == []
+
+
+def test_late_lines_are_one_simple_select(sink: DuckSink, ask: Ask) -> None:
+    """Late = delivered on a later date than scheduled; a consignment is late by any line."""
+    chain = w.Chain(w.Log(), "SCMS-1")
+    rows = [
+        ("1", "Air", "ASN-1", 3), ("2", "Air", "ASN-1", 0), ("3", "Truck", "ASN-2", -4),
+        ("4", "Air Charter", "ASN-3", 1), ("5", None, "ASN-4", 0),
+    ]  # fmt: skip
+    lines = [chain.line(i, mode=m, asn=a, late_days=d) for i, m, a, d in rows]
+    open_line = chain.state("ORDER_LINE", "6", planned_time=w.NOON)
+    sink.write({STATE: [*lines, open_line]}, {})
+    assert ask("SELECT count(*) FILTER (late), count(*) FROM late_line") == [(2, 5)]
+    assert ask(
+        "SELECT mode, count(*) FILTER (late), count(*) FROM late_line GROUP BY mode ORDER BY mode"
+    ) == [("Air", 1, 2), ("Air Charter", 1, 1), ("Truck", 0, 1), (None, 0, 1)]
+    assert ask(
+        "SELECT count(DISTINCT consignment_id) FILTER (late), count(DISTINCT consignment_id) "
+        "FROM late_line"
+    ) == [(2, 4)]
+    assert ask("SELECT DISTINCT destination FROM late_line") == [("Haiti",)]
+
+
+def test_a_settlement_stands_where_its_last_transition_left_it(sink: DuckSink, ask: Ask) -> None:
+    """One row a claim, with the state, reason and time of its newest transition."""
+    chain = w.Chain(w.Log(), "SCMS-1")
+    moves = [("K1", 1, "CREATED"), ("K2", 2, "CREATED"), ("K1", 3, "SETTLED")]
+    sink.write(w.grouped(chain.settle(*move) for move in moves), {})
+    assert ask("SELECT claim_id, state, reason, amount_minor FROM settlement ORDER BY 1") == [
+        ("K1", "SETTLED", "to SETTLED", 1234),
+        ("K2", "CREATED", "to CREATED", 1234),
+    ]
+
+
+def test_the_newest_footprint_counts_even_when_it_is_unknown(sink: DuckSink, ask: Ask) -> None:
+    """A newer version that could not be computed replaces the amount of the older one."""
+    chain = w.Chain(w.Log(), "SCMS-1")
+    sink.write(w.grouped([chain.footprint(1, "10.5"), chain.footprint(2, None)]), {})
+    found = ask("SELECT version, complete, co2e_wtw_kg, missing FROM current_footprint")
+    assert found == [(2, False, None, ["MASS_UNKNOWN:1"])]
+
+
+def test_an_exception_is_open_until_its_last_record_closes_it(sink: DuckSink, ask: Ask) -> None:
+    """open_exception shows what is wrong now."""
+    chain = w.Chain(w.Log(), "SCMS-1")
+    moves = [("A", True), ("B", True), ("A", False), ("C", True), ("C", False), ("C", True)]
+    sink.write(w.grouped(chain.exception(code, open=is_open) for code, is_open in moves), {})
+    assert ask("SELECT code FROM open_exception ORDER BY code") == [("B",), ("C",)]
+
+
+def test_a_chain_is_summed_up_in_one_row(sink: DuckSink, ask: Ask) -> None:
+    """Entries, decisions and subjects of a chain; control chains are none."""
+    log = w.Log()
+    chain = w.Chain(log, "SCMS-1")
+    records = [
+        chain.fact(w.placed("SCMS-1")), chain.entry("DECISION", None, b"x"),
+        chain.line("1", mode="Air", asn="ASN-1", late_days=2),
+        chain.state("CONSIGNMENT", "ASN-1", holds_open=2),
+        w.Chain(log, "@p1").entry("CONTROL", "control", b"x"),
+    ]  # fmt: skip
+    sink.write(w.grouped(records), {})
+    found = ask(
+        "SELECT chain_key, chain_id, entries, decisions, consignments, lines, late_lines, "
+        "holds_open FROM chain"
+    )
+    assert found == [(key63("SCMS-1"), "SCMS-1", 2, 1, 1, 1, 1, 2)]
