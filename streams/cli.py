@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 
 from supplytwin.schemas.errors import FatalError, RecordError, TransientError, UsageError
-from supplytwin.streams import cli_feed, cli_look, cli_run
+from supplytwin.streams import cli_feed, cli_look, cli_run, observe
 from supplytwin.streams.children import RESTART
 
 app = typer.Typer(
@@ -34,6 +34,7 @@ def common(
     debug: Annotated[bool, typer.Option(help="Show tracebacks.")] = False,
 ) -> None:
     """Options of every command."""
+    observe.configure_logging("warning")  # standard output is for results; services say more
     context.obj = cli_run.Context(config=config, debug=debug)
 
 

@@ -1,0 +1,77 @@
+"""The documentation says what the code has: commands, topics, metrics, codes, settings, files."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import typer.main
+
+from supplytwin.schemas.errors import Code
+from supplytwin.streams import topics
+from supplytwin.streams.cli import app
+from supplytwin.streams.observe import Metrics
+
+ROOT = Path(__file__).resolve().parents[2]
+OPERATIONS = (ROOT / "docs" / "operations.md").read_text()
+README = (ROOT / "README.md").read_text()
+
+
+def commands(group: Any, before: str = "") -> Iterator[str]:
+    """Every command that does something, as its words behind `supplytwin`."""
+    for name, command in group.commands.items():
+        words = f"{before}{name}"
+        if hasattr(command, "commands"):
+            yield from commands(command, f"{words} ")
+        else:
+            yield words
+
+
+def test_every_command_is_documented() -> None:
+    """No command of `supplytwin` is missing from docs/operations.md, and none there is made up."""
+    known = set(commands(typer.main.get_command(app)))
+    assert len(known) > 15
+    for words in known:
+        assert re.search(rf"`(supplytwin )?{words}( --[^`]*)?`", OPERATIONS), words
+    for said in re.findall(
+        r"`supplytwin ([a-z][a-z ]*?)(?: [-A-Z\"…][^`]*)?`", OPERATIONS + README
+    ):
+        assert said in known, said
+
+
+def test_every_topic_is_documented() -> None:
+    """Every topic of the declaration stands in the table, and no other."""
+    section = OPERATIONS.split("## Topics")[1].split("##")[0]
+    first_column = " ".join(line.split("|")[1] for line in section.splitlines() if "| `" in line)
+    said = set(re.findall(r"`([a-z.]+)`", first_column))
+    assert said == set(topics.ALL)
+
+
+def test_every_metric_is_documented() -> None:
+    """Every metric on the worker's registry stands in the table under the name it is scraped as."""
+    for family in Metrics().registry.collect():
+        name = f"{family.name}_total" if family.type == "counter" else family.name
+        assert f"`{name}" in OPERATIONS, name
+
+
+def test_every_quarantine_code_is_documented() -> None:
+    """Each reason for a quarantine has a line that says what to do."""
+    for code in Code:
+        assert f"| `{code}` |" in OPERATIONS, code
+
+
+def test_every_alarm_is_documented() -> None:
+    """Each log line of level error has a line that says what to do."""
+    for path in sorted((ROOT / "streams").glob("*.py")):
+        for text in re.findall(r"log\.error\(\s*\"([^\"]+)\"", path.read_text()):
+            assert f"`{text}`" in OPERATIONS, f"{path.name}: {text}"
+
+
+def test_every_named_file_exists() -> None:
+    """Paths that the documents name are there."""
+    for name in ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "docs/operations.md"):
+        text = (ROOT / name).read_text()
+        for path in re.findall(
+            r"`((?:schemas|processors|streams|sinks|tests|infra|docs)/[\w./-]+)`", text
+        ):
+            assert list(ROOT.glob(path)) or "NAME" in path, f"{name}: {path}"
