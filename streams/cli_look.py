@@ -15,6 +15,7 @@ from supplytwin.streams import doctor as doctor_checks
 from supplytwin.streams import journal_file, topics
 from supplytwin.streams import show as twin_show
 from supplytwin.streams.cli_run import AsJson, connect, emit_json, err, out
+from supplytwin.streams.drawing import folding
 from supplytwin.streams.summary import read_all
 
 twin_app = typer.Typer(no_args_is_help=True, help="One twin.")
@@ -77,7 +78,7 @@ def as_of(found: Result) -> str:
 
 def table(found: Result) -> Table:
     """A result for the eyes."""
-    drawn = Table(*[str(name) for name in found.columns])
+    drawn = folding(*[str(name) for name in found.columns])
     for row in found.rows:
         drawn.add_row(*["" if value is None else str(value) for value in row])
     return drawn
@@ -117,7 +118,7 @@ def _tell(shown: twin_show.Shown) -> None:
     else:
         out.print(f"hash chain: BROKEN at {shown.broken}", style="bold red")
         out.print("what follows stands before the first bad entry")
-    subjects = Table("subject", "state", "milestones", "flags", "late by", title="state")
+    subjects = folding("subject", "state", "milestones", "flags", "late by", title="state")
     for one in shown.subjects:
         late = "" if one["delay_days"] is None else f"{one['delay_days']} d"
         subjects.add_row(
@@ -126,27 +127,37 @@ def _tell(shown: twin_show.Shown) -> None:
         )  # fmt: skip
     out.print(subjects)
     if shown.exceptions:
-        problems = Table("subject", "code", "reason", title="open exceptions")
+        problems = folding("subject", "code", "reason", title="open exceptions")
         for one in shown.exceptions:
             problems.add_row(one["subject"], one["code"], one["reason"])
         out.print(problems)
-    prints = Table("consignment", "kg CO2e", "tkm", "missing", title="footprint")
+    prints = folding("consignment", "kg CO2e", "tkm", "missing", title="footprint")
     for one in shown.footprints:
         prints.add_row(*[_text(one[k]) for k in ("consignment_id", "co2e_wtw_kg", "activity_tkm")],
                        ", ".join(one["missing"]))  # fmt: skip
     out.print(prints)
-    claims = Table("claim", "state", "amount", "waits for", title="settlement")
+    claims = folding("claim", "state", "amount", "waits for", title="settlement")
     for claim in shown.settlement:
         amount = f"{claim.amount_minor} {claim.currency} (minor units)"
         claims.add_row(claim.claim_id, claim.public_state, amount, claim.waits_for or "-")
     out.print(claims)
-    moments = Table("seq", "happened", "arrived", "taken at", "what", "source", title="timeline")
+    out.print("timeline: taken at (tick time), what, and where it is from; UTC", style="bold")
     for moment in shown.timeline:
-        moments.add_row(
-            str(moment.seq), _text(moment.happened), _text(moment.arrived), moment.taken_at,
-            moment.what, _text(moment.source),
-        )  # fmt: skip
-    out.print(moments)
+        origin = ", ".join(
+            text
+            for text in (
+                _text(moment.source),
+                moment.happened and f"happened {_minute(moment.happened)}",
+                moment.arrived and f"arrived {_minute(moment.arrived)}",
+            )
+            if text
+        )
+        tail = f" ({origin})" if origin else ""
+        out.print(f"{moment.seq:>4}  {_minute(moment.taken_at)}  {moment.what}{tail}", markup=False)
+
+
+def _minute(text: str) -> str:
+    return text[:16].replace("T", " ")
 
 
 def _text(value: Any) -> str:
@@ -271,7 +282,7 @@ def topics_describe(context: typer.Context, as_json: AsJson = False) -> None:
     if as_json:
         emit_json(specs)
         return
-    drawn = Table("topic", "partitions", "replicas", "settings")
+    drawn = folding("topic", "partitions", "replicas", "settings")
     for spec in specs:
         config = "\n".join(f"{key}={value}" for key, value in sorted(spec.config.items()))
         drawn.add_row(spec.name, str(spec.partitions), str(spec.replication), config)

@@ -8,7 +8,6 @@ from typing import Any
 
 import msgspec
 from rich.console import Console
-from rich.table import Table
 
 from supplytwin.processors import scms as scms_timeline
 from supplytwin.schemas import scms as scms_file
@@ -20,6 +19,7 @@ from supplytwin.streams import deployment, topics
 from supplytwin.streams.broker_choice import Chosen, choose
 from supplytwin.streams.children import Children
 from supplytwin.streams.conductor import Conductor, Played
+from supplytwin.streams.drawing import folding
 from supplytwin.streams.settings import Settings, Time, as_environment
 from supplytwin.streams.summary import Summary, summarise
 from supplytwin.streams.topics import Meta
@@ -194,7 +194,7 @@ def _await_sink(chosen: Chosen, meta: Meta, pump: Callable[[], None]) -> None:
 def tell(summary: Summary, out: Console) -> None:
     """The summary for people."""
     plain: dict[str, Any] = msgspec.structs.asdict(summary)
-    drawn = Table("", "", show_header=False)
+    drawn = folding("", "", show_header=False)
     for name in (
         "broker", "chains", "consignments", "lines", "events_in", "journal_entries", "quarantined",
         "duration_s",
@@ -208,11 +208,10 @@ def tell(summary: Summary, out: Console) -> None:
         f"{carbon.not_computed} of {carbon.consignments} ({carbon.share_not_computed}): "
         f"{not_computed}",
     )
-    for one in summary.settlements:
+    for one in (*summary.instructed, *summary.settlements):
         drawn.add_row(
             f"settlements {one.state}", f"{one.claims} claims, {one.amount} {one.currency}"
         )
-    drawn.add_row("settlements instructed", f"{summary.instructed}")
     drawn.add_row("hash of all states", summary.hash_states)
     drawn.add_row("hash of all payments", summary.hash_settlements)
     drawn.add_row("database", summary.database)

@@ -53,8 +53,8 @@ class Summary(Struct, frozen=True, kw_only=True):
     journal_entries: int
     quarantined: int
     carbon: Carbon
-    instructed: int
-    """Claims for which a PAY was issued."""
+    instructed: list[Settled]
+    """Claims for which a PAY was issued, by currency, whatever became of them."""
     settlements: list[Settled]
     open_claims: list[OpenClaim]
     hash_states: str
@@ -105,9 +105,7 @@ def summarise(
         journal_entries=hashes.entries,
         quarantined=one("SELECT count(*) FROM quarantine"),
         carbon=_carbon(ask),
-        instructed=one(
-            "SELECT count(DISTINCT settlement_id) FROM settlement_instruction WHERE kind = 'PAY'"
-        ),
+        instructed=_instructed(ask),
         settlements=_settled(ask),
         open_claims=list(played.open_claims),
         hash_states=hashes.states,
@@ -140,11 +138,26 @@ def _carbon(ask: Any) -> Carbon:
     )
 
 
-def _settled(ask: Any) -> list[Settled]:
-    rows = ask(
-        "SELECT state, currency, count(*), sum(amount_minor)::BIGINT FROM settlement "
-        "GROUP BY ALL ORDER BY count(*) DESC, state"
+def _instructed(ask: Any) -> list[Settled]:
+    return _amounts(
+        ask(
+            "SELECT 'INSTRUCTED', currency, count(*), sum(amount_minor)::BIGINT FROM "
+            "(SELECT DISTINCT settlement_id, currency, amount_minor FROM settlement_instruction "
+            "WHERE kind = 'PAY') GROUP BY ALL ORDER BY currency"
+        )
     )
+
+
+def _settled(ask: Any) -> list[Settled]:
+    return _amounts(
+        ask(
+            "SELECT state, currency, count(*), sum(amount_minor)::BIGINT FROM settlement "
+            "GROUP BY ALL ORDER BY count(*) DESC, state"
+        )
+    )
+
+
+def _amounts(rows: list[list[Any]]) -> list[Settled]:
     return [
         Settled(
             state=state,
