@@ -17,7 +17,8 @@ from supplytwin.schemas.ids import DAY_US, HOUR_US, SECOND_US
 from supplytwin.streams import demo as demo_run
 from supplytwin.streams import topics
 from supplytwin.streams.cli_run import AsJson, connect, emit_json, err, out
-from supplytwin.streams.conductor import Conductor, send
+from supplytwin.streams.conductor import Conductor
+from supplytwin.streams.ports import Broker
 from supplytwin.streams.show import iso
 
 _UNITS = {"d": DAY_US, "h": HOUR_US, "m": 60 * SECOND_US, "s": SECOND_US}
@@ -50,6 +51,17 @@ def bar(quiet: bool) -> Progress:
     )
 
 
+def own_timeline(broker: Broker) -> topics.Meta:
+    """The META of a deployment in simulated time. Raises UsageError for one in wall-clock time."""
+    meta = topics.require_meta(broker)
+    if not meta.simulated:
+        raise UsageError(
+            "this deployment runs on wall-clock time: a feed with its own timeline needs one that "
+            "was initialised with `supplytwin init --simulated`"
+        )
+    return meta
+
+
 Tick = Annotated[str, typer.Option("--tick", help="Interval of the feed's own ticks, e.g. 7d.")]
 
 
@@ -65,12 +77,7 @@ def feed_scms(
     every = interval(tick)
     _, chosen = connect(context)
     try:
-        meta = topics.require_meta(chosen.broker)
-        if not meta.simulated:
-            raise UsageError(
-                "this deployment runs on wall-clock time: a feed with its own timeline needs one "
-                "that was initialised with [time] simulated = true"
-            )
+        meta = own_timeline(chosen.broker)
         rows = scms_file.read(path)
         messages = scms_timeline.timeline(demo_run.first_chains(rows, chains))
         total = len(messages)
@@ -122,25 +129,24 @@ def feed_simulate(
     )
     _, chosen = connect(context)
     try:
-        meta = topics.require_meta(chosen.broker)
-        ledger.write_bytes(msgspec.json.format(msgspec.json.encode(made.ledger)))
-        if meta.simulated:
-            conductor = Conductor(chosen.broker, partitions=meta.partitions, timeline=meta.timeline)
-            sent = conductor.play(made.messages, every).records
-        else:
-            producer = chosen.broker.producer(None)
-            sent = 0
-            for message in made.messages:
-                send(producer, message)
-                sent += 1
-            producer.flush()
-            producer.close()
+        meta = own_timeline(chosen.broker)
+        expected = made.ledger
+        ledger.write_bytes(msgspec.json.format(msgspec.json.encode(expected)))
+        conductor = Conductor(chosen.broker, partitions=meta.partitions, timeline=meta.timeline)
+        with bar(as_json) as progress:
+            task = progress.add_task("chains", total=expected.messages)
+
+            def moved(sent: int, at: int) -> None:
+                day = (iso(at) or "")[:10]
+                progress.update(task, completed=sent, description=f"chains until {day}")
+
+            played = conductor.play(made.messages, every, moved)
     finally:
         chosen.close()
     if as_json:
-        emit_json({"records": sent, "ledger": str(ledger)})
+        emit_json({"records": played.records, "ledger": str(ledger)})
     else:
-        out.print(f"{sent} records; what must be true at the end: {ledger}")
+        out.print(f"{played.records} records; what must be true at the end: {ledger}")
 
 
 def demo(
