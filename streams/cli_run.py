@@ -8,7 +8,6 @@ from typing import Annotated, Any
 import msgspec
 import typer
 from msgspec import Struct
-from rich.console import Console
 
 from supplytwin.schemas.errors import UsageError
 from supplytwin.sinks.serve import SqlServer
@@ -21,11 +20,12 @@ from supplytwin.streams import (
     topics,
 )
 from supplytwin.streams.children import Children
+from supplytwin.streams.drawing import Plain
 from supplytwin.streams.settings import Settings, Time, as_environment, load
 from supplytwin.streams.ticker import Ticker
 
-out = Console(highlight=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+out = Plain()
+err = Plain(stderr=True)
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
 
@@ -235,4 +235,9 @@ def watch(
         if missing.startswith("supplytwin"):
             raise
         raise UsageError("watch needs an extra: pip install 'supplytwin[watch]'") from None
-    module.main(chosen.broker.address, port or settings.watch.port, settings.watch.alerts)
+    module.main(
+        chosen.broker.address,
+        port or settings.watch.port,
+        settings.watch.alerts,
+        settings.kafka.client,
+    )
