@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 
 from supplytwin.schemas.errors import FatalError, RecordError, TransientError, UsageError
-from supplytwin.streams import cli_feed, cli_look, cli_run, observe
+from supplytwin.streams import cli_check, cli_feed, cli_look, cli_run, observe
 from supplytwin.streams.children import RESTART
 
 app = typer.Typer(
@@ -41,6 +41,7 @@ def common(
 cli_run.add(app)
 cli_feed.add(app)
 cli_look.add(app)
+cli_check.add(app)
 
 
 def main() -> None:

@@ -1,8 +1,22 @@
-"""Tables for the terminal."""
+"""Tables and progress bars for the terminal."""
 
 from typing import Any
 
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
+
+
+def bar(console: Console, quiet: bool) -> Progress:
+    """A progress bar; on standard error it leaves standard output clean."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=console,
+        disable=quiet,
+    )
 
 
 def folding(*names: str, **options: Any) -> Table:
