@@ -153,7 +153,7 @@ def _tell(shown: twin_show.Shown) -> None:
             if text
         )
         tail = f" ({origin})" if origin else ""
-        out.print(f"{moment.seq:>4}  {_minute(moment.taken_at)}  {moment.what}{tail}", markup=False)
+        out.print(f"{moment.seq:>4}  {_minute(moment.taken_at)}  {moment.what}{tail}")
 
 
 def _minute(text: str) -> str:

@@ -1,8 +1,9 @@
-"""What goes to the terminal: tables, and a console that shows strangers' text as it is."""
+"""What goes to the terminal: tables, progress bars, and a console that shows strangers' text."""
 
 from typing import Any
 
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -23,6 +24,18 @@ class Plain(Console):
     def render_str(self, text: str, **options: Any) -> Text:
         """See Console; a table's cells come through here, too."""
         return super().render_str(text.translate(_SHOWN), **options)
+
+
+def bar(console: Console, quiet: bool) -> Progress:
+    """A progress bar; on standard error it leaves standard output clean."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=console,
+        disable=quiet,
+    )
 
 
 def folding(*names: str, **options: Any) -> Table:

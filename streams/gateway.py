@@ -18,6 +18,7 @@ from supplytwin.schemas.errors import AbortError, FatalError, RecordError, Trans
 from supplytwin.schemas.flow import Record
 from supplytwin.schemas.records import CONTROL, INSTRUCTIONS, RECEIPTS, Control, Instruction
 from supplytwin.sinks.rail import Answer, Rail
+from supplytwin.streams.observe import GatewayMetrics
 from supplytwin.streams.ports import Broker, Eof, TopicPartition
 from supplytwin.streams.topics import GATEWAY_GROUP, GATEWAY_ID, WORKER_GROUP, places
 
@@ -47,7 +48,9 @@ class Gateway:
         partitions: int,
         simulated: bool,
         at: Callable[[str], None] = lambda _: None,
+        metrics: GatewayMetrics | None = None,
     ) -> None:
+        self.metrics = metrics or GatewayMetrics()
         self._rail, self._simulated, self._at = rail, simulated, at
         self._partitions = partitions
         self._admin = broker.admin()
@@ -125,7 +128,9 @@ class Gateway:
             self._next[at] = max(self._next[at], item.offset)
             return
         if item.topic == INSTRUCTIONS:
-            self._rail.submit(self._instruction(item))
+            instruction = self._instruction(item)
+            self._rail.submit(instruction)
+            self.metrics.submitted(instruction.kind)
             self._at("submitted")
         else:
             self._note_tick(item)
@@ -212,6 +217,8 @@ class Gateway:
         self._at("before_commit")
         self._insist_on_commit()
         self._at("committed")
+        for answer in answers:
+            self.metrics.published(answer.receipt.kind, answer.receipt.rail_status)
         self._rail.acknowledge([answer.receipt.input_id for answer in answers])
 
     def _insist_on_commit(self) -> None:
