@@ -20,7 +20,8 @@ E = ck.KafkaError
         (E(E._FENCED, "x", fatal=True), FatalError),
         (E(E._TIMED_OUT, "x", fatal=True, retriable=True), FatalError),
         (E(E._STATE), FatalError),
-        (E(E.TOPIC_AUTHORIZATION_FAILED), FatalError),
+        (E(E.TOPIC_AUTHORIZATION_FAILED, "x", txn_requires_abort=True), UsageError),
+        (E(E.TRANSACTIONAL_ID_AUTHORIZATION_FAILED, "x", fatal=True), UsageError),
         (E(E.FENCED_INSTANCE_ID), FatalError),
         (E(E._TRANSPORT), TransientError),
         (E(E.COORDINATOR_LOAD_IN_PROGRESS), TransientError),
@@ -30,7 +31,7 @@ E = ck.KafkaError
     ],
 )
 def test_flags_come_before_codes(error: ck.KafkaError, kind: type[Exception]) -> None:
-    """Fatal, then abort, then retriable; codes where there is no flag; unknown is fatal."""
+    """Refused rights, then fatal, abort, retriable; codes without a flag; unknown is fatal."""
     found = classify(error, "commit")
     assert type(found) is kind
     assert str(found).startswith("commit: ")
