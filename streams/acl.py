@@ -98,11 +98,6 @@ def roles() -> tuple[Role, ...]:
     return (*_outside(), *_services(), *_people())
 
 
-def role_named(name: str) -> Role | None:
-    """The role of that name."""
-    return next((role for role in roles() if role.name == name), None)
-
-
 def _role(name: str, about: str, *rules: list[Rule]) -> Role:
     """One rule for each resource: the operations of several on one are joined."""
     joined: dict[tuple[Resource, str, bool], dict[Operation, None]] = {}

@@ -153,8 +153,8 @@ class KafkaProducer:
         self._lacking = lacking
         self._topics: set[str] = set()
         """What was written to since the last begin."""
-        self._failed: SupplytwinError | None = None
-        """Why the first record that was not delivered was not."""
+        self._failed: tuple[ck.KafkaError, ck.Message] | None = None
+        """The first record that was not delivered, and why."""
         self._timeout_s = timeout_s
         self._id = config.get("transactional.id", "")
         self._open = self._closed = False
@@ -162,8 +162,7 @@ class KafkaProducer:
 
     def _delivered(self, error: ck.KafkaError | None, message: ck.Message) -> None:
         if error is not None and self._failed is None:
-            what = f"a record for {message.topic()} was not delivered"
-            self._failed = classify(error, what)
+            self._failed = error, message
 
     def init(self, timeout_s: float) -> None:
         what = f"init_transactions of {self._id}"
@@ -218,8 +217,9 @@ class KafkaProducer:
 
     def _explained(self, error: SupplytwinError) -> SupplytwinError:
         """A refusal that names its topic, if that is what `error` comes from; else `error`."""
-        if isinstance(self._failed, UsageError):
-            return self._failed
+        undelivered = self._undelivered()
+        if isinstance(undelivered, UsageError):
+            return undelivered
         failed_before = isinstance(error, AbortError) and error.name == _STATE
         if isinstance(error, UsageError) or failed_before:
             return self._lacking(self._topics, "Write") or error
@@ -252,15 +252,24 @@ class KafkaProducer:
         self._failed = None
 
     def flush(self) -> None:
-        left = self._native.flush(self._timeout_s + CALL_S)
-        failed, self._failed = self._failed, None
-        if isinstance(failed, UsageError):
-            raise failed
+        try:
+            left = call("flush", self._native.flush, self._timeout_s + CALL_S)
+        except SupplytwinError as error:
+            raise self._explained(error) from error
+        failed = self._undelivered()
+        self._failed = None
+        if failed is not None and not isinstance(failed, UsageError):
+            failed = (AbortError if self._open else FatalError)(str(failed))
         if failed is not None:
-            kind = AbortError if self._open else FatalError
-            raise kind(str(failed))
+            raise failed
         if left:
             raise TransientError(f"{left} records are still not acknowledged")
+
+    def _undelivered(self) -> SupplytwinError | None:
+        if self._failed is None:
+            return None
+        error, message = self._failed
+        return classify(error, f"a record for {message.topic()} was not delivered")
 
     def close(self) -> None:
         """An open transaction is aborted, else what is queued is delivered; given up in time."""
@@ -271,12 +280,17 @@ class KafkaProducer:
             with suppress(SupplytwinError):
                 self.abort()
         else:
-            self._native.flush(self._timeout_s)
+            with suppress(SupplytwinError):  # after a fatal error nothing is delivered any more
+                call("flush", self._native.flush, self._timeout_s)
         self._native.purge()  # without that, close waits for the message time-out of five minutes
-        with warnings.catch_warnings():
-            # After a fatal error there is nothing left to abort, and the client warns about that.
-            warnings.simplefilter("ignore", RuntimeWarning)
-            call("close", self._native.close)
+        try:
+            with warnings.catch_warnings():
+                # After a fatal error there is nothing left to abort; the client warns about that.
+                warnings.simplefilter("ignore", RuntimeWarning)
+                call("close", self._native.close)
+        except SupplytwinError:
+            if not self._open:  # else why the transaction failed is what counts
+                raise
 
 
 class KafkaBroker:

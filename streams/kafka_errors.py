@@ -87,6 +87,13 @@ def call(what: str, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
         return function(*args, **kwargs)
     except ck.KafkaException as error:
         raise classify(error.args[0], what) from error
+    except SystemError as error:
+        # A fatal error is raised by the client while callbacks are still to be run; the next of
+        # them then fails with this.
+        fatal = error.__cause__
+        if not isinstance(fatal, ck.KafkaException):
+            raise
+        raise classify(fatal.args[0], what) from fatal
 
 
 def result(what: str, future: "Future[T]") -> T:

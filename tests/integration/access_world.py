@@ -1,14 +1,15 @@
 """A deployment on a broker that enforces the printed rights: each process under its own name."""
 
+import re
 import subprocess
-import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import msgspec
+from confluent_kafka import KafkaException
 from confluent_kafka.admin import (
     AclBinding,
+    AclBindingFilter,
     AclOperation,
     AclPermissionType,
     AdminClient,
@@ -19,14 +20,16 @@ from confluent_kafka.admin import (
 from supplytwin.processors import scms as scms_timeline
 from supplytwin.schemas import scms as scms_file
 from supplytwin.schemas.flow import Message
-from supplytwin.schemas.ids import DAY_US
+from supplytwin.schemas.ids import DAY_US, partition_of
 from supplytwin.streams import acl, demo, deployment, local_broker, summary, topics
 from supplytwin.streams.broker_choice import client_of
-from supplytwin.streams.children import Child
+from supplytwin.streams.children import Child, command
 from supplytwin.streams.conductor import Conductor
 from supplytwin.streams.kafka import KafkaBroker
-from supplytwin.streams.local_security import Security
+from supplytwin.streams.kafka_errors import client_log
+from supplytwin.streams.local_security import Security, certify
 from supplytwin.streams.memory import MemoryBroker
+from supplytwin.streams.ports import Consumer, TopicPartition
 from supplytwin.streams.settings import (
     Duck,
     Gateway,
@@ -37,37 +40,40 @@ from supplytwin.streams.settings import (
     as_environment,
 )
 
+__all__ = ["certify", "local_broker"]
 SUPERUSER = "root"
 PARTITIONS = 2
 TICK_DAYS = 56
 PATIENCE_S = 60.0
-_OPERATIONS = {
+TIME = Time(simulated=True, timeline="scms")
+AUTHORIZER_LOG = "-Dorg.slf4j.simpleLogger.log.kafka.authorizer.logger=debug"
+OPERATIONS = {
     "Read": AclOperation.READ,
     "Write": AclOperation.WRITE,
     "Create": AclOperation.CREATE,
     "Describe": AclOperation.DESCRIBE,
     "DescribeConfigs": AclOperation.DESCRIBE_CONFIGS,
 }
-_RESOURCES = {
+RESOURCES = {
     "topic": ResourceType.TOPIC,
     "group": ResourceType.GROUP,
     "transactionalId": ResourceType.TRANSACTIONAL_ID,
 }
 
 
-def bindings(role: acl.Role, only: Sequence[acl.Rule] | None = None) -> list[AclBinding]:
+def bindings(role: acl.Role) -> list[AclBinding]:
     """The rules of a role as the broker takes them: from the data that is printed."""
     return [
         AclBinding(
-            _RESOURCES[rule.resource],
+            RESOURCES[rule.resource],
             rule.name,
             ResourcePatternType.PREFIXED if rule.prefix else ResourcePatternType.LITERAL,
             f"User:{acl.principal(role)}",
             "*",
-            _OPERATIONS[operation],
+            OPERATIONS[operation],
             AclPermissionType.ALLOW,
         )
-        for rule in (role.rules if only is None else only)
+        for rule in role.rules
         for operation in rule.operations
     ]
 
@@ -80,47 +86,70 @@ class World:
         users = {acl.principal(role): f"secret of {role.name}" for role in acl.roles()}
         self.security = Security(superuser=SUPERUSER, users={SUPERUSER: "all", **users})
         self.kafka = local_broker.start(folder / "kafka", with_parent=True, security=self.security)
-        self.address = self.kafka.bootstrap
-        self.root = AdminClient({"bootstrap.servers": self.address, **self.client(SUPERUSER)})
+        self.root = AdminClient(
+            {"bootstrap.servers": self.kafka.bootstrap, **self.client(SUPERUSER)}, logger=client_log
+        )
         self.children: list[Child] = []
-        for role in acl.roles():
-            self.allow(bindings(role))
+        every = [binding for role in acl.roles() for binding in bindings(role)]
+        for future in self.root.create_acls(every, request_timeout=20).values():
+            future.result(20)
 
     def client(self, user: str) -> dict[str, str | int | float | bool]:
         return dict(self.security.client(self.folder / "kafka", user))
 
-    def allow(self, wanted: list[AclBinding]) -> None:
-        for future in self.root.create_acls(wanted, request_timeout=20).values():
-            future.result(20)
+    def revoke(self, role: str, topic: str, operation: str) -> None:
+        """Take one right back."""
+        right = AclBindingFilter(
+            ResourceType.TOPIC,
+            topic,
+            ResourcePatternType.LITERAL,
+            f"User:{acl.PREFIX}{role}",
+            None,
+            OPERATIONS[operation],
+            AclPermissionType.ANY,
+        )
+        (future,) = self.root.delete_acls([right], request_timeout=20).values()
+        assert len(future.result(20)) == 1
+
+    def forget(self, *groups: str) -> None:
+        """Remove groups with their offsets, once their members are gone."""
+        deadline = time.monotonic() + PATIENCE_S
+        for group in groups:
+            while True:
+                try:
+                    self.root.delete_consumer_groups([group])[group].result(20)
+                    break
+                except KafkaException:
+                    assert time.monotonic() < deadline, f"{group} keeps its members"
+                    time.sleep(0.5)
+
+    # ---- as a role
 
     def settings(self, role: str, **client: str) -> Settings:
         """What a process of this role is started with."""
-        user = acl.PREFIX + role
-        kafka = Kafka(
-            bootstrap=self.address, partitions=PARTITIONS, client={**self.client(user), **client}
-        )
+        user = {**self.client(acl.PREFIX + role), **client}
         return Settings(
-            kafka=kafka,
-            time=Time(simulated=True, timeline="scms"),
+            kafka=Kafka(bootstrap=self.kafka.bootstrap, partitions=PARTITIONS, client=user),
+            time=TIME,
+            worker=WorkerSection(session_timeout_ms=6000),
             duck=Duck(path=str(self.folder / "twin.duckdb")),
             gateway=Gateway(ledger=str(self.folder / "rail.sqlite")),
-            worker=WorkerSection(session_timeout_ms=6000),
         )
 
     def broker(self, role: str, **client: str) -> KafkaBroker:
-        return client_of(self.settings(role, **client), self.address)
+        return client_of(self.settings(role, **client), self.kafka.bootstrap)
 
     def run(self, role: str, *words: str, **client: str) -> subprocess.CompletedProcess[str]:
         """One command, as a principal would run it, while the services are looked after."""
         process = subprocess.Popen(
-            [sys.executable, "-m", "supplytwin.streams.cli", *words],
+            command(*words),
             cwd=self.folder,
             env=as_environment(self.settings(role, **client)),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
-        deadline = time.monotonic() + PATIENCE_S * 2
+        deadline = time.monotonic() + 2 * PATIENCE_S
         while True:
             try:
                 said, complained = process.communicate(timeout=0.2)
@@ -142,35 +171,116 @@ class World:
         for child in self.children:
             child.tend()
 
-    def await_sink(self) -> None:
-        admin = self.broker("operator").admin()
-        wanted = topics.places(topics.DERIVED, PARTITIONS)
-        root = client_of(
-            msgspec.structs.replace(
-                self.settings("sink"),
-                kafka=Kafka(bootstrap=self.address, client=self.client(SUPERUSER)),
-            ),
-            self.address,
-        ).admin()
-        ends = admin.ends(wanted, "read_committed")
+    def wait(self, enough: Callable[[], bool], what: str) -> None:
         deadline = time.monotonic() + PATIENCE_S
-        while True:
-            done = root.committed(topics.SINK_GROUP, wanted)
-            if all((done[at] or 0) >= end for at, end in ends.items()):
-                break
-            assert time.monotonic() < deadline, "the sink stays behind"
+        while not enough():
+            assert time.monotonic() < deadline, what
             self.tend()
             time.sleep(0.1)
-        admin.close()
-        root.close()
 
-    def hashes(self) -> summary.Hashes:
-        return summary.fold_journal(self.broker("operator"), PARTITIONS)
+    def caught_up(self, group: str, names: Sequence[str]) -> Callable[[], bool]:
+        """Whether a group has committed the ends of some topics (asked as the super user)."""
+        wanted = topics.places(names, PARTITIONS)
+        root = KafkaBroker(self.kafka.bootstrap, client=self.client(SUPERUSER)).admin()
+
+        def reached() -> bool:
+            ends = root.ends(wanted, "read_committed")
+            done = root.committed(group, wanted)
+            return all((done[at] or 0) >= end for at, end in ends.items())
+
+        return reached
+
+    def stop_services(self) -> None:
+        """Clean: each drains and leaves with 0."""
+        codes = [child.stop() for child in self.children]
+        assert set(codes) <= {0}, codes
+        self.children.clear()
+
+    def rights_used(self) -> set[tuple[str, str, str, str]]:
+        """(principal, resource type, name, operation) of everything that was asked and allowed."""
+        lines = (self.folder / "kafka" / "kafka.log").read_text(errors="replace")
+        found = re.findall(
+            r"Principal = User:(\S+) is Allowed operation = (\S+) from host = \S+ "
+            r"on resource = (\w+):\w+:(\S+) for request",
+            lines,
+        )
+        return {(who, kind, name, operation) for who, operation, kind, name in found}
 
     def stop(self) -> None:
         for child in self.children:
             child.stop()
         local_broker.stop(self.folder / "kafka", remove=True)
+
+
+# ---- attempts: each is made over the port, as a process of that role would
+
+
+def write(broker: KafkaBroker, topic: str, transactional_id: str | None = None) -> None:
+    """One record that says nothing, where its key belongs; in a transaction if there is an id."""
+    producer = broker.producer(transactional_id)
+    try:
+        if transactional_id is not None:
+            producer.init(10.0)
+            producer.begin()
+        key = b"a chain of nobody"
+        producer.produce(topic, key, b"\x01", partition=partition_of(key, PARTITIONS))
+        producer.flush() if transactional_id is None else producer.commit()
+    finally:
+        producer.close()
+
+
+def join(broker: KafkaBroker, group: str, topic: str) -> None:
+    """Become a member, and read what is assigned."""
+    consumer = broker.consumer(group)
+
+    def take(partitions: Sequence[TopicPartition]) -> None:
+        consumer.assign(dict.fromkeys(partitions, 0))
+
+    def nothing(partitions: Sequence[TopicPartition]) -> None:
+        """It never has them for so long."""
+
+    try:
+        consumer.subscribe([topic], take, nothing, nothing)
+        _read_something(consumer)
+    finally:
+        consumer.close()
+
+
+def browse(broker: KafkaBroker, topic: str) -> None:
+    """Read one partition, without a group."""
+    consumer = broker.consumer(None, from_start=True)
+    try:
+        consumer.assign({TopicPartition(topic, 0): 0})
+        _read_something(consumer)
+    finally:
+        consumer.close()
+
+
+def _read_something(consumer: Consumer) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not consumer.consume(10, 0.1):
+        assert time.monotonic() < deadline, "neither read nor refused"
+
+
+def create(broker: KafkaBroker, topic: str) -> None:
+    """A topic of another name than ours."""
+    admin = broker.admin()
+    try:
+        admin.create([topics.TopicSpec(name=topic, partitions=1, replication=1, config={})])
+    finally:
+        admin.close()
+
+
+def set_offset(broker: KafkaBroker, group: str, topic: str) -> None:
+    """Have a group read everything again."""
+    admin = broker.admin()
+    try:
+        admin.commit(group, {TopicPartition(topic, 0): 0})
+    finally:
+        admin.close()
+
+
+# ---- what must come out
 
 
 def deliveries(chains: int) -> list[Message]:
@@ -179,11 +289,8 @@ def deliveries(chains: int) -> list[Message]:
 
 def in_memory(folder: Path, chains: int) -> summary.Hashes:
     """The same deliveries on the broker in memory, in this process."""
-    settings = Settings(
-        kafka=Kafka(partitions=PARTITIONS),
-        time=Time(simulated=True, timeline="scms"),
-        gateway=Gateway(ledger=str(folder / "memory.sqlite")),
-    )
+    gateway_section = Gateway(ledger=str(folder / "memory.sqlite"))
+    settings = Settings(kafka=Kafka(partitions=PARTITIONS), time=TIME, gateway=gateway_section)
     broker = MemoryBroker()
     topics.init(broker, settings)
     meta = topics.require_meta(broker)
@@ -194,7 +301,7 @@ def in_memory(folder: Path, chains: int) -> summary.Hashes:
         worker.turn(0.0)
         gateway.turn(0.0)
 
-    conductor = Conductor(broker, partitions=PARTITIONS, timeline=meta.timeline, pump=pump)
+    conductor = Conductor(broker, partitions=PARTITIONS, timeline=TIME.timeline, pump=pump)
     conductor.play(deliveries(chains), TICK_DAYS * DAY_US)
     worker.close()
     gateway.close()

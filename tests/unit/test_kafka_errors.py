@@ -6,7 +6,7 @@ import structlog
 
 from supplytwin.schemas.errors import AbortError, FatalError, TransientError, UsageError
 from supplytwin.streams.kafka import KafkaBroker
-from supplytwin.streams.kafka_errors import Complaints, classify
+from supplytwin.streams.kafka_errors import Complaints, call, classify
 
 E = ck.KafkaError
 
@@ -59,3 +59,20 @@ def test_what_correctness_rests_on_cannot_be_overridden(key: str) -> None:
     """[kafka.client] with such a key is refused by name."""
     with pytest.raises(UsageError, match=key):
         KafkaBroker("localhost:1", client={key: "x"})
+
+
+def test_a_fatal_error_among_callbacks_is_what_is_told() -> None:
+    """The client raises it while callbacks are due; the failure of the next one hides it."""
+
+    def crashes() -> None:
+        raise SystemError("a callback returned a result with an exception set") from (
+            ck.KafkaException(E(E._FENCED, "a newer one", fatal=True))
+        )
+
+    def breaks() -> None:
+        raise SystemError("something else")
+
+    with pytest.raises(FatalError, match="flush: a newer one"):
+        call("flush", crashes)
+    with pytest.raises(SystemError, match="something else"):
+        call("flush", breaks)
