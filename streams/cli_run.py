@@ -1,7 +1,9 @@
 """Commands that run something: broker, init, work, tick, gateway, sink, up, watch."""
 
+import datetime as dt
 import importlib
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +23,7 @@ from supplytwin.streams import (
     local_broker,
     observe,
     process,
+    recovery,
     topics,
 )
 from supplytwin.streams.children import Children
@@ -168,11 +171,26 @@ def tick(context: typer.Context) -> None:
     raise typer.Exit(process.serve(ticker.run, beat=lambda: ticker.beat, stuck_s=60))
 
 
-def gateway(context: typer.Context, metrics_port: MetricsPort = None) -> None:
+def gateway(
+    context: typer.Context,
+    recover_since: Annotated[
+        dt.datetime | None,
+        typer.Option(help="After a failover: ask the rail about all since then, UTC."),
+    ] = None,
+    metrics_port: MetricsPort = None,
+) -> None:
     """Hand instructions to the SIMULATED rail until SIGTERM."""
     settings, chosen = connect(context)
     observe.configure_logging()
     meta = topics.require_meta(chosen.broker)
+    if recover_since is not None:
+        since = int(recover_since.replace(tzinfo=dt.UTC).timestamp()) * 1_000_000
+        rail = deployment.simulated_rail(settings, meta)
+        found = recovery.recover(
+            chosen.broker, rail, meta, since, lambda *_: None, lambda: time.sleep(0.05)
+        )
+        rail.close()
+        recovery.tell(found)
     metrics = observe.GatewayMetrics()
     at = deployment.stop_at(settings.gateway.fail_at)
     running = deployment.gateway(chosen.broker, settings, meta, at=at, metrics=metrics)

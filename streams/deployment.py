@@ -69,6 +69,16 @@ def behaviour(settings: Settings) -> Behaviour:
         raise UsageError(f"settings: [gateway] behaviour: {error}") from None
 
 
+def simulated_rail(settings: Settings, meta: Meta, ledger: Path | None = None) -> SimulatedRail:
+    """The only rail of this version."""
+    return SimulatedRail(
+        ledger or Path(settings.gateway.ledger),
+        seed=settings.gateway.seed,
+        behaviour=behaviour(settings),
+        delays=Delays() if meta.simulated else INSTANT,
+    )
+
+
 def gateway(
     broker: Broker,
     settings: Settings,
@@ -79,12 +89,7 @@ def gateway(
     metrics: GatewayMetrics | None = None,
 ) -> Gateway:
     """The gateway to the simulated rail."""
-    rail = SimulatedRail(
-        ledger or Path(settings.gateway.ledger),
-        seed=settings.gateway.seed,
-        behaviour=behaviour(settings),
-        delays=Delays() if meta.simulated else INSTANT,
-    )
+    rail = simulated_rail(settings, meta, ledger)
     return Gateway(
         broker, rail, partitions=meta.partitions, simulated=meta.simulated, at=at, metrics=metrics
     )
