@@ -32,6 +32,7 @@ from supplytwin.schemas import codec, journal
 from supplytwin.schemas.errors import Code, FatalError, RecordError
 from supplytwin.schemas.events import Event
 from supplytwin.schemas.flow import Due, Input, Output, Record, Step
+from supplytwin.schemas.foreign import Foreign, WriterSchema, schema_in
 from supplytwin.schemas.records import (
     EXCEPTIONS,
     INSTRUCTIONS,
@@ -40,7 +41,6 @@ from supplytwin.schemas.records import (
     Control,
     ExceptionRecord,
     Instruction,
-    JournalEntry,
     Milestone,
     Receipt,
     Review,
@@ -78,6 +78,9 @@ class ChainState(Struct, frozen=True, kw_only=True, gc=False):
     """Tick time of the last entry."""
     touched: bool = False
     """Facts or inputs were taken since the last cut."""
+    schemas: Map[int, bytes] = Map()
+    """Of a control chain: schemas of others that entries of its partition number were written
+    with, canonical JSON by fingerprint."""
 
 
 class ChainFold:
@@ -89,6 +92,8 @@ class ChainFold:
 
     def __init__(self, timeline: str) -> None:
         self._timeline = timeline
+        self.foreign = Foreign()
+        """What the journal says about schemas of others: a memory of it, no state."""
 
     def new(self, key: str) -> ChainState:
         return ChainState(chain_id=key)
@@ -110,6 +115,8 @@ class ChainFold:
                 return self._fact(state, item, now)
             case Contract() | Receipt() | Review():
                 return self._ordered(state, item, message, now)
+            case WriterSchema():
+                return self._schema(state, item, message, now)
             case Control():
                 emit = self._emitter(state, now)
                 emit.take("CONTROL", item)
@@ -153,6 +160,26 @@ class ChainFold:
         state = msgspec.structs.replace(state, last_input=cause)
         return _finish(state, emit, outcome.book, count=f"inputs_{outcome.verdict.lower()}")
 
+    def _schema(
+        self, state: ChainState, item: Input, found: WriterSchema, now: int
+    ) -> Step[ChainState]:
+        """Journalled once, before the first entry of this partition number that needs it."""
+        known = state.schemas.get(found.fingerprint)
+        if known is not None and known != found.text:
+            name = f"{found.fingerprint:016x}"
+            raise RecordError(Code.UNKNOWN_SCHEMA, "", f"two schemas have the fingerprint {name}")
+        if known is not None:
+            return Step(state=state)
+        emit = self._emitter(state, now)
+        emit.take("CONTROL", item)
+        return _finish(self._learned(state, item.record.partition, found), emit, state.book,
+                       count="control_schema")  # fmt: skip
+
+    def _learned(self, state: ChainState, partition: int, found: WriterSchema) -> ChainState:
+        self.foreign.learn(partition, found)
+        schemas = state.schemas.set(found.fingerprint, found.text)
+        return msgspec.structs.replace(state, schemas=schemas)
+
     def due(self, state: ChainState) -> int | Due | None:
         """When a cut may change something here."""
         agenda = Due.NEXT if state.touched else settlement.due(state.book)
@@ -194,8 +221,11 @@ class ChainFold:
             book = settlement_apply.apply(state.book, event, cause)
             return msgspec.structs.replace(state, head=head, book=book, touched=True)
         if entry.kind == "CONTROL":
+            schema = schema_in(entry)
+            if schema is not None:
+                state = self._learned(state, record.partition, schema)
             return msgspec.structs.replace(state, head=head)
-        item = replayed(record, entry)
+        item = self.foreign.replayed(record, entry)
         if entry.kind == "FACT":
             taken = take(state.twin, item)
             footprints = state.footprints
@@ -225,29 +255,6 @@ class ChainFold:
                 f"{state.chain_id} seq {event.seq}: its cause is not the input before it"
             )
         return last.message
-
-
-def replayed(record: Record, entry: JournalEntry) -> Input:
-    """The input that a journal entry wraps, as it came: topic, offset, arrival and bytes."""
-    if entry.source_topic is None or entry.arrival is None:
-        raise FatalError(f"{entry.chain_id} seq {entry.seq}: {entry.kind} without a source")
-    decoded = codec.decode(entry.source_topic, entry.body)
-    source = Record(
-        topic=entry.source_topic,
-        partition=entry.source_partition or 0,
-        offset=entry.source_offset or 0,
-        arrival=entry.arrival,
-        key=record.key,
-        value=entry.body,
-        headers=entry.headers,
-    )
-    return Input(
-        record=source,
-        key=entry.chain_id,
-        message=decoded.message,
-        fingerprint=decoded.fingerprint,
-        content_hash=decoded.content_hash,
-    )
 
 
 def canonical(state: ChainState) -> bytes:

@@ -40,7 +40,8 @@ class Input(Struct, frozen=True, kw_only=True, gc=False):
 
     `fingerprint` is the CRC-64-AVRO of the writer's schema; `content_hash` the SHA-256 of the
     message re-encoded under the newest schema without wire header (32 bytes): the same content
-    in two wire formats has one hash.
+    in two wire formats has one hash. `before` is an input of the partition's control chain that has
+    to be in the journal before this one: the schema that it was written with, if that is not ours.
     """
 
     record: Record
@@ -48,6 +49,7 @@ class Input(Struct, frozen=True, kw_only=True, gc=False):
     message: Struct
     fingerprint: int
     content_hash: bytes
+    before: "Input | None" = None
 
 
 class Message(Struct, frozen=True, kw_only=True, gc=False):

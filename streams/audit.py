@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from supplytwin.processors import snapshots
-from supplytwin.processors.chain import ChainFold, ChainState, replayed
+from supplytwin.processors.chain import ChainFold, ChainState
 from supplytwin.schemas import codec, journal
 from supplytwin.schemas.errors import FatalError, RecordError
 from supplytwin.schemas.flow import Output, Record, Step
@@ -106,7 +106,7 @@ class Recount:
         if entry.chain_id != key:
             raise FatalError(f"stands under key {key!r} and belongs to chain {entry.chain_id!r}")
         if entry.kind == "CONTROL":
-            self._note_tick(entry)
+            self._note_tick(record, entry)
         if entry.fold_version != self._fold.version or entry.taken_at < self._since:
             if entry.fold_version != self._fold.version:
                 self._found.other_versions[entry.fold_version] += 1
@@ -127,8 +127,8 @@ class Recount:
         if body_of(right) != body_of(record.value or b""):
             raise FatalError(f"{key} seq {entry.seq}: {_unlike(journal.read(right), entry)}")
 
-    def _note_tick(self, entry: JournalEntry) -> None:
-        message = codec.decode(entry.source_topic or "", entry.body).message
+    def _note_tick(self, record: Record, entry: JournalEntry) -> None:
+        message = self._fold.foreign.replayed(record, entry).message
         if isinstance(message, Control) and message.kind == "TICK":
             self._tick = max(self._tick, message.tick_time)
 
@@ -137,7 +137,7 @@ class Recount:
             if entry.taken_at != self._tick:
                 raise FatalError(f"seq {entry.seq}: decided at a tick that is not in the journal")
             return self._fold.decide(state, entry.taken_at)
-        return self._fold.step(state, replayed(record, entry), entry.taken_at)
+        return self._fold.step(state, self._fold.foreign.replayed(record, entry), entry.taken_at)
 
     def _lose(self, key: str, where: str, says: str) -> None:
         """A chain that differs once differs ever after: only the first difference is told."""

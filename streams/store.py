@@ -117,6 +117,9 @@ class Overlay(Generic[State]):
         if isinstance(item.result, RecordError):
             self.refuse(item.record, item.result)
             return False
+        before = item.result.before
+        if before is not None and not self.take(Item(item.record, before, item.at)):
+            return False
         try:
             step = self.fold.step(self.state(item.result.key), item.result, self.now)
             self._limits.check((*step.entries, *step.outputs))
