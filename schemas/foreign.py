@@ -14,12 +14,13 @@ from msgspec import Struct
 
 from supplytwin.schemas import avro, codec
 from supplytwin.schemas.codec import CONFLUENT, CONFLUENT_LEN, MAGIC
-from supplytwin.schemas.errors import FatalError
+from supplytwin.schemas.errors import Code, FatalError, RecordError
 from supplytwin.schemas.flow import Input, Record
 from supplytwin.schemas.records import CONTROL, JournalEntry
 
 _NOBODY = 2**32 - 1
 """A number that no schema has here."""
+_OF_NOBODY = CONFLUENT + _NOBODY.to_bytes(4, "big")
 
 
 class WriterSchema(Struct, frozen=True, kw_only=True, gc=False):
@@ -105,6 +106,9 @@ class Foreign:
             return schema_input(source, entry.chain_id, schema)
         fingerprint = _fingerprint(entry)
         value = self.value(record.partition, entry.source_topic, fingerprint, entry.body)
+        if value.startswith(_OF_NOBODY):
+            reason = f"its schema {fingerprint:016x} stands in no journal entry before it"
+            raise RecordError(Code.UNKNOWN_SCHEMA, "", reason)
         decoded = codec.decode(entry.source_topic, value, self.schema_of)
         return Input(
             record=source,

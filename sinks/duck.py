@@ -7,7 +7,7 @@ again is known by (topic, partition, offset) and changes nothing.
 import contextlib
 import functools
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +15,16 @@ import duckdb
 import polars as pl
 
 from supplytwin.schemas import batch
+from supplytwin.schemas.codec import CONFLUENT
 from supplytwin.schemas.errors import FatalError, RecordError, UsageError
 from supplytwin.schemas.events import SUPPLY_TOPICS
 from supplytwin.schemas.flow import Record
-from supplytwin.schemas.records import JOURNAL, QUARANTINE
+from supplytwin.schemas.foreign import Foreign, WriterSchema
+from supplytwin.schemas.records import CONTROL, JOURNAL, QUARANTINE
 from supplytwin.sinks import frames, tables
 from supplytwin.sinks.frames import Refusals
 from supplytwin.sinks.query import LOCKED
-from supplytwin.sinks.tables import CHAIN_KEY, KEY, OFFSET_TABLE, RECORD_KEY, TableSpec
+from supplytwin.sinks.tables import CHAIN_KEY, KEY, OFFSET_TABLE, PARTITION, RECORD_KEY, TableSpec
 
 STORAGE_VERSION = "v1.5.0"
 """Written so that command lines and BI tools of DuckDB 1.5 can open the file."""
@@ -39,6 +41,7 @@ _ABOUT = frozenset((
     *tables.PLACED,
 ))  # fmt: skip
 """Columns of `event` that stand in the journal entry around the fact."""
+_BODY = (PARTITION, "body_fingerprint", "body")
 
 
 class DuckSink:
@@ -60,8 +63,11 @@ class DuckSink:
         self._guard = guard
         self._at = at
         self._specs = {spec.topic: spec for spec in tables.TABLES}
+        self._foreign = Foreign()
         self.connection = _open(path)
         self._create()
+        known = f"SELECT {', '.join(_BODY)} FROM {tables.FOREIGN_SCHEMAS}"
+        self._learn(self.connection.execute(known).fetchall())
 
     # ---- the file
 
@@ -236,15 +242,33 @@ class DuckSink:
         self.connection.unregister("arriving")
         self.rows += frame.height
 
+    def _learn(self, rows: Iterable[tuple[int, bytes, bytes]]) -> None:
+        """Schemas that are not ours: (partition, fingerprint, text)."""
+        for partition, fingerprint, text in rows:
+            found = WriterSchema(fingerprint=int.from_bytes(fingerprint, "little"), text=text)
+            self._foreign.learn(partition, found)
+
+    def _bodies(self, topic: str, facts: pl.DataFrame) -> list[bytes]:
+        """Bodies as `batch` reads them: a registry's id says nothing here."""
+        if not facts["body"].bin.starts_with(CONFLUENT).any():
+            return facts["body"].to_list()
+        return [
+            self._foreign.value(partition, topic, int.from_bytes(fingerprint, "little"), body)
+            for partition, fingerprint, body in facts.select(_BODY).iter_rows()
+        ]
+
     def _write_events(self, entries: pl.DataFrame, refused: Refusals) -> None:
         """The facts among journal entries, each decoded by its own writer's schema."""
+        schemas = (pl.col("kind") == "CONTROL") & (pl.col("source_topic") != CONTROL)
+        self._learn(entries.filter(schemas).select(_BODY).iter_rows())
         facts = entries.filter(pl.col("kind") == "FACT")
         columns = tables.event_columns()
         for topic in SUPPLY_TOPICS:
             own = facts.filter(pl.col("source_topic") == topic)
             if own.height == 0:
                 continue
-            found = batch.columns(topic, own["body"].to_list(), self._guard)
+            bodies = self._bodies(topic, own)
+            found = batch.columns(topic, bodies, self._guard, self._foreign.schema_of)
             self.fallbacks += found.fallbacks
             for at, error in sorted(found.bad.items()):
                 refused.append((frames.entry_record(own, at), error))

@@ -24,7 +24,7 @@ from msgspec import Struct
 
 from supplytwin.schemas.errors import UsageError
 from supplytwin.schemas.ids import key63
-from supplytwin.sinks.tables import CHAIN_KEY, OFFSET_TABLE
+from supplytwin.sinks.tables import CHAIN_KEY, FOREIGN_SCHEMAS, OFFSET_TABLE
 
 LOCKED: dict[str, str] = {
     "enable_external_access": "false",
@@ -262,6 +262,12 @@ def journal_entries(database: Path, chain_id: str | None) -> tuple[list[bytes], 
         if chain_id is None or not _is_damage(error):
             raise
         return _entry_by_entry(database, chain_id, str(error))
+
+
+def schema_entries(database: Path) -> list[bytes]:
+    """Raw journal entries that are schemas of others: without them no fact of theirs is read."""
+    found = query(database, f"SELECT raw FROM {FOREIGN_SCHEMAS}", _PAGE)
+    return [bytes.fromhex(row[0]) for row in found.rows]
 
 
 def _entries_of_file(database: Path, chain_id: str | None) -> list[bytes]:

@@ -19,6 +19,7 @@ from msgspec import Struct
 from supplytwin.schemas import avro
 from supplytwin.schemas.events import EVENT_TYPES, SUPPLY_TOPICS, DeclarationLine, OrderLine
 from supplytwin.schemas.records import (
+    CONTROL,
     EXCEPTIONS,
     FOOTPRINTS,
     INSTRUCTIONS,
@@ -36,6 +37,8 @@ RECORD_KEY, KEY = "record_key", "row_key"
 PARTITION, OFFSET = "kafka_partition", "kafka_offset"
 PLACED: dict[str, Any] = {PARTITION: pl.Int32, OFFSET: pl.Int64}
 CHANGE = (PARTITION, OFFSET)
+FOREIGN_SCHEMAS = f"journal WHERE kind = 'CONTROL' AND source_topic <> '{CONTROL}'"
+"""Journal entries that are schemas of others, see `schemas.foreign`."""
 
 
 class TableSpec(Struct, frozen=True, kw_only=True):

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from supplytwin.schemas.errors import UsageError
 from supplytwin.schemas.records import JOURNAL
-from supplytwin.sinks.query import Result, journal_entries, query
+from supplytwin.sinks.query import Result, journal_entries, query, schema_entries
 from supplytwin.streams import acl, journal_file, topics
 from supplytwin.streams import doctor as doctor_checks
 from supplytwin.streams import show as twin_show
@@ -98,11 +98,13 @@ def show(
     damage: str | None = None
     if journal is not None:
         entries, damage = twin_show.from_file(journal, chain)
+        schemas = twin_show.schemas_from_file(journal)
     else:
         entries, damage = journal_entries(database(context, db), chain)
+        schemas = [] if damage is not None else schema_entries(database(context, db))
         if not entries and damage is None:
             raise UsageError(f"no chain {chain!r} in {database(context, db)}")
-    shown = twin_show.show(chain, entries, damage)
+    shown = twin_show.show(chain, entries, damage, schemas)
     if as_json:
         emit_json(shown)
     else:
@@ -174,12 +176,16 @@ def export(
     chain: Annotated[str | None, typer.Option(help="Only this chain.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write the journal to a file that anyone can check."""
+    """Write the journal to a file that anyone can check.
+
+    With one chain go the schemas of others: it may have facts that cannot be read without them.
+    """
     if db is not None:
         entries, damage = journal_entries(db, chain)
         if damage is not None:
             raise UsageError(f"{db}: {damage}")
-        count = journal_file.write(file, entries)
+        schemas = [] if chain is None else schema_entries(db)
+        count = journal_file.write(file, (*schemas, *entries))
     else:
         _, chosen = connect(context)
         try:
@@ -190,7 +196,7 @@ def export(
                 (
                     record.value or b""
                     for record in read_all(chosen.broker, JOURNAL, meta.partitions)
-                    if wanted is None or record.key == wanted
+                    if wanted in (None, record.key) or twin_show.keeps_schema(record)
                 ),
             )
         finally:

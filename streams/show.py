@@ -15,6 +15,7 @@ from supplytwin.schemas import codec, journal
 from supplytwin.schemas.errors import UsageError
 from supplytwin.schemas.events import Event
 from supplytwin.schemas.flow import Record
+from supplytwin.schemas.foreign import schema_in
 from supplytwin.schemas.records import (
     JOURNAL,
     SETTLEMENT_EVENTS,
@@ -80,22 +81,52 @@ def from_file(path: Path, chain_id: str) -> tuple[list[bytes], str | None]:
     return entries, None
 
 
-def show(chain_id: str, entries: Sequence[bytes], damage: str | None = None) -> Shown:
-    """Check every link, fold what is sound, and say what is known."""
+def keeps_schema(record: Record) -> bool:
+    """Whether a journal record is a schema that is not ours."""
+    control = (record.key or b"").startswith(b"@")
+    return control and schema_in(journal.read(record.value or b"")) is not None
+
+
+def schemas_from_file(path: Path) -> list[bytes]:
+    """Entries of an exported journal that are schemas of others."""
+    sound = (line.entry for line in journal_file.read(path) if line.damage is None)
+    return [entry for entry in sound if schema_in(journal.read(entry)) is not None]
+
+
+def show(
+    chain_id: str,
+    entries: Sequence[bytes],
+    damage: str | None = None,
+    schemas: Sequence[bytes] = (),
+) -> Shown:
+    """Check every link, fold what is sound, and say what is known.
+
+    `schemas` = entries that are schemas of others: some of these may have been written with them.
+    """
     broken: Broken | None = verify(chain_id, entries)
     sound = entries if broken is None else entries[: broken.position]
     fold = chain.ChainFold("")
+    for value in schemas:
+        entry = journal.read(value)
+        schema = schema_in(entry)
+        assert schema is not None
+        fold.foreign.learn(entry.source_partition or 0, schema)
     state = fold.new(chain_id)
     moments = []
     last = 0
     for value in sound:
+        entry = journal.read(value)
         record = Record(
-            topic=JOURNAL, partition=0, offset=0, arrival=0, key=chain_id.encode(), value=value
+            topic=JOURNAL,
+            partition=entry.source_partition or 0,
+            offset=0,
+            arrival=0,
+            key=chain_id.encode(),
+            value=value,
         )
         state = fold.restore(state, record)
-        entry = journal.read(value)
         last = max(last, entry.taken_at)
-        moments.append(_moment(entry))
+        moments.append(_moment(fold, record, entry))
     reports = [r for r in (None if broken is None else str(broken), damage) if r is not None]
     return Shown(
         chain_id=chain_id,
@@ -111,7 +142,7 @@ def show(chain_id: str, entries: Sequence[bytes], damage: str | None = None) -> 
     )
 
 
-def _moment(entry: JournalEntry) -> Moment:
+def _moment(fold: chain.ChainFold, record: Record, entry: JournalEntry) -> Moment:
     happened, source = None, None
     what = entry.kind.lower()
     if entry.kind == "DECISION":
@@ -122,7 +153,7 @@ def _moment(entry: JournalEntry) -> Moment:
                 f"{event.reason}"
             )
     elif entry.source_topic is not None:
-        message = codec.decode(entry.source_topic, entry.body).message
+        message = fold.foreign.replayed(record, entry).message
         source = getattr(message, "source", None)
         what = type(message).__name__.lower()
         if isinstance(message, Event):
