@@ -12,10 +12,13 @@ from msgspec import Struct
 
 from supplytwin.schemas.errors import FatalError, TransientError, UsageError
 from supplytwin.streams import local_broker
+from supplytwin.streams.framed import FramedBroker
 from supplytwin.streams.kafka import KafkaBroker
 from supplytwin.streams.memory import MemoryBroker
 from supplytwin.streams.ports import Broker
+from supplytwin.streams.registry import Registry
 from supplytwin.streams.settings import Settings
+from supplytwin.streams.topics import WORKER_GROUP
 
 WANTS = ("auto", "kafka", "memory")
 _ANSWER_S = 10.0
@@ -63,7 +66,12 @@ def choose(
     """
     if want not in WANTS:
         raise UsageError(f"--broker {want}: must be one of {', '.join(WANTS)}")
-    look = probes or Probes()
+    return _framed(settings, _chosen(settings, want, state_dir, probes or Probes(), keep=keep))
+
+
+def _chosen(
+    settings: Settings, want: str, state_dir: Path | None, look: Probes, *, keep: bool
+) -> Chosen:
     if want == "memory":
         return _memory("as asked")
     if settings.kafka.bootstrap:
@@ -94,7 +102,7 @@ def running(settings: Settings, *, probes: Probes | None = None) -> Chosen:
     Raises UsageError when there is none, TransientError when the one given does not answer.
     """
     if settings.kafka.bootstrap:
-        return _given(settings, probes or Probes())
+        return _framed(settings, _given(settings, probes or Probes()))
     folder = background_dir(settings)
     found = local_broker.status(folder)
     if found is None:
@@ -104,7 +112,21 @@ def running(settings: Settings, *, probes: Probes | None = None) -> Chosen:
         )
     started = Started(found.bootstrap, lambda: None)
     how = f"Apache Kafka {local_broker.version()} of `supplytwin broker start`, {found.bootstrap}"
-    return _started(settings, started, how)
+    return _framed(settings, _started(settings, started, how))
+
+
+def _framed(settings: Settings, chosen: Chosen) -> Chosen:
+    """The same, with the ids of the schema registry, if there is one."""
+    if not settings.schema_registry.url:
+        return chosen
+    try:
+        registry = Registry(settings.schema_registry)
+    except BaseException:
+        chosen.close()
+        raise
+    broker = FramedBroker(chosen.broker, registry, as_it_came=WORKER_GROUP)
+    how = f"{chosen.how}; schema registry at {registry.address}"
+    return Chosen(broker=broker, how=how, close=chosen.close)
 
 
 def background_dir(settings: Settings) -> Path:

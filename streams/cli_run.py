@@ -19,6 +19,7 @@ from supplytwin.sinks.serve import SqlServer
 from supplytwin.streams import (
     broker_choice,
     deployment,
+    framed,
     health,
     local_broker,
     observe,
@@ -303,9 +304,11 @@ def watch(
         if missing.startswith("supplytwin"):
             raise
         raise UsageError("watch needs an extra: pip install 'supplytwin[watch]'") from None
+    registry = framed.registry_of(chosen.broker)
     module.main(
         chosen.broker.address,
         port or settings.watch.port,
         settings.watch.alerts,
         settings.kafka.client,
+        module.as_it_is if registry is None else registry.single,
     )

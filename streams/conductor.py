@@ -14,9 +14,11 @@ from msgspec import Struct
 from supplytwin.processors.settlement_state import ABSORBING
 from supplytwin.schemas import codec
 from supplytwin.schemas.errors import FatalError
+from supplytwin.schemas.events import SUPPLY_TOPICS
 from supplytwin.schemas.flow import Message
 from supplytwin.schemas.ids import Micros, control_key
 from supplytwin.schemas.records import (
+    CONTRACTS,
     CONTROL,
     INSTRUCTIONS,
     SETTLEMENT_EVENTS,
@@ -25,6 +27,7 @@ from supplytwin.schemas.records import (
     SettlementEvent,
 )
 from supplytwin.schemas.terms import decode as decode_terms
+from supplytwin.streams import framed
 from supplytwin.streams.ports import Broker, Eof, Producer, TopicPartition
 from supplytwin.streams.topics import GATEWAY_GROUP, INPUTS, TICK_ID, WORKER_GROUP
 
@@ -128,6 +131,7 @@ class Conductor:
         group, topic and partition when the worker or the gateway stays behind for longer than
         the patience.
         """
+        framed.require(self._broker, (*SUPPLY_TOPICS, CONTRACTS, CONTROL))
         records = self._broker.producer(None)
         ticks = self._broker.producer(TICK_ID)
         ticks.init(30.0)

@@ -14,9 +14,17 @@ import msgspec
 from supplytwin.processors.chain import ChainFold, ChainState, gist
 from supplytwin.schemas.errors import UsageError
 from supplytwin.schemas.events import SUPPLY_TOPICS
-from supplytwin.schemas.records import CONTROL, JOURNAL, ORDERED_INPUTS, QUARANTINE, STATE
+from supplytwin.schemas.records import (
+    CONTROL,
+    JOURNAL,
+    ORDERED_INPUTS,
+    QUARANTINE,
+    RECEIPTS,
+    STATE,
+)
 from supplytwin.sinks.duck import DuckSink
 from supplytwin.sinks.simulated_rail import INSTANT, Behaviour, Delays, SimulatedRail
+from supplytwin.streams import framed
 from supplytwin.streams.checkpoint import At, nowhere
 from supplytwin.streams.gateway import Gateway
 from supplytwin.streams.gauges import Gauges
@@ -55,9 +63,17 @@ def worker(
         batch=settings.worker.batch,
         transaction_timeout_s=settings.worker.transaction_timeout_ms / 1000,
     )
-    fold = ChainFold(meta.timeline)
+    framed.require(broker, DERIVED)
     return Worker(
-        broker, fold, Intake(), TOPICS, settings=own, slot=slot, gist=gist, metrics=metrics, at=at
+        broker,
+        ChainFold(meta.timeline),
+        Intake(registry=framed.registry_of(broker)),
+        TOPICS,
+        settings=own,
+        slot=slot,
+        gist=gist,
+        metrics=metrics,
+        at=at,
     )
 
 
@@ -89,6 +105,7 @@ def gateway(
     metrics: GatewayMetrics | None = None,
 ) -> Gateway:
     """The gateway to the simulated rail."""
+    framed.require(broker, (RECEIPTS,))
     rail = simulated_rail(settings, meta, ledger)
     return Gateway(
         broker, rail, partitions=meta.partitions, simulated=meta.simulated, at=at, metrics=metrics

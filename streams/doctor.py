@@ -10,8 +10,9 @@ from msgspec import Struct
 from supplytwin.schemas import avro
 from supplytwin.schemas.errors import SupplytwinError
 from supplytwin.schemas.records import CONTROL, INSTRUCTIONS
-from supplytwin.streams import broker_choice, settings, topics
+from supplytwin.streams import broker_choice, framed, settings, topics
 from supplytwin.streams.ports import Admin, Broker, TopicPartition
+from supplytwin.streams.registry import Registry
 
 
 class Finding(Struct, frozen=True, kw_only=True):
@@ -41,6 +42,9 @@ def examine(config: Path | None) -> list[Finding]:
     if not _try(findings, "broker", connect):
         return findings
     broker = chosen[0].broker
+    registry = framed.registry_of(broker)
+    if registry is not None:
+        _try(findings, "schema registry", lambda: _registered(registry))
     admin = broker.admin()
     try:
         _topics(findings, admin, found[0])
@@ -68,6 +72,13 @@ def schemas() -> str:
         if not path.exists() or path.read_text() != avro.text(topic):
             raise SupplytwinError(f"{path.name} differs from the code: reinstall supplytwin")
     return f"{len(avro.topics())} schemas of version 1"
+
+
+def _registered(registry: Registry) -> str:
+    missing = registry.look(avro.topics())
+    if missing:
+        return f"at {registry.address}; not there before their writer starts: {', '.join(missing)}"
+    return f"at {registry.address}: all {len(avro.topics())} schemas are registered"
 
 
 def _topics(findings: list[Finding], admin: Admin, found: settings.Settings) -> None:

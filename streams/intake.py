@@ -3,14 +3,19 @@
 import secrets
 from collections.abc import Callable, Sequence
 
+from msgspec import Struct
+from msgspec.structs import replace
+
 from supplytwin.processors.twin import check_arrival
-from supplytwin.schemas import batch, codec
+from supplytwin.schemas import avro, batch, codec
 from supplytwin.schemas.errors import Code, RecordError
 from supplytwin.schemas.events import SUPPLY_TOPICS, Event
 from supplytwin.schemas.flow import UNREADABLE, Input, Record
+from supplytwin.schemas.foreign import schema_input
 from supplytwin.schemas.ids import CHAIN_ID_BYTES, control_key, partition_of
 from supplytwin.schemas.localtime import check_time
 from supplytwin.schemas.records import CONTROL
+from supplytwin.streams.registry import Registry
 
 Understood = Input | RecordError
 
@@ -23,11 +28,16 @@ def guard() -> bytes:
 class Intake:
     """Decodes batches for the worker: one result for each record, in order.
 
-    `fallbacks` counts the batches that the columnar decoder gave up: each held a bad record.
+    `fallbacks` counts the batches that the columnar decoder gave up: each held a bad record. With a
+    `registry` its ids are understood, too; records keep the bytes that they came with.
     """
 
-    def __init__(self, guard: Callable[[], bytes] = guard) -> None:
+    def __init__(
+        self, guard: Callable[[], bytes] = guard, registry: Registry | None = None
+    ) -> None:
         self._guard = guard
+        self._registry = registry
+        self._schema_of = codec.no_registry if registry is None else registry.of_id
         self.fallbacks = 0
 
     def __call__(self, records: Sequence[Record], partitions: int) -> list[Understood]:
@@ -50,13 +60,50 @@ class Intake:
         self, topic: str, records: Sequence[Record], places: Sequence[int]
     ) -> list[Understood]:
         values = [records[at].value or b"" for at in places]
+        if self._registry is not None:
+            values = [self._registry.own(topic, value) for value in values]
         if topic in SUPPLY_TOPICS:
-            decoded = batch.decode_events(topic, values, self._guard)
+            decoded = batch.decode_events(topic, values, self._guard, self._schema_of)
             self.fallbacks += decoded.fallbacks
             found = decoded.results
         else:
-            found = [_decode_one(topic, value) for value in values]
-        return [_finish(records[at], result) for at, result in zip(places, found, strict=True)]
+            found = [_decode_one(topic, value, self._schema_of) for value in values]
+        return [
+            self._finish(records[at], value, result)
+            for at, value, result in zip(places, values, found, strict=True)
+        ]
+
+    def _finish(
+        self, record: Record, value: bytes, decoded: codec.Decoded | RecordError
+    ) -> Understood:
+        """Check what only record and message together show; `value` is what was decoded."""
+        if isinstance(decoded, RecordError):
+            return decoded
+        try:
+            check_together(record, decoded.message)
+            before = self._before(record, value, decoded.fingerprint)
+        except RecordError as error:
+            return error
+        return Input(
+            record=record,
+            key=(record.key or b"").decode(errors="backslashreplace"),
+            message=decoded.message,
+            fingerprint=decoded.fingerprint,
+            content_hash=decoded.content_hash,
+            before=before,
+        )
+
+    def _before(self, record: Record, value: bytes, fingerprint: int) -> Input | None:
+        """The schema that a record was written with, if it is not ours: the journal keeps it."""
+        if self._registry is None or value[:1] != codec.CONFLUENT:
+            return None
+        number = int.from_bytes(value[1 : codec.CONFLUENT_LEN], "big")
+        if (record.topic, fingerprint) in avro.known():
+            reason = f"schema {number} has the fingerprint of one of ours, and is another"
+            raise RecordError(Code.UNKNOWN_SCHEMA, "", reason)
+        found = self._registry.written_with(number)
+        source = replace(record, value=found.text, headers=())
+        return schema_input(source, control_key(record.partition), found)
 
 
 def check_placement(record: Record, partitions: int) -> None:
@@ -81,32 +128,21 @@ def check_placement(record: Record, partitions: int) -> None:
         raise RecordError(Code.MISPLACED, "partition", reason)
 
 
-def _decode_one(topic: str, value: bytes) -> codec.Decoded | RecordError:
+def _decode_one(
+    topic: str, value: bytes, schema_of_id: codec.SchemaOfId
+) -> codec.Decoded | RecordError:
     try:
-        return codec.decode(topic, value)
+        return codec.decode(topic, value, schema_of_id)
     except RecordError as error:
         return error
 
 
-def _finish(record: Record, decoded: codec.Decoded | RecordError) -> Understood:
-    """Check what only record and message together show."""
-    if isinstance(decoded, RecordError):
-        return decoded
-    message = decoded.message
+def check_together(record: Record, message: Struct) -> None:
+    """Raise RecordError for what only record and message together show to be wrong."""
     raw = record.key or b""
-    key = raw.decode(errors="backslashreplace")
-    try:
-        # as bytes: other keys that are no UTF-8 look the same as text, and lie elsewhere
-        if record.topic != CONTROL and getattr(message, "chain_id", "").encode() != raw:
-            raise RecordError(Code.MISPLACED, "chain_id", f"differs from the record's key {key!r}")
-        if isinstance(message, Event):
-            check_arrival(message, record.arrival)
-    except RecordError as error:
-        return error
-    return Input(
-        record=record,
-        key=key,
-        message=message,
-        fingerprint=decoded.fingerprint,
-        content_hash=decoded.content_hash,
-    )
+    # as bytes: other keys that are no UTF-8 look the same as text, and lie elsewhere
+    if record.topic != CONTROL and getattr(message, "chain_id", "").encode() != raw:
+        key = raw.decode(errors="backslashreplace")
+        raise RecordError(Code.MISPLACED, "chain_id", f"differs from the record's key {key!r}")
+    if isinstance(message, Event):
+        check_arrival(message, record.arrival)

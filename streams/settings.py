@@ -5,7 +5,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Struct
@@ -69,6 +69,21 @@ class Watch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     alerts: Count = 500
 
 
+class SchemaRegistry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A registry that speaks Confluent's interface; see docs/security.md."""
+
+    url: str = ""
+    """http[s]://host:port[,…]; empty = none: what we write names its schema by its fingerprint."""
+    subjects: Literal["TopicNameStrategy", "RecordNameStrategy", "TopicRecordNameStrategy"] = (
+        "TopicNameStrategy"
+    )
+    """How subjects are named: TOPIC-value, the record's full name, or TOPIC-the record's name."""
+    auto_register: bool = True
+    """False: a schema of ours that is not there stops the start."""
+    client: dict[str, str | int | float | bool] = {}
+    """Passed to confluent-kafka's SchemaRegistryClient: basic.auth.user.info, ssl.ca.location, …"""
+
+
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Everything that can be set, by section."""
 
@@ -78,11 +93,12 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     duck: Duck = Duck()
     gateway: Gateway = Gateway()
     watch: Watch = Watch()
+    schema_registry: SchemaRegistry = SchemaRegistry()
 
 
 SECTIONS: dict[str, type[Struct]] = {
     "kafka": Kafka, "time": Time, "worker": WorkerSection, "duck": Duck, "gateway": Gateway,
-    "watch": Watch,
+    "watch": Watch, "schema_registry": SchemaRegistry,
 }  # fmt: skip
 
 
@@ -144,9 +160,11 @@ def _overlay(environ: Mapping[str, str]) -> list[tuple[str, str, Any]]:
 
 def _check_separator(name: str) -> None:
     """A variable of ours with one underscore too few would be ignored without a word."""
-    section, separator, key = name.removeprefix(PREFIX).partition("_")
-    if separator and section.lower() in SECTIONS:
-        raise UsageError(f"settings: {name} must be written {PREFIX}{section}__{key}")
+    rest = name.removeprefix(PREFIX)
+    for section in SECTIONS:
+        if rest.lower().startswith(f"{section}_"):
+            right = f"{PREFIX}{rest[: len(section)]}__{rest[len(section) + 1 :]}"
+            raise UsageError(f"settings: {name} must be written {right}")
 
 
 def _placed(text: str) -> str:

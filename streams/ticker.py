@@ -8,6 +8,7 @@ from supplytwin.schemas import codec
 from supplytwin.schemas.errors import AbortError, UsageError
 from supplytwin.schemas.ids import Micros, control_key
 from supplytwin.schemas.records import CONTROL, Control
+from supplytwin.streams import framed
 from supplytwin.streams.checkpoint import insist
 from supplytwin.streams.ports import Broker, Producer
 from supplytwin.streams.topics import TICK_ID, Meta, require_meta
@@ -40,6 +41,7 @@ class Ticker:
                 "this deployment's time is simulated: its feed writes the ticks, "
                 "`supplytwin tick` is for wall-clock time"
             )
+        framed.require(broker, (CONTROL,))
         self.interval_s = interval_s
         self.beat = time.monotonic()
         """When the last tick was committed, or the ticker was opened."""

@@ -21,6 +21,7 @@ from supplytwin.schemas.records import (
     STATE,
     Control,
 )
+from supplytwin.streams import framed
 from supplytwin.streams.ports import Admin, Broker, Eof, TopicPartition, TopicSpec
 from supplytwin.streams.settings import Settings
 
@@ -153,7 +154,9 @@ def init(broker: Broker, settings: Settings) -> list[str]:
     """Create the topics, commit the first offsets, write the META record; once.
 
     Returns the names created. Raises UsageError when this deployment has been initialised before.
+    With a schema registry every topic's schema is there before its first record.
     """
+    framed.require(broker, ALL)
     admin = broker.admin()
     try:
         existing = admin.topics()

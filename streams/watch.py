@@ -48,6 +48,7 @@ log = structlog.get_logger("supplytwin.watch")
 HOST, JSON = "127.0.0.1", "application/json"
 LOCAL = (HOST, "localhost", "[::1]")
 CHAINS = "/chains/"
+Single = Callable[[str, bytes], bytes]
 TIMER_S = 10.0
 _ALERTS = 100
 _POLL_S = 0.1
@@ -76,10 +77,23 @@ class WatchApp(faust.App):
         return {"behind": self.behind(), **self.views.counts(time.time())}
 
 
+def as_it_is(topic: str, value: bytes) -> bytes:
+    """What a record says, where no registry has framed it."""
+    return value
+
+
 def build(
-    bootstrap: str, port: int, views: Views, *, credentials: Credentials | None = None
+    bootstrap: str,
+    port: int,
+    views: Views,
+    *,
+    credentials: Credentials | None = None,
+    single: Single = as_it_is,
 ) -> WatchApp:
-    """The app over `views`. Must be called in the event loop that it will run in."""
+    """The app over `views`. Must be called in the event loop that it will run in.
+
+    `single` makes (topic, value) a single object: Faust reads past our own port.
+    """
     app = WatchApp(
         f"{WATCH_GROUP}-{uuid.uuid4().hex[:12]}",
         broker=[f"kafka://{address.strip()}" for address in bootstrap.split(",")],
@@ -103,14 +117,14 @@ def build(
         allow_empty=True,
         acks=False,  # so that no offsets are committed
     )
-    app.agent(topic)(partial(follow, views, time.time_ns() // 1000))
+    app.agent(topic)(partial(follow, views, time.time_ns() // 1000, single=single))
     app.timer(interval=TIMER_S)(partial(tell, app))
     for path, page in PAGES.items():
         app.page(path)(page)
     return app
 
 
-async def follow(views: Views, started_us: int, stream: Any) -> None:
+async def follow(views: Views, started_us: int, stream: Any, *, single: Single = as_it_is) -> None:
     """The alert agent: every record goes into the views, a new alert into the log.
 
     What was written before this process started is on view only: its predecessor has logged it.
@@ -123,7 +137,7 @@ async def follow(views: Views, started_us: int, stream: Any) -> None:
             offset=found.offset,
             arrival=round((found.timestamp or 0.0) * 1e6),
             key=found.key,
-            value=found.value,
+            value=found.value and single(found.topic, found.value),
         )
         try:
             alert = views.take(record)
@@ -257,7 +271,13 @@ def require_topics(broker: Broker) -> None:
         raise UsageError(f"there is no topic {', '.join(missing)}: run `supplytwin init`")
 
 
-def main(bootstrap: str, port: int, alerts: int, client: Client | None = None) -> NoReturn:
+def main(
+    bootstrap: str,
+    port: int,
+    alerts: int,
+    client: Client | None = None,
+    single: Single = as_it_is,
+) -> NoReturn:
     """Run until SIGTERM, then exit with 0; with 75 when Faust or Kafka fails. `port` 0 = any.
 
     Raises UsageError when the topics do not exist or the port is taken.
@@ -268,7 +288,7 @@ def main(bootstrap: str, port: int, alerts: int, client: Client | None = None) -
     for name in ("faust", "mode", "aiokafka", "aiohttp", "asyncio"):
         logging.getLogger(name).addHandler(Forward(logging.WARNING))
     views, chosen = Views(alerts), port or free_ports(1)[0]
-    watch = Watch(lambda: build(bootstrap, chosen, views, credentials=credentials))
+    watch = Watch(lambda: build(bootstrap, chosen, views, credentials=credentials, single=single))
     log.info("starting", url=f"http://{HOST}:{chosen}/alerts")
     code = process.serve(watch.run, beat=lambda: watch.beat, stuck_s=_STUCK_S)
     sys.stderr.flush()

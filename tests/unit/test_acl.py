@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from supplytwin.schemas.records import CONTROL, JOURNAL, RECEIPTS
 from supplytwin.streams import acl, topics
-from supplytwin.streams.cli import app
+from supplytwin.streams.cli_look import topics_app
 
 ROLES = acl.roles()
 
@@ -28,7 +28,7 @@ def writers(topic: str) -> set[str]:
 
 def said(*words: str) -> str:
     """What the command prints."""
-    done = CliRunner().invoke(app, ["topics", "acl", *words])
+    done = CliRunner().invoke(topics_app, ["acl", *words])
     assert done.exit_code == 0, done.output
     return done.stdout
 
@@ -141,12 +141,12 @@ def test_one_role_alone() -> None:
     assert worker["name"] == "worker"
     assert {rule["name"] for rule in worker["rules"]} > {JOURNAL, "supplytwin.worker."}
     assert said("--role", "sink").count("kafka-acls.sh") == len(ROLES[10].rules)
-    done = CliRunner().invoke(app, ["topics", "acl", "--role", "king"])
+    done = CliRunner().invoke(topics_app, ["acl", "--role", "king"])
     assert "worker" in str(done.exception)
 
 
 @pytest.mark.parametrize("form", ["yaml", ""])
 def test_another_format_is_refused(form: str) -> None:
     """By name, with those that there are."""
-    done = CliRunner().invoke(app, ["topics", "acl", "--format", form])
+    done = CliRunner().invoke(topics_app, ["acl", "--format", form])
     assert "commands, strimzi or json" in str(done.exception)
