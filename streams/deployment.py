@@ -16,6 +16,7 @@ from supplytwin.schemas.errors import UsageError
 from supplytwin.schemas.events import SUPPLY_TOPICS
 from supplytwin.schemas.records import (
     CONTROL,
+    INSTRUCTIONS,
     JOURNAL,
     ORDERED_INPUTS,
     QUARANTINE,
@@ -63,7 +64,7 @@ def worker(
         batch=settings.worker.batch,
         transaction_timeout_s=settings.worker.transaction_timeout_ms / 1000,
     )
-    framed.require(broker, DERIVED)
+    framed.require(broker, DERIVED, INPUTS)
     return Worker(
         broker,
         ChainFold(meta.timeline),
@@ -105,7 +106,7 @@ def gateway(
     metrics: GatewayMetrics | None = None,
 ) -> Gateway:
     """The gateway to the simulated rail."""
-    framed.require(broker, (RECEIPTS,))
+    framed.require(broker, (RECEIPTS,), (INSTRUCTIONS, CONTROL))
     rail = simulated_rail(settings, meta, ledger)
     return Gateway(
         broker, rail, partitions=meta.partitions, simulated=meta.simulated, at=at, metrics=metrics

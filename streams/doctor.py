@@ -44,7 +44,7 @@ def examine(config: Path | None) -> list[Finding]:
     broker = chosen[0].broker
     registry = framed.registry_of(broker)
     if registry is not None:
-        _try(findings, "schema registry", lambda: _registered(registry))
+        _try(findings, "schema registry", lambda: registered(registry))
     admin = broker.admin()
     try:
         _topics(findings, admin, found[0])
@@ -74,8 +74,9 @@ def schemas() -> str:
     return f"{len(avro.topics())} schemas of version 1"
 
 
-def _registered(registry: Registry) -> str:
-    missing = registry.look(avro.topics())
+def registered(registry: Registry) -> str:
+    """Whether the registry has our schemas."""
+    missing = registry.learn(avro.topics())
     if missing:
         return f"at {registry.address}; not there before their writer starts: {', '.join(missing)}"
     return f"at {registry.address}: all {len(avro.topics())} schemas are registered"

@@ -159,8 +159,11 @@ def registry_of(broker: Broker) -> Registry | None:
     return broker.registry if isinstance(broker, FramedBroker) else None
 
 
-def require(broker: Broker, topics: Iterable[str]) -> None:
-    """Whoever is going to write to these topics has their schemas registered: see `Registry`."""
+def require(broker: Broker, writes: Iterable[str], reads: Iterable[str] = ()) -> None:
+    """Whoever is going to write to `writes` has their schemas registered, and knows the ids of ours
+    in `reads`: see `Registry`. Nothing is asked where there is no registry.
+    """
     registry = registry_of(broker)
     if registry is not None:
-        registry.require(topics)
+        registry.require(writes)
+        registry.learn(reads)

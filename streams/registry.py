@@ -51,6 +51,8 @@ class Registry:
         self._module, self._client = _connected(section)
         self._frames: dict[str, bytes] = {}
         """What stands before a body that we write, by topic."""
+        self._ours: dict[tuple[str, int], int] = {}
+        """Fingerprints of our newest schemas, by topic and id."""
         self._unknown: dict[int, float] = {}
         self._schemas = lru_cache(_KEPT)(self._fetch)
         self._fingerprints = lru_cache(_KEPT)(self._fingerprint)
@@ -147,8 +149,10 @@ class Registry:
         """A value of a schema of ours as a single object; any other as it is."""
         if value[:1] != CONFLUENT or len(value) < CONFLUENT_LEN:
             return value
+        number = int.from_bytes(value[1:CONFLUENT_LEN], "big")
+        found = self._ours.get((topic, number))
         try:
-            found = self._fingerprints(topic, int.from_bytes(value[1:CONFLUENT_LEN], "big"))
+            found = self._fingerprints(topic, number) if found is None else found
         except LookupError:
             return value
         return value if found is None else single(found, value)
@@ -185,6 +189,21 @@ class Registry:
             if topic not in self._frames:
                 number = self._registered(topic)
                 self._frames[topic] = CONFLUENT + number.to_bytes(4, "big")
+                self._ours[topic, number] = avro.fingerprint_of(topic)
+
+    def learn(self, topics: Iterable[str]) -> list[str]:
+        """The ids of our schemas of these topics are known, as far as they have one.
+
+        Then what we write ourselves is read without asking again. Returns the topics without.
+        """
+        missing = []
+        for topic in topics:
+            number = self._lookup(topic)
+            if number is None:
+                missing.append(topic)
+            else:
+                self._ours[topic, number] = avro.fingerprint_of(topic)
+        return missing
 
     def subject(self, topic: str) -> str:
         """Under which name the topic's schema is registered."""
@@ -196,10 +215,6 @@ class Registry:
                 return f"{topic}-{record}"
             case _:
                 return f"{topic}-value"
-
-    def look(self, topics: Iterable[str]) -> list[str]:
-        """Topics whose schema is not registered yet."""
-        return [topic for topic in topics if self._lookup(topic) is None]
 
     def _schema(self, topic: str) -> Any:
         return self._module.Schema(json.dumps(avro.schema(topic)), "AVRO")
