@@ -13,6 +13,7 @@ import pytest
 from supplytwin.schemas.errors import AbortError, FatalError, SupplytwinError, TransientError
 from supplytwin.schemas.flow import Record
 from supplytwin.schemas.ids import partition_of
+from supplytwin.streams.framed import FramedBroker
 from supplytwin.streams.kafka import KafkaBroker
 from supplytwin.streams.memory import MemoryBroker
 from supplytwin.streams.ports import (
@@ -24,6 +25,8 @@ from supplytwin.streams.ports import (
     TopicPartition,
     TopicSpec,
 )
+from supplytwin.streams.registry import Registry
+from supplytwin.streams.settings import SchemaRegistry
 
 Item = Record | Eof
 PATIENCE_S = 15.0
@@ -76,11 +79,14 @@ class Bench:
         self.admin.close()
 
 
-@pytest.fixture(params=["memory", pytest.param("kafka", marks=pytest.mark.kafka)])
+@pytest.fixture(params=["memory", "framed", pytest.param("kafka", marks=pytest.mark.kafka)])
 def bench(request: pytest.FixtureRequest, fresh_prefix: str) -> Iterator[Bench]:
     """Each implementation in turn."""
     if request.param == "memory":
         broker: Broker = MemoryBroker()
+    elif request.param == "framed":  # what is no record of ours goes through as it is
+        registry = Registry(SchemaRegistry(url="http://127.0.0.1:1"), patience_s=0.0)
+        broker = FramedBroker(MemoryBroker(), registry, as_it_came="nobody")
     else:
         broker = KafkaBroker(request.getfixturevalue("kafka_address"), session_timeout_ms=6_000)
     bench = Bench(broker, fresh_prefix)

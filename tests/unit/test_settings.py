@@ -126,3 +126,23 @@ def test_settings_cannot_be_changed() -> None:
     with pytest.raises(AttributeError):
         load(environ={}).kafka.partitions = 3  # type: ignore[misc]
     assert settings.SECTIONS.keys() == set(Settings.__struct_fields__)
+
+
+def test_a_registry_is_a_section(folder: Path) -> None:
+    """With the client's own settings as a table, in the file and in the environment."""
+    written = write(
+        folder / "r.toml",
+        '[schema_registry]\nurl = "http://r"\nauto_register = false\n'
+        'client = { "ssl.ca.location" = "ca.pem" }\n',
+    )
+    found = load(written, {}).schema_registry
+    assert (found.url, found.auto_register, found.subjects) == (
+        "http://r", False, "TopicNameStrategy",
+    )  # fmt: skip
+    assert found.client == {"ssl.ca.location": "ca.pem"}
+    again = load(environ=settings.as_environment(load(written, {})))
+    assert again.schema_registry == found
+    with pytest.raises(UsageError, match=r"\[schema_registry\] subjects"):
+        load(environ={"SUPPLYTWIN_SCHEMA_REGISTRY__SUBJECTS": "mine"})
+    with pytest.raises(UsageError, match="SUPPLYTWIN_SCHEMA_REGISTRY__URL"):
+        load(environ={"SUPPLYTWIN_SCHEMA_REGISTRY_URL": "http://r"})
