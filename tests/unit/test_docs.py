@@ -8,7 +8,7 @@ from typing import Any
 import typer.main
 
 from supplytwin.schemas.errors import Code
-from supplytwin.streams import topics
+from supplytwin.streams import acl, topics
 from supplytwin.streams.cli import app
 from supplytwin.streams.gauges import Gauges
 from supplytwin.streams.memory import MemoryBroker
@@ -76,9 +76,18 @@ def test_every_alarm_is_documented() -> None:
 
 def test_every_named_file_exists() -> None:
     """Paths that the documents name are there."""
-    for name in ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "docs/operations.md"):
+    for name in ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "docs/operations.md",
+                 "docs/security.md"):  # fmt: skip
         text = (ROOT / name).read_text()
         for path in re.findall(
             r"`((?:schemas|processors|streams|sinks|tests|infra|docs)/[\w./-]+)`", text
         ):
             assert list(ROOT.glob(path)) or "NAME" in path, f"{name}: {path}"
+
+
+def test_every_role_is_documented() -> None:
+    """Each role of `topics acl` has its place in docs/security.md, and no other has."""
+    section = (ROOT / "docs" / "security.md").read_text().split("## Rights")[1].split("\n## ")[0]
+    first_column = " ".join(line.split("|")[1] for line in section.splitlines() if "| `" in line)
+    said = re.findall(r"`([a-z-]+)`", first_column)
+    assert said == [role.name for role in acl.roles()]
