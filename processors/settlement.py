@@ -27,6 +27,7 @@ from supplytwin.processors.settlement_apply import (
     seen_before,
 )
 from supplytwin.processors.settlement_guards import Case, contrary, failing, holds, plain, uncleared
+from supplytwin.processors.settlement_memory import Recollection
 from supplytwin.processors.settlement_report import canonical, event_fields, explain
 from supplytwin.processors.settlement_state import (
     ABSORBING,
@@ -329,25 +330,36 @@ def cut(book: Book, twin: Twin, tick: int) -> tuple[Book, tuple[Transition, ...]
     """What follows at a cut at `tick` from the whole set of facts: per claim the first row that
     applies.
 
-    The book's agenda may change even when nothing moves.
+    The book's agenda may change even when nothing moves. Its memory spares the work of finding the
+    same again; with an empty one everything else of the result is the same.
     """
     if book.terms is None:
         return book, ()
     transitions: list[Transition] = []
-    wakes: list[int] = []
-    by_turn = sorted(book.order, key=lambda one: book.claims[one].state not in CUT_FIRST)
-    for settlement in by_turn:
+    past = Recollection(book, book.terms, twin, tick)
+    for number in _turns(book):
+        settlement = book.order[number]
         claim = book.claims[settlement]
+        if past.rests(number, claim):
+            continue
         verdict = None
         if claim.state not in ABSORBING or claim.state in CUT_FIRST:
-            verdict = evaluate(book.terms, book.promises[settlement], twin, tick)
+            verdict = past.verdict(number, book.promises[settlement])
         elif not claim.release_open:
+            past.forget(number)
             continue
         book, moved = _cut_claim(book, settlement, verdict, tick)
         transitions.extend(moved)
-        wakes.extend(_wakes(_case(book, book.claims[settlement], tick, verdict=verdict)))
-    agenda: Agenda = NEXT if transitions else min(wakes, default=None)
-    return replace(book, agenda=agenda), tuple(transitions)
+        wakes = _wakes(_case(book, book.claims[settlement], tick, verdict=verdict))
+        past.note(number, book, None if moved else claim, wakes)
+    agenda: Agenda = NEXT if transitions else past.wakes_at
+    return replace(book, agenda=agenda, memory=past.memory), tuple(transitions)
+
+
+def _turns(book: Book) -> list[int]:
+    """Places in the order of the terms: first the claims whose rows may freeze the others."""
+    first = [book.claims[one].state in CUT_FIRST for one in book.order]
+    return sorted(range(len(first)), key=first.__getitem__, reverse=True)
 
 
 def _cut_claim(

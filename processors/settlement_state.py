@@ -12,6 +12,7 @@ from typing import Literal, Protocol
 from immutables import Map
 from msgspec import Struct
 
+from supplytwin.processors.settlement_memory import Memory
 from supplytwin.schemas.ids import Micros
 from supplytwin.schemas.records import Contract, Receipt, Review
 from supplytwin.schemas.terms import ClaimTerms, Terms
@@ -176,6 +177,8 @@ class Book(Struct, frozen=True, kw_only=True, gc=False):
     """Role -> reviewer of each half of a mutual cancel."""
     agenda: Agenda = None
     """A hint, not history: NEXT after every input and after a restore, refined by each cut."""
+    memory: Memory = Memory()
+    """What the last cut found: saves the next one work and changes nothing that it decides."""
 
     @property
     def terminated(self) -> bool:
