@@ -8,7 +8,7 @@ over the whole set.
 
 import hashlib
 from collections.abc import Sequence
-from typing import Any, assert_never
+from typing import assert_never
 
 import msgspec
 from immutables import Map
@@ -23,19 +23,22 @@ from supplytwin.processors import (
     snapshots,
 )
 from supplytwin.processors.emit import Emitter
-from supplytwin.processors.milestones import reported
 from supplytwin.processors.settlement_state import Alarm, Book, Outcome, Transition
+from supplytwin.processors.sources import Sources, check_source, sources_of
 from supplytwin.processors.subjects import SubjectKey
 from supplytwin.processors.twin import EMPTY, Taken, Twin, take
 from supplytwin.processors.twin import canonical as canonical_twin
-from supplytwin.schemas import codec, journal
+from supplytwin.schemas import avro, codec, journal
 from supplytwin.schemas.errors import Code, FatalError, RecordError
 from supplytwin.schemas.events import Event
 from supplytwin.schemas.flow import Due, Input, Output, Record, Step
 from supplytwin.schemas.records import (
+    EVERY,
     EXCEPTIONS,
     INSTRUCTIONS,
     MILESTONES,
+    QUARANTINE_DESK,
+    REVIEWS,
     Contract,
     Control,
     ExceptionRecord,
@@ -45,6 +48,7 @@ from supplytwin.schemas.records import (
     Receipt,
     Review,
     SettlementEvent,
+    refused_record,
 )
 
 FOLD_VERSION = "1"
@@ -78,6 +82,8 @@ class ChainState(Struct, frozen=True, kw_only=True, gc=False):
     """Tick time of the last entry."""
     touched: bool = False
     """Facts or inputs were taken since the last cut."""
+    sources: Sources | None = None
+    """Of a control chain: who may speak on which topic; None = everybody."""
 
 
 class ChainFold:
@@ -111,8 +117,10 @@ class ChainFold:
             case Contract() | Receipt() | Review():
                 return self._ordered(state, item, message, now)
             case Control():
+                sources = sources_of(message) or state.sources
                 emit = self._emitter(state, now)
                 emit.take("CONTROL", item)
+                state = msgspec.structs.replace(state, sources=sources)
                 return _finish(state, emit, state.book, count=f"control_{message.kind.lower()}")
             case _:
                 raise RecordError(Code.BAD_VALUE, "", f"{type(message).__name__} is not an input")
@@ -152,6 +160,43 @@ class ChainFold:
         cause = Cause(seq=seq, message=message)
         state = msgspec.structs.replace(state, last_input=cause)
         return _finish(state, emit, outcome.book, count=f"inputs_{outcome.verdict.lower()}")
+
+    def admit(self, control: ChainState, item: Input) -> None:
+        """Raise RecordError when the policy in force does not let this source speak here."""
+        if control.sources is not None and not isinstance(item.message, Control):
+            check_source(control.sources, item.record.topic, getattr(item.message, "source", ""))
+
+    def refused(
+        self, state: ChainState, record: Record, error: RecordError, now: int
+    ) -> Step[ChainState] | None:
+        """A record under this chain's key went to the quarantine: its open claims are held.
+
+        The entry's source is that record, its body the review that this worker writes about it.
+        """
+        if not settlement.live(state.book):
+            return None
+        place = refused_record(record.topic, record.partition, record.offset)
+        found = Review(
+            input_id=place,
+            source=QUARANTINE_DESK,
+            chain_id=state.chain_id,
+            contract_id=EVERY,
+            settlement_id=EVERY,
+            verdict="QUARANTINE",
+            reviewer="",
+            role="SYSTEM",
+            reason=f"{error.code} {error.field or 'record'} of {place}",
+        )
+        value = codec.encode(REVIEWS, found)
+        source = msgspec.structs.replace(record, value=value)
+        item = Input(
+            record=source,
+            key=state.chain_id,
+            message=found,
+            fingerprint=avro.fingerprint_of(REVIEWS),
+            content_hash=codec.content_hash(REVIEWS, found),
+        )
+        return self.step(state, item, now)
 
     def due(self, state: ChainState) -> int | Due | None:
         """When a cut may change something here."""
@@ -193,9 +238,11 @@ class ChainFold:
             cause = self._cause(state, event)
             book = settlement_apply.apply(state.book, event, cause)
             return msgspec.structs.replace(state, head=head, book=book, touched=True)
-        if entry.kind == "CONTROL":
-            return msgspec.structs.replace(state, head=head)
         item = replayed(record, entry)
+        if entry.kind == "CONTROL":
+            assert isinstance(item.message, Control)
+            sources = sources_of(item.message) or state.sources
+            return msgspec.structs.replace(state, head=head, sources=sources)
         if entry.kind == "FACT":
             taken = take(state.twin, item)
             footprints = state.footprints
@@ -231,7 +278,10 @@ def replayed(record: Record, entry: JournalEntry) -> Input:
     """The input that a journal entry wraps, as it came: topic, offset, arrival and bytes."""
     if entry.source_topic is None or entry.arrival is None:
         raise FatalError(f"{entry.chain_id} seq {entry.seq}: {entry.kind} without a source")
-    decoded = codec.decode(entry.source_topic, entry.body)
+    # What a worker wrote about a record that it refused stands under that record's place.
+    written = int.from_bytes(entry.body_fingerprint, "little")
+    own = entry.kind == "INPUT" and (REVIEWS, written) in avro.known()
+    decoded = codec.decode(REVIEWS if own else entry.source_topic, entry.body)
     source = Record(
         topic=entry.source_topic,
         partition=entry.source_partition or 0,
@@ -329,40 +379,3 @@ def gist(step: Step[ChainState]) -> object:
         elif isinstance(message, Instruction):
             found.append((message.settlement_id, message.kind, message.amount_minor))
     return found
-
-
-def describe_subjects(state: ChainState) -> list[dict[str, Any]]:
-    """The subjects as people want to see them, sorted."""
-    return [
-        {
-            "subject_type": key.subject_type,
-            "subject_id": key.subject_id,
-            "state": subject.state,
-            "milestones": sorted(subject.codes),
-            "flags": sorted(subject.flags),
-            "holds": sorted(subject.value.holds),
-            "delay_days": subject.delay_days,
-        }
-        for key, subject in sorted(state.twin.subjects.items(), key=lambda item: item[0])
-        if subject.effective or subject.conflicts
-    ]
-
-
-def describe_exceptions(state: ChainState) -> list[dict[str, Any]]:
-    """What is wrong now with the facts of this chain, sorted."""
-    found = [
-        (key, problem)
-        for key, subject in state.twin.subjects.items()
-        for problem in subject.value.exceptions
-    ]
-    found += [pair for _, slot in state.twin.facts.slots.items() for pair in reported(slot)]
-    return [
-        {
-            "subject": f"{key.subject_type} {key.subject_id}",
-            "code": problem.code,
-            "reason": problem.reason,
-            "source": problem.source,
-            "event_id": problem.event_id,
-        }
-        for key, problem in sorted(found, key=lambda one: (one[0], one[1].code, one[1].event_id))
-    ]

@@ -45,6 +45,7 @@ from supplytwin.processors.settlement_table import (
     CUT,
     CUT_FIRST,
     CUT_FOLLOWS,
+    OPEN,
     SAME,
     STALE,
     Row,
@@ -53,12 +54,12 @@ from supplytwin.processors.settlement_table import (
 from supplytwin.processors.twin import Twin
 from supplytwin.schemas.errors import Code, RecordError
 from supplytwin.schemas.ids import Micros
-from supplytwin.schemas.records import Contract, Receipt, Review
+from supplytwin.schemas.records import EVERY, QUARANTINE_DESK, Contract, Receipt, Review
 from supplytwin.schemas.terms import Terms, decode, terms_hash
 
 __all__ = [
     "Outcome", "Transition", "agree", "apply", "canonical", "check_contract", "cut", "due",
-    "event_fields", "explain", "noted", "receipt", "review",
+    "event_fields", "explain", "live", "noted", "receipt", "review",
 ]  # fmt: skip
 
 
@@ -265,6 +266,8 @@ def review(book: Book, twin: Twin, item: Review, content_hash: bytes, now: int) 
         return _conflict(book, claim, item.settlement_id, item, now)
     if item.verdict == CANCEL:
         return _cancel(before, book, item, now)
+    if item.settlement_id == EVERY:
+        return _of_records(book, item, now)
     if claim is None:
         return _illegal(book, item.settlement_id, "a review of no claim of this chain's contract")
     event = event_of(item)
@@ -283,17 +286,40 @@ def _cancel(before: Book, book: Book, item: Review, now: int) -> Outcome:
     refused = cancel_refused(before, item)
     if refused is not None:
         return _illegal(book, item.settlement_id or item.contract_id, f"CANCEL: {refused}")
+    if not book.terminated:
+        return Outcome(book=book, verdict="NOTED")
+    return _move_all(book, item, "MutualCancel", now)
+
+
+def _move_all(book: Book, item: Review, event: str, now: int) -> Outcome:
+    """Every claim that the table moves at `event` moves; the others stay as they are."""
     transitions = []
-    if book.terminated:
-        for settlement in book.order:
-            case = _case(book, book.claims[settlement], now, cause=item)
-            row = _first(case, rows(case.claim.state, "MutualCancel"))
-            if row is not None:
-                book, transition = _take(book, case, row)
-                transitions.append(transition)
+    for settlement in book.order:
+        case = _case(book, book.claims[settlement], now, cause=item)
+        row = _first(case, rows(case.claim.state, event))
+        if row is not None:
+            book, transition = _take(book, case, row)
+            transitions.append(transition)
     return Outcome(
         book=book, verdict="TAKEN" if transitions else "NOTED", transitions=tuple(transitions)
     )
+
+
+def _of_records(book: Book, item: Review, now: int) -> Outcome:
+    """A record of the chain was refused, or is dealt with. Without a contract, too, it is recorded
+    who did what, and why.
+    """
+    event = event_of(item)
+    if event not in ("RecordRefused", "RecordResolved"):
+        return _illegal(book, item.contract_id, f"{item.verdict} names no claim")
+    if (event == "RecordRefused") != (item.source == QUARANTINE_DESK):
+        return _illegal(book, item.contract_id, f"{item.verdict} is not for {item.source}")
+    return _move_all(book, item, event, now)
+
+
+def live(book: Book) -> bool:
+    """Whether a claim of the chain can still be held."""
+    return any(claim.state in OPEN for claim in book.claims.values())
 
 
 # ---- cuts

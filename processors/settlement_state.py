@@ -119,8 +119,13 @@ class Claim(Struct, frozen=True, kw_only=True, gc=False):
     hold_expires: int | None = None
     """None = the rail named no expiry: the hold stands until it is released."""
     origin: str | None = None
-    """Why it is HELD: RISK (row 12), REVIVABLE (rows 9, 10), FALSE (row 9), REJECTED (rows 25, 45).
+    """Why it is HELD: RISK (row 12), QUARANTINED (row 12: a record of the chain was refused),
+    REVIVABLE (rows 9, 10), FALSE (row 9), REJECTED (rows 25, 45).
     """
+    tolls_since: int | None = None
+    """Since when its deadlines stand still: a record of the chain is in the quarantine."""
+    tolled_us: int = 0
+    """For how long they stood still before."""
     window_end: int | None = None
     recall_no: int = 0
     refused_no: int = 0
@@ -159,7 +164,7 @@ class Book(Struct, frozen=True, kw_only=True, gc=False):
     claims: Map[str, Claim] = Map()
     """By settlement id."""
     promises: Map[str, ClaimTerms] = Map()
-    """The terms of each claim, by settlement id."""
+    """The terms of each claim, by settlement id, with the deadline that is in force."""
     order: tuple[str, ...] = ()
     """Settlement ids in the order of the terms."""
     inputs: Map[str, tuple[bytes, ...]] = Map()

@@ -20,6 +20,7 @@ INPUT_EVENTS = (
     "ContractAgreed", "HoldConfirmed", "HoldRefused", "Pending", "Booked", "Rejected", "NotFound",
     "Returned", "Released", "ReleaseFailed", "RecallDone", "RecallRefused", "NoOriginal",
     "ReviewReleased", "ReviewRejected", "RiskHold", "RecallOrdered", "MutualCancel", "ReconBreak",
+    "RecordRefused", "RecordResolved",
 )  # fmt: skip
 EVENTS = (*INPUT_EVENTS, CUT)
 
@@ -143,6 +144,8 @@ _DECISION_ROWS = (
          why="held by a person"),
     _row(12, PRE, "ReconBreak", "", "close_window stand hold_as_risk", "HELD",
          why="one input id came with two contents: for review"),
+    _row(12, PRE, "RecordRefused", "", "close_window stand toll hold_as_quarantined", "HELD",
+         why="a record of the chain is in the quarantine"),
     _row(7, "RESERVED", CUT, "something_due condition_true nothing_adverse before_long_stop",
          "open_window", "MATCHED", "VERDICT", why="the condition is true"),
     _row(11, "MATCHED", CUT,
@@ -160,6 +163,9 @@ _REVIEW_ROWS = (
          " not_undecided_after_close before_long_stop",
          "clear_named forget_origin open_window_if_matched",
          "MATCHED if condition_true else RESERVED", "VERDICT", why="released by review"),
+    _row(13, "HELD", "RecordResolved",
+         "reviewer_is_another held_for_a_record clears_all_that_stands before_long_stop",
+         "clear_named untoll forget_origin", "RESERVED", why="the refused record is dealt with"),
     _row(14, "HELD", "ReviewRejected", "reviewer_is_another", "unreserve release", "VOIDED",
          why="rejected by review"),
     _row(28, LIVE, "RecallOrdered", "no_recall_refused reconciled", "recall", "CANCEL_PENDING",
@@ -175,6 +181,10 @@ _REVIEW_ROWS = (
     _row(54, WATCHED, "RiskHold", "", "stand", why="a person's hold noted"),
     _row(54, WATCHED, "ReconBreak", "", "stand",
          why="one input id came with two contents: noted"),
+    _row(54, ("CREATED", "HELD"), "RecordRefused", "", "stand toll",
+         why="a record of the chain is in the quarantine: noted"),
+    _row(54, (*OPEN, "CANCEL_PENDING"), "RecordResolved", "clears_a_record", "clear_named untoll",
+         why="the refused record is dealt with: noted"),
 )  # fmt: skip
 
 _VOID_OR_HELD = "VOIDED if terminated_or_past_long_stop else HELD"

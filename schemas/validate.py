@@ -44,7 +44,9 @@ RAIL_STATUSES = frozenset(
     ("CONFIRMED", "REFUSED", "ACTC", "ACCP", "ACSP", "ACWC", "PDNG", "ACSC", "RJCT", "NOT_FOUND",
      "BOOKED", "RETURNED", "RELEASED", "FAILED", "CNCL", "RJCR", "NOOR")
 )  # fmt: skip
-VERDICTS = frozenset(("RELEASE", "REJECT", "HOLD", "CANCEL", "RECALL"))
+VERDICTS = frozenset(
+    ("RELEASE", "REJECT", "HOLD", "CANCEL", "RECALL", "QUARANTINE", "RELEASE_RECORD", "DROP_RECORD")
+)
 
 _DECIMAL = re.compile(r"-?\d{1,18}(\.\d{1,9})?", re.ASCII)
 _SHA256 = re.compile(r"[0-9a-f]{64}")

@@ -24,6 +24,7 @@ from supplytwin.streams.intake import Intake, guard
 from supplytwin.streams.observe import GatewayMetrics, Metrics, SinkMetrics
 from supplytwin.streams.ports import Broker
 from supplytwin.streams.process import IN_FLIGHT_S
+from supplytwin.streams.quarantine import Policy
 from supplytwin.streams.settings import Settings
 from supplytwin.streams.subscriber import Subscriber
 from supplytwin.streams.topics import DERIVED, INPUTS, WORKER_GROUP, Meta
@@ -55,9 +56,17 @@ def worker(
         batch=settings.worker.batch,
         transaction_timeout_s=settings.worker.transaction_timeout_ms / 1000,
     )
-    fold = ChainFold(meta.timeline)
     return Worker(
-        broker, fold, Intake(), TOPICS, settings=own, slot=slot, gist=gist, metrics=metrics, at=at
+        broker,
+        ChainFold(meta.timeline),
+        Intake(),
+        TOPICS,
+        settings=own,
+        slot=slot,
+        gist=gist,
+        metrics=metrics,
+        policy=Policy(settings.quarantine.stop, settings.quarantine.rate_percent),
+        at=at,
     )
 
 

@@ -7,7 +7,7 @@ of the client's error.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Literal, NamedTuple, Protocol, TypeVar
+from typing import Generic, Literal, NamedTuple, Protocol, TypeVar
 
 from msgspec import Struct
 
@@ -185,6 +185,14 @@ class Fold(Protocol[State]):
     def step(self, state: State, item: Input, now: int) -> Step[State]:
         """Take one input. Raises RecordError for a refusal that belongs into the quarantine."""
 
+    def admit(self, control: State, item: Input) -> None:
+        """Raise RecordError when the control records taken so far do not admit `item`."""
+
+    def refused(
+        self, state: State, record: Record, error: RecordError, now: int
+    ) -> Step[State] | None:
+        """What follows for a known key from a record under it that was refused; None = nothing."""
+
     def due(self, state: State) -> int | Due | None:
         """The tick time at which this state wants a decision (pure, rebuilt at restore)."""
 
@@ -196,6 +204,19 @@ class Fold(Protocol[State]):
 
     def restore(self, state: State, entry: Record) -> State:
         """Apply one journal record as recorded. Raises FatalError when its hash chain is broken."""
+
+
+class Lenient(Generic[State]):
+    """For folds that admit every input, and to which refused records mean nothing."""
+
+    def admit(self, control: State, item: Input) -> None:
+        """See Fold."""
+
+    def refused(
+        self, state: State, record: Record, error: RecordError, now: int
+    ) -> Step[State] | None:
+        """See Fold."""
+        return None
 
 
 Decode = Callable[[Sequence[Record], int], "list[Input | RecordError]"]

@@ -48,6 +48,13 @@ class WorkerSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """Only for tests: leave by SIGKILL at this point of the loop, `NAME` or `NAME:nth`."""
 
 
+class QuarantineSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    stop: tuple[str, ...] = ()
+    """Input topics of which a refused record stops the worker; the others skip it."""
+    rate_percent: Annotated[int, msgspec.Meta(ge=0, le=100)] = 0
+    """Stop when more than this share of a minute's records is refused; 0 = never."""
+
+
 class Duck(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     path: str = "supplytwin.duckdb"
     rows_max: Count = 10_000
@@ -75,14 +82,15 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     kafka: Kafka = Kafka()
     time: Time = Time()
     worker: WorkerSection = WorkerSection()
+    quarantine: QuarantineSection = QuarantineSection()
     duck: Duck = Duck()
     gateway: Gateway = Gateway()
     watch: Watch = Watch()
 
 
 SECTIONS: dict[str, type[Struct]] = {
-    "kafka": Kafka, "time": Time, "worker": WorkerSection, "duck": Duck, "gateway": Gateway,
-    "watch": Watch,
+    "kafka": Kafka, "time": Time, "worker": WorkerSection, "quarantine": QuarantineSection,
+    "duck": Duck, "gateway": Gateway, "watch": Watch,
 }  # fmt: skip
 
 
@@ -133,11 +141,11 @@ def _overlay(environ: Mapping[str, str]) -> list[tuple[str, str, Any]]:
             continue
         _check_names(section, {key: text})
         value: Any = text
-        if isinstance(getattr(SECTIONS[section](), key), dict):
+        if isinstance(getattr(SECTIONS[section](), key), dict | tuple):
             try:
                 value = msgspec.json.decode(text)
             except msgspec.DecodeError:
-                raise UsageError(f"settings: {name} must be a JSON object") from None
+                raise UsageError(f"settings: {name} must be JSON: an object or a list") from None
         found.append((section, key, value))
     return found
 

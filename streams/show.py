@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from supplytwin.processors import chain, settlement_report
+from supplytwin.processors import chain, describe, settlement_report
 from supplytwin.processors.custody import Broken, verify
 from supplytwin.schemas import codec, journal
 from supplytwin.schemas.errors import UsageError
@@ -103,10 +103,10 @@ def show(chain_id: str, entries: Sequence[bytes], damage: str | None = None) -> 
         broken="; ".join(reports) or None,
         head_hash=state.head.hash.hex(),
         canonical_hash=chain.canonical_hash(state),
-        subjects=chain.describe_subjects(state),
+        subjects=describe.subjects(state),
         footprints=[one.describe() for _, one in sorted(state.footprints.items())],
         settlement=list(settlement_report.explain(state.book, state.twin, last)),
-        exceptions=chain.describe_exceptions(state),
+        exceptions=describe.exceptions(state),
         timeline=moments,
     )
 

@@ -25,7 +25,16 @@ from supplytwin.schemas.ids import Micros, control_key, partition_of
 from supplytwin.schemas.records import CONTROL, JOURNAL, QUARANTINE, STATE, Control, Quarantined
 from supplytwin.streams.checkpoint import At, insist, nowhere
 from supplytwin.streams.memory import MemoryBroker
-from supplytwin.streams.ports import Broker, Decode, Eof, Fold, State, TopicPartition, TopicSpec
+from supplytwin.streams.ports import (
+    Broker,
+    Decode,
+    Eof,
+    Fold,
+    Lenient,
+    State,
+    TopicPartition,
+    TopicSpec,
+)
 from supplytwin.streams.worker import Worker, WorkerSettings, WorkerTopics
 
 PATIENCE_S = 30.0
@@ -64,7 +73,7 @@ class GateState(Struct, frozen=True, kw_only=True):
         return min(times, default=None)
 
 
-class Gate:
+class Gate(Lenient[GateState]):
     """Pays once, at a cut, when released and received and not held; expires at its deadline."""
 
     version = "1"

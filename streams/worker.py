@@ -30,7 +30,7 @@ from supplytwin.streams.ports import (
     State,
     TopicPartition,
 )
-from supplytwin.streams.quarantine import Limits
+from supplytwin.streams.quarantine import Limits, Policy
 from supplytwin.streams.restore import Restore
 from supplytwin.streams.store import Overlay, Store
 
@@ -97,13 +97,14 @@ class Worker(Generic[State]):
         slot: int = 0,
         gist: Gist[State] = shape,
         metrics: Metrics | None = None,
+        policy: Policy | None = None,
         clock: Callable[[], float] = time.monotonic,
         at: At = nowhere,
     ) -> None:
         self._broker, self._fold, self._decode, self._topics = broker, fold, decode, topics
         self._settings = settings or WorkerSettings()
         self._slot, self._gist, self._clock, self._at = slot, gist, clock, at
-        self.metrics = metrics or Metrics()
+        self.metrics, self._policy = metrics or Metrics(), policy or Policy()
         self.stores: dict[int, Store[State]] = {}
         self.cuts: dict[int, Cut] = {}
         self.beat = clock()
@@ -288,7 +289,7 @@ class Worker(Generic[State]):
         at = self._clock()
         items = self._take(clients, events, at)
         overlays = {
-            number: Overlay(store, clients.limits, self._topics.quarantine)
+            number: Overlay(store, clients.limits, self._topics.quarantine, self._policy)
             for number, store in sorted(self.stores.items())
         }
         for number, overlay in overlays.items():
@@ -316,6 +317,7 @@ class Worker(Generic[State]):
         found: dict[int, list[Item]] = {}
         if records:
             self.metrics.batch(len(records))
+            self._policy.seen(len(records), at)
             for item in decoded(records, self._decode, clients.partitions, at):
                 found.setdefault(item.record.partition, []).append(item)
         return found
