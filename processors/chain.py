@@ -278,10 +278,7 @@ def replayed(record: Record, entry: JournalEntry) -> Input:
     """The input that a journal entry wraps, as it came: topic, offset, arrival and bytes."""
     if entry.source_topic is None or entry.arrival is None:
         raise FatalError(f"{entry.chain_id} seq {entry.seq}: {entry.kind} without a source")
-    # What a worker wrote about a record that it refused stands under that record's place.
-    written = int.from_bytes(entry.body_fingerprint, "little")
-    own = entry.kind == "INPUT" and (REVIEWS, written) in avro.known()
-    decoded = codec.decode(REVIEWS if own else entry.source_topic, entry.body)
+    decoded = codec.decode(journal.topic_of(entry), entry.body)
     source = Record(
         topic=entry.source_topic,
         partition=entry.source_partition or 0,

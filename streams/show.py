@@ -20,6 +20,7 @@ from supplytwin.schemas.records import (
     SETTLEMENT_EVENTS,
     JournalEntry,
     Receipt,
+    Review,
     SettlementEvent,
 )
 from supplytwin.streams import journal_file
@@ -122,7 +123,7 @@ def _moment(entry: JournalEntry) -> Moment:
                 f"{event.reason}"
             )
     elif entry.source_topic is not None:
-        message = codec.decode(entry.source_topic, entry.body).message
+        message = codec.decode(journal.topic_of(entry), entry.body).message
         source = getattr(message, "source", None)
         what = type(message).__name__.lower()
         if isinstance(message, Event):
@@ -131,6 +132,8 @@ def _moment(entry: JournalEntry) -> Moment:
             what += message.subject_id
         elif isinstance(message, Receipt):
             what = f"rail: {message.kind} {message.rail_status}"
+        elif isinstance(message, Review):
+            what = f"{message.verdict.lower().replace('_', ' ')}: {message.reason}"
     return Moment(
         seq=entry.seq,
         kind=entry.kind,
