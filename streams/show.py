@@ -122,7 +122,9 @@ def _moment(entry: JournalEntry) -> Moment:
                 f"{event.claim_id}: {event.from_state} -> {event.to_state} (row {event.row}): "
                 f"{event.reason}"
             )
-    elif entry.source_topic is not None:
+    elif entry.source_topic is None:
+        what = f"restated under fold {entry.fold_version}"
+    else:
         message = codec.decode(journal.topic_of(entry), entry.body).message
         source = getattr(message, "source", None)
         what = type(message).__name__.lower()
