@@ -17,6 +17,7 @@ from msgspec import Struct
 from supplytwin.processors import (
     carbon,
     custody,
+    restatement,
     settlement,
     settlement_apply,
     settlement_report,
@@ -33,6 +34,7 @@ from supplytwin.schemas.errors import Code, FatalError, RecordError
 from supplytwin.schemas.events import Event
 from supplytwin.schemas.flow import Due, Input, Output, Record, Step
 from supplytwin.schemas.records import (
+    CONTROL,
     EVERY,
     EXCEPTIONS,
     INSTRUCTIONS,
@@ -213,6 +215,14 @@ class ChainFold:
         state = msgspec.structs.replace(state, book=book, touched=False)
         return Step(state=state, entries=emit.entries, outputs=emit.outputs)
 
+    def restate(self, state: ChainState, said: Control, now: int) -> Step[ChainState]:
+        """Mark what a newer fold says otherwise; `said` names both versions and when (META)."""
+        emit = self._emitter(state, now)
+        emit.restate(codec.encode(CONTROL, said))
+        _report_alarms(emit, restatement.alarms(state.book, state.twin, now, FOLD_VERSION))
+        book = restatement.restated(state.book, state.twin, now)
+        return _finish(state, emit, book, count="restated")
+
     def publish(self, before: ChainState, after: ChainState) -> Sequence[Output]:
         """Latest-value records of the subjects that changed."""
         return snapshots.records(
@@ -237,6 +247,9 @@ class ChainFold:
                 raise FatalError(f"{state.chain_id} seq {entry.seq}: DECISION without its record")
             cause = self._cause(state, event)
             book = settlement_apply.apply(state.book, event, cause)
+            return msgspec.structs.replace(state, head=head, book=book, touched=True)
+        if entry.kind == "CONTROL" and entry.source_topic is None:
+            book = restatement.restated(state.book, state.twin, entry.taken_at)
             return msgspec.structs.replace(state, head=head, book=book, touched=True)
         item = replayed(record, entry)
         if entry.kind == "CONTROL":
@@ -278,10 +291,7 @@ def replayed(record: Record, entry: JournalEntry) -> Input:
     """The input that a journal entry wraps, as it came: topic, offset, arrival and bytes."""
     if entry.source_topic is None or entry.arrival is None:
         raise FatalError(f"{entry.chain_id} seq {entry.seq}: {entry.kind} without a source")
-    # What a worker wrote about a record that it refused stands under that record's place.
-    written = int.from_bytes(entry.body_fingerprint, "little")
-    own = entry.kind == "INPUT" and (REVIEWS, written) in avro.known()
-    decoded = codec.decode(REVIEWS if own else entry.source_topic, entry.body)
+    decoded = codec.decode(journal.topic_of(entry), entry.body)
     source = Record(
         topic=entry.source_topic,
         partition=entry.source_partition or 0,

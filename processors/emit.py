@@ -11,7 +11,7 @@ from msgspec import Struct
 from supplytwin.processors import custody
 from supplytwin.schemas import avro, codec
 from supplytwin.schemas.flow import Input, Output, Record
-from supplytwin.schemas.records import JOURNAL, SETTLEMENT_EVENTS, SettlementEvent
+from supplytwin.schemas.records import CONTROL, JOURNAL, SETTLEMENT_EVENTS, SettlementEvent
 
 
 class Emitter:
@@ -41,6 +41,10 @@ class Emitter:
         self.index = 1
         self.outputs.append(Output(topic=SETTLEMENT_EVENTS, key=self.chain_id, value=value))
         return event
+
+    def restate(self, body: bytes) -> int:
+        """Write the CONTROL entry of a restatement, which has no input; returns its seq."""
+        return self._entry("CONTROL", body, avro.fingerprint_of(CONTROL), None)
 
     def _entry(self, kind: str, body: bytes, fingerprint: int, record: Record | None) -> int:
         self.head, value = custody.append(

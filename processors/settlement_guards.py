@@ -196,6 +196,10 @@ _EVIDENCE: dict[str, Guard] = {
     "nothing_adverse": lambda case: not uncleared(case),
     "something_adverse": lambda case: bool(uncleared(case)),
     "adverse_unnoted": lambda case: bool(plain(case, uncleared(case)) - case.claim.noted),
+    "not_restated": lambda c: (
+        c.claim.restated is None
+        or (c.verdict is not None and c.verdict.evidence_hash != c.claim.restated)
+    ),
     "contradicted": lambda case: _is(case, "FALSE", "UNKNOWN") or bool(conflicts(case)),
     "contradiction_new": lambda c: not c.claim.claimed or bool(contrary(c) - c.claim.claimed),
 }

@@ -148,6 +148,8 @@ class Claim(Struct, frozen=True, kw_only=True, gc=False):
     """Adverse ids that rows 12, 28 and 54 have recorded."""
     claimed: frozenset[str] = frozenset()
     """Contrary ids that row 32 has recorded."""
+    restated: str | None = None
+    """Evidence hash of a restatement: over that evidence no money moves without a person."""
     instruction_no: int = 0
     pay: Order | None = None
     recall: Order | None = None

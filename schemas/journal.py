@@ -7,11 +7,11 @@ hashes the stored bytes, never a re-encoding. Tests hold the encoder equal to fa
 import hashlib
 from collections.abc import Sequence
 
-from supplytwin.schemas import codec
+from supplytwin.schemas import avro, codec
 from supplytwin.schemas.binary import NULL, PRESENT, blob, long, text
 from supplytwin.schemas.errors import Code, RecordError
 from supplytwin.schemas.flow import Header
-from supplytwin.schemas.records import JOURNAL, JournalEntry
+from supplytwin.schemas.records import JOURNAL, REVIEWS, JournalEntry
 
 HASH_LEN = 32
 GENESIS = bytes(HASH_LEN)
@@ -70,6 +70,18 @@ def read(value: bytes) -> JournalEntry:
     if not isinstance(found, JournalEntry):
         raise RecordError(Code.MALFORMED, "", "is not a journal entry")
     return found
+
+
+def topic_of(entry: JournalEntry) -> str:
+    """The topic whose schema an input's body has.
+
+    That is the topic it came from, but for what a worker itself writes about a record that it has
+    refused: a review, under the place of that record.
+    """
+    written = int.from_bytes(entry.body_fingerprint, "little")
+    if entry.kind == "INPUT" and (REVIEWS, written) in avro.known():
+        return REVIEWS
+    return entry.source_topic or ""
 
 
 def computed_hash(value: bytes) -> bytes:

@@ -9,7 +9,9 @@ from typing import Annotated
 
 import typer
 
+from supplytwin.schemas.errors import UsageError
 from supplytwin.streams import audit_run, offsets, redrive, topics
+from supplytwin.streams import upgrade as restatements
 from supplytwin.streams.audit import Audited
 from supplytwin.streams.cli_look import quarantine_app
 from supplytwin.streams.cli_run import AsJson, connect, emit_json, err, out
@@ -29,6 +31,7 @@ def add(app: typer.Typer) -> None:
     quarantine_app.command("release")(quarantine_release)
     quarantine_app.command("drop")(quarantine_drop)
     app.command()(audit)
+    app.command()(upgrade)
 
 
 @contextmanager
@@ -185,6 +188,50 @@ def policy_publish(
     finally:
         chosen.close()
     out.print(f"in force: {name}")
+
+
+def upgrade(
+    context: typer.Context,
+    plan: Annotated[bool, typer.Option("--plan", help="Only say what would change.")] = False,
+    apply: Annotated[bool, typer.Option("--apply", help="Say it again, marked.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """After an installation whose fold says old facts otherwise: list the chains, or restate them.
+
+    No payment is recalled by it: where the new fold disagrees with money, a review is raised.
+    """
+    if plan == apply:
+        raise UsageError("say --plan or --apply")
+    _, chosen = connect(context)
+    try:
+        meta = topics.require_meta(chosen.broker)
+        with _reading(as_json) as progress:
+            if apply:
+                restated = restatements.apply(chosen.broker, meta, progress)
+            else:
+                found = restatements.plan(chosen.broker, meta, progress)
+    finally:
+        chosen.close()
+    if apply and as_json:
+        emit_json({"restated": restated})
+    elif apply:
+        out.print(f"{restated} chains restated")
+    elif as_json:
+        emit_json(found)
+    else:
+        _tell_plan(found)
+
+
+def _tell_plan(found: restatements.Plan) -> None:
+    wrote = ", ".join(f"{n} by fold {version}" for version, n in found.taken_by.items())
+    out.print(f"this is fold {found.to}; partition numbers last written: {wrote or 'none'}")
+    drawn = folding("chain", "states", "milestones", "exceptions", "payments to review")
+    for one in found.chains:
+        drawn.add_row(
+            one.chain_id, str(len(one.states)), str(one.milestones), str(one.exceptions),
+            ", ".join(one.reviews),
+        )  # fmt: skip
+    out.print(drawn if found.chains else "nothing is said otherwise")
 
 
 @policy_app.callback()

@@ -12,7 +12,7 @@ from typing import Generic, NamedTuple
 import structlog
 
 from supplytwin.schemas import journal
-from supplytwin.schemas.errors import FatalError, RecordError, TransientError
+from supplytwin.schemas.errors import FatalError, RecordError, TransientError, UsageError
 from supplytwin.schemas.flow import Record
 from supplytwin.streams.ports import (
     Admin,
@@ -56,6 +56,8 @@ class _Job(Generic[State]):
         self.offsets: dict[TopicPartition, int] | None = None
         self.end = 0
         self.changed: dict[str, State] = {}
+        self.version: str | None = None
+        """The fold that took the last entry read."""
 
     @property
     def read(self) -> bool:
@@ -128,6 +130,7 @@ class Restore(Generic[State]):
         opened = []
         for number in [number for number, job in self._jobs.items() if job.read]:
             job = self._jobs.pop(number)
+            check_version(job.version, job.store.fold.version)
             job.store.put(job.changed)
             opened.append(Opened(job.store, job.offsets or {}))
             log.info(
@@ -206,9 +209,19 @@ class Restore(Generic[State]):
         except RecordError as error:
             where = f"{record.topic} partition {record.partition} offset {record.offset}"
             raise FatalError(f"{where} cannot be read: {error}") from error
+        job.version = entry.fold_version
         store.now = max(store.now, entry.taken_at)
         if entry.source_topic == self._control and entry.source_offset is not None:
             store.control_next = max(store.control_next, entry.source_offset + 1)
+
+
+def check_version(last: str | None, own: str) -> None:
+    """Raise UsageError when another fold wrote last: its facts may mean something else now."""
+    if last not in (None, own):
+        raise UsageError(
+            f"the journal was last written by fold {last}, this is fold {own}: see what changes "
+            "with `supplytwin upgrade --plan`, then `supplytwin upgrade --apply`"
+        )
 
 
 def initialised(offsets: dict[TopicPartition, int | None]) -> dict[TopicPartition, int]:

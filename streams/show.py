@@ -20,6 +20,7 @@ from supplytwin.schemas.records import (
     SETTLEMENT_EVENTS,
     JournalEntry,
     Receipt,
+    Review,
     SettlementEvent,
 )
 from supplytwin.streams import journal_file
@@ -121,8 +122,10 @@ def _moment(entry: JournalEntry) -> Moment:
                 f"{event.claim_id}: {event.from_state} -> {event.to_state} (row {event.row}): "
                 f"{event.reason}"
             )
-    elif entry.source_topic is not None:
-        message = codec.decode(entry.source_topic, entry.body).message
+    elif entry.source_topic is None:
+        what = f"restated under fold {entry.fold_version}"
+    else:
+        message = codec.decode(journal.topic_of(entry), entry.body).message
         source = getattr(message, "source", None)
         what = type(message).__name__.lower()
         if isinstance(message, Event):
@@ -131,6 +134,8 @@ def _moment(entry: JournalEntry) -> Moment:
             what += message.subject_id
         elif isinstance(message, Receipt):
             what = f"rail: {message.kind} {message.rail_status}"
+        elif isinstance(message, Review):
+            what = f"{message.verdict.lower().replace('_', ' ')}: {message.reason}"
     return Moment(
         seq=entry.seq,
         kind=entry.kind,

@@ -15,8 +15,14 @@ from supplytwin.schemas.errors import Code, RecordError, UsageError
 from supplytwin.schemas.events import CUSTOMS, CustomsAccepted
 from supplytwin.schemas.flow import Message, Record
 from supplytwin.schemas.ids import DAY_US, partition_of
-from supplytwin.schemas.records import QUARANTINE, SETTLEMENT_EVENTS, Quarantined, SettlementEvent
-from supplytwin.streams import audit_run, deployment, redrive, topics
+from supplytwin.schemas.records import (
+    JOURNAL,
+    QUARANTINE,
+    SETTLEMENT_EVENTS,
+    Quarantined,
+    SettlementEvent,
+)
+from supplytwin.streams import audit_run, deployment, redrive, show, topics
 from supplytwin.streams.conductor import Conductor, intervals, send
 from supplytwin.streams.memory import MemoryBroker
 from supplytwin.streams.ports import TopicPartition
@@ -183,6 +189,18 @@ def test_nobody_acts_and_the_long_stop_ends_it(world: World) -> None:
     world.days(95)
     assert world.claim().state == "VOIDED"
     assert not any(one.to_state == "INSTRUCTED" for one in world.events())
+
+
+def test_people_see_why_the_claim_waits(world: World) -> None:
+    """`twin show` names the refused record in the timeline and in what the claim waits for."""
+    world.days(5)
+    found = world.spoil()
+    entries = [r.value or b"" for r in world.read(JOURNAL) if r.key == CHAIN.encode()]
+    shown = show.show(CHAIN, entries)
+    place = f"{found.topic}/{found.partition}/{found.offset}"
+    assert any(place in moment.what for moment in shown.timeline if moment.kind == "INPUT")
+    assert place in shown.settlement[0].waits_for
+    assert shown.broken is None
 
 
 def test_two_refused_records_need_two_acts(world: World) -> None:
