@@ -258,14 +258,15 @@ def _received(scope: Scope, twin: Twin, key: SubjectKey, line: ClaimLine, by: st
 
     def received(event: Event) -> bool:
         at_buyer = event.event_type == RECEIVED and event.facility in warehouses
-        return at_buyer and _names(event, line_id)
+        return at_buyer and _names(event, key)
 
     def reversed_(event: Event) -> bool:
         """A reversal that names no facility is taken for the buyer's."""
-        at_buyer = event.facility is None or event.facility in warehouses
-        return event.event_type == REVERSED and at_buyer and _reaches(event, line_id)
+        if event.event_type != REVERSED or not _reaches(event, key):
+            return False
+        return event.facility is None or event.facility in warehouses
 
-    moving = [one for one in _reaching(twin, key) if _moves(one, line_id)]
+    moving = [one for one in _reaching(twin, key) if _moves(one, key)]
     moving.sort(key=_in_order)
     for slot in moving:
         version = slot.effective
@@ -291,26 +292,26 @@ def _received(scope: Scope, twin: Twin, key: SubjectKey, line: ClaimLine, by: st
     return scope.leaf(f"received:{line_id}", why, true=true, revivable=may_return)
 
 
-def _reaches(event: Event, line_id: str) -> bool:
-    if event.subject_id == line_id and event.subject_type == LINE:
+def _reaches(event: Event, line: SubjectKey) -> bool:
+    if event.subject_id == line.subject_id and event.subject_type == LINE:
         return True
-    return f"ORDER_LINE:{line_id}" in event.refs
+    return ":".join(line) in event.refs
 
 
-def _moves(slot: Slot, line_id: str) -> bool:
+def _moves(slot: Slot, line: SubjectKey) -> bool:
     """Whether anything under this identity is a receipt of the line, or its reversal."""
     for version in slot.versions:
         for event in version.contents:
-            if event.event_type in (RECEIVED, REVERSED) and _reaches(event, line_id):
+            if event.event_type in (RECEIVED, REVERSED) and _reaches(event, line):
                 return True
     return False
 
 
-def _names(event: Any, line_id: str) -> bool:
+def _names(event: Any, line: SubjectKey) -> bool:
     """The receipt is this line's: one quantity may not pay for two lines that it refers to."""
-    if not _reaches(event, line_id):
+    if not _reaches(event, line):
         return False
     if event.line_id is not None:
-        return bool(event.line_id == line_id)
-    own = f"ORDER_LINE:{line_id}"
+        return bool(event.line_id == line.subject_id)
+    own = ":".join(line)
     return all(ref == own or not ref.startswith("ORDER_LINE:") for ref in event.refs)

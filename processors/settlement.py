@@ -345,9 +345,10 @@ def cut(book: Book, twin: Twin, tick: int) -> tuple[Book, tuple[Transition, ...]
         verdict = None
         if claim.state not in ABSORBING or claim.state in CUT_FIRST:
             verdict = past.verdict(number, book.promises[settlement])
-        elif not claim.release_open:
+        else:
             past.forget(number)
-            continue
+            if not claim.release_open:
+                continue
         book, moved = _cut_claim(book, settlement, verdict, tick)
         transitions.extend(moved)
         wakes = _wakes(_case(book, book.claims[settlement], tick, verdict=verdict))

@@ -97,7 +97,7 @@ class Recollection:
         return True
 
     def forget(self, number: int) -> None:
-        """The claim is over for good."""
+        """The claim is over: no verdict matters to it any more."""
         self._findings[number] = None
 
     def verdict(self, number: int, promise: ClaimTerms) -> Verdict:
@@ -140,7 +140,7 @@ class Recollection:
 
 _APART = ("claims", "inputs", "contract_seq", "agenda", "memory")
 """No row of a cut looks at these: guards read their own claim, and of the others only whether all
-are over, which their own is not."""
+are over, which their own is not. Whatever else a row reads must be a field of the book."""
 
 
 @lru_cache(maxsize=2)
@@ -177,7 +177,7 @@ def _stirred(before: Map[Identity, Slot], after: Map[Identity, Slot]) -> set[Sub
     """The subjects that are reached by facts that can count and differ; None: facts are missing."""
     stirred: set[SubjectKey] = set()
     added = 0
-    for was, slot in _differing(before, after):
+    for was, slot in differing(before, after):
         if was is None:
             added += 1
         else:
@@ -186,7 +186,7 @@ def _stirred(before: Map[Identity, Slot], after: Map[Identity, Slot]) -> set[Sub
     return stirred if len(before) + added == len(after) else None
 
 
-def _differing(
+def differing(
     before: Map[Identity, Slot], after: Map[Identity, Slot]
 ) -> Iterator[tuple[Slot | None, Slot]]:
     """Every slot of `after` that is not the same object in `before`, with the one that was there.
