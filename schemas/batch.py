@@ -54,14 +54,16 @@ def _container_head(topic: str, fingerprint: int) -> bytes:
 
 
 def block(topic: str, fingerprint: int, bodies: Sequence[bytes], guard: bytes) -> pl.DataFrame:
-    """Decode bodies of one known writer as one block.
+    """Decode bodies, at least one, of one known writer as one block.
 
     Raises ValueError when the records do not end where they should, or polars does not take them.
+    The first stands once more at the end: polars says nothing of bytes behind the last.
     """
-    data = guard + guard.join(bodies)
+    data = guard.join((b"", *bodies, bodies[0]))
+    count = len(bodies) + 1
     parts = (
         _container_head(topic, fingerprint),
-        binary.long(len(bodies)), binary.long(len(data)), data, _SYNC,
+        binary.long(count), binary.long(len(data)), data, _SYNC,
     )  # fmt: skip
     try:
         frame = pl.read_avro(io.BytesIO(b"".join(parts)))
@@ -69,10 +71,10 @@ def block(topic: str, fingerprint: int, bodies: Sequence[bytes], guard: bytes) -
         raise
     except BaseException as error:  # polars' PanicException is a BaseException
         raise ValueError(f"block refused: {type(error).__name__}") from None
-    whole = frame.height == len(bodies)
+    whole = frame.height == count
     if not whole or not frame.select((pl.col(_GUARD) == pl.lit(guard)).all()).item():
         raise ValueError("a record does not end where it should")
-    return frame.drop(_GUARD)
+    return frame.drop(_GUARD).head(len(bodies))
 
 
 def _fingerprint(value: bytes) -> int | None:
