@@ -10,8 +10,9 @@ from supplytwin.processors.twin import check_arrival
 from supplytwin.schemas import codec
 from supplytwin.schemas.errors import Code, RecordError
 from supplytwin.schemas.events import Event
-from supplytwin.schemas.flow import Input, Record
-from supplytwin.schemas.ids import control_key, partition_of
+from supplytwin.schemas.flow import UNREADABLE, Input, Record
+from supplytwin.schemas.ids import CHAIN_ID_BYTES, control_key, partition_of
+from supplytwin.schemas.localtime import check_time
 from supplytwin.schemas.records import CONTROL
 
 Understood = Input | RecordError
@@ -65,18 +66,28 @@ class Intake:
 @lru_cache(maxsize=1 << 16)
 def _place(key: bytes, partitions: int) -> tuple[int, str]:
     """(the partition of a key, the key as a text)."""
-    return partition_of(key, partitions), key.decode(errors="replace")
+    return partition_of(key, partitions), key.decode(errors="backslashreplace")
 
 
 def check_placement(record: Record, partitions: int) -> str:
-    """The record's key. Raises RecordError(MISPLACED) unless it and the partition are right."""
+    """The record's key. Raises RecordError unless key and partition are the partitioner's
+    (MISPLACED), and time and headers can be written down.
+    """
+    if record.headers == UNREADABLE:
+        raise RecordError(Code.MALFORMED, "headers", "have a name that is not UTF-8")
+    check_time(record.arrival, "arrival")
+    if record.topic == CONTROL:
+        own = control_key(record.partition)
+        if record.key != own.encode():
+            raise RecordError(Code.MISPLACED, "key", f"must be {own}")
+        return own
     if record.key is None:
         raise RecordError(Code.MISPLACED, "key", "is missing: produce with the chain_id as key")
+    if len(record.key) > CHAIN_ID_BYTES:
+        reason = f"has {len(record.key)} bytes, a chain_id has at most {CHAIN_ID_BYTES}"
+        raise RecordError(Code.MISPLACED, "key", reason)
     right, key = _place(record.key, partitions)
-    if record.topic == CONTROL:
-        if record.key != control_key(record.partition).encode():
-            raise RecordError(Code.MISPLACED, "key", f"must be {control_key(record.partition)}")
-    elif record.partition != right:
+    if record.partition != right:
         reason = f"belongs into partition {right}: produce with partitioner=murmur2_random"
         raise RecordError(Code.MISPLACED, "partition", reason)
     return key
@@ -84,7 +95,8 @@ def check_placement(record: Record, partitions: int) -> str:
 
 def check_together(record: Record, key: str, message: Struct) -> None:
     """Raise RecordError for what only record and message together show to be wrong."""
-    if record.topic != CONTROL and getattr(message, "chain_id", None) != key:
+    # as bytes: other keys that are no UTF-8 look the same as text, and lie elsewhere
+    if record.topic != CONTROL and getattr(message, "chain_id", "").encode() != record.key:
         raise RecordError(Code.MISPLACED, "chain_id", f"differs from the record's key {key!r}")
     if isinstance(message, Event):
         check_arrival(message, record.arrival)
