@@ -8,13 +8,15 @@ counts as zero.
 import hashlib
 from collections.abc import Sequence
 from decimal import Context, Decimal
+from typing import TypeGuard
 
 import msgspec
 from msgspec import Struct
 
-from supplytwin.processors.twin import Twin, reaching, subject
+from supplytwin.processors.subjects import SubjectKey
+from supplytwin.processors.twin import Twin, reached_by, reaching, subject
 from supplytwin.schemas import factors, places
-from supplytwin.schemas.events import ShipmentDelivered
+from supplytwin.schemas.events import Event, ShipmentDelivered
 from supplytwin.schemas.machines import CONSIGNMENT, LINE
 
 METHOD = "ISO 14083 / GLEC v3: one TCE, GCD with DAF by mode, default factors"
@@ -111,19 +113,24 @@ def footprint(twin: Twin, consignment_id: str) -> FootprintResult | None:
 def _deliveries(twin: Twin, consignment_id: str) -> tuple[bool, list[ShipmentDelivered]]:
     """Whether a delivery was ever stated, and what the deliveries that stand say, sorted.
 
-    Those of the lines; only when there are none, those of the consignment itself.
+    Those of the lines; only when there are none, those of the consignment itself. One that was
+    revised to refer to another consignment stands there and no longer here.
     """
-    said = False
-    found: list[ShipmentDelivered] = []
-    for slot in reaching(twin, CONSIGNMENT, consignment_id):
-        said = said or any(
-            isinstance(event, ShipmentDelivered) and event.classifier == "ACTUAL"
-            for version in slot.versions
-            for event in version.contents
-        )
-        standing = None if slot.effective is None else slot.effective.event
-        if isinstance(standing, ShipmentDelivered) and standing.classifier == "ACTUAL":
-            found.append(standing)
+    here = SubjectKey(CONSIGNMENT, consignment_id)
+
+    def is_delivery_here(event: Event) -> TypeGuard[ShipmentDelivered]:
+        is_actual = isinstance(event, ShipmentDelivered) and event.classifier == "ACTUAL"
+        return is_actual and here in reached_by(event)
+
+    slots = reaching(twin, CONSIGNMENT, consignment_id)
+    said = any(
+        is_delivery_here(event)
+        for slot in slots
+        for version in slot.versions
+        for event in version.contents
+    )
+    standing = (slot.effective.event for slot in slots if slot.effective is not None)
+    found = [event for event in standing if is_delivery_here(event)]
     found.sort(key=lambda event: (event.subject_id, event.source, event.event_id))
     of_lines = [event for event in found if event.subject_type == LINE]
     return said, of_lines or [event for event in found if event.subject_type == CONSIGNMENT]

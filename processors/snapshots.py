@@ -10,7 +10,7 @@ import msgspec
 
 from supplytwin.processors.standing import Happened, Scheduled
 from supplytwin.processors.subjects import Subject, SubjectKey, canonical_subject, decimal_text
-from supplytwin.processors.twin import Twin, reaching
+from supplytwin.processors.twin import Twin, reached_by, reaching
 from supplytwin.schemas import codec
 from supplytwin.schemas.events import ShipmentDelivered
 from supplytwin.schemas.flow import Output
@@ -72,6 +72,8 @@ def attributes(twin: Twin, key: SubjectKey, subject: Subject) -> Iterator[str]:
         if version is None or version.event.classifier != "ACTUAL":
             continue
         event = version.event
+        if key not in reached_by(event):  # it was revised, and is of another line now
+            continue
         if event.source.startswith("inferred:"):
             yield "order_date=inferred"
         if isinstance(event, ShipmentDelivered):
