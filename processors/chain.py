@@ -25,7 +25,6 @@ from supplytwin.processors import (
 from supplytwin.processors.emit import Emitter
 from supplytwin.processors.milestones import reported
 from supplytwin.processors.settlement_state import Alarm, Book, Outcome, Transition
-from supplytwin.processors.subjects import SubjectKey
 from supplytwin.processors.twin import EMPTY, Taken, Twin, take
 from supplytwin.processors.twin import canonical as canonical_twin
 from supplytwin.schemas import codec, journal
@@ -124,9 +123,7 @@ class ChainFold:
         emit = self._emitter(state, now)
         emit.take("FACT", item)
         _report_changes(emit, taken)
-        footprints = state.footprints
-        for consignment in _consignments(taken.dirty):
-            footprints = carbon.update(footprints, taken.twin, consignment, emit.derive)
+        footprints = carbon.follow(state.footprints, taken, emit.derive)
         state = msgspec.structs.replace(state, twin=taken.twin, footprints=footprints)
         return _finish(state, emit, state.book, count="facts")
 
@@ -198,9 +195,7 @@ class ChainFold:
         item = replayed(record, entry)
         if entry.kind == "FACT":
             taken = take(state.twin, item)
-            footprints = state.footprints
-            for consignment in _consignments(taken.dirty):
-                footprints = carbon.update(footprints, taken.twin, consignment, _silent)
+            footprints = carbon.follow(state.footprints, taken, _silent)
             return msgspec.structs.replace(
                 state, head=head, twin=taken.twin, footprints=footprints, touched=True
             )
@@ -274,10 +269,6 @@ def _finish(state: ChainState, emit: Emitter, book: Book, *, count: str) -> Step
         state, head=emit.head, index=emit.index, book=book, taken_at=emit.taken_at, touched=True
     )
     return Step(state=state, entries=emit.entries, outputs=emit.outputs, counts=(count,))
-
-
-def _consignments(dirty: Sequence[SubjectKey]) -> list[str]:
-    return [key.subject_id for key in dirty if key.subject_type == "CONSIGNMENT"]
 
 
 def _silent(topic: str, struct: type[Struct], /, **fields: object) -> None:

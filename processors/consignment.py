@@ -24,6 +24,8 @@ class Tally(Struct, frozen=True, kw_only=True, gc=False):
     """Milestones reached."""
     delays: Map[int, int] = Map()
     """Delay in days of the lines that are delivered and were scheduled."""
+    complete: frozenset[str] = frozenset()
+    """Milestones that every line has reached; the same object while they are the same."""
 
     @property
     def state(self) -> str | None:
@@ -46,12 +48,6 @@ class Tally(Struct, frozen=True, kw_only=True, gc=False):
     def late(self) -> bool:
         """Any line is late."""
         return (self.delay_days or 0) > 0
-
-    @property
-    def complete(self) -> frozenset[str]:
-        """Milestones that every line has reached."""
-        lines = self.lines
-        return frozenset([code for code, count in self.codes.items() if count == lines])
 
 
 def says_the_same(one: Accumulator, other: Accumulator) -> bool:
@@ -80,7 +76,11 @@ def change(tally: Tally, old: Accumulator | None, new: Accumulator | None) -> Ta
             if code not in gone:
                 codes = _exchange(codes, None, code)
     lines = tally.lines + (now is not None) - (was is not None)
-    return Tally(lines=lines, states=states, codes=codes, delays=delays)
+    complete = tally.complete
+    if codes is not tally.codes or lines != tally.lines:
+        found = frozenset([code for code, count in codes.items() if count == lines])
+        complete = complete if found == complete else found
+    return Tally(lines=lines, states=states, codes=codes, delays=delays, complete=complete)
 
 
 _NO_CODES: Map[str, Reached] = Map()

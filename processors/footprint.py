@@ -8,15 +8,14 @@ counts as zero.
 import hashlib
 from collections.abc import Sequence
 from decimal import Context, Decimal
-from typing import TypeGuard
 
 import msgspec
 from msgspec import Struct
 
-from supplytwin.processors.subjects import SubjectKey
-from supplytwin.processors.twin import Twin, reached_by, reaching, subject
+from supplytwin.processors.subjects import Subject
+from supplytwin.processors.twin import Twin, subject
 from supplytwin.schemas import factors, places
-from supplytwin.schemas.events import Event, ShipmentDelivered
+from supplytwin.schemas.events import ShipmentDelivered
 from supplytwin.schemas.machines import CONSIGNMENT, LINE
 
 METHOD = "ISO 14083 / GLEC v3: one TCE, GCD with DAF by mode, default factors"
@@ -81,14 +80,15 @@ def footprint(twin: Twin, consignment_id: str) -> FootprintResult | None:
     It has no value before every line that is not cancelled is delivered, nor when that is taken
     back.
     """
-    said, found = _deliveries(twin, consignment_id)
-    if not said:
+    here = subject(twin, CONSIGNMENT, consignment_id)
+    if here is None or not here.stated:
         return None
+    found = _deliveries(here)
     pack = factors.load()
     missing: list[str] = []
     tces: tuple[Tce, ...] = ()
     inputs: object = None
-    if not _all_delivered(twin, consignment_id, found):
+    if not _all_delivered(twin, here, found):
         missing.append(_UNDELIVERED)
     else:
         mass = _mass(found, missing)
@@ -110,38 +110,31 @@ def footprint(twin: Twin, consignment_id: str) -> FootprintResult | None:
     )
 
 
-def _deliveries(twin: Twin, consignment_id: str) -> tuple[bool, list[ShipmentDelivered]]:
-    """Whether a delivery was ever stated, and what the deliveries that stand say, sorted.
-
-    Those of the lines; only when there are none, those of the consignment itself. One that was
-    revised to refer to another consignment stands there and no longer here.
+def may_differ(old: Subject, new: Subject) -> bool:
+    """Whether the footprint of a consignment may differ between two states of it: it rests on the
+    deliveries that reach it, on which lines are linked, and on which of them are cancelled.
     """
-    here = SubjectKey(CONSIGNMENT, consignment_id)
-
-    def is_delivery_here(event: Event) -> TypeGuard[ShipmentDelivered]:
-        is_actual = isinstance(event, ShipmentDelivered) and event.classifier == "ACTUAL"
-        return is_actual and here in reached_by(event)
-
-    slots = reaching(twin, CONSIGNMENT, consignment_id)
-    said = any(
-        is_delivery_here(event)
-        for slot in slots
-        for version in slot.versions
-        for event in version.contents
+    return new.stated and (
+        old.deliveries is not new.deliveries
+        or not old.stated
+        or old.links is not new.links
+        or old.tally.states is not new.tally.states
     )
-    standing = (slot.effective.event for slot in slots if slot.effective is not None)
-    found = [event for event in standing if is_delivery_here(event)]
-    found.sort(key=lambda event: (event.subject_id, event.source, event.event_id))
-    of_lines = [event for event in found if event.subject_type == LINE]
-    return said, of_lines or [event for event in found if event.subject_type == CONSIGNMENT]
 
 
-def _all_delivered(twin: Twin, consignment_id: str, found: Sequence[ShipmentDelivered]) -> bool:
+def _deliveries(here: Subject) -> list[ShipmentDelivered]:
+    """The deliveries that count, sorted: those of the lines; only when there are none, those of
+    the consignment itself.
+    """
+    of_lines = [event for event in here.deliveries if event.subject_type == LINE]
+    return of_lines or [event for event in here.deliveries if event.subject_type == CONSIGNMENT]
+
+
+def _all_delivered(twin: Twin, here: Subject, found: Sequence[ShipmentDelivered]) -> bool:
     if not found or found[0].subject_type == CONSIGNMENT:
         return bool(found)
     delivered = {event.subject_id for event in found}
-    known = subject(twin, CONSIGNMENT, consignment_id)
-    for key in () if known is None else known.links:
+    for key in here.links:
         if key.subject_type == LINE and key.subject_id not in delivered:
             line = subject(twin, *key)
             if line is None or line.value.state != "CANCELLED":

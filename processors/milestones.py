@@ -3,7 +3,7 @@
 Both are differences between what followed before and what follows now.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from immutables import Map
 from msgspec import Struct
@@ -61,21 +61,17 @@ def milestone_changes(
     changes: list[MilestoneChange] = []
     for key, old, new in moved:
         was, now = old.ordered.value.milestones, new.ordered.value.milestones
-        tallied = old.tally is not new.tally and (
-            old.tally.codes is not new.tally.codes or old.tally.lines != new.tally.lines
-        )
-        if was is now and not tallied:
+        had, has = old.tally.complete, new.tally.complete
+        if was is now and had is has:
             continue
-        had: Collection[str] = was
-        has: Collection[str] = now
-        if old.tally.codes or new.tally.codes:
-            had, has = old.codes, new.codes
-        for code in sorted({*had, *has}):
-            if code not in has:
+        codes = {code for code, by in now.items() if by is not was.get(code)}
+        codes.update(code for code in was if code not in now)
+        for code in sorted(codes.union(had ^ has)):
+            if code not in now and code not in has:
                 changes.append(_change(key, code, _by(before, old, code), reached=False))
-            elif code not in had:
+            elif code not in was and code not in had:
                 changes.append(_change(key, code, _by(after, new, code), reached=True))
-            elif code in now and now[code] is not was.get(code) and now[code] != was.get(code):
+            elif code in now and now[code] != was.get(code):
                 changes.append(_change(key, code, now[code], reached=True))
     return tuple(changes)
 

@@ -10,6 +10,7 @@ from supplytwin.processors.consignment import Tally
 from supplytwin.processors.facts import Identity
 from supplytwin.processors.sequence import NOTHING, Ordered
 from supplytwin.processors.standing import Accumulator, Problem
+from supplytwin.schemas.events import ShipmentDelivered
 
 
 class SubjectKey(NamedTuple):
@@ -30,6 +31,12 @@ class Subject(Struct, frozen=True, kw_only=True, gc=False):
     """By how many facts: a consignment's lines and declarations, and the other way round."""
     tally: Tally = Tally()
     """A consignment's lines."""
+    stated: bool = False
+    """A delivery was stated of it at some time, whether or not it still counts."""
+    deliveries: tuple[ShipmentDelivered, ...] = ()
+    """The actual ones that count, by their subject, source and event id."""
+    inferred: int = 0
+    """How many actual facts that count were inferred by their source."""
 
     @property
     def value(self) -> Accumulator:

@@ -6,6 +6,7 @@ follows now, so that the reports follow the set and never the order of arrival.
 
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from typing import TypeGuard
 
 from immutables import Map
 from msgspec import Struct
@@ -18,6 +19,8 @@ from supplytwin.processors.milestones import (
     NOBODY,
     ExceptionChange,
     MilestoneChange,
+    Moved,
+    Subjects,
     exception_changes,
     milestone_changes,
     reported,
@@ -26,7 +29,7 @@ from supplytwin.processors.standing import Accumulator, Fact, make_fact
 from supplytwin.processors.subjects import Subject, SubjectKey, canonical_subject
 from supplytwin.schemas import localtime
 from supplytwin.schemas.errors import Code, RecordError
-from supplytwin.schemas.events import SUBJECT_TYPES, Event
+from supplytwin.schemas.events import SUBJECT_TYPES, Event, ShipmentDelivered
 from supplytwin.schemas.flow import Input
 from supplytwin.schemas.ids import HOUR_US
 from supplytwin.schemas.lifecycles import effect_on
@@ -41,20 +44,27 @@ FUTURE_US = 48 * HOUR_US
 
 class Twin(Struct, frozen=True, kw_only=True, gc=False):
     facts: FactSet = FactSet()
-    subjects: Map[SubjectKey, Subject] = Map()
+    subjects: Subjects = Map()
 
 
 EMPTY = Twin()
 
 
 class Taken(Struct, frozen=True, kw_only=True, gc=False):
-    """What taking one event did. `dirty`: every subject that it touched, sorted."""
+    """What taking one event did. `moved`: every subject that it touched, as it was and as it is,
+    sorted.
+    """
 
     twin: Twin
     verdict: Verdict
-    dirty: tuple[SubjectKey, ...] = ()
+    moved: Moved = ()
     milestones: tuple[MilestoneChange, ...] = ()
     exceptions: tuple[ExceptionChange, ...] = ()
+
+    @property
+    def dirty(self) -> tuple[SubjectKey, ...]:
+        """The subjects that it touched, sorted."""
+        return tuple(key for key, _, _ in self.moved)
 
 
 # ---- what is not taken
@@ -98,14 +108,11 @@ FEW = 8
 _few = lru_cache(maxsize=8192)(_keys)
 
 
-def _fact_for(version: Version, key: SubjectKey) -> Fact | None:
+def _fact_for(version: Version, key: SubjectKey, *, is_subject: bool) -> Fact | None:
     """The version as a fact in the fold of this subject; None when it only links."""
-    if key.subject_type not in FOLDED:
-        return None
     event = version.contents[0]
-    own = key == (event.subject_type, event.subject_id)
-    effect = effect_on(event, key.subject_type, is_subject=own)
-    if effect is None and not own:
+    effect = effect_on(event, key.subject_type, is_subject=is_subject)
+    if (effect is None and not is_subject) or key.subject_type not in FOLDED:
         return None
     return make_fact(event, version.arrival, effect, key.subject_id)
 
@@ -113,6 +120,7 @@ def _fact_for(version: Version, key: SubjectKey) -> Fact | None:
 # ---- taking an event
 
 Work = dict[SubjectKey, Subject]
+"""Every subject that an event touches."""
 
 
 def take(twin: Twin, item: Input) -> Taken:
@@ -123,55 +131,66 @@ def take(twin: Twin, item: Input) -> Taken:
     inserted = insert_fact(twin.facts, item)
     if inserted.verdict == "DUPLICATE":
         return Taken(twin=twin, verdict="DUPLICATE")
-    slots = [
-        (twin.facts.slots.get(identity), inserted.facts.slots[identity])
-        for identity in inserted.touched
-    ]
-    work: Work = {}
-    _enrol(twin, work, event, inserted.touched[0])
-    for before, after in slots:
+    known, slots = twin.facts.slots, inserted.facts.slots
+    pairs = [(known.get(identity), slots[identity]) for identity in inserted.touched]
+    was = twin.subjects
+    work = _enrolled(was, event, inserted.touched[0])
+    for before, after in pairs:
         if before is not None:
             for key in (*_spoken_of(before), *_spoken_of(after)):
-                work.setdefault(key, twin.subjects.get(key, NOBODY))
-        _exchange(twin, work, before, after)
-    _recount(twin, work)
-    dirty = tuple(sorted(work))
-    moved = [(key, twin.subjects.get(key, NOBODY), work[key]) for key in dirty]
-    after_all = Twin(facts=inserted.facts, subjects=twin.subjects.update(work))
+                if key not in work:
+                    work[key] = was.get(key, NOBODY)
+        _exchange(work, before, after)
+    _recount(was, work)
+    moved = [(key, was.get(key, NOBODY), work[key]) for key in sorted(work)]
+    subjects = was.update(work)
     return Taken(
-        twin=after_all,
+        twin=Twin(facts=inserted.facts, subjects=subjects),
         verdict=inserted.verdict,
-        dirty=dirty,
-        milestones=milestone_changes(twin.subjects, after_all.subjects, moved),
-        exceptions=exception_changes(moved, slots),
+        moved=moved,
+        milestones=milestone_changes(was, subjects, moved),
+        exceptions=exception_changes(moved, pairs),
     )
 
 
-def _enrol(twin: Twin, work: Work, event: Event, identity: Identity) -> None:
-    """Remember on every subject that `event` reaches that this identity does."""
+def _enrolled(subjects: Subjects, event: Event, identity: Identity) -> Work:
+    """The subjects that `event` reaches: each remembers that this identity does."""
+    work: Work = {}
+    stated = _is_delivery(event)
     for key in reached_by(event):
-        subject = twin.subjects.get(key, NOBODY)
+        subject = subjects.get(key, NOBODY)
         if identity not in subject.members:
-            subject = replace(subject, members=subject.members.set(identity, None))
+            subject = replace(
+                subject,
+                members=subject.members.set(identity, None),
+                stated=stated or subject.stated,
+            )
+        elif stated and not subject.stated:
+            subject = replace(subject, stated=True)
         work[key] = subject
+    return work
 
 
-def _exchange(twin: Twin, work: Work, before: Slot | None, after: Slot) -> None:
+def _is_delivery(event: Event) -> TypeGuard[ShipmentDelivered]:
+    return isinstance(event, ShipmentDelivered) and event.classifier == "ACTUAL"
+
+
+def _exchange(work: Work, before: Slot | None, after: Slot) -> None:
     """Put what counts of one identity now in the place of what counted before."""
     old = None if before is None else before.effective
     new = after.effective
     if old is not new:
         if old is not None:
-            _contribute(twin, work, old, -1)
+            _contribute(work, old, -1)
         if new is not None:
-            _contribute(twin, work, new, 1)
+            _contribute(work, new, 1)
     if before is not None and before.conflicted:
         for key in _spoken_of(before):
-            subject = _of(twin, work, key)
+            subject = work[key]
             work[key] = replace(subject, conflicts=subject.conflicts - {before.identity})
     if after.conflicted:
         for key in _spoken_of(after):
-            subject = _of(twin, work, key)
+            subject = work[key]
             work[key] = replace(subject, conflicts=subject.conflicts | {after.identity})
 
 
@@ -179,28 +198,46 @@ def _spoken_of(slot: Slot) -> Iterable[SubjectKey]:
     return (key for event in slot.latest.contents for key in reached_by(event))
 
 
-def _of(twin: Twin, work: Work, key: SubjectKey) -> Subject:
-    subject = work.get(key)
-    return twin.subjects.get(key, NOBODY) if subject is None else subject
-
-
-def _contribute(twin: Twin, work: Work, version: Version, count: int) -> None:
+def _contribute(work: Work, version: Version, count: int) -> None:
     """Add (`count` 1) or take away (-1) a version on every subject that it reaches."""
-    keys = reached_by(version.event)
+    event = version.contents[0]
+    keys = reached_by(event)
     own = keys[0]
     links = own.subject_type in LINKING
+    change = sequence.insert if count > 0 else sequence.remove
+    is_inferred = event.source.startswith("inferred:") and event.classifier == "ACTUAL"
     for key in keys:
-        subject = _of(twin, work, key)
-        ordered, linked = subject.ordered, subject.links
-        fact = _fact_for(version, key)
+        subject = work[key]
+        ordered, linked, deliveries = subject.ordered, subject.links, subject.deliveries
+        fact = _fact_for(version, key, is_subject=key is own)
         if fact is not None:
-            change = sequence.insert if count > 0 else sequence.remove
             ordered = change(key.subject_type, ordered, fact)
         if links and key is not own and key.subject_type == CONSIGNMENT:
             linked = _link(linked, own, count)
             work[own] = replace(work[own], links=_link(work[own].links, key, count))
-        effective = subject.effective + count
-        work[key] = replace(subject, ordered=ordered, links=linked, effective=effective)
+        if _is_delivery(event):
+            deliveries = _with_delivery(deliveries, event, count)
+        work[key] = replace(
+            subject,
+            ordered=ordered,
+            links=linked,
+            effective=subject.effective + count,
+            deliveries=deliveries,
+            inferred=subject.inferred + count if is_inferred else subject.inferred,
+        )
+
+
+def _with_delivery(
+    deliveries: tuple[ShipmentDelivered, ...], event: ShipmentDelivered, count: int
+) -> tuple[ShipmentDelivered, ...]:
+    if count < 0:
+        gone = (event.source, event.event_id)
+        return tuple(one for one in deliveries if (one.source, one.event_id) != gone)
+    return tuple(sorted((*deliveries, event), key=_by_line))
+
+
+def _by_line(event: Event) -> tuple[str, str, str]:
+    return event.subject_id, event.source, event.event_id
 
 
 def _link(links: Map[SubjectKey, int], other: SubjectKey, count: int) -> Map[SubjectKey, int]:
@@ -208,10 +245,10 @@ def _link(links: Map[SubjectKey, int], other: SubjectKey, count: int) -> Map[Sub
     return links.set(other, total) if total else links.delete(other)
 
 
-def _recount(twin: Twin, work: Work) -> None:
+def _recount(subjects: Subjects, work: Work) -> None:
     """Carry what changed on order lines over to the consignments that they belong to."""
     for key in [key for key in work if key.subject_type == LINE]:
-        before, after = twin.subjects.get(key, NOBODY), work[key]
+        before, after = subjects.get(key, NOBODY), work[key]
         old, new = before.ordered.value, after.ordered.value
         if before.links is not after.links:
             owners = dict.fromkeys((*before.links, *after.links))
@@ -220,7 +257,9 @@ def _recount(twin: Twin, work: Work) -> None:
         else:
             continue
         for owner in owners:
-            subject = _of(twin, work, owner)
+            subject = work.get(owner)
+            if subject is None:
+                subject = subjects.get(owner, NOBODY)
             tally = consignment.change(
                 subject.tally,
                 old if owner in before.links else None,
@@ -257,9 +296,10 @@ def fold(
     facts = []
     for slot in slots:
         version = slot.effective
-        if version is None or key not in reached_by(version.event):
+        keys = () if version is None else reached_by(version.contents[0])
+        if version is None or key not in keys:
             continue
-        fact = _fact_for(version, key)
+        fact = _fact_for(version, key, is_subject=key == keys[0])
         if fact is not None and (tick is None or _counts_at(fact, tick)):
             facts.append(fact)
     return sequence.fold(subject_type, facts)
