@@ -25,7 +25,7 @@ from supplytwin.processors import (
 from supplytwin.processors.emit import Emitter
 from supplytwin.processors.milestones import reported
 from supplytwin.processors.settlement_state import Alarm, Book, Outcome, Transition
-from supplytwin.processors.twin import EMPTY, Taken, Twin, take
+from supplytwin.processors.twin import EMPTY, Twin, take
 from supplytwin.processors.twin import canonical as canonical_twin
 from supplytwin.schemas import codec, journal
 from supplytwin.schemas.errors import Code, FatalError, RecordError
@@ -34,13 +34,11 @@ from supplytwin.schemas.flow import Due, Input, Output, Record, Step
 from supplytwin.schemas.records import (
     EXCEPTIONS,
     INSTRUCTIONS,
-    MILESTONES,
     Contract,
     Control,
     ExceptionRecord,
     Instruction,
     JournalEntry,
-    Milestone,
     Receipt,
     Review,
     SettlementEvent,
@@ -77,6 +75,9 @@ class ChainState(Struct, frozen=True, kw_only=True, gc=False):
     """Tick time of the last entry."""
     touched: bool = False
     """Facts or inputs were taken since the last cut."""
+    claims_of: Map[str, tuple[str, ...]] = Map()
+    """Consignment -> the settlement ids of the claims for it."""
+    recent: snapshots.Recent = ()
 
 
 class ChainFold:
@@ -112,7 +113,7 @@ class ChainFold:
             case Control():
                 emit = self._emitter(state, now)
                 emit.take("CONTROL", item)
-                return _finish(state, emit, state.book, count=f"control_{message.kind.lower()}")
+                return _finish(state, emit, f"control_{message.kind.lower()}")
             case _:
                 raise RecordError(Code.BAD_VALUE, "", f"{type(message).__name__} is not an input")
 
@@ -121,11 +122,16 @@ class ChainFold:
         if taken.verdict == "DUPLICATE":
             return Step(state=state, counts=("duplicates",))
         emit = self._emitter(state, now)
-        emit.take("FACT", item)
-        _report_changes(emit, taken)
-        footprints = carbon.follow(state.footprints, taken, emit.derive)
-        state = msgspec.structs.replace(state, twin=taken.twin, footprints=footprints)
-        return _finish(state, emit, state.book, count="facts")
+        seq = emit.take("FACT", item)
+        emit.report(taken)
+        return _finish(
+            state,
+            emit,
+            "facts",
+            twin=taken.twin,
+            footprints=carbon.follow(state.footprints, taken, emit.derive),
+            recent=snapshots.remember(state.recent, seq, taken),
+        )
 
     def _ordered(
         self, state: ChainState, item: Input, message: Ordered, now: int
@@ -146,9 +152,14 @@ class ChainFold:
         seq = emit.take("INPUT", item)
         _report_alarms(emit, outcome.alarms)
         _decide(emit, outcome.transitions, (state.chain_id, seq))
-        cause = Cause(seq=seq, message=message)
-        state = msgspec.structs.replace(state, last_input=cause)
-        return _finish(state, emit, outcome.book, count=f"inputs_{outcome.verdict.lower()}")
+        return _finish(
+            state,
+            emit,
+            f"inputs_{outcome.verdict.lower()}",
+            book=outcome.book,
+            claims_of=_claims_of(state, outcome.book),
+            last_input=Cause(seq=seq, message=message),
+        )
 
     def due(self, state: ChainState) -> int | Due | None:
         """When a cut may change something here."""
@@ -172,7 +183,6 @@ class ChainFold:
             after,
             fold_version=FOLD_VERSION,
             timeline=self._timeline,
-            now=after.taken_at,
         )
 
     def restore(self, state: ChainState, record: Record) -> ChainState:
@@ -197,7 +207,7 @@ class ChainFold:
             taken = take(state.twin, item)
             footprints = carbon.follow(state.footprints, taken, _silent)
             return msgspec.structs.replace(
-                state, head=head, twin=taken.twin, footprints=footprints, touched=True
+                state, head=head, twin=taken.twin, footprints=footprints, recent=(), touched=True
             )
         message = item.message
         if not isinstance(message, Contract | Receipt | Review):
@@ -205,9 +215,13 @@ class ChainFold:
                 f"{state.chain_id} seq {entry.seq}: {entry.kind} of an unknown message"
             )
         book = settlement_apply.noted(state.book, message, item.content_hash)
-        cause_of_next = Cause(seq=entry.seq, message=message)
         return msgspec.structs.replace(
-            state, head=head, book=book, last_input=cause_of_next, touched=True
+            state,
+            head=head,
+            book=book,
+            claims_of=_claims_of(state, book),
+            last_input=Cause(seq=entry.seq, message=message),
+            touched=True,
         )
 
     @staticmethod
@@ -264,22 +278,20 @@ def canonical_hash(state: ChainState) -> str:
     return hashlib.sha256(canonical(state)).hexdigest()
 
 
-def _finish(state: ChainState, emit: Emitter, book: Book, *, count: str) -> Step[ChainState]:
+def _finish(state: ChainState, emit: Emitter, count: str, **changes: Any) -> Step[ChainState]:
     state = msgspec.structs.replace(
-        state, head=emit.head, index=emit.index, book=book, taken_at=emit.taken_at, touched=True
+        state, head=emit.head, index=emit.index, taken_at=emit.taken_at, touched=True, **changes
     )
     return Step(state=state, entries=emit.entries, outputs=emit.outputs, counts=(count,))
 
 
+def _claims_of(state: ChainState, book: Book) -> Map[str, tuple[str, ...]]:
+    """The claims by consignment under `book`, which follows that of `state`."""
+    return state.claims_of if book.terms is state.book.terms else snapshots.claims_of(book)
+
+
 def _silent(topic: str, struct: type[Struct], /, **fields: object) -> None:
     """At restore the records are already in their topics."""
-
-
-def _report_changes(emit: Emitter, taken: Taken) -> None:
-    for milestone in taken.milestones:
-        emit.derive(MILESTONES, Milestone, **msgspec.structs.asdict(milestone))
-    for exception in taken.exceptions:
-        emit.derive(EXCEPTIONS, ExceptionRecord, **msgspec.structs.asdict(exception))
 
 
 def _report_alarms(emit: Emitter, alarms: Sequence[Alarm]) -> None:
@@ -329,8 +341,8 @@ def describe_subjects(state: ChainState) -> list[dict[str, Any]]:
             "subject_type": key.subject_type,
             "subject_id": key.subject_id,
             "state": subject.state,
-            "milestones": sorted(subject.codes),
-            "flags": sorted(subject.flags),
+            "milestones": list(subject.codes),
+            "flags": list(subject.flags),
             "holds": sorted(subject.value.holds),
             "delay_days": subject.delay_days,
         }

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import TypeGuard
 
 from immutables import Map
-from msgspec import Struct
+from msgspec import Struct, to_builtins
 from msgspec.structs import replace
 
 from supplytwin.processors import consignment, sequence
@@ -317,7 +317,7 @@ def canonical(twin: Twin) -> object:
     return {
         "facts": [_canonical_slot(slot) for slot in slots],
         "subjects": [
-            canonical_subject(key, subject)
+            to_builtins(canonical_subject(key, subject))
             for key, subject in sorted(twin.subjects.items(), key=lambda item: item[0])
             if subject.effective or subject.conflicts
         ],
