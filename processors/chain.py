@@ -358,7 +358,7 @@ def describe_exceptions(state: ChainState) -> list[dict[str, Any]]:
         for key, subject in state.twin.subjects.items()
         for problem in subject.value.exceptions
     ]
-    found += [pair for _, slot in state.twin.facts.slots.items() for pair in reported(slot)]
+    found += filter(None, map(reported, state.twin.facts.slots.values()))
     return [
         {
             "subject": f"{key.subject_type} {key.subject_id}",

@@ -62,12 +62,16 @@ def says_the_same(one: Accumulator, other: Accumulator) -> bool:
 
 def change(tally: Tally, old: Accumulator | None, new: Accumulator | None) -> Tally:
     """`tally` with one line's value replaced; None = the line is not (or no longer) in it."""
-    states = _exchange(tally.states, _state(old), _state(new))
+    states, delays = tally.states, tally.delays
+    if old is None or new is None or old.state != new.state:
+        states = _exchange(states, _state(old), _state(new))
     was, now = _counted(old), _counted(new)
-    delays = _exchange(tally.delays, _delay(was), _delay(now))
+    delay, delayed = _delay(was), _delay(now)
+    if delay != delayed:
+        delays = _exchange(delays, delay, delayed)
     codes = tally.codes
-    gone = was.milestones if was else _NO_CODES
-    here = now.milestones if now else _NO_CODES
+    gone = _NO_CODES if was is None else was.milestones
+    here = _NO_CODES if now is None else now.milestones
     if gone is not here:
         for code in gone:
             if code not in here:

@@ -152,8 +152,11 @@ def insert(facts: FactSet, item: Input) -> Inserted:
 
 def _aim(slot: Slot) -> Identity | None:
     """What the latest version corrects; a conflicted one corrects nothing."""
-    latest = slot.latest
-    return None if latest.conflicted else target_of(latest.event)
+    latest = slot.versions[-1]
+    event = latest.contents[0]
+    if event.correction_action is None and len(latest.hashes) == 1:
+        return None  # by far the most
+    return None if latest.conflicted else target_of(event)
 
 
 def _conflict(known: Version, other: Version) -> Version:

@@ -12,6 +12,7 @@ from decimal import Context, Decimal
 import msgspec
 from msgspec import Struct
 
+from supplytwin.processors.consignment import CANCELLED
 from supplytwin.processors.subjects import Subject
 from supplytwin.processors.twin import Twin, subject
 from supplytwin.schemas import factors, places
@@ -114,11 +115,14 @@ def may_differ(old: Subject, new: Subject) -> bool:
     """Whether the footprint of a consignment may differ between two states of it: it rests on the
     deliveries that reach it, on which lines are linked, and on which of them are cancelled.
     """
-    return new.stated and (
+    if not new.stated:
+        return False
+    was, now = old.tally.states, new.tally.states
+    return (
         old.deliveries is not new.deliveries
         or not old.stated
         or old.links is not new.links
-        or old.tally.states is not new.tally.states
+        or (was is not now and (CANCELLED in was or CANCELLED in now))
     )
 
 
@@ -137,7 +141,7 @@ def _all_delivered(twin: Twin, here: Subject, found: Sequence[ShipmentDelivered]
     for key in here.links:
         if key.subject_type == LINE and key.subject_id not in delivered:
             line = subject(twin, *key)
-            if line is None or line.value.state != "CANCELLED":
+            if line is None or line.value.state != CANCELLED:
                 return False
     return True
 

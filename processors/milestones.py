@@ -3,7 +3,7 @@
 Both are differences between what followed before and what follows now.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 from immutables import Map
 from msgspec import Struct
@@ -64,9 +64,11 @@ def milestone_changes(
         had, has = old.tally.complete, new.tally.complete
         if was is now and had is has:
             continue
-        codes = {code for code, by in now.items() if by is not was.get(code)}
-        codes.update(code for code in was if code not in now)
-        for code in sorted(codes.union(had ^ has)):
+        codes = set(had ^ has)
+        if was is not now:
+            codes.update([code for code, by in now.items() if by is not was.get(code)])
+            codes.update([code for code in was if code not in now])
+        for code in sorted(codes):
             if code not in now and code not in has:
                 changes.append(_change(key, code, _by(before, old, code), reached=False))
             elif code not in was and code not in had:
@@ -104,18 +106,18 @@ def _change(key: SubjectKey, code: str, by: Reached, *, reached: bool) -> Milest
     )
 
 
-def reported(slot: Slot) -> Iterator[tuple[SubjectKey, Problem]]:
-    """The exceptions that an identity is in itself, whatever its subject makes of it."""
-    latest = slot.latest
-    event = latest.event
+def reported(slot: Slot) -> tuple[SubjectKey, Problem] | None:
+    """The exception that an identity is in itself, whatever its subject makes of it."""
+    latest = slot.versions[-1]
     if slot.conflicted:
         reason = f"revision {latest.revision} came with {len(latest.hashes)} different contents"
-        yield _problem(slot, CONFLICT, reason)
-    elif slot.unauthorised and not slot.retracted:
+        return _problem(slot, CONFLICT, reason)
+    if slot.unauthorised:
         reason = "corrects an event of another source or topic"
-        yield _problem(slot, UNAUTHORISED, reason)
-    elif slot.effective is not None and is_implausible(event, latest.arrival):
-        yield _problem(slot, IMPLAUSIBLE, "happened after it arrived")
+        return None if slot.retracted else _problem(slot, UNAUTHORISED, reason)
+    if is_implausible(latest.contents[0], latest.arrival) and slot.effective is not None:
+        return _problem(slot, IMPLAUSIBLE, "happened after it arrived")
+    return None
 
 
 def _problem(slot: Slot, code: str, reason: str) -> tuple[SubjectKey, Problem]:
@@ -149,9 +151,12 @@ def exception_changes(
         gone |= {_id(key, problem): problem for problem in was}
         now |= {_id(key, problem): problem for problem in has}
     for before, after in slots:
-        if before is not None:
-            gone |= {_id(key, problem): problem for key, problem in reported(before)}
-        now |= {_id(key, problem): problem for key, problem in reported(after)}
+        was_one = None if before is None else reported(before)
+        is_one = reported(after)
+        if was_one is not None:
+            gone[_id(*was_one)] = was_one[1]
+        if is_one is not None:
+            now[_id(*is_one)] = is_one[1]
     if not gone and not now:
         return ()
     changes = []

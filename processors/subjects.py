@@ -47,32 +47,32 @@ class Subject(Struct, frozen=True, kw_only=True, gc=False):
     @property
     def state(self) -> str | None:
         """Its lifecycle state; a consignment's is the least of its lines'."""
-        return self.ordered.value.state or self.tally.state
+        return self.ordered.value.state or (self.tally.state if self.tally.states else None)
 
     @property
     def codes(self) -> tuple[str, ...]:
         """Milestones that it has reached, sorted; a consignment has also those that every one of
         its lines has.
         """
-        return tuple(sorted(self.tally.complete.union(self.ordered.value.milestones)))
+        own, complete = self.ordered.value.milestones, self.tally.complete
+        return tuple(sorted(complete.union(own) if complete else own))
 
     @property
     def delay_days(self) -> int | None:
         """Days late (negative: early); a consignment's is the largest of its lines'."""
         own = self.ordered.value.delay_days
-        return self.tally.delay_days if own is None else own
+        return self.tally.delay_days if own is None and self.tally.delays else own
 
     @property
     def late(self) -> bool:
-        return self.ordered.value.late or self.tally.late
+        return self.ordered.value.late or (bool(self.tally.delays) and self.tally.late)
 
     @property
     def flags(self) -> tuple[str, ...]:
         """What to know before trusting its figures, sorted."""
-        value = self.ordered.value
-        return _flags(
-            value.flags, bool(value.inferred), bool(self.conflicts), self.tally.partial, self.late
-        )
+        value, tally = self.ordered.value, self.tally
+        partial = bool(tally.states) and tally.partial
+        return _flags(value.flags, bool(value.inferred), bool(self.conflicts), partial, self.late)
 
     def linked(self, subject_type: str) -> list[str]:
         """Ids of the subjects of this type that it is linked with, sorted."""

@@ -38,6 +38,8 @@ from supplytwin.schemas.machines import CONSIGNMENT, DECLARATION, LINE, MACHINES
 FOLDED = frozenset(name for name, rules in MACHINES.items() if rules.folded)
 LINKING = (LINE, DECLARATION)
 """Their facts link them with the consignments that they refer to."""
+INFERRED = "inferred:"
+"""What the sources begin with that tell what nobody saw."""
 FUTURE_US = 48 * HOUR_US
 """An ACTUAL event, or a revision, further ahead of its arrival than this is not taken."""
 
@@ -134,13 +136,15 @@ def take(twin: Twin, item: Input) -> Taken:
     known, slots = twin.facts.slots, inserted.facts.slots
     pairs = [(known.get(identity), slots[identity]) for identity in inserted.touched]
     was = twin.subjects
-    work = _enrolled(was, event, inserted.touched[0])
+    keys = reached_by(event)
+    work = {key: was.get(key, NOBODY) for key in keys}
     for before, after in pairs:
         if before is not None:
             for key in (*_spoken_of(before), *_spoken_of(after)):
                 if key not in work:
                     work[key] = was.get(key, NOBODY)
         _exchange(work, before, after)
+    _enrol(work, keys, event, inserted.touched[0])
     _recount(was, work)
     moved = [(key, was.get(key, NOBODY), work[key]) for key in sorted(work)]
     subjects = was.update(work)
@@ -153,24 +157,6 @@ def take(twin: Twin, item: Input) -> Taken:
     )
 
 
-def _enrolled(subjects: Subjects, event: Event, identity: Identity) -> Work:
-    """The subjects that `event` reaches: each remembers that this identity does."""
-    work: Work = {}
-    stated = _is_delivery(event)
-    for key in reached_by(event):
-        subject = subjects.get(key, NOBODY)
-        if identity not in subject.members:
-            subject = replace(
-                subject,
-                members=subject.members.set(identity, None),
-                stated=stated or subject.stated,
-            )
-        elif stated and not subject.stated:
-            subject = replace(subject, stated=True)
-        work[key] = subject
-    return work
-
-
 def _is_delivery(event: Event) -> TypeGuard[ShipmentDelivered]:
     return isinstance(event, ShipmentDelivered) and event.classifier == "ACTUAL"
 
@@ -181,9 +167,9 @@ def _exchange(work: Work, before: Slot | None, after: Slot) -> None:
     new = after.effective
     if old is not new:
         if old is not None:
-            _contribute(work, old, -1)
+            _contribute(work, after.identity, old, -1)
         if new is not None:
-            _contribute(work, new, 1)
+            _contribute(work, after.identity, new, 1)
     if before is not None and before.conflicted:
         for key in _spoken_of(before):
             subject = work[key]
@@ -198,32 +184,39 @@ def _spoken_of(slot: Slot) -> Iterable[SubjectKey]:
     return (key for event in slot.latest.contents for key in reached_by(event))
 
 
-def _contribute(work: Work, version: Version, count: int) -> None:
+def _contribute(work: Work, identity: Identity, version: Version, count: int) -> None:
     """Add (`count` 1) or take away (-1) a version on every subject that it reaches."""
     event = version.contents[0]
     keys = reached_by(event)
     own = keys[0]
     links = own.subject_type in LINKING
     change = sequence.insert if count > 0 else sequence.remove
-    is_inferred = event.source.startswith("inferred:") and event.classifier == "ACTUAL"
+    delivery = event if _is_delivery(event) else None
+    inferred = count if event.classifier == "ACTUAL" and event.source.startswith(INFERRED) else 0
     for key in keys:
         subject = work[key]
-        ordered, linked, deliveries = subject.ordered, subject.links, subject.deliveries
+        members, ordered, linked = subject.members, subject.ordered, subject.links
+        deliveries = subject.deliveries
+        if identity not in members:
+            members = members.set(identity, None)
         fact = _fact_for(version, key, is_subject=key is own)
         if fact is not None:
             ordered = change(key.subject_type, ordered, fact)
         if links and key is not own and key.subject_type == CONSIGNMENT:
             linked = _link(linked, own, count)
             work[own] = replace(work[own], links=_link(work[own].links, key, count))
-        if _is_delivery(event):
-            deliveries = _with_delivery(deliveries, event, count)
-        work[key] = replace(
-            subject,
+        if delivery is not None:
+            deliveries = _with_delivery(deliveries, delivery, count)
+        work[key] = Subject(
+            members=members,
             ordered=ordered,
-            links=linked,
             effective=subject.effective + count,
+            conflicts=subject.conflicts,
+            links=linked,
+            tally=subject.tally,
+            stated=subject.stated or delivery is not None,
             deliveries=deliveries,
-            inferred=subject.inferred + count if is_inferred else subject.inferred,
+            inferred=subject.inferred + inferred,
         )
 
 
@@ -240,6 +233,20 @@ def _by_line(event: Event) -> tuple[str, str, str]:
     return event.subject_id, event.source, event.event_id
 
 
+def _enrol(work: Work, keys: tuple[SubjectKey, ...], event: Event, identity: Identity) -> None:
+    """Remember on the subjects that `event` reaches that this identity does, even if it does not
+    count.
+    """
+    stated = _is_delivery(event)
+    for key in keys:
+        subject = work[key]
+        if identity not in subject.members:
+            subject = replace(subject, members=subject.members.set(identity, None))
+        if stated and not subject.stated:
+            subject = replace(subject, stated=True)
+        work[key] = subject
+
+
 def _link(links: Map[SubjectKey, int], other: SubjectKey, count: int) -> Map[SubjectKey, int]:
     total = links.get(other, 0) + count
     return links.set(other, total) if total else links.delete(other)
@@ -250,19 +257,20 @@ def _recount(subjects: Subjects, work: Work) -> None:
     for key in [key for key in work if key.subject_type == LINE]:
         before, after = subjects.get(key, NOBODY), work[key]
         old, new = before.ordered.value, after.ordered.value
-        if before.links is not after.links:
-            owners = dict.fromkeys((*before.links, *after.links))
-        elif not consignment.says_the_same(old, new):
-            owners = dict.fromkeys(after.links)
+        joined = before.links
+        if joined is after.links:
+            if consignment.says_the_same(old, new):
+                continue
+            owners = iter(joined)
         else:
-            continue
+            owners = iter(dict.fromkeys((*joined, *after.links)))
         for owner in owners:
             subject = work.get(owner)
             if subject is None:
                 subject = subjects.get(owner, NOBODY)
             tally = consignment.change(
                 subject.tally,
-                old if owner in before.links else None,
+                old if owner in joined else None,
                 new if owner in after.links else None,
             )
             work[owner] = replace(subject, tally=tally)
@@ -323,8 +331,7 @@ def canonical(twin: Twin) -> object:
         ],
         "exceptions": sorted(
             [*key, problem.code, problem.source, problem.event_id]
-            for slot in slots
-            for key, problem in reported(slot)
+            for key, problem in filter(None, map(reported, slots))
         ),
     }
 
