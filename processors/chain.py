@@ -8,7 +8,7 @@ over the whole set.
 
 import hashlib
 from collections.abc import Sequence
-from typing import assert_never
+from typing import Any, assert_never
 
 import msgspec
 from immutables import Map
@@ -26,8 +26,7 @@ from supplytwin.processors import (
 from supplytwin.processors.emit import Emitter
 from supplytwin.processors.settlement_state import Alarm, Book, Outcome, Transition
 from supplytwin.processors.sources import Sources, check_source, sources_of
-from supplytwin.processors.subjects import SubjectKey
-from supplytwin.processors.twin import EMPTY, Taken, Twin, take
+from supplytwin.processors.twin import EMPTY, Twin, take
 from supplytwin.processors.twin import canonical as canonical_twin
 from supplytwin.schemas import avro, codec, journal
 from supplytwin.schemas.errors import Code, FatalError, RecordError
@@ -38,7 +37,6 @@ from supplytwin.schemas.records import (
     EVERY,
     EXCEPTIONS,
     INSTRUCTIONS,
-    MILESTONES,
     QUARANTINE_DESK,
     REVIEWS,
     Contract,
@@ -46,7 +44,6 @@ from supplytwin.schemas.records import (
     ExceptionRecord,
     Instruction,
     JournalEntry,
-    Milestone,
     Receipt,
     Review,
     SettlementEvent,
@@ -86,6 +83,9 @@ class ChainState(Struct, frozen=True, kw_only=True, gc=False):
     """Facts or inputs were taken since the last cut."""
     sources: Sources | None = None
     """Of a control chain: who may speak on which topic; None = everybody."""
+    claims_of: Map[str, tuple[str, ...]] = Map()
+    """Consignment -> the settlement ids of the claims for it."""
+    recent: snapshots.Recent = ()
 
 
 class ChainFold:
@@ -122,8 +122,7 @@ class ChainFold:
                 sources = sources_of(message) or state.sources
                 emit = self._emitter(state, now)
                 emit.take("CONTROL", item)
-                state = msgspec.structs.replace(state, sources=sources)
-                return _finish(state, emit, state.book, count=f"control_{message.kind.lower()}")
+                return _finish(state, emit, f"control_{message.kind.lower()}", sources=sources)
             case _:
                 raise RecordError(Code.BAD_VALUE, "", f"{type(message).__name__} is not an input")
 
@@ -132,13 +131,16 @@ class ChainFold:
         if taken.verdict == "DUPLICATE":
             return Step(state=state, counts=("duplicates",))
         emit = self._emitter(state, now)
-        emit.take("FACT", item)
-        _report_changes(emit, taken)
-        footprints = state.footprints
-        for consignment in _consignments(taken.dirty):
-            footprints = carbon.update(footprints, taken.twin, consignment, emit.derive)
-        state = msgspec.structs.replace(state, twin=taken.twin, footprints=footprints)
-        return _finish(state, emit, state.book, count="facts")
+        seq = emit.take("FACT", item)
+        emit.report(taken)
+        return _finish(
+            state,
+            emit,
+            "facts",
+            twin=taken.twin,
+            footprints=carbon.follow(state.footprints, taken, emit.derive),
+            recent=snapshots.remember(state.recent, seq, taken),
+        )
 
     def _ordered(
         self, state: ChainState, item: Input, message: Ordered, now: int
@@ -159,9 +161,14 @@ class ChainFold:
         seq = emit.take("INPUT", item)
         _report_alarms(emit, outcome.alarms)
         _decide(emit, outcome.transitions, (state.chain_id, seq))
-        cause = Cause(seq=seq, message=message)
-        state = msgspec.structs.replace(state, last_input=cause)
-        return _finish(state, emit, outcome.book, count=f"inputs_{outcome.verdict.lower()}")
+        return _finish(
+            state,
+            emit,
+            f"inputs_{outcome.verdict.lower()}",
+            book=outcome.book,
+            claims_of=_claims_of(state, outcome.book),
+            last_input=Cause(seq=seq, message=message),
+        )
 
     def admit(self, control: ChainState, item: Input) -> None:
         """Raise RecordError when the policy in force does not let this source speak here."""
@@ -221,7 +228,7 @@ class ChainFold:
         emit.restate(codec.encode(CONTROL, said))
         _report_alarms(emit, restatement.alarms(state.book, state.twin, now, FOLD_VERSION))
         book = restatement.restated(state.book, state.twin, now)
-        return _finish(state, emit, book, count="restated")
+        return _finish(state, emit, "restated", book=book)
 
     def publish(self, before: ChainState, after: ChainState) -> Sequence[Output]:
         """Latest-value records of the subjects that changed."""
@@ -230,7 +237,6 @@ class ChainFold:
             after,
             fold_version=FOLD_VERSION,
             timeline=self._timeline,
-            now=after.taken_at,
         )
 
     def restore(self, state: ChainState, record: Record) -> ChainState:
@@ -258,11 +264,9 @@ class ChainFold:
             return msgspec.structs.replace(state, head=head, sources=sources)
         if entry.kind == "FACT":
             taken = take(state.twin, item)
-            footprints = state.footprints
-            for consignment in _consignments(taken.dirty):
-                footprints = carbon.update(footprints, taken.twin, consignment, _silent)
+            footprints = carbon.follow(state.footprints, taken, _silent)
             return msgspec.structs.replace(
-                state, head=head, twin=taken.twin, footprints=footprints, touched=True
+                state, head=head, twin=taken.twin, footprints=footprints, recent=(), touched=True
             )
         message = item.message
         if not isinstance(message, Contract | Receipt | Review):
@@ -270,9 +274,13 @@ class ChainFold:
                 f"{state.chain_id} seq {entry.seq}: {entry.kind} of an unknown message"
             )
         book = settlement_apply.noted(state.book, message, item.content_hash)
-        cause_of_next = Cause(seq=entry.seq, message=message)
         return msgspec.structs.replace(
-            state, head=head, book=book, last_input=cause_of_next, touched=True
+            state,
+            head=head,
+            book=book,
+            claims_of=_claims_of(state, book),
+            last_input=Cause(seq=entry.seq, message=message),
+            touched=True,
         )
 
     @staticmethod
@@ -329,26 +337,20 @@ def canonical_hash(state: ChainState) -> str:
     return hashlib.sha256(canonical(state)).hexdigest()
 
 
-def _finish(state: ChainState, emit: Emitter, book: Book, *, count: str) -> Step[ChainState]:
+def _finish(state: ChainState, emit: Emitter, count: str, **changes: Any) -> Step[ChainState]:
     state = msgspec.structs.replace(
-        state, head=emit.head, index=emit.index, book=book, taken_at=emit.taken_at, touched=True
+        state, head=emit.head, index=emit.index, taken_at=emit.taken_at, touched=True, **changes
     )
     return Step(state=state, entries=emit.entries, outputs=emit.outputs, counts=(count,))
 
 
-def _consignments(dirty: Sequence[SubjectKey]) -> list[str]:
-    return [key.subject_id for key in dirty if key.subject_type == "CONSIGNMENT"]
+def _claims_of(state: ChainState, book: Book) -> Map[str, tuple[str, ...]]:
+    """The claims by consignment under `book`, which follows that of `state`."""
+    return state.claims_of if book.terms is state.book.terms else snapshots.claims_of(book)
 
 
 def _silent(topic: str, struct: type[Struct], /, **fields: object) -> None:
     """At restore the records are already in their topics."""
-
-
-def _report_changes(emit: Emitter, taken: Taken) -> None:
-    for milestone in taken.milestones:
-        emit.derive(MILESTONES, Milestone, **msgspec.structs.asdict(milestone))
-    for exception in taken.exceptions:
-        emit.derive(EXCEPTIONS, ExceptionRecord, **msgspec.structs.asdict(exception))
 
 
 def _report_alarms(emit: Emitter, alarms: Sequence[Alarm]) -> None:

@@ -24,6 +24,8 @@ class Tally(Struct, frozen=True, kw_only=True, gc=False):
     """Milestones reached."""
     delays: Map[int, int] = Map()
     """Delay in days of the lines that are delivered and were scheduled."""
+    complete: frozenset[str] = frozenset()
+    """Milestones that every line has reached; the same object while they are the same."""
 
     @property
     def state(self) -> str | None:
@@ -47,12 +49,6 @@ class Tally(Struct, frozen=True, kw_only=True, gc=False):
         """Any line is late."""
         return (self.delay_days or 0) > 0
 
-    @property
-    def complete(self) -> frozenset[str]:
-        """Milestones that every line has reached."""
-        lines = self.lines
-        return frozenset([code for code, count in self.codes.items() if count == lines])
-
 
 def says_the_same(one: Accumulator, other: Accumulator) -> bool:
     """Whether two values of a line are the same to a tally."""
@@ -66,12 +62,16 @@ def says_the_same(one: Accumulator, other: Accumulator) -> bool:
 
 def change(tally: Tally, old: Accumulator | None, new: Accumulator | None) -> Tally:
     """`tally` with one line's value replaced; None = the line is not (or no longer) in it."""
-    states = _exchange(tally.states, _state(old), _state(new))
+    states, delays = tally.states, tally.delays
+    if old is None or new is None or old.state != new.state:
+        states = _exchange(states, _state(old), _state(new))
     was, now = _counted(old), _counted(new)
-    delays = _exchange(tally.delays, _delay(was), _delay(now))
+    delay, delayed = _delay(was), _delay(now)
+    if delay != delayed:
+        delays = _exchange(delays, delay, delayed)
     codes = tally.codes
-    gone = was.milestones if was else _NO_CODES
-    here = now.milestones if now else _NO_CODES
+    gone = _NO_CODES if was is None else was.milestones
+    here = _NO_CODES if now is None else now.milestones
     if gone is not here:
         for code in gone:
             if code not in here:
@@ -80,7 +80,11 @@ def change(tally: Tally, old: Accumulator | None, new: Accumulator | None) -> Ta
             if code not in gone:
                 codes = _exchange(codes, None, code)
     lines = tally.lines + (now is not None) - (was is not None)
-    return Tally(lines=lines, states=states, codes=codes, delays=delays)
+    complete = tally.complete
+    if codes is not tally.codes or lines != tally.lines:
+        found = frozenset([code for code, count in codes.items() if count == lines])
+        complete = complete if found == complete else found
+    return Tally(lines=lines, states=states, codes=codes, delays=delays, complete=complete)
 
 
 _NO_CODES: Map[str, Reached] = Map()

@@ -13,8 +13,8 @@ def subjects(state: ChainState) -> list[dict[str, Any]]:
             "subject_type": key.subject_type,
             "subject_id": key.subject_id,
             "state": subject.state,
-            "milestones": sorted(subject.codes),
-            "flags": sorted(subject.flags),
+            "milestones": list(subject.codes),
+            "flags": list(subject.flags),
             "holds": sorted(subject.value.holds),
             "delay_days": subject.delay_days,
         }
@@ -30,7 +30,7 @@ def exceptions(state: ChainState) -> list[dict[str, Any]]:
         for key, subject in state.twin.subjects.items()
         for problem in subject.value.exceptions
     ]
-    found += [pair for _, slot in state.twin.facts.slots.items() for pair in reported(slot)]
+    found += filter(None, map(reported, state.twin.facts.slots.values()))
     return [
         {
             "subject": f"{key.subject_type} {key.subject_id}",

@@ -67,17 +67,19 @@ class Slot(Struct, frozen=True, kw_only=True, gc=False):
 
     @property
     def retracted(self) -> bool:
-        return self.retracted_to is not None and self.latest.revision <= self.retracted_to
+        return self.retracted_to is not None and self.versions[-1].revision <= self.retracted_to
 
     @property
     def conflicted(self) -> bool:
-        return self.latest.conflicted and not self.retracted
+        return len(self.versions[-1].hashes) > 1 and not self.retracted
 
     @property
     def effective(self) -> Version | None:
         """The version that counts: not retracted, conflicted, unauthorised or a bare retraction."""
         latest = self.versions[-1]
-        if len(latest.hashes) > 1 or self.unauthorised or self.retracted:
+        if len(latest.hashes) > 1 or self.unauthorised:
+            return None
+        if self.retracted_to is not None and latest.revision <= self.retracted_to:
             return None
         return None if latest.contents[0].correction_action == "RETRACT" else latest
 
@@ -150,8 +152,11 @@ def insert(facts: FactSet, item: Input) -> Inserted:
 
 def _aim(slot: Slot) -> Identity | None:
     """What the latest version corrects; a conflicted one corrects nothing."""
-    latest = slot.latest
-    return None if latest.conflicted else target_of(latest.event)
+    latest = slot.versions[-1]
+    event = latest.contents[0]
+    if event.correction_action is None and len(latest.hashes) == 1:
+        return None  # by far the most
+    return None if latest.conflicted else target_of(event)
 
 
 def _conflict(known: Version, other: Version) -> Version:

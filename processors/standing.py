@@ -42,32 +42,53 @@ class Fact(Struct, frozen=True, kw_only=True, gc=False):
     effect: Effect | None
     subject_id: str
     arrival: int
-    implausible: bool
-
-    @property
-    def day(self) -> int:
-        """Its local date, in days since 1970-01-01."""
-        if self.event.time_precision == "DAY":
-            return self.order[0] // DAY_US
-        return localtime.local_day(self.event.event_time, self.event.event_tz)
+    day: int
+    """Its local date, in days since 1970-01-01."""
+    flags: frozenset[str]
+    """What to know about its time."""
+    coarse: bool
+    """Its time of day is unknown."""
 
 
 def make_fact(event: Event, arrival: int, effect: Effect | None, subject_id: str) -> Fact:
     """How `event`, first arrived at `arrival`, reaches a subject on which it has this effect."""
+    day = localtime.local_day(event.event_time, event.event_tz)
+    coarse = event.time_precision == "DAY"
+    source = event.source
     return Fact(
         order=(
-            localtime.floor(event),
+            day * DAY_US if coarse else localtime.floor(event),
             RANK[event.event_type],
-            source_priority(event.source),
-            event.source,
+            source_priority(source),
+            source,
             event.event_id,
         ),
         event=event,
         effect=effect,
         subject_id=subject_id,
         arrival=arrival,
-        implausible=is_implausible(event, arrival),
+        day=day,
+        coarse=coarse,
+        flags=_FLAGS[
+            coarse, event.event_tz == localtime.UNKNOWN_ZONE, is_implausible(event, arrival)
+        ],
     )
+
+
+_FLAGS = {
+    (day, no_tz, implausible): frozenset(
+        name
+        for name, on in (
+            ("day_precision", day),
+            ("no_tz", no_tz),
+            ("implausible_time", implausible),
+        )
+        if on
+    )
+    for day in (False, True)
+    for no_tz in (False, True)
+    for implausible in (False, True)
+}
 
 
 def is_implausible(event: Event, arrival: int) -> bool:
@@ -154,7 +175,9 @@ class Accumulator(Struct, frozen=True, kw_only=True, gc=False):
     @property
     def duty_settled(self) -> bool:
         """Paid >= assessed in every currency, or on a bond; nothing assessed = settled."""
-        return self.bonded or all(
+        if self.bonded or not self.assessed:
+            return True
+        return all(
             self.paid.get(currency, ZERO) >= amount for currency, amount in self.assessed.items()
         )
 

@@ -6,9 +6,10 @@ follows now, so that the reports follow the set and never the order of arrival.
 
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from typing import TypeGuard
 
 from immutables import Map
-from msgspec import Struct
+from msgspec import Struct, to_builtins
 from msgspec.structs import replace
 
 from supplytwin.processors import consignment, sequence
@@ -18,6 +19,8 @@ from supplytwin.processors.milestones import (
     NOBODY,
     ExceptionChange,
     MilestoneChange,
+    Moved,
+    Subjects,
     exception_changes,
     milestone_changes,
     reported,
@@ -26,7 +29,7 @@ from supplytwin.processors.standing import Accumulator, Fact, make_fact
 from supplytwin.processors.subjects import Subject, SubjectKey, canonical_subject
 from supplytwin.schemas import localtime
 from supplytwin.schemas.errors import Code, RecordError
-from supplytwin.schemas.events import SUBJECT_TYPES, Event
+from supplytwin.schemas.events import SUBJECT_TYPES, Event, ShipmentDelivered
 from supplytwin.schemas.flow import Input
 from supplytwin.schemas.ids import HOUR_US
 from supplytwin.schemas.lifecycles import effect_on
@@ -35,26 +38,35 @@ from supplytwin.schemas.machines import CONSIGNMENT, DECLARATION, LINE, MACHINES
 FOLDED = frozenset(name for name, rules in MACHINES.items() if rules.folded)
 LINKING = (LINE, DECLARATION)
 """Their facts link them with the consignments that they refer to."""
+INFERRED = "inferred:"
+"""What the sources begin with that tell what nobody saw."""
 FUTURE_US = 48 * HOUR_US
 """An ACTUAL event, or a revision, further ahead of its arrival than this is not taken."""
 
 
 class Twin(Struct, frozen=True, kw_only=True, gc=False):
     facts: FactSet = FactSet()
-    subjects: Map[SubjectKey, Subject] = Map()
+    subjects: Subjects = Map()
 
 
 EMPTY = Twin()
 
 
 class Taken(Struct, frozen=True, kw_only=True, gc=False):
-    """What taking one event did. `dirty`: every subject that it touched, sorted."""
+    """What taking one event did. `moved`: every subject that it touched, as it was and as it is,
+    sorted.
+    """
 
     twin: Twin
     verdict: Verdict
-    dirty: tuple[SubjectKey, ...] = ()
+    moved: Moved = ()
     milestones: tuple[MilestoneChange, ...] = ()
     exceptions: tuple[ExceptionChange, ...] = ()
+
+    @property
+    def dirty(self) -> tuple[SubjectKey, ...]:
+        """The subjects that it touched, sorted."""
+        return tuple(key for key, _, _ in self.moved)
 
 
 # ---- what is not taken
@@ -98,14 +110,11 @@ FEW = 8
 _few = lru_cache(maxsize=8192)(_keys)
 
 
-def _fact_for(version: Version, key: SubjectKey) -> Fact | None:
+def _fact_for(version: Version, key: SubjectKey, *, is_subject: bool) -> Fact | None:
     """The version as a fact in the fold of this subject; None when it only links."""
-    if key.subject_type not in FOLDED:
-        return None
     event = version.contents[0]
-    own = key == (event.subject_type, event.subject_id)
-    effect = effect_on(event, key.subject_type, is_subject=own)
-    if effect is None and not own:
+    effect = effect_on(event, key.subject_type, is_subject=is_subject)
+    if (effect is None and not is_subject) or key.subject_type not in FOLDED:
         return None
     return make_fact(event, version.arrival, effect, key.subject_id)
 
@@ -113,6 +122,7 @@ def _fact_for(version: Version, key: SubjectKey) -> Fact | None:
 # ---- taking an event
 
 Work = dict[SubjectKey, Subject]
+"""Every subject that an event touches."""
 
 
 def take(twin: Twin, item: Input) -> Taken:
@@ -123,55 +133,50 @@ def take(twin: Twin, item: Input) -> Taken:
     inserted = insert_fact(twin.facts, item)
     if inserted.verdict == "DUPLICATE":
         return Taken(twin=twin, verdict="DUPLICATE")
-    slots = [
-        (twin.facts.slots.get(identity), inserted.facts.slots[identity])
-        for identity in inserted.touched
-    ]
-    work: Work = {}
-    _enrol(twin, work, event, inserted.touched[0])
-    for before, after in slots:
+    known, slots = twin.facts.slots, inserted.facts.slots
+    pairs = [(known.get(identity), slots[identity]) for identity in inserted.touched]
+    was = twin.subjects
+    keys = reached_by(event)
+    work = {key: was.get(key, NOBODY) for key in keys}
+    for before, after in pairs:
         if before is not None:
             for key in (*_spoken_of(before), *_spoken_of(after)):
-                work.setdefault(key, twin.subjects.get(key, NOBODY))
-        _exchange(twin, work, before, after)
-    _recount(twin, work)
-    dirty = tuple(sorted(work))
-    moved = [(key, twin.subjects.get(key, NOBODY), work[key]) for key in dirty]
-    after_all = Twin(facts=inserted.facts, subjects=twin.subjects.update(work))
+                if key not in work:
+                    work[key] = was.get(key, NOBODY)
+        _exchange(work, before, after)
+    _enrol(work, keys, event, inserted.touched[0])
+    _recount(was, work)
+    moved = [(key, was.get(key, NOBODY), work[key]) for key in sorted(work)]
+    subjects = was.update(work)
     return Taken(
-        twin=after_all,
+        twin=Twin(facts=inserted.facts, subjects=subjects),
         verdict=inserted.verdict,
-        dirty=dirty,
-        milestones=milestone_changes(twin.subjects, after_all.subjects, moved),
-        exceptions=exception_changes(moved, slots),
+        moved=moved,
+        milestones=milestone_changes(was, subjects, moved),
+        exceptions=exception_changes(moved, pairs),
     )
 
 
-def _enrol(twin: Twin, work: Work, event: Event, identity: Identity) -> None:
-    """Remember on every subject that `event` reaches that this identity does."""
-    for key in reached_by(event):
-        subject = twin.subjects.get(key, NOBODY)
-        if identity not in subject.members:
-            subject = replace(subject, members=subject.members.set(identity, None))
-        work[key] = subject
+def _is_delivery(event: Event) -> TypeGuard[ShipmentDelivered]:
+    return isinstance(event, ShipmentDelivered) and event.classifier == "ACTUAL"
 
 
-def _exchange(twin: Twin, work: Work, before: Slot | None, after: Slot) -> None:
+def _exchange(work: Work, before: Slot | None, after: Slot) -> None:
     """Put what counts of one identity now in the place of what counted before."""
     old = None if before is None else before.effective
     new = after.effective
     if old is not new:
         if old is not None:
-            _contribute(twin, work, old, -1)
+            _contribute(work, after.identity, old, -1)
         if new is not None:
-            _contribute(twin, work, new, 1)
+            _contribute(work, after.identity, new, 1)
     if before is not None and before.conflicted:
         for key in _spoken_of(before):
-            subject = _of(twin, work, key)
+            subject = work[key]
             work[key] = replace(subject, conflicts=subject.conflicts - {before.identity})
     if after.conflicted:
         for key in _spoken_of(after):
-            subject = _of(twin, work, key)
+            subject = work[key]
             work[key] = replace(subject, conflicts=subject.conflicts | {after.identity})
 
 
@@ -179,28 +184,67 @@ def _spoken_of(slot: Slot) -> Iterable[SubjectKey]:
     return (key for event in slot.latest.contents for key in reached_by(event))
 
 
-def _of(twin: Twin, work: Work, key: SubjectKey) -> Subject:
-    subject = work.get(key)
-    return twin.subjects.get(key, NOBODY) if subject is None else subject
-
-
-def _contribute(twin: Twin, work: Work, version: Version, count: int) -> None:
+def _contribute(work: Work, identity: Identity, version: Version, count: int) -> None:
     """Add (`count` 1) or take away (-1) a version on every subject that it reaches."""
-    keys = reached_by(version.event)
+    event = version.contents[0]
+    keys = reached_by(event)
     own = keys[0]
     links = own.subject_type in LINKING
+    change = sequence.insert if count > 0 else sequence.remove
+    delivery = event if _is_delivery(event) else None
+    inferred = count if event.classifier == "ACTUAL" and event.source.startswith(INFERRED) else 0
     for key in keys:
-        subject = _of(twin, work, key)
-        ordered, linked = subject.ordered, subject.links
-        fact = _fact_for(version, key)
+        subject = work[key]
+        members, ordered, linked = subject.members, subject.ordered, subject.links
+        deliveries = subject.deliveries
+        if identity not in members:
+            members = members.set(identity, None)
+        fact = _fact_for(version, key, is_subject=key is own)
         if fact is not None:
-            change = sequence.insert if count > 0 else sequence.remove
             ordered = change(key.subject_type, ordered, fact)
         if links and key is not own and key.subject_type == CONSIGNMENT:
             linked = _link(linked, own, count)
             work[own] = replace(work[own], links=_link(work[own].links, key, count))
-        effective = subject.effective + count
-        work[key] = replace(subject, ordered=ordered, links=linked, effective=effective)
+        if delivery is not None:
+            deliveries = _with_delivery(deliveries, delivery, count)
+        work[key] = Subject(
+            members=members,
+            ordered=ordered,
+            effective=subject.effective + count,
+            conflicts=subject.conflicts,
+            links=linked,
+            tally=subject.tally,
+            stated=subject.stated or delivery is not None,
+            deliveries=deliveries,
+            inferred=subject.inferred + inferred,
+        )
+
+
+def _with_delivery(
+    deliveries: tuple[ShipmentDelivered, ...], event: ShipmentDelivered, count: int
+) -> tuple[ShipmentDelivered, ...]:
+    if count < 0:
+        gone = (event.source, event.event_id)
+        return tuple(one for one in deliveries if (one.source, one.event_id) != gone)
+    return tuple(sorted((*deliveries, event), key=_by_line))
+
+
+def _by_line(event: Event) -> tuple[str, str, str]:
+    return event.subject_id, event.source, event.event_id
+
+
+def _enrol(work: Work, keys: tuple[SubjectKey, ...], event: Event, identity: Identity) -> None:
+    """Remember on the subjects that `event` reaches that this identity does, even if it does not
+    count.
+    """
+    stated = _is_delivery(event)
+    for key in keys:
+        subject = work[key]
+        if identity not in subject.members:
+            subject = replace(subject, members=subject.members.set(identity, None))
+        if stated and not subject.stated:
+            subject = replace(subject, stated=True)
+        work[key] = subject
 
 
 def _link(links: Map[SubjectKey, int], other: SubjectKey, count: int) -> Map[SubjectKey, int]:
@@ -208,22 +252,25 @@ def _link(links: Map[SubjectKey, int], other: SubjectKey, count: int) -> Map[Sub
     return links.set(other, total) if total else links.delete(other)
 
 
-def _recount(twin: Twin, work: Work) -> None:
+def _recount(subjects: Subjects, work: Work) -> None:
     """Carry what changed on order lines over to the consignments that they belong to."""
     for key in [key for key in work if key.subject_type == LINE]:
-        before, after = twin.subjects.get(key, NOBODY), work[key]
+        before, after = subjects.get(key, NOBODY), work[key]
         old, new = before.ordered.value, after.ordered.value
-        if before.links is not after.links:
-            owners = dict.fromkeys((*before.links, *after.links))
-        elif not consignment.says_the_same(old, new):
-            owners = dict.fromkeys(after.links)
+        joined = before.links
+        if joined is after.links:
+            if consignment.says_the_same(old, new):
+                continue
+            owners = iter(joined)
         else:
-            continue
+            owners = iter(dict.fromkeys((*joined, *after.links)))
         for owner in owners:
-            subject = _of(twin, work, owner)
+            subject = work.get(owner)
+            if subject is None:
+                subject = subjects.get(owner, NOBODY)
             tally = consignment.change(
                 subject.tally,
-                old if owner in before.links else None,
+                old if owner in joined else None,
                 new if owner in after.links else None,
             )
             work[owner] = replace(subject, tally=tally)
@@ -257,9 +304,10 @@ def fold(
     facts = []
     for slot in slots:
         version = slot.effective
-        if version is None or key not in reached_by(version.event):
+        keys = () if version is None else reached_by(version.contents[0])
+        if version is None or key not in keys:
             continue
-        fact = _fact_for(version, key)
+        fact = _fact_for(version, key, is_subject=key == keys[0])
         if fact is not None and (tick is None or _counts_at(fact, tick)):
             facts.append(fact)
     return sequence.fold(subject_type, facts)
@@ -277,14 +325,13 @@ def canonical(twin: Twin) -> object:
     return {
         "facts": [_canonical_slot(slot) for slot in slots],
         "subjects": [
-            canonical_subject(key, subject)
+            to_builtins(canonical_subject(key, subject))
             for key, subject in sorted(twin.subjects.items(), key=lambda item: item[0])
             if subject.effective or subject.conflicts
         ],
         "exceptions": sorted(
             [*key, problem.code, problem.source, problem.event_id]
-            for slot in slots
-            for key, problem in reported(slot)
+            for key, problem in filter(None, map(reported, slots))
         ),
     }
 

@@ -209,7 +209,7 @@ class Recount:
             if chain_id in self._lost or chain_id.startswith("@"):
                 continue
             nothing = self._fold.new(chain_id)
-            for output in snapshots.records(nothing, state, fold_version="", timeline="", now=0):
+            for output in snapshots.records(nothing, state, fold_version="", timeline=""):
                 says = _unlike_state(output.value, latest.pop(output.key, None))
                 if says and output.key not in gone_on:
                     self._found.differs(f"{topic} key {output.key}", says)

@@ -134,9 +134,7 @@ class _Number:
     def new_states(self, state: ChainState) -> list[Output]:
         """The latest records of its subjects that differ from those that stand."""
         nothing = self.fold.new(state.chain_id)
-        found = snapshots.records(
-            nothing, state, fold_version=FOLD_VERSION, timeline=self.timeline, now=self.now
-        )
+        found = snapshots.records(nothing, state, fold_version=FOLD_VERSION, timeline=self.timeline)
         return [output for output in found if self._differs(output)]
 
     def _differs(self, output: Output) -> bool:
