@@ -53,6 +53,8 @@ class Assessment(Struct, frozen=True, kw_only=True, gc=False):
     """A verdict, and for how long it needs no second look."""
 
     verdict: Verdict
+    promise: ClaimTerms
+    """The claim's terms that it is about: another deadline is another question."""
     until: int
     """The first later tick time at which time alone may change it."""
     subjects: frozenset[SubjectKey]
@@ -77,6 +79,7 @@ def assess(terms: Terms, claim: ClaimTerms, twin: Twin, tick: int) -> Assessment
     )
     return Assessment(
         verdict=scope.verdict(leaves),
+        promise=claim,
         until=scope.until,
         subjects=frozenset((home, *declarations, *lines)),
     )

@@ -104,7 +104,7 @@ class Recollection:
         """The condition of a claim over the facts as they are: remembered, or evaluated now."""
         found = self._findings[number]
         known = None if found is None or not found.holds(self.tick) else found.assessment
-        if known is None:
+        if known is None or known.promise is not promise:
             known = assess(self.terms, promise, self.twin, self.tick)
             self._findings[number] = Finding(assessment=known, at=self.tick)
         return known.verdict

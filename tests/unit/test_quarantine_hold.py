@@ -37,7 +37,9 @@ CHAIN = "SIM-9-00000000"
 class World:
     """One chain, its worker and its rail, a day at a time."""
 
-    def __init__(self, folder: Path, policy: QuarantineSection | None = None) -> None:
+    def __init__(
+        self, folder: Path, policy: QuarantineSection | None = None, *, without: str = ""
+    ) -> None:
         self.settings = Settings(
             kafka=Kafka(partitions=2),
             time=Time(simulated=True, timeline="t"),
@@ -54,7 +56,8 @@ class World:
         self.ticks = self.broker.producer(topics.TICK_ID)
         self.ticks.init(5.0)
         self.now = 0
-        self.rounds = intervals(simulate.chains(1, 9).messages, DAY_US)
+        told = (m for m in simulate.chains(1, 9).messages if m.topic != without)
+        self.rounds = intervals(told, DAY_US)
 
     def pump(self) -> None:
         self.worker.turn(0.0)
@@ -180,6 +183,25 @@ def test_what_stood_still_is_added_to_the_deadline_and_no_more(world: World) -> 
     lost = world.now - since
     assert world.claim().tolled_us == lost == 7 * DAY_US
     assert next(iter(world.state().book.promises.values())).deadline == agreed + lost
+
+
+def test_the_close_that_is_in_force_is_the_one_that_expires(tmp_path: Path) -> None:
+    """No fact comes any more: after the act the claim expires at its tolled close, not later."""
+    world = World(tmp_path, without="supply.warehouse")
+    world.days(20)
+    found = world.spoil()
+    world.days(10)
+    redrive.drop(world.broker, world.meta, found, ACT)
+    world.conductor.quiet()
+    book = world.state().book
+    assert book.terms is not None
+    close = book.terms.close(next(iter(book.promises.values())))
+    assert world.now < close < book.terms.long_stop
+    while world.now + DAY_US <= close:
+        world.days(1)
+        assert world.claim().state == "RESERVED"
+    world.days(1)
+    assert world.claim().state == "EXPIRED"
 
 
 def test_nobody_acts_and_the_long_stop_ends_it(world: World) -> None:
