@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from itertools import chain
 from operator import attrgetter, is_
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from immutables import Map
 from msgspec import Struct
@@ -37,7 +37,7 @@ class Finding(Struct, frozen=True, kw_only=True, gc=False):
     """None: the claim is over, and no row that may still apply to it reads a verdict."""
     at: int
     """The tick of that cut; an earlier one has to look for itself."""
-    claim: Any = None
+    claim: "Claim | None" = None
     """The claim when no row applied to it, else None."""
     frame: tuple[object, ...] = ()
     """What else of the book its rows could see."""
