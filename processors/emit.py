@@ -42,6 +42,10 @@ class Emitter:
         self.outputs.append(Output(topic=SETTLEMENT_EVENTS, key=self.chain_id, value=value))
         return event
 
+    def close(self) -> int:
+        """Write the CLOSED entry: the chain leaves memory. It has no source and no body."""
+        return self._entry("CLOSED", b"", 0, None)
+
     def _entry(self, kind: str, body: bytes, fingerprint: int, record: Record | None) -> int:
         self.head, value = custody.append(
             self.head,

@@ -306,7 +306,7 @@ def cut(book: Book, twin: Twin, tick: int) -> tuple[Book, tuple[Transition, ...]
     The book's agenda may change even when nothing moves.
     """
     if book.terms is None:
-        return book, ()
+        return replace(book, agenda=None), ()
     transitions: list[Transition] = []
     wakes: list[int] = []
     by_turn = sorted(book.order, key=lambda one: book.claims[one].state not in CUT_FIRST)

@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 from msgspec import Struct
 
 Header = tuple[str, bytes | None]
-S = TypeVar("S")
+S_co = TypeVar("S_co", covariant=True)
 
 
 class Due(Enum):
@@ -31,6 +31,16 @@ class Record(Struct, frozen=True, kw_only=True, gc=False):
     key: bytes | None
     value: bytes | None
     headers: tuple[Header, ...] = ()
+
+
+class Asleep(Struct, frozen=True, kw_only=True, gc=False):
+    """What is left in memory of a state that has left it; a fold's own kind of it has more fields.
+
+    `resting` false = entries were followed since then: the journal has to be read before anything
+    is decided about it.
+    """
+
+    resting: bool = True
 
 
 class Input(Struct, frozen=True, kw_only=True, gc=False):
@@ -68,14 +78,14 @@ class Output(Struct, frozen=True, kw_only=True, gc=False):
     headers: tuple[Header, ...] = ()
 
 
-class Step(Struct, Generic[S], frozen=True, kw_only=True, gc=False):
+class Step(Struct, Generic[S_co], frozen=True, kw_only=True, gc=False):
     """What one input or one decision did: the new state, journal entries and outputs in order.
 
     No entries = nothing happened (a duplicate). `counts` names metrics to increment by one
     each.
     """
 
-    state: S
+    state: S_co
     entries: Sequence[Output] = ()
     outputs: Sequence[Output] = ()
     counts: Sequence[str] = ()

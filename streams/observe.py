@@ -8,6 +8,8 @@ from typing import Final
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 
+from supplytwin.streams.observe_upkeep import UpkeepMetrics
+
 BATCH_SIZES: Final = (1, 10, 100, 1000, 5000, 20000)
 SECONDS: Final = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
@@ -59,6 +61,7 @@ class Metrics:
             registry=self.registry,
         )
         self._chains = Gauge("supplytwin_chains", "Chains in memory", registry=self.registry)
+        self.upkeep = UpkeepMetrics(self.registry)
 
     def count(self, what: str, times: int = 1) -> None:
         self._named.labels(what).inc(times)
@@ -85,8 +88,9 @@ class Metrics:
     def committed(self, seconds: float) -> None:
         self._commit.observe(seconds)
 
-    def chains(self, number: int) -> None:
+    def chains(self, number: int, closed: int) -> None:
         self._chains.set(number)
+        self.upkeep.closed(closed)
 
     def value(self, name: str, **labels: str) -> float:
         """One sample, 0 when it was never touched (tests and `doctor`)."""

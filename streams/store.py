@@ -8,10 +8,11 @@ from typing import Generic, NamedTuple
 import structlog
 
 from supplytwin.schemas.errors import RecordError
-from supplytwin.schemas.flow import Due, Header, Input, Output, Record, Step
+from supplytwin.schemas.flow import Asleep, Due, Header, Input, Output, Record, Step
 from supplytwin.schemas.ids import control_key
 from supplytwin.streams.consume import Item, defect, reraise_unless_defect
 from supplytwin.streams.observe import trace
+from supplytwin.streams.places import Places
 from supplytwin.streams.ports import Fold, State
 from supplytwin.streams.quarantine import Limits, quarantined
 
@@ -42,6 +43,9 @@ class Store(Generic[State]):
         self.fold = fold
         self.control = control_key(number)
         self.states: dict[str, State] = {}
+        self.asleep = 0
+        """How many of them are Asleep."""
+        self.places = Places()
         self.now = 0
         self.control_next = 0
         self._due: dict[str, int] = {}
@@ -72,8 +76,9 @@ class Store(Generic[State]):
 
     def put(self, states: Mapping[str, State]) -> None:
         """`states` are true from now on, and due when the fold says."""
-        self.states.update(states)
         for key, state in states.items():
+            self.asleep += isinstance(state, Asleep) - isinstance(self.states.get(key), Asleep)
+            self.states[key] = state
             due = self.due_time(key, state)
             if due == self._due.get(key):
                 continue
@@ -99,6 +104,7 @@ class Overlay(Generic[State]):
         self.now = store.now
         self.control_next = store.control_next
         self.writes: list[Write] = []
+        self.entries: list[Output] = []
         self.counts: Counter[str] = Counter()
         self.refusals: Counter[str] = Counter()
         self._limits = limits
@@ -133,6 +139,7 @@ class Overlay(Generic[State]):
         """What `step` did is part of this batch."""
         if step.state is not self.store.states.get(key) or key in self.changed:
             self.changed[key] = step.state
+        self.entries.extend(step.entries)
         for output in (*step.entries, *step.outputs):
             self.write(output)
         self.counts.update(step.counts)
@@ -197,6 +204,7 @@ class Overlay(Generic[State]):
     def merge(self) -> None:
         """The transaction is committed: all of this is true now."""
         self.store.put(self.changed)
+        self.store.places.wrote(self.entries)
         self.store.now = self.now
         self.store.control_next = self.control_next
 

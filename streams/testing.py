@@ -24,6 +24,7 @@ from supplytwin.schemas.flow import Due, Header, Input, Output, Record, Step
 from supplytwin.schemas.ids import Micros, control_key, partition_of
 from supplytwin.schemas.records import CONTROL, JOURNAL, QUARANTINE, STATE, Control, Quarantined
 from supplytwin.streams.checkpoint import At, insist, nowhere
+from supplytwin.streams.keeping import KeepsAll
 from supplytwin.streams.memory import MemoryBroker
 from supplytwin.streams.ports import Broker, Decode, Eof, Fold, State, TopicPartition, TopicSpec
 from supplytwin.streams.worker import Worker, WorkerSettings, WorkerTopics
@@ -64,10 +65,10 @@ class GateState(Struct, frozen=True, kw_only=True):
         return min(times, default=None)
 
 
-class Gate:
+class Gate(KeepsAll[GateState]):
     """Pays once, at a cut, when released and received and not held; expires at its deadline."""
 
-    version = "1"
+    version = form = "1"
 
     def __init__(self, prefix: str = "") -> None:
         self._prefix = prefix
@@ -128,6 +129,12 @@ class Gate:
         fact = msgspec.json.decode(read.body, type=Fact)
         said = tuple(sorted((*state.said, (fact.id, fact.says))))
         return msgspec.structs.replace(state, said=said)
+
+    def freeze(self, states: Sequence[GateState]) -> bytes:
+        return msgspec.json.encode([msgspec.structs.asdict(state) for state in states])
+
+    def thaw(self, data: bytes) -> Sequence[GateState]:
+        return msgspec.json.decode(data, type=list[GateState])
 
     def _output(self, topic: str, key: str, value: bytes) -> Output:
         return Output(topic=self._prefix + topic, key=key, value=value)
