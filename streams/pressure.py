@@ -2,8 +2,8 @@
 
 From 80 % of the limit on there is an alarm, from 90 % on chains that are finished are closed at
 once instead of after days, at 100 % nothing more is read until less than 90 % is used. What is used
-is the resident memory; Python gives little of that back, so once it has been at its highest, what
-is used is also reckoned from how many objects are left of those that were there then.
+is the resident memory; Python gives little of that back, so what is used is also reckoned from how
+many objects are left of the most that there ever were.
 """
 
 import os
@@ -46,8 +46,8 @@ class Pressure(Generic[State]):
         self.share = 0.0
         self._limit, self._metrics, self._clock = limit_bytes, metrics, clock
         self._resident, self._objects = resident, objects
-        self._highest = (0, 1)
-        """Resident bytes when they were highest, and how many objects there were."""
+        self._fullest = (0, 1)
+        """Resident bytes when there were most objects, and how many."""
         self._looked = self._told = float("-inf")
         self._queues: dict[int, Iterator[str]] = {}
         self._passed: dict[int, float] = {}
@@ -68,7 +68,7 @@ class Pressure(Generic[State]):
         if self.share >= ALARM and now - self._told >= REPEAT_S:
             self._told = now
             self._tell()
-        elif was_paused and not self.paused:
+        if was_paused and not self.paused:
             log.info("memory: inputs are read again", share=round(self.share, 3))
         return self.paused != was_paused
 
@@ -76,9 +76,10 @@ class Pressure(Generic[State]):
         if resident < ALARM * self._limit:
             return resident
         objects = self._objects()
-        if resident >= self._highest[0]:
-            self._highest = (resident, max(1, objects))
-        return min(resident, self._highest[0] * objects // self._highest[1])
+        if objects > self._fullest[1]:
+            self._fullest = (resident, objects)
+        then, most = self._fullest
+        return min(resident, then * objects // most + max(0, resident - then))
 
     def _tell(self) -> None:
         numbers = {"share": round(self.share, 3), "limit_mb": self._limit >> 20}

@@ -31,6 +31,7 @@ from supplytwin.streams.upkeep import Upkeep
 log = structlog.get_logger("supplytwin.engine")
 
 RECORDS = 2_000
+LOAD_S = 0.02
 PATIENCE_S = (0.25, 2.0)
 """How long stable offsets are waited for at first, and at most: it doubles with each failure."""
 
@@ -217,7 +218,7 @@ class Restore(Generic[State]):
 
     def _load(self, timeout_s: float) -> None:
         """Go on reading snapshots; who has none, or a bad one, begins at the first entry."""
-        until = self._clock() + timeout_s
+        until = self._clock() + max(timeout_s, LOAD_S)
         for number, job in self._jobs.items():
             while job.offsets is not None and job.replay is None:
                 if job.loading is None:

@@ -24,6 +24,7 @@ from supplytwin.schemas.flow import Due, Header, Input, Output, Record, Step
 from supplytwin.schemas.ids import Micros, control_key, partition_of
 from supplytwin.schemas.records import CONTROL, JOURNAL, QUARANTINE, STATE, Control, Quarantined
 from supplytwin.streams.checkpoint import At, insist, nowhere
+from supplytwin.streams.cut import Gist, shape
 from supplytwin.streams.keeping import KeepsAll
 from supplytwin.streams.memory import MemoryBroker
 from supplytwin.streams.ports import Broker, Decode, Eof, Fold, State, TopicPartition, TopicSpec
@@ -221,6 +222,7 @@ class Driver(Generic[State]):
         clock: Callable[[], float] | None = None,
         idle: int = 3,
         worker: type[Worker[State]] = Worker,
+        gist: Gist[State] = shape,
         at: At = nowhere,
     ) -> None:
         self.broker: Broker = MemoryBroker() if broker is None else broker
@@ -232,6 +234,7 @@ class Driver(Generic[State]):
         self._clock = clock or (lambda: self.seconds)
         self._fold, self._decode = fold, decode
         self._prefix, self._idle, self._at = prefix, idle, at
+        self._gist = gist
         self._create()
         self._feed = self.broker.producer(None)
         self._ticks = self.broker.producer(f"{prefix}supplytwin.tick")
@@ -246,7 +249,7 @@ class Driver(Generic[State]):
         admin.create(
             [
                 TopicSpec(name=name, partitions=self.partitions, replication=1, config=LARGE)
-                for name in (*topics.inputs, topics.control, *written)
+                for name in dict.fromkeys((*topics.inputs, topics.control, *written))
                 if name not in known
             ]
         )
@@ -272,6 +275,7 @@ class Driver(Generic[State]):
             self.topics,
             settings=self.settings,
             slot=slot,
+            gist=self._gist,
             clock=self._clock,
             at=self._at,
         )
