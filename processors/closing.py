@@ -252,16 +252,14 @@ class ClosingFold:
 
     # ---- snapshots
 
-    def freeze(self, states: Sequence[Chain]) -> bytes:
-        return _FORM.freeze(states)
+    def freeze(self, state: Chain) -> bytes:
+        return _FORM.freeze(state)
 
-    def thaw(self, data: bytes) -> Sequence[Chain]:
-        """What was frozen. Raises ValueError when it holds anything but states."""
-        found = []
-        for one in _FORM.thaw(data):
-            if not isinstance(one, ChainState | Closed):
-                raise ValueError(f"a {type(one).__name__} is no chain")
-            found.append(one)
+    def thaw(self, data: bytes) -> Chain:
+        """What was frozen. Raises ValueError when that is not what `data` is."""
+        found = _FORM.thaw(data)
+        if not isinstance(found, ChainState | Closed):
+            raise ValueError(f"a {type(found).__name__} is no chain")
         return found
 
 

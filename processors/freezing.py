@@ -11,7 +11,7 @@ import hashlib
 import io
 import pickle
 import typing
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import Any
 
@@ -35,31 +35,41 @@ class Form:
             _visit(root, found)
         lines = sorted(f"{_path(kind)} {fields}" for kind, fields in found.items())
         self.name = hashlib.sha256("\n".join(lines).encode()).hexdigest()
-        self._structs = {kind: _taken_apart for kind in found if issubclass(kind, Struct)}
+        self._structs = frozenset(kind for kind in found if issubclass(kind, Struct))
+        self._known = {*found, *VALUES}
         self._makers: dict[tuple[str, str], Any] = {
             (kind.__module__, kind.__qualname__): _maker(kind) if kind in self._structs else kind
-            for kind in (*found, *VALUES)
+            for kind in self._known
         }
 
-    def freeze(self, values: Sequence[object]) -> bytes:
-        """`values` as bytes; what they share is written once."""
+    def freeze(self, value: object) -> bytes:
+        """`value` as bytes. Raises ValueError when it holds something that `thaw` would refuse."""
         file = io.BytesIO()
-        writer = pickle.Pickler(file, protocol=5)
-        writer.dispatch_table = self._structs
-        writer.dump(tuple(values))
+        _Writer(file, self._structs, self._known).dump(value)
         return file.getvalue()
 
-    def thaw(self, data: bytes) -> Sequence[object]:
+    def thaw(self, data: bytes) -> object:
         """What was frozen, equal and sharing what it shared. Raises ValueError for anything else:
         trust a hash of the bytes, not this, to tell whether they are the ones that were written.
         """
         try:
-            found = _Reader(data, self._makers).load()
+            return _Reader(data, self._makers).load()
         except Exception as error:  # a pickle that is damaged may raise anything
-            raise ValueError(f"these are no states: {type(error).__name__}: {error}") from error
-        if not isinstance(found, tuple):
-            raise ValueError("these are no states")
-        return found
+            raise ValueError(f"this is no state: {type(error).__name__}: {error}") from error
+
+
+class _Writer(pickle.Pickler):
+    def __init__(self, file: io.BytesIO, structs: frozenset[type], known: set[type]) -> None:
+        super().__init__(file, protocol=5)
+        self._structs, self._known = structs, known
+
+    def reducer_override(self, one: object) -> Any:
+        kind = type(one)
+        if kind in self._structs:
+            return kind, astuple(one)  # type: ignore[arg-type]
+        if kind in self._known or one in self._known:
+            return NotImplemented
+        raise ValueError(f"a {_path(kind)} is no part of a state")
 
 
 class _Reader(pickle.Unpickler):
@@ -76,10 +86,6 @@ class _Reader(pickle.Unpickler):
 
 def _path(kind: type) -> str:
     return f"{kind.__module__}.{kind.__qualname__}"
-
-
-def _taken_apart(one: Struct) -> tuple[type, tuple[Any, ...]]:
-    return type(one), astuple(one)
 
 
 def _maker(kind: type) -> Callable[..., Any]:

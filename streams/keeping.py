@@ -29,8 +29,8 @@ class KeepsAll(Generic[State]):
     def wake(self, state: State, entries: Sequence[Replayed]) -> State:
         raise FatalError("no state of this fold sleeps")
 
-    def freeze(self, states: Sequence[State]) -> bytes:
-        return b""
+    def freeze(self, state: State) -> bytes:
+        raise ValueError("this fold cannot freeze")
 
-    def thaw(self, data: bytes) -> Sequence[State]:
+    def thaw(self, data: bytes) -> State:
         raise ValueError("this fold cannot freeze")

@@ -88,9 +88,8 @@ class Metrics:
     def committed(self, seconds: float) -> None:
         self._commit.observe(seconds)
 
-    def chains(self, number: int, closed: int) -> None:
+    def chains(self, number: int) -> None:
         self._chains.set(number)
-        self.upkeep.closed(closed)
 
     def value(self, name: str, **labels: str) -> float:
         """One sample, 0 when it was never touched (tests and `doctor`)."""

@@ -18,6 +18,7 @@ class UpkeepMetrics:
             return Counter(f"supplytwin_{name}", about, registry=registry)
 
         self._closed = gauge("chains_closed", "Chains of which only identities are in memory")
+        self._packed = gauge("chains_packed", "Chains in memory as packed bytes")
         self._restored = counter("restore_entries", "Journal entries read to restore partitions")
         self._left = gauge("restore_left", "Journal offsets still to be read")
         self._eta = gauge("restore_eta_seconds", "Until the last partition number is restored")
@@ -35,8 +36,9 @@ class UpkeepMetrics:
             "memory_alarm", "0 = below 80 % of the limit, 1 = above, 2 = at it: no input is read"
         )
 
-    def closed(self, chains: int) -> None:
-        self._closed.set(chains)
+    def chains(self, closed: int, packed: int) -> None:
+        self._closed.set(closed)
+        self._packed.set(packed)
 
     def restored(self, entries: int) -> None:
         self._restored.inc(entries)

@@ -220,11 +220,11 @@ class Fold(Protocol[State]):
     def form(self) -> str:
         """Names what `freeze` writes: bytes of another form are not thawed. "" = cannot freeze."""
 
-    def freeze(self, states: Sequence[State]) -> bytes:
-        """States as bytes."""
+    def freeze(self, state: State) -> bytes:
+        """A state as bytes. Raises ValueError for one that cannot be frozen."""
 
-    def thaw(self, data: bytes) -> Sequence[State]:
-        """The states that were frozen. Raises ValueError when that is not what `data` is."""
+    def thaw(self, data: bytes) -> State:
+        """The state that was frozen. Raises ValueError when that is not what `data` is."""
 
 
 Decode = Callable[[Sequence[Record], int], "list[Input | RecordError]"]

@@ -1,9 +1,10 @@
 """The memory of this process against its limit: an alarm, then back-pressure, never a surprise.
 
-From 80 % of the limit on there is an alarm, from 90 % on chains that are finished are closed at
-once instead of after days, at 100 % nothing more is read until less than 90 % is used. What is used
-is the resident memory; Python gives little of that back, so what is used is also reckoned from how
-many objects are left of the most that there ever were.
+From 80 % of the limit on there is an alarm; from 90 % on chains that are finished are closed at
+once instead of after days, and the others are packed until they are in work again; at 100 % nothing
+more is read until less than 90 % is used. What is used is the resident memory; Python gives little
+of that back, so it is also reckoned from how many objects are left of the most that there ever
+were.
 """
 
 import os
@@ -16,6 +17,7 @@ import structlog
 
 from supplytwin.streams.observe_upkeep import UpkeepMetrics
 from supplytwin.streams.ports import State
+from supplytwin.streams.states import Packed
 from supplytwin.streams.store import Overlay
 
 log = structlog.get_logger("supplytwin.engine")
@@ -91,7 +93,7 @@ class Pressure(Generic[State]):
     def relieve(
         self, overlays: Mapping[int, Overlay[State]], waiting: Callable[[int], Collection[str]]
     ) -> None:
-        """From RELIEF on: close finished chains, for at most about SLICE_S in a turn.
+        """From RELIEF on: close finished chains and pack the others, for about SLICE_S in a turn.
 
         Not those that have a record `waiting`: it would find them gone.
         """
@@ -105,11 +107,22 @@ class Pressure(Generic[State]):
             queue = self._queues.setdefault(number, iter(list(overlay.store.states)))
             held = waiting(number)
             for key in queue:
-                if key not in held and (state := overlay.store.states.get(key)) is not None:
-                    step = overlay.fold.close(overlay.changed.get(key, state), overlay.now)
-                    if step is not None:
-                        overlay.apply(key, step)
+                if key not in held:
+                    _relieved(overlay, key)
                 if self._clock() - now >= SLICE_S:
                     return
             del self._queues[number]
             self._passed[number] = self._clock()
+
+
+def _relieved(overlay: Overlay[State], key: str) -> None:
+    """Close a chain if it is finished, else pack it if this batch does not have it in hand."""
+    states = overlay.store.states
+    found = states.raw.get(key)
+    if found is None or isinstance(found, Packed):
+        return
+    step = overlay.fold.close(overlay.changed.get(key, found), overlay.now)
+    if step is not None:
+        overlay.apply(key, step)
+    elif overlay.fold.form and key not in overlay.changed:
+        states.load(key, states.frozen(found))

@@ -32,7 +32,7 @@ class Replay(Generic[State]):
             key = entry.chain_id
             state = changed.get(key)
             if state is None:
-                state = store.states.get(key)
+                state = store.states.find(key)
             changed[key] = fold.restore(fold.new(key) if state is None else state, record)
             touched.add(key)
             store.places.note(key, record.offset, entry.hash)
@@ -61,7 +61,7 @@ class Replay(Generic[State]):
         store.places.next = max(store.places.next, self.position)
         restless = [
             key
-            for key, state in store.states.items()
+            for key, state in store.states.raw.items()
             if isinstance(state, Asleep) and not state.resting
         ]
         store.put(wake(store, history, restless))

@@ -2,18 +2,17 @@
 
     MAGIC, length + header (JSON), (length + frame)*, length 0, SHA-256 of everything before
 
-A frame is a zlib stream of msgpack: chain ids, the places of their journal entries, and the states
-as the fold freezes them. Nothing of a file is believed before its hash is checked, the header fits
-this deployment, fold and journal, and the journal has the very entry that the header names as the
-last one: so a file of another cluster, timeline or version is told apart, and so is a journal that
-lost its end and grew another.
+A frame is msgpack: chain ids, when they are due, the places of their journal entries, and the
+packed states, which stay packed until somebody asks for them. Nothing of a file is believed before
+its hash is checked, the header fits this deployment, fold and journal, and the journal has the very
+entry that the header names as the last one: so a file of another cluster, timeline or version is
+told apart, and so is a journal that lost its end and grew another.
 """
 
 import hashlib
 import os
 import queue
 import threading
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, Generic
@@ -30,7 +29,6 @@ MAGIC = b"supplytwin snapshot 1\n"
 """Another number is another format: refused."""
 DIGEST_LEN = 32
 CHUNK = 1 << 22
-COMPRESSION = 1
 _LENGTH = 4
 _NEW, _OURS_ONLY = os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600
 
@@ -52,14 +50,16 @@ class Header(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     now: int
     control_next: int
     chains: int
+    asleep: int
 
 
 class Frame(Struct, frozen=True, kw_only=True, array_like=True):
-    """Some chains: `keys[n]` has its entries at `places[n]`; `states` are frozen, in this order."""
+    """Some chains: `keys[n]` is due at `due[n]`, has its entries at `places[n]`, and so on."""
 
     keys: tuple[str, ...]
+    due: tuple[int | None, ...]
     places: tuple[bytes, ...]
-    states: bytes
+    states: tuple[bytes, ...]
 
 
 def file_of(folder: Path, number: int) -> Path:
@@ -136,7 +136,7 @@ class Writer:
         head = msgspec.json.encode(self._header)
         put(len(head).to_bytes(_LENGTH, "little") + head)
         while (frame := self._frames.get()) is not None and not self._abandoned:
-            packed = zlib.compress(msgspec.msgpack.encode(frame), COMPRESSION)
+            packed = msgspec.msgpack.encode(frame)
             put(len(packed).to_bytes(_LENGTH, "little") + packed)
         put(bytes(_LENGTH))
         self.size += file.write(digest.digest())
@@ -195,7 +195,7 @@ class Loading(Generic[State]):
             next(self._steps)
         except StopIteration:
             return True
-        except (OSError, zlib.error, msgspec.DecodeError, EOFError) as error:
+        except (OSError, msgspec.DecodeError, EOFError) as error:
             raise ValueError(f"it cannot be read: {error}") from error
         return False
 
@@ -210,12 +210,13 @@ class Loading(Generic[State]):
             self._check_last(header)
             file.seek(start)
             while length := int.from_bytes(_exactly(file, _LENGTH), "little"):
-                self._put(zlib.decompress(_exactly(file, length)))
+                self._put(_exactly(file, length))
                 yield
         store = self.store
         if len(store.states) != header.chains:
             raise ValueError(f"it has {len(store.states)} chains instead of {header.chains}")
         store.now, store.control_next = header.now, header.control_next
+        store.asleep = header.asleep
         store.places.next = header.offset
         store.places.last, store.places.last_hash = header.last, bytes.fromhex(header.last_hash)
 
@@ -227,9 +228,12 @@ class Loading(Generic[State]):
 
     def _put(self, data: bytes) -> None:
         frame = msgspec.msgpack.decode(data, type=Frame)
-        states = self.store.fold.thaw(frame.states)
-        self.store.put(dict(zip(frame.keys, states, strict=True)))
-        self.store.places.of.update(zip(frame.keys, frame.places, strict=True))
+        store = self.store
+        columns = (frame.keys, frame.due, frame.places, frame.states)
+        for key, due, places, state in zip(*columns, strict=True):
+            store.states.load(key, state)
+            store.places.of[key] = places
+            store.set_due(key, due)
 
 
 def _header(file: BinaryIO) -> Header:

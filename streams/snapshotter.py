@@ -2,7 +2,9 @@
 
 States are values that nobody changes, so a snapshot is the states of one moment between two
 batches, however long it takes to write them down. That moment is told by the journal's end, asked
-when all that is committed is in memory and nothing else was written.
+when all that is committed is in memory and nothing else was written. Chains without an entry since
+the snapshot before are packed on the way: their bytes are there anyway, and so the next snapshot
+costs what has changed.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -18,6 +20,7 @@ from supplytwin.streams.observe_upkeep import UpkeepMetrics
 from supplytwin.streams.places import WIDTH
 from supplytwin.streams.ports import Admin, State, TopicPartition
 from supplytwin.streams.snapshot import Expected, Frame, Header, Loading, Writer, file_of
+from supplytwin.streams.states import Packed
 from supplytwin.streams.store import Store
 
 log = structlog.get_logger("supplytwin.engine")
@@ -34,35 +37,54 @@ FIRST_S, RETRY_S = 30.0, 5.0
 class _Running(Generic[State]):
     """One snapshot being written."""
 
-    def __init__(self, store: Store[State], header: Header, path: Path, at: float) -> None:
+    def __init__(
+        self,
+        store: Store[State],
+        header: Header,
+        path: Path,
+        at: float,
+        before: Mapping[str, bytes],
+    ) -> None:
         self.header, self.began = header, at
         self.pause_max = 0.0
         self.all_added = False
         self.writer = Writer(path, header)
-        self._fold = store.fold
-        self._states = list(store.states.items())
-        self._places = dict(store.places.of)
+        self.places = dict(store.places.of)
+        self._before = before
+        self._store = store
+        self._states = list(store.states.raw.items())
+        self._due = dict(store.due_times)
         self.frames = self._frames()
 
     def _frames(self) -> Iterator[Frame]:
         keys: list[str] = []
-        states: list[State] = []
-        entries = 0
+        packed: list[bytes] = []
+        work = 0
         for key, state in self._states:
             keys.append(key)
-            states.append(state)
-            entries += len(self._places.get(key, b"")) // WIDTH
-            if entries >= ENTRIES:
-                yield self._frame(keys, states)
-                keys, states, entries = [], [], 0
+            packed.append(self._packed(key, state))
+            work += 1 if isinstance(state, Packed) else len(self.places.get(key, b""))
+            if work >= ENTRIES * WIDTH:
+                yield self._frame(keys, packed)
+                keys, packed, work = [], [], 0
         if keys:
-            yield self._frame(keys, states)
+            yield self._frame(keys, packed)
 
-    def _frame(self, keys: list[str], states: list[State]) -> Frame:
+    def _packed(self, key: str, state: State | Packed) -> bytes:
+        """The packed state, which stays in memory in place of the state if that is quiet."""
+        states = self._store.states
+        data = states.frozen(state)
+        quiet = key in self._before and self._before[key] is self.places.get(key)
+        if quiet and states.raw.get(key) is state and not isinstance(state, Packed):
+            states.load(key, data)
+        return data
+
+    def _frame(self, keys: list[str], packed: list[bytes]) -> Frame:
         return Frame(
             keys=tuple(keys),
-            places=tuple(self._places.get(key, b"") for key in keys),
-            states=self._fold.freeze(states),
+            due=tuple(map(self._due.get, keys)),
+            places=tuple(self.places.get(key, b"") for key in keys),
+            states=tuple(packed),
         )
 
 
@@ -86,6 +108,8 @@ class Snapshotter(Generic[State]):
         self._due: dict[int, float] = {}
         self._newest: dict[int, str] = {}
         """The last hash of the newest file of each partition number."""
+        self._places: dict[int, Mapping[str, bytes]] = {}
+        """As they were when the newest snapshot of a partition number was begun."""
         self._running: _Running[State] | None = None
 
     # ---- restoring
@@ -118,11 +142,11 @@ class Snapshotter(Generic[State]):
             self._go_on(self._running)
             return
         now = self._clock()
-        for number, store in stores.items():
-            first = now + min(FIRST_S, self._every_s)
-            if self._due.setdefault(number, first) <= now and store.fold.form:
-                self._begin(store, now)
-                return
+        first = now + min(FIRST_S, self._every_s)
+        due = {number: self._due.setdefault(number, first) for number in stores}
+        number = min(due, key=due.__getitem__, default=-1)
+        if stores and due[number] <= now and stores[number].fold.form:
+            self._begin(stores[number], now)
 
     def _begin(self, store: Store[State], now: float) -> None:
         number, places = store.number, store.places
@@ -149,9 +173,12 @@ class Snapshotter(Generic[State]):
             now=store.now,
             control_next=store.control_next,
             chains=len(store.states),
+            asleep=store.asleep,
         )
-        running = _Running(store, header, file_of(self._folder, number), now)
+        before = self._places.get(number, {})
+        running = _Running(store, header, file_of(self._folder, number), now, before)
         self._running = running
+        self._places[number] = running.places
         self._paused(running, now)
 
     def _go_on(self, running: _Running[State]) -> None:

@@ -15,6 +15,7 @@ from supplytwin.streams.observe import trace
 from supplytwin.streams.places import Places
 from supplytwin.streams.ports import Fold, State
 from supplytwin.streams.quarantine import Limits, quarantined
+from supplytwin.streams.states import States
 
 log = structlog.get_logger("supplytwin.engine")
 
@@ -42,13 +43,13 @@ class Store(Generic[State]):
         self.number = number
         self.fold = fold
         self.control = control_key(number)
-        self.states: dict[str, State] = {}
+        self.states = States(fold)
         self.asleep = 0
         """How many of them are Asleep."""
         self.places = Places()
         self.now = 0
         self.control_next = 0
-        self._due: dict[str, int] = {}
+        self.due_times: dict[str, int] = {}
         self._heap: list[tuple[int, str]] = []
 
     def due_time(self, key: str, state: State) -> int | None:
@@ -69,7 +70,7 @@ class Store(Generic[State]):
             place = reach.pop()
             if place < len(self._heap) and self._heap[place][0] <= tick:
                 time, key = self._heap[place]
-                if self._due.get(key) == time:
+                if self.due_times.get(key) == time:
                     found.add(key)
                 reach += (2 * place + 1, 2 * place + 2)
         return found
@@ -77,18 +78,21 @@ class Store(Generic[State]):
     def put(self, states: Mapping[str, State]) -> None:
         """`states` are true from now on, and due when the fold says."""
         for key, state in states.items():
-            self.asleep += isinstance(state, Asleep) - isinstance(self.states.get(key), Asleep)
+            self.asleep += isinstance(state, Asleep) - isinstance(self.states.find(key), Asleep)
             self.states[key] = state
-            due = self.due_time(key, state)
-            if due == self._due.get(key):
-                continue
-            if due is None:
-                del self._due[key]
-            else:
-                self._due[key] = due
-                heapq.heappush(self._heap, (due, key))
-        if len(self._heap) > 2 * len(self._due) + 64:
-            self._heap = sorted((time, key) for key, time in self._due.items())
+            self.set_due(key, self.due_time(key, state))
+        if len(self._heap) > 2 * len(self.due_times) + 64:
+            self._heap = sorted((time, key) for key, time in self.due_times.items())
+
+    def set_due(self, key: str, due: int | None) -> None:
+        """`key` wants its decision at `due`."""
+        if due == self.due_times.get(key):
+            return
+        if due is None:
+            del self.due_times[key]
+        else:
+            self.due_times[key] = due
+            heapq.heappush(self._heap, (due, key))
 
 
 class Overlay(Generic[State]):
@@ -113,7 +117,7 @@ class Overlay(Generic[State]):
     def state(self, key: str) -> State:
         found = self.changed.get(key)
         if found is None:
-            found = self.store.states.get(key)
+            found = self.store.states.find(key)
         return self.fold.new(key) if found is None else found
 
     def take(self, item: Item) -> bool:
@@ -137,7 +141,7 @@ class Overlay(Generic[State]):
 
     def apply(self, key: str, step: Step[State]) -> None:
         """What `step` did is part of this batch."""
-        if step.state is not self.store.states.get(key) or key in self.changed:
+        if step.state is not self.store.states.find(key) or key in self.changed:
             self.changed[key] = step.state
         self.entries.extend(step.entries)
         for output in (*step.entries, *step.outputs):
@@ -189,7 +193,7 @@ class Overlay(Generic[State]):
     def publish(self) -> None:
         """Latest-value records of every chain that this batch changed. Called once, at its end."""
         for key, after in self.changed.items():
-            before = self.store.states.get(key)
+            before = self.store.states.find(key)
             try:
                 outputs = self.fold.publish(self.fold.new(key) if before is None else before, after)
                 self._limits.check(outputs)

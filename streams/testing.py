@@ -131,11 +131,11 @@ class Gate(KeepsAll[GateState]):
         said = tuple(sorted((*state.said, (fact.id, fact.says))))
         return msgspec.structs.replace(state, said=said)
 
-    def freeze(self, states: Sequence[GateState]) -> bytes:
-        return msgspec.json.encode([msgspec.structs.asdict(state) for state in states])
+    def freeze(self, state: GateState) -> bytes:
+        return msgspec.msgpack.encode(state)
 
-    def thaw(self, data: bytes) -> Sequence[GateState]:
-        return msgspec.json.decode(data, type=list[GateState])
+    def thaw(self, data: bytes) -> GateState:
+        return msgspec.msgpack.decode(data, type=GateState)
 
     def _output(self, topic: str, key: str, value: bytes) -> Output:
         return Output(topic=self._prefix + topic, key=key, value=value)
@@ -374,6 +374,7 @@ class Driver(Generic[State]):
     def state(self, key: str) -> State | None:
         """The committed state of one chain."""
         for store in self.worker.stores.values():
-            if key in store.states:
-                return store.states[key]
+            found = store.states.find(key)
+            if found is not None:
+                return found
         return None

@@ -75,6 +75,8 @@ class Upkeep(Generic[State]):
         """Between two batches, for some ms; true when `paused` has changed."""
         if self.snapshots is not None:
             self.snapshots.turn(stores)
+        closed = sum(store.asleep for store in stores.values())
+        self._metrics.upkeep.chains(closed, sum(s.states.packed for s in stores.values()))
         return self.pressure is not None and self.pressure.look()
 
     def wake(self, stores: Mapping[int, Store[State]], items: Mapping[int, Sequence[Item]]) -> None:
@@ -90,7 +92,7 @@ class Upkeep(Generic[State]):
             keys: dict[str, None] = {}
             for item in found:
                 if not isinstance(item.result, Exception):
-                    state = store.states.get(item.result.key)
+                    state = store.states.find(item.result.key)
                     if isinstance(state, Asleep) and store.fold.late(state, item.result):
                         keys[item.result.key] = None
             try:

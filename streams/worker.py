@@ -385,5 +385,4 @@ class Worker(Generic[State]):
         fallbacks = getattr(self._decode, "fallbacks", None)
         if isinstance(fallbacks, int):
             self.metrics.decode_fallbacks(fallbacks)
-        stores = self.stores.values()
-        self.metrics.chains(sum(len(s.states) for s in stores), sum(s.asleep for s in stores))
+        self.metrics.chains(sum(len(store.states) for store in self.stores.values()))

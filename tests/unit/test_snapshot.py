@@ -177,7 +177,7 @@ def test_a_file_appears_whole_or_not_at_all(world: World) -> None:
     left = world.file.with_name(f"{world.file.name}.1.tmp")
     left.write_bytes(b"half")
     writer = Writer(world.file, msgspec.structs.replace(old, chains=0))
-    writer.add(Frame(keys=(), places=(), states=b""))
+    writer.add(Frame(keys=(), due=(), places=(), states=()))
     writer.abandon()
     assert header_of(world.file) == old
     assert list(world.folder.iterdir()) == [world.file]
@@ -264,11 +264,11 @@ def of_a_state_that_never_was(world: World) -> str:
     length = int.from_bytes(data[len(MAGIC) : len(MAGIC) + 4], "little")
     at = len(MAGIC) + 4 + length
     size = int.from_bytes(data[at : at + 4], "little")
-    frame = msgspec.msgpack.decode(zlib.decompress(data[at + 4 : at + 4 + size]), type=Frame)
-    states = [msgspec.structs.replace(s, hash=bytes(32)) for s in Gate().thaw(frame.states)]
-    packed = zlib.compress(
-        msgspec.msgpack.encode(msgspec.structs.replace(frame, states=Gate().freeze(states)))
-    )
+    frame = msgspec.msgpack.decode(data[at + 4 : at + 4 + size], type=Frame)
+    states = [Gate().thaw(zlib.decompress(state)) for state in frame.states]
+    wrong = [msgspec.structs.replace(state, hash=bytes(32)) for state in states]
+    columns = tuple(zlib.compress(Gate().freeze(state)) for state in wrong)
+    packed = msgspec.msgpack.encode(msgspec.structs.replace(frame, states=columns))
     body = data[:at] + len(packed).to_bytes(4, "little") + packed + data[at + 4 + size : -32]
     world.file.write_bytes(body + hashlib.sha256(body).digest())
     return "hash chain"
