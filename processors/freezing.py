@@ -67,7 +67,7 @@ class _Writer(pickle.Pickler):
         kind = type(one)
         if kind in self._structs:
             return kind, astuple(one)  # type: ignore[arg-type]
-        if kind in self._known or one in self._known:
+        if kind in self._known or (isinstance(one, type) and one in self._known):
             return NotImplemented
         raise ValueError(f"a {_path(kind)} is no part of a state")
 

@@ -125,4 +125,7 @@ def _relieved(overlay: Overlay[State], key: str) -> None:
     if step is not None:
         overlay.apply(key, step)
     elif overlay.fold.form and key not in overlay.changed:
-        states.load(key, states.frozen(found))
+        try:
+            states.load(key, states.frozen(found))
+        except ValueError as error:
+            log.error("a state cannot be packed", chain=key, why=str(error))

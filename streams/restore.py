@@ -9,6 +9,7 @@ follow it, makes it refused and the journal read whole.
 """
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Generic, NamedTuple
 
 import structlog
@@ -213,7 +214,7 @@ class Restore(Generic[State]):
             job.offsets = initialised(offsets)
             if job.replay is None and self._upkeep.snapshots is not None:
                 job.loading = self._upkeep.snapshots.loading(
-                    self._new(number), self._upkeep.history, job.end
+                    partial(self._new, number), self._upkeep.history, job.end
                 )
 
     def _load(self, timeout_s: float) -> None:

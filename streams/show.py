@@ -121,6 +121,8 @@ def _moment(entry: JournalEntry) -> Moment:
                 f"{event.claim_id}: {event.from_state} -> {event.to_state} (row {event.row}): "
                 f"{event.reason}"
             )
+    elif entry.kind == "CLOSED":
+        what = "closed: nothing is open, nothing has come for long"
     elif entry.source_topic is not None:
         message = codec.decode(entry.source_topic, entry.body).message
         source = getattr(message, "source", None)

@@ -13,13 +13,14 @@ import hashlib
 import os
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO, Generic
 
 import msgspec
 from msgspec import Struct
 
+from supplytwin.schemas.errors import TransientError
 from supplytwin.schemas.journal import HASH_LEN
 from supplytwin.streams.history import History
 from supplytwin.streams.ports import State
@@ -29,6 +30,7 @@ MAGIC = b"supplytwin snapshot 1\n"
 """Another number is another format: refused."""
 DIGEST_LEN = 32
 CHUNK = 1 << 22
+GIVE_UP_S = 2.0
 _LENGTH = 4
 _NEW, _OURS_ONLY = os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600
 
@@ -100,10 +102,10 @@ class Writer:
         self._frames.put(None)
 
     def abandon(self) -> None:
-        """No file is wanted any more. Returns when the thread has ended."""
+        """No file is wanted any more. The thread ends, unless the disk holds it up."""
         self._abandoned = True
         self._frames.put(None)
-        self._thread.join()
+        self._thread.join(GIVE_UP_S)
 
     def _run(self) -> None:
         temporary = self._path.with_name(f"{self._path.name}.{os.getpid()}.tmp")
@@ -176,28 +178,39 @@ class Expected(Struct, frozen=True, kw_only=True):
 
 
 class Loading(Generic[State]):
-    """Reads a snapshot into `store`, in pieces of a few ms, so that the worker's loop goes on.
-
-    `turn` raises ValueError saying why the file is refused; then the store is of no use.
-    """
+    """Reads a snapshot into a store, in pieces of a few ms, so that the worker's loop goes on."""
 
     def __init__(
-        self, path: Path, expected: Expected, store: Store[State], history: History
+        self,
+        path: Path,
+        expected: Expected,
+        new: Callable[[], Store[State]],
+        history: History,
     ) -> None:
-        self.store = store
+        self._path, self._expected = path, expected
+        self._new, self._history = new, history
+        self._begin()
+
+    def _begin(self) -> None:
         self.header: Header | None = None
-        self._path, self._expected, self._history = path, expected, history
+        self.store = self._new()
+        self.loaded = False
         self._steps = self._run()
 
     def turn(self) -> bool:
-        """Do the next piece; true when everything is loaded."""
+        """Do the next piece; true when `store` is what `header` says.
+
+        Raises ValueError saying why the file is refused, and TransientError when the journal cannot
+        be asked: then the next call begins anew.
+        """
         try:
-            next(self._steps)
-        except StopIteration:
-            return True
+            next(self._steps, None)
+        except TransientError:
+            self._begin()
+            raise
         except (OSError, msgspec.DecodeError, EOFError) as error:
             raise ValueError(f"it cannot be read: {error}") from error
-        return False
+        return self.loaded
 
     def _run(self) -> Iterator[None]:
         with self._path.open("rb") as file:
@@ -219,6 +232,7 @@ class Loading(Generic[State]):
         store.asleep = header.asleep
         store.places.next = header.offset
         store.places.last, store.places.last_hash = header.last, bytes.fromhex(header.last_hash)
+        self.loaded = True
 
     def _check_last(self, header: Header) -> None:
         found = self._history.last_before(header.partition, header.last, header.offset)

@@ -25,9 +25,10 @@ from supplytwin.streams.store import Store
 
 log = structlog.get_logger("supplytwin.engine")
 
-SLICE_S = 0.003
-ENTRIES = 100
-"""Journal entries of the chains in one frame: about 2 ms of work. A larger chain is one frame."""
+BUSY_S, IDLE_S = 0.002, 0.01
+"""How long a turn may be held up, with and without records at hand."""
+ENTRIES = 50
+"""Journal entries of the chains in one frame: about 1 ms of work. A larger chain is one frame."""
 BACKLOG = 64
 """Frames that may wait for the disk."""
 FIRST_S, RETRY_S = 30.0, 5.0
@@ -114,8 +115,11 @@ class Snapshotter(Generic[State]):
 
     # ---- restoring
 
-    def loading(self, store: Store[State], history: History, end: int) -> Loading[State] | None:
-        """What loads the snapshot for `store`, new, of a journal partition that ends at `end`."""
+    def loading(
+        self, new: Callable[[], Store[State]], history: History, end: int
+    ) -> Loading[State] | None:
+        """What loads the snapshot of a `new` store, whose journal partition ends at `end`."""
+        store = new()
         path = file_of(self._folder, store.number)
         if not store.fold.form or not path.exists():
             return None
@@ -127,7 +131,7 @@ class Snapshotter(Generic[State]):
             partition=store.number,
             end=end,
         )
-        return Loading(path, expected, store, history)
+        return Loading(path, expected, new, history)
 
     def loaded(self, header: Header) -> None:
         """The file of this header is good: the next one is due in `every_s`."""
@@ -136,10 +140,10 @@ class Snapshotter(Generic[State]):
 
     # ---- writing
 
-    def turn(self, stores: Mapping[int, Store[State]]) -> None:
-        """Go on for at most about SLICE_S. To be called between two batches."""
+    def turn(self, stores: Mapping[int, Store[State]], *, busy: bool) -> None:
+        """Go on for at most about BUSY_S, or IDLE_S. To be called between two batches."""
         if self._running is not None:
-            self._go_on(self._running)
+            self._go_on(self._running, BUSY_S if busy else IDLE_S)
             return
         now = self._clock()
         first = now + min(FIRST_S, self._every_s)
@@ -181,7 +185,7 @@ class Snapshotter(Generic[State]):
         self._places[number] = running.places
         self._paused(running, now)
 
-    def _go_on(self, running: _Running[State]) -> None:
+    def _go_on(self, running: _Running[State], slice_s: float) -> None:
         began = self._clock()
         writer = running.writer
         if writer.finished.is_set():
@@ -195,7 +199,7 @@ class Snapshotter(Generic[State]):
                     writer.finish()
                 else:
                     writer.add(frame)
-                if self._clock() - began >= SLICE_S:
+                if self._clock() - began >= slice_s:
                     break
         except Exception as error:
             log.error("the snapshot was not written", partition=running.header.partition,

@@ -71,10 +71,10 @@ class Upkeep(Generic[State]):
         """Memory is at its limit: no input may be read."""
         return self.pressure is not None and self.pressure.paused
 
-    def turn(self, stores: Mapping[int, Store[State]]) -> bool:
+    def turn(self, stores: Mapping[int, Store[State]], *, busy: bool) -> bool:
         """Between two batches, for some ms; true when `paused` has changed."""
         if self.snapshots is not None:
-            self.snapshots.turn(stores)
+            self.snapshots.turn(stores, busy=busy)
         closed = sum(store.asleep for store in stores.values())
         self._metrics.upkeep.chains(closed, sum(s.states.packed for s in stores.values()))
         return self.pressure is not None and self.pressure.look()

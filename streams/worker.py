@@ -113,7 +113,7 @@ class Worker(Generic[State]):
             return True
         # after the batch: what opens is read from now on, and so is everything else, anew
         opened = clients.restore.pending and self._restored(clients, min(wait, 0.05))
-        if clients.upkeep.turn(self.stores):
+        if clients.upkeep.turn(self.stores, busy=bool(events)):
             self._resume(clients)
         return worked or opened or bool(events)
 

@@ -16,7 +16,8 @@ from supplytwin.schemas import journal
 from supplytwin.schemas.flow import Message
 from supplytwin.schemas.ids import DAY_US
 from supplytwin.schemas.records import JOURNAL
-from supplytwin.streams import deployment, topics
+from supplytwin.sinks.query import query
+from supplytwin.streams import demo, deployment, topics
 from supplytwin.streams.conductor import Conductor
 from supplytwin.streams.memory import MemoryBroker
 from supplytwin.streams.settings import Gateway, Kafka, Settings, Time, WorkerSection
@@ -134,3 +135,40 @@ def test_closing_changes_no_twin_and_no_payment(
     assert {k: shape(s) for k, s in closing.restarted.items()} == {
         k: shape(s) for k, s in closing.states.items()
     }
+
+
+def test_the_real_deliveries_close_and_analysts_see_it(tmp_path: Path) -> None:
+    """SCMS in memory, closed after 5 days and never: the same hashes and results in SQL; the sink
+    takes CLOSED entries as rows of the journal."""
+    found = {}
+    for days in (0, 5):
+        settings = Settings(worker=WorkerSection(close_after_days=days))
+        found[days] = demo.run(
+            settings,
+            want="memory",
+            chains=60,
+            directory=tmp_path / str(days),
+            keep=False,
+            report=lambda *_: None,
+        )
+    plain, closing = found[0], found[5]
+    for name in (
+        "hash_states",
+        "hash_settlements",
+        "chains",
+        "quarantined",
+        "settlements",
+        "carbon",
+    ):
+        assert getattr(closing, name) == getattr(plain, name), name
+    asked = "SELECT count(*), count(DISTINCT chain_id) FROM journal WHERE kind = 'CLOSED'"
+    ((closed, chains),) = query(Path(closing.database), asked).rows
+    assert chains > 50
+    ticks = "SELECT count(*) FROM journal WHERE kind = 'CONTROL'"
+    controls = [query(Path(one.database), ticks).rows[0][0] for one in (plain, closing)]
+    assert closing.journal_entries == plain.journal_entries + closed + controls[1] - controls[0]
+    same = (
+        "SELECT * EXCLUDE (kafka_partition, kafka_offset, seq, taken_at) FROM settlement_event "
+        "ORDER BY ALL"
+    )
+    assert query(Path(closing.database), same).rows == query(Path(plain.database), same).rows

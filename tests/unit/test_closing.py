@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from supplytwin.processors import closing
 from supplytwin.processors.chain import ChainState
 from supplytwin.processors.closing import Closed
-from supplytwin.schemas.errors import FatalError
+from supplytwin.schemas.errors import FatalError, TransientError
 from supplytwin.schemas.records import CONTRACTS, EXCEPTIONS, RECEIPTS
 
 
@@ -213,6 +213,24 @@ def test_a_record_that_waits_for_a_cut_keeps_its_chain_open():
     assert chain.kinds()[-1] == "FACT"
     chain.tick(day(34 + QUIET))
     assert chain.rows()[-1] == 32
+
+
+def test_a_chain_that_cannot_be_read_now_aborts_the_batch():
+    """The record is read again, the chain is woken then, and nothing is folded in between."""
+    chain = c.ChainDriver().closed()
+    history = chain.driver.worker._clients.upkeep.history
+    real, left = history.entries, [TransientError("not now"), TransientError("nor now")]
+
+    def entries(number, wanted):
+        if left:
+            raise left.pop()
+        return real(number, wanted)
+
+    history.entries = entries
+    chain.fact(w.customs("release_revoked", day(LATE)))
+    assert not left
+    assert chain.driver.worker.metrics.value("supplytwin_aborts_total", error="AbortError") == 2
+    assert chain.kinds()[-2:] == ["CLOSED", "FACT"]
 
 
 def test_a_journal_that_does_not_give_the_closed_chain_stops_the_worker():

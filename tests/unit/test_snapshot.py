@@ -5,6 +5,7 @@ import json
 import time
 import zlib
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -149,7 +150,8 @@ def test_a_snapshot_is_taken_of_what_is_committed_at_one_moment(
 ) -> None:
     """While it is written down facts go on; the file holds the moment it was begun, whole."""
     monkeypatch.setattr(snapshotter_module, "ENTRIES", 1)
-    monkeypatch.setattr(snapshotter_module, "SLICE_S", -1.0)
+    monkeypatch.setattr(snapshotter_module, "BUSY_S", -1.0)
+    monkeypatch.setattr(snapshotter_module, "IDLE_S", -1.0)
     world = World(tmp_path)
     world.facts("released", "p")
     world.driver.seconds += 1000.0
@@ -324,6 +326,55 @@ def test_no_changed_byte_is_believed(place: int, flip: int, tmp_path_factory: An
     logs = world.restart()
     assert len(refusals(logs)) == 1
     assert set(world.states()) == set(KEYS[:3])
+
+
+def test_a_journal_that_cannot_be_asked_now_is_asked_again(world: World) -> None:
+    """The last entry stands behind a stranger's open transaction: waited for, and never taken for
+    a snapshot without chains."""
+    world.facts("released", "p")
+    stranger = world.driver.broker.producer("stranger")
+    stranger.init(5.0)
+    stranger.begin()
+    stranger.produce("twin.journal", b"zzz", b"never", partition=0)
+    world.facts("received", "w")
+    world.snapshot()
+    before = world.states()
+    world.driver.worker.close()
+    world.driver._clock = count(0.0, 0.5).__next__
+    with capture_logs() as logs:
+        world.driver.restart()
+        world.driver.turn(60)
+        assert world.driver.worker.stores == {}
+        assert "the journal cannot be read, trying again" in {line["event"] for line in logs}
+        stranger.abort()
+        world.driver.settle()
+    assert refusals(logs) == []
+    assert world.entries_read == 0
+    assert world.states() == before
+
+
+def test_quiet_chains_are_packed_on_the_way(world: World) -> None:
+    """A chain without an entry between two snapshots is bytes after the second; the third takes
+    them as they are; whoever is told something is unpacked."""
+    world.facts("released", "p")
+    states = world.driver.worker.stores[0].states
+    world.snapshot()
+    assert states.packed == 0
+    world.facts("received", "w", KEYS[:1])
+    world.snapshot()
+    assert states.packed == len(KEYS) - 1
+    raw = dict(states.raw)
+    world.facts("hold", "h", KEYS[1:2])
+    world.snapshot()
+    same = [key for key in KEYS[2:] if states.raw[key] is raw[key]]
+    assert same == KEYS[2:]
+    assert world.driver.worker.metrics.value("supplytwin_chains_packed") == states.packed
+    world.restart()
+    assert world.driver.worker.stores[0].states.packed == len(KEYS)
+    world.facts("received", "w", KEYS[1:])
+    world.driver.tick(60)
+    world.driver.settle()
+    assert sorted(k for k, _ in world.driver.values("payments")) == sorted({*KEYS} - {KEYS[1]})
 
 
 def test_a_broken_journal_is_not_blamed_on_the_snapshot(world: World) -> None:
