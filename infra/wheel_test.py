@@ -39,8 +39,8 @@ def main(wheel: Path, lock: Path) -> None:
         shutil.copy(root / "tests" / "counts.toml", work / "tests" / "counts.toml")
         shutil.copy(root / "pyproject.toml", work / "pyproject.toml")
         # What speaks about the source tree itself has nothing to say about the wheel.
-        for name in ("test_tidy.py", "test_docs.py"):
-            (work / "tests" / "unit" / name).unlink()
+        for test in ("test_tidy.py", "test_docs.py"):
+            (work / "tests" / "unit" / test).unlink()
         run(python, "-m", "pytest", "--tier=test", "-q", "tests/unit", cwd=work, env=env)
         elsewhere = work / "elsewhere"
         elsewhere.mkdir()

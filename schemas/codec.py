@@ -194,6 +194,8 @@ def _wire(topic: str, value: bytes, schema_of_id: SchemaOfId) -> tuple[binary.Re
         if isinstance(found, RecordError):
             raise RecordError(found.code, found.field, found.reason)
         return *found, CONFLUENT_LEN
+    if not value:
+        raise RecordError(Code.UNKNOWN_SCHEMA, "", "is empty: nothing is deleted by a null value")
     reason = "starts with neither C3 01 (Avro single object) nor 00 (a registry's id)"
     raise RecordError(Code.UNKNOWN_SCHEMA, "", reason)
 

@@ -64,7 +64,11 @@ def _short(text: str) -> str:
 
 
 class TransientError(SupplytwinError):
-    """May succeed when the same call is made again."""
+    """May succeed when the same call is made again. `name` is the client's of it, for metrics."""
+
+    def __init__(self, text: str, name: str = "") -> None:
+        super().__init__(text)
+        self.name = name
 
 
 class AbortError(TransientError):

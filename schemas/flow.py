@@ -9,6 +9,8 @@ from typing import Generic, TypeVar
 from msgspec import Struct
 
 Header = tuple[str, bytes | None]
+UNREADABLE: tuple[Header, ...] = (("unreadable headers", None),)
+"""Stands for headers that the Kafka client cannot give: a name among them is not UTF-8."""
 S_co = TypeVar("S_co", covariant=True)
 
 

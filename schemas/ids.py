@@ -20,9 +20,12 @@ TERM_ID = re.compile(r"[A-Za-z0-9-]{1,35}")
 """Contract, tranche and claim ids: what ISO 20022 takes as Max35Text without escaping."""
 
 
+CHAIN_ID_BYTES = 255
+
+
 def check_chain_id(chain_id: str) -> None:
     """Raise RecordError unless `chain_id` is 1-255 UTF-8 bytes and does not start with '@'."""
-    if not 1 <= len(chain_id.encode()) <= 255 or chain_id.startswith("@"):
+    if not 1 <= len(chain_id.encode()) <= CHAIN_ID_BYTES or chain_id.startswith("@"):
         raise RecordError(
             Code.BAD_VALUE, "chain_id", "must be 1-255 UTF-8 bytes, not starting with '@'"
         )

@@ -40,7 +40,7 @@ def zone(tz: str) -> int | ZoneInfo:
         except (KeyError, ValueError, OSError):
             pass
     raise RecordError(
-        Code.BAD_VALUE, "event_tz", f"{tz!r} is no ±hh:mm, no IANA zone and not 'unknown'"
+        Code.BAD_VALUE, "event_tz", f"{tz[:40]!r} is no ±hh:mm, no IANA zone and not 'unknown'"
     )
 
 

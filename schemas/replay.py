@@ -8,12 +8,12 @@ from supplytwin.schemas.events import SUPPLY_TOPICS
 from supplytwin.schemas.flow import Input, Record
 from supplytwin.schemas.records import JournalEntry
 
-WRAPPING = ("FACT", "INPUT")
+WRAPPING = ("FACT", "INPUT", "CONTROL")
 """Kinds of entries whose body is an input that a fold takes again."""
 
 
 class Replayed(Record, frozen=True, kw_only=True, gc=False):
-    """A journal record that was read. `item` is what a FACT or an INPUT entry wraps, as it came."""
+    """A journal record that was read. `item` is the input that its entry wraps, as it came."""
 
     entry: JournalEntry
     item: Input | None = None

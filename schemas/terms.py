@@ -7,14 +7,19 @@ deadline and arrived <= deadline + grace.
 """
 
 import hashlib
+from collections.abc import Callable, Mapping
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import asdict
 
 from supplytwin.schemas.errors import Code, RecordError
 from supplytwin.schemas.ids import TERM_ID, Micros
-from supplytwin.schemas.money import exponent
+from supplytwin.schemas.localtime import check_time, zone
+from supplytwin.schemas.money import MINOR_MAX, exponent
+from supplytwin.schemas.validate import decimal, identifier
 
 TEMPLATE, TEMPLATE_VERSION = "release-and-receipt", "1.0.0"
 
@@ -91,6 +96,10 @@ def decode(canonical: bytes) -> Terms:
         terms = _decoder.decode(canonical)
     except msgspec.DecodeError as error:
         raise RecordError(Code.BAD_TERMS, "terms", str(error)) from None
+    except UnicodeDecodeError:
+        raise RecordError(Code.BAD_TERMS, "terms", "is not UTF-8") from None
+    except RecursionError:
+        raise RecordError(Code.BAD_TERMS, "terms", "is nested too deep") from None
     check(terms)
     if encode(terms) != canonical:
         raise RecordError(
@@ -99,63 +108,78 @@ def decode(canonical: bytes) -> Terms:
     return terms
 
 
+def _need(good: bool, field: str, reason: str) -> None:
+    if not good:
+        raise RecordError(Code.BAD_TERMS, field, reason)
+
+
+def _need_each(checked: Callable[[Any, str], object], values: Mapping[str, Any]) -> None:
+    """What `checked` has to say about the values by field is said about the terms."""
+    for field, value in values.items():
+        try:
+            checked(value, field)
+        except RecordError as error:
+            raise RecordError(Code.BAD_TERMS, field, error.reason) from None
+
+
 def check(terms: Terms) -> None:
-    """Raise RecordError(BAD_TERMS) unless the terms are complete and add up."""
-
-    def need(good: bool, field: str, reason: str) -> None:
-        if not good:
-            raise RecordError(Code.BAD_TERMS, field, reason)
-
-    need(
-        (terms.template, terms.template_version) == (TEMPLATE, TEMPLATE_VERSION),
-        "terms.template",
-        "is unknown",
+    """Raise RecordError(BAD_TERMS) unless the terms are complete, add up, and can be decided on:
+    what raised at a cut would keep its claims where they are for ever.
+    """
+    template = (terms.template, terms.template_version)
+    _need(template == (TEMPLATE, TEMPLATE_VERSION), "terms.template", "is unknown")
+    _need(terms.version == 1, "terms.version", "amendments are not supported: must be 1")
+    _need_id(terms.contract_id, "terms.contract_id")
+    _need(terms.on_false == "EXPIRE", "terms.on_false", "must be EXPIRE in this version")
+    _need(terms.attempts_max >= 1, "terms.attempts_max", "must be at least 1")
+    _need(terms.status_sla_us > 0, "terms.status_sla_us", "must be positive")
+    _need(bool(terms.claims), "terms.claims", "must not be empty")
+    _need(bool(terms.warehouses), "terms.warehouses", "must name a warehouse of the buyer")
+    _need_each(
+        check_time,
+        {
+            "terms.agreed_at": terms.agreed_at,
+            "terms.funding_deadline": terms.funding_deadline,
+            "terms.long_stop": terms.long_stop,
+            "terms.status_sla_us": terms.long_stop + terms.status_sla_us,
+        },
     )
-    need(terms.version == 1, "terms.version", "amendments are not supported: must be 1")
-    need(
-        TERM_ID.fullmatch(terms.contract_id) is not None,
-        "terms.contract_id",
-        f"must match {TERM_ID.pattern}",
-    )
-    need(terms.on_false == "EXPIRE", "terms.on_false", "must be EXPIRE in this version")
-    need(terms.attempts_max >= 1, "terms.attempts_max", "must be at least 1")
-    need(terms.status_sla_us > 0, "terms.status_sla_us", "must be positive")
-    need(bool(terms.claims), "terms.claims", "must not be empty")
-    need(bool(terms.warehouses), "terms.warehouses", "must name a warehouse of the buyer")
-    need(terms.agreed_at <= terms.funding_deadline, "terms.funding_deadline", "is before agreed_at")
-    exponent(terms.currency)
+    order = terms.agreed_at <= terms.funding_deadline
+    _need(order, "terms.funding_deadline", "is before agreed_at")
+    _need_each(lambda tz, _: zone(tz), {"terms.zone": terms.zone})
+    _need_each(lambda currency, _: exponent(currency), {"terms.currency": terms.currency})
+    _need_each(identifier, {f"terms.warehouses[{n}]": w for n, w in enumerate(terms.warehouses)})
+    for name, party in (("buyer", terms.buyer), ("seller", terms.seller)):
+        _need_each(identifier, {f"terms.{name}.{k}": v for k, v in asdict(party).items()})
     seen: set[tuple[str, str]] = set()
     for at, claim in enumerate(terms.claims):
         path = f"terms.claims[{at}]"
-        for name, value in (("claim_id", claim.claim_id), ("tranche_id", claim.tranche_id)):
-            need(
-                TERM_ID.fullmatch(value) is not None,
-                f"{path}.{name}",
-                f"must match {TERM_ID.pattern}",
-            )
-        need((claim.tranche_id, claim.claim_id) not in seen, f"{path}.claim_id", "stands twice")
+        _check_claim(claim, path)
+        close = terms.close(claim)
+        _need(close <= terms.long_stop, "terms.long_stop", f"is before the close of {path}")
+        _need((claim.tranche_id, claim.claim_id) not in seen, f"{path}.claim_id", "stands twice")
         seen.add((claim.tranche_id, claim.claim_id))
-        need(claim.amount_minor >= 0, f"{path}.amount_minor", "must not be negative")
-        need(claim.grace_us >= 0, f"{path}.grace_us", "must not be negative")
-        need(bool(claim.lines), f"{path}.lines", "must name a line")
-        need(
-            all(line.qty > 0 for line in claim.lines),
-            f"{path}.lines",
-            "quantities must be positive",
-        )
-        need(
-            len({line.line_id for line in claim.lines}) == len(claim.lines),
-            f"{path}.lines",
-            "name a line twice",
-        )
-        need(
-            terms.close(claim) <= terms.long_stop,
-            "terms.long_stop",
-            f"is before the close of {path}",
-        )
     total = sum(claim.amount_minor for claim in terms.claims)
-    need(
-        total == terms.cap_minor,
-        "terms.cap_minor",
-        f"is {terms.cap_minor}, the claims add up to {total}",
-    )
+    wrong = f"is {terms.cap_minor}, the claims add up to {total}"
+    _need(total == terms.cap_minor, "terms.cap_minor", wrong)
+    _need(total <= MINOR_MAX, "terms.cap_minor", "is more than 64 bits hold")
+
+
+def _need_id(value: str, field: str) -> None:
+    _need(TERM_ID.fullmatch(value) is not None, field, f"must match {TERM_ID.pattern}")
+
+
+def _check_claim(claim: ClaimTerms, path: str) -> None:
+    _need_id(claim.claim_id, f"{path}.claim_id")
+    _need_id(claim.tranche_id, f"{path}.tranche_id")
+    _need(claim.amount_minor >= 0, f"{path}.amount_minor", "must not be negative")
+    _need(claim.grace_us >= 0, f"{path}.grace_us", "must not be negative")
+    _need(bool(claim.lines), f"{path}.lines", "must name a line")
+    _need_each(check_time, {f"{path}.deadline": claim.deadline})
+    _need_each(identifier, {f"{path}.consignment_id": claim.consignment_id})
+    for at, line in enumerate(claim.lines):
+        _need_each(identifier, {f"{path}.lines[{at}].line_id": line.line_id})
+        _need_each(decimal, {f"{path}.lines[{at}].qty": str(line.qty)})
+    _need(all(line.qty > 0 for line in claim.lines), f"{path}.lines", "quantities must be positive")
+    once = len({line.line_id for line in claim.lines}) == len(claim.lines)
+    _need(once, f"{path}.lines", "name a line twice")

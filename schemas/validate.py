@@ -28,7 +28,12 @@ from supplytwin.schemas.shapes import shape
 Check = Callable[[Any, str], None]
 """(value, field path) -> nothing, or a RecordError that says what is expected."""
 
-EVENT_ID_MAX = 500
+NAME_MAX = 500
+"""Characters of an identifier. Keys, evidence and reasons of derived records are made of them: with
+longer ones a decision or a state could be larger than its topic takes, when it is too late.
+"""
+REFS_MAX = 1_000
+"""Each ref may be a subject to fold: the work for one record must have a bound."""
 REF_TYPES = SUBJECT_TYPES | {
     "PO", "BKG", "BL", "CONTAINER", "TRIP", "MRN", "ASN", "SSCC", "INVOICE", "WR",
 }  # fmt: skip
@@ -80,6 +85,17 @@ def _not_empty(value: str, path: str) -> None:
         raise refuse(path, "must not be empty")
 
 
+def identifier(value: str, path: str) -> None:
+    """Raise RecordError unless an identifier has 1 to NAME_MAX characters."""
+    if not 1 <= len(value) <= NAME_MAX:
+        raise refuse(path, f"must have 1 to {NAME_MAX} characters, has {len(value)}")
+
+
+def _short(value: str, path: str) -> None:
+    if len(value) > NAME_MAX:
+        raise refuse(path, f"must have at most {NAME_MAX} characters, has {len(value)}")
+
+
 def _items_not_empty(values: tuple[str, ...], path: str) -> None:
     for at, value in enumerate(values):
         _not_empty(value, f"{path}[{at}]")
@@ -103,11 +119,6 @@ def _within(bound: int) -> Check:
     return check
 
 
-def _event_id(value: str, path: str) -> None:
-    if not 1 <= len(value) <= EVENT_ID_MAX:
-        raise refuse(path, f"must have 1 to {EVENT_ID_MAX} characters, has {len(value)}")
-
-
 def _chain_id(value: str, path: str) -> None:
     check_chain_id(value)
 
@@ -128,7 +139,10 @@ def _is_ref(ref: str) -> bool:
 
 
 def _refs(values: tuple[str, ...], path: str) -> None:
+    if len(values) > REFS_MAX:
+        raise refuse(path, f"must be at most {REFS_MAX}, are {len(values)}: send several events")
     for at, ref in enumerate(values):
+        _short(ref, f"{path}[{at}]")
         if not _is_ref(ref):
             types = ", ".join(sorted(REF_TYPES))
             raise refuse(f"{path}[{at}]", f"{ref[:40]!r} is not TYPE:value with a TYPE of {types}")
@@ -175,14 +189,15 @@ def _declaration_lines(lines: tuple[DeclarationLine, ...], path: str) -> None:
 
 
 _EVENT: Mapping[str, Check] = {
-    "event_id": _event_id, "source": _not_empty, "chain_id": _chain_id, "subject_id": _not_empty,
-    "correction_event_id": _not_empty, "correction_source": _not_empty,
+    "event_id": identifier, "source": identifier, "chain_id": _chain_id, "subject_id": identifier,
+    "correction_event_id": identifier, "correction_source": identifier,
+    "mode_detail": _short, "from_place": _short, "to_place": _short,
     "event_tz": _zone, "refs": _refs, "unlocode": _unlocode, "lat": _within(90),
     "lon": _within(180), "evidence": _evidence, "currency": _currency, "legs": _legs,
     "order_lines": _order_lines, "declaration_lines": _declaration_lines,
 }  # fmt: skip
 _ORDERED: Mapping[str, Check] = {
-    "input_id": _not_empty, "source": _not_empty, "contract_id": _not_empty, "chain_id": _chain_id,
+    "input_id": identifier, "source": identifier, "contract_id": identifier, "chain_id": _chain_id,
 }  # fmt: skip
 _OF_KIND: Mapping[type[Struct], Mapping[str, Check]] = {
     Contract: _ORDERED,
@@ -193,7 +208,7 @@ _OF_KIND: Mapping[type[Struct], Mapping[str, Check]] = {
         "currency": _currency,
     },
     Review: {**_ORDERED, "verdict": _one_of(VERDICTS)},
-    Control: {"input_id": _not_empty, "kind": _one_of(CONTROL_KINDS)},
+    Control: {"input_id": identifier, "kind": _one_of(CONTROL_KINDS)},
 }
 
 

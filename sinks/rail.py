@@ -12,7 +12,7 @@ A rail that books after it has rejected makes a double payment possible in any d
 deduplicates on the end-to-end id at the rail itself.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from msgspec import Struct
@@ -35,6 +35,11 @@ class Rail(Protocol):
 
     def answers(self, until: int) -> list[Answer]:
         """What is due and not acknowledged, oldest first."""
+
+    def told(self, settlements: Collection[str], until: int) -> list[Answer]:
+        """All that it has answered about these settlements by `until` (us), acknowledged or not,
+        oldest first: the same receipts with the same ids.
+        """
 
     def acknowledge(self, receipt_ids: Sequence[str]) -> None:
         """These have been published; they need not be kept for us any longer."""

@@ -9,7 +9,7 @@ hold, never books another amount, and never books after a rejection.
 
 import hashlib
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -116,10 +116,17 @@ class SimulatedRail:
             raise
 
     def answers(self, until: int) -> list[Answer]:
+        return self._outbox("acknowledged = 0 AND due <= ?", until)
+
+    def told(self, settlements: Collection[str], until: int) -> list[Answer]:
+        wanted = frozenset(settlements)
+        found = self._outbox("due <= ?", until)
+        return [answer for answer in found if answer.receipt.settlement_id in wanted]
+
+    def _outbox(self, where: str, *values: Any) -> list[Answer]:
         found = self._db.execute(
-            "SELECT due, receipt FROM outbox WHERE acknowledged = 0 AND due <= ? "
-            "ORDER BY due, receipt_id", (until,),
-        )  # fmt: skip
+            f"SELECT due, receipt FROM outbox WHERE {where} ORDER BY due, receipt_id", values
+        )
         return [
             Answer(due=due, receipt=msgspec.json.decode(blob, type=Receipt)) for due, blob in found
         ]

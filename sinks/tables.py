@@ -272,7 +272,7 @@ VIEWS: tuple[ViewSpec, ...] = (
         name="open_exception",
         about="What is wrong now: exceptions whose last record is open",
         sql="""
-        SELECT chain_key, chain_id, subject_type, subject_id, code,
+        SELECT chain_key, chain_id, subject_type, subject_id, code, source, event_id,
                arg_max(reason, (seq, index)) AS reason,
                arg_max(taken_at, (seq, index)) AS since
         FROM exception GROUP BY ALL HAVING arg_max(open, (seq, index))""",

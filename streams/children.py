@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from supplytwin.schemas.errors import FatalError
@@ -35,8 +35,16 @@ def command(*words: str) -> list[str]:
 class Child:
     """One supervised process: a name, its command, and a log file."""
 
-    def __init__(self, name: str, words: Sequence[str], env: Mapping[str, str], log: Path) -> None:
+    def __init__(
+        self,
+        name: str,
+        words: Sequence[str],
+        env: Mapping[str, str],
+        log: Path,
+        restarted: Callable[[str], None] = lambda name: None,
+    ) -> None:
         self.name = name
+        self._restarted = restarted
         self.log = log
         self._words = words
         self._env = {**os.environ, **env}
@@ -71,6 +79,7 @@ class Child:
         self._failures = 0 if lasted > _STABLE_S else self._failures + 1
         if self._failures > _RESTARTS_IN_A_ROW:
             raise FatalError(f"{self.name} failed {self._failures} times in a row: {self.log}")
+        self._restarted(self.name)
         time.sleep(min(0.2 * 2**self._failures, 5.0))
         self.process = self._spawn()
 
@@ -88,14 +97,21 @@ class Child:
 class Children:
     """A group of supervised processes, stopped in the order in which they were started."""
 
-    def __init__(self, env: Mapping[str, str], logs: Path) -> None:
+    def __init__(
+        self,
+        env: Mapping[str, str],
+        logs: Path,
+        *,
+        restarted: Callable[[str], None] = lambda name: None,
+    ) -> None:
         self._env = env
+        self._restarted = restarted
         self._logs = logs
         self._logs.mkdir(parents=True, exist_ok=True)
         self.members: list[Child] = []
 
     def start(self, name: str, *words: str) -> Child:
-        child = Child(name, words, self._env, self._logs / f"{name}.log")
+        child = Child(name, words, self._env, self._logs / f"{name}.log", self._restarted)
         self.members.append(child)
         return child
 

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from supplytwin.schemas.errors import FatalError, RecordError, TransientError, UsageError
-from supplytwin.streams import cli_feed, cli_look, cli_run, observe
+from supplytwin.streams import cli_check, cli_feed, cli_look, cli_run, observe
 from supplytwin.streams.children import RESTART
+from supplytwin.streams.drawing import Plain
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -41,6 +41,7 @@ def common(
 cli_run.add(app)
 cli_feed.add(app)
 cli_look.add(app)
+cli_check.add(app)
 
 
 def main() -> None:
@@ -61,7 +62,7 @@ def main() -> None:
         return
     if debug:
         raise failure
-    Console(stderr=True, highlight=False, soft_wrap=True).print(f"error: {text}", markup=False)
+    Plain(stderr=True).print(f"error: {text}")
     sys.exit(code)
 
 

@@ -7,7 +7,6 @@ from typing import Annotated
 
 import msgspec
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from supplytwin.processors import scms as scms_timeline
 from supplytwin.processors import simulate as simulated_chains
@@ -18,6 +17,7 @@ from supplytwin.streams import demo as demo_run
 from supplytwin.streams import topics
 from supplytwin.streams.cli_run import AsJson, connect, emit_json, err, out
 from supplytwin.streams.conductor import Conductor
+from supplytwin.streams.drawing import bar
 from supplytwin.streams.ports import Broker
 from supplytwin.streams.show import iso
 
@@ -37,18 +37,6 @@ def interval(text: str) -> int:
     if not number.isdecimal() or int(number) < 1 or unit not in _UNITS:
         raise UsageError(f"--tick {text!r}: give a number and d, h, m or s, e.g. 7d")
     return int(number) * _UNITS[unit]
-
-
-def bar(quiet: bool) -> Progress:
-    """A progress bar on standard error, so that standard output stays clean."""
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        console=err,
-        disable=quiet,
-    )
 
 
 def own_timeline(broker: Broker) -> topics.Meta:
@@ -82,7 +70,7 @@ def feed_scms(
         messages = scms_timeline.timeline(demo_run.first_chains(rows, chains))
         total = len(messages)
         conductor = Conductor(chosen.broker, partitions=meta.partitions, timeline=meta.timeline)
-        with bar(as_json) as progress:
+        with bar(err, as_json) as progress:
             task = progress.add_task("deliveries", total=total)
 
             def moved(sent: int, at: int) -> None:
@@ -133,7 +121,7 @@ def feed_simulate(
         expected = made.ledger
         ledger.write_bytes(msgspec.json.format(msgspec.json.encode(expected)))
         conductor = Conductor(chosen.broker, partitions=meta.partitions, timeline=meta.timeline)
-        with bar(as_json) as progress:
+        with bar(err, as_json) as progress:
             task = progress.add_task("chains", total=expected.messages)
 
             def moved(sent: int, at: int) -> None:
@@ -161,7 +149,7 @@ def demo(
 ) -> None:
     """Ten years of real deliveries through a broker: twins, footprints, payments, SQL."""
     settings = context.obj.settings()
-    with bar(as_json) as progress:
+    with bar(err, as_json) as progress:
         task = progress.add_task("starting", total=None)
 
         def moved(what: str, done: int, total: int | None) -> None:

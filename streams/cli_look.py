@@ -153,7 +153,7 @@ def _tell(shown: twin_show.Shown) -> None:
             if text
         )
         tail = f" ({origin})" if origin else ""
-        out.print(f"{moment.seq:>4}  {_minute(moment.taken_at)}  {moment.what}{tail}", markup=False)
+        out.print(f"{moment.seq:>4}  {_minute(moment.taken_at)}  {moment.what}{tail}")
 
 
 def _minute(text: str) -> str:
@@ -209,7 +209,10 @@ def quarantine_list(
     as_json: AsJson = False,
 ) -> None:
     """Newest first: where, what was wrong, and what to do."""
-    found = _quarantined(context, db, f"ORDER BY arrival DESC LIMIT {limit}")
+    newest = "ORDER BY arrival DESC, kafka_offset DESC, kafka_partition"
+    found = _quarantined(context, db, newest, rows=limit)
+    if found.truncated:
+        err.print(f"the newest {limit}; there are more: see --limit", style="dim")
     if as_json:
         emit_json([dict(zip(found.columns, row, strict=True)) for row in found.rows])
     else:
@@ -248,10 +251,10 @@ _SHORT = (
 
 
 def _quarantined(
-    context: typer.Context, db: Path | None, tail: str, columns: str = _SHORT
+    context: typer.Context, db: Path | None, tail: str, columns: str = _SHORT, rows: int = 1
 ) -> Result:
     statement = f"SELECT {columns} FROM quarantine {tail}"
-    return query(database(context, db), statement, 10_000, 30)
+    return query(database(context, db), statement, rows, 30)
 
 
 @topics_app.command("check")

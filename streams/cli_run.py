@@ -1,32 +1,43 @@
 """Commands that run something: broker, init, work, tick, gateway, sink, up, watch."""
 
+import datetime as dt
 import importlib
 import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
 import typer
 from msgspec import Struct
-from rich.console import Console
+from prometheus_client import CollectorRegistry
 
 from supplytwin.schemas.errors import UsageError
 from supplytwin.sinks.serve import SqlServer
 from supplytwin.streams import (
     broker_choice,
     deployment,
+    health,
     local_broker,
     observe,
     process,
+    recovery,
     topics,
 )
 from supplytwin.streams.children import Children
+from supplytwin.streams.drawing import Plain
 from supplytwin.streams.settings import Settings, Time, as_environment, load
 from supplytwin.streams.ticker import Ticker
 
-out = Console(highlight=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+out = Plain()
+err = Plain(stderr=True)
 
+MetricsPort = Annotated[
+    int | None, typer.Option(min=0, max=65535, help="Serve /metrics, /live and /ready there.")
+]
+_STUCK_S = 60.0
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
 
 
@@ -135,19 +146,21 @@ def init(
 def work(
     context: typer.Context,
     slot: Annotated[int, typer.Option(min=0, help="Which worker this is; one process a slot.")] = 0,
-    metrics_port: Annotated[int | None, typer.Option(help="Serve Prometheus metrics.")] = None,
+    metrics_port: MetricsPort = None,
 ) -> None:
     """Run one worker until SIGTERM."""
     settings, chosen = connect(context)
     observe.configure_logging()
     meta = topics.require_meta(chosen.broker)
     metrics = observe.Metrics()
-    if metrics_port is not None:
-        metrics.serve(metrics_port)
     at = process.killer(settings.worker.fail_at)
     worker = deployment.worker(chosen.broker, settings, meta, slot=slot, metrics=metrics, at=at)
     stuck = 2 * settings.worker.transaction_timeout_ms / 1000
-    raise typer.Exit(process.serve(worker.run, beat=lambda: worker.beat, stuck_s=stuck))
+    with _watched(metrics.registry, metrics_port, worker, stuck, ready=lambda: worker.waits_for):
+        if metrics_port is not None:
+            deployment.gauges(chosen.broker, worker)
+        code = process.serve(worker.run, beat=lambda: worker.beat, stuck_s=stuck)
+    raise typer.Exit(code)
 
 
 def tick(context: typer.Context) -> None:
@@ -158,20 +171,39 @@ def tick(context: typer.Context) -> None:
     raise typer.Exit(process.serve(ticker.run, beat=lambda: ticker.beat, stuck_s=60))
 
 
-def gateway(context: typer.Context) -> None:
+def gateway(
+    context: typer.Context,
+    recover_since: Annotated[
+        dt.datetime | None,
+        typer.Option(help="After a failover: ask the rail about all since then, UTC."),
+    ] = None,
+    metrics_port: MetricsPort = None,
+) -> None:
     """Hand instructions to the SIMULATED rail until SIGTERM."""
     settings, chosen = connect(context)
     observe.configure_logging()
     meta = topics.require_meta(chosen.broker)
+    if recover_since is not None:
+        since = int(recover_since.replace(tzinfo=dt.UTC).timestamp()) * 1_000_000
+        rail = deployment.simulated_rail(settings, meta)
+        found = recovery.recover(
+            chosen.broker, rail, meta, since, lambda *_: None, lambda: time.sleep(0.05)
+        )
+        rail.close()
+        recovery.tell(found)
+    metrics = observe.GatewayMetrics()
     at = deployment.stop_at(settings.gateway.fail_at)
-    running = deployment.gateway(chosen.broker, settings, meta, at=at)
-    raise typer.Exit(process.serve(running.run, beat=lambda: running.beat, stuck_s=60))
+    running = deployment.gateway(chosen.broker, settings, meta, at=at, metrics=metrics)
+    with _watched(metrics.registry, metrics_port, running, _STUCK_S):
+        code = process.serve(running.run, beat=lambda: running.beat, stuck_s=_STUCK_S)
+    raise typer.Exit(code)
 
 
 @sink_app.command("duck")
 def sink_duck(
     context: typer.Context,
     db: Annotated[Path | None, typer.Option("--db", help="Default: [duck] path.")] = None,
+    metrics_port: MetricsPort = None,
 ) -> None:
     """Write everything into a DuckDB file, and answer SQL about it, until SIGTERM."""
     settings, chosen = connect(context)
@@ -179,11 +211,13 @@ def sink_duck(
     meta = topics.require_meta(chosen.broker)
     path = db or Path(settings.duck.path)
     at = deployment.stop_at(settings.duck.fail_at)
-    subscriber, sink = deployment.duck(chosen.broker, path, meta, at=at)
+    metrics = observe.SinkMetrics()
+    subscriber, sink = deployment.duck(chosen.broker, path, meta, at=at, metrics=metrics)
     server = SqlServer(path, sink.connection, settings.duck.rows_max, settings.duck.seconds_max)
     server.start()
     try:
-        code = process.serve(subscriber.run, beat=lambda: subscriber.beat, stuck_s=120)
+        with _watched(metrics.registry, metrics_port, subscriber, 2 * _STUCK_S):
+            code = process.serve(subscriber.run, beat=lambda: subscriber.beat, stuck_s=2 * _STUCK_S)
     finally:
         server.stop()
     raise typer.Exit(code)
@@ -198,18 +232,23 @@ def up(
     context: typer.Context,
     workers: Annotated[int, typer.Option(min=1, help="How many workers.")] = 1,
     logs: Annotated[Path, typer.Option(help="Where their logs go.")] = Path("supplytwin-logs"),
+    metrics_port: MetricsPort = None,
 ) -> None:
     """Run workers, gateway, sink and (in wall-clock time) the ticker as supervised processes."""
     settings, chosen = connect(context)
     meta = topics.require_meta(chosen.broker)
     kafka = msgspec.structs.replace(settings.kafka, bootstrap=chosen.broker.address)
-    children = Children(as_environment(msgspec.structs.replace(settings, kafka=kafka)), logs)
+    metrics = observe.UpMetrics()
+    environment = as_environment(msgspec.structs.replace(settings, kafka=kafka))
+    children = Children(environment, logs, restarted=metrics.restarted)
 
     def run(stop: threading.Event) -> None:
         for slot in range(workers):
-            children.start(f"worker-{slot}", "work", "--slot", str(slot))
-        children.start("gateway", "gateway")
-        children.start("sink", "sink", "duck")
+            children.start(
+                f"worker-{slot}", "work", "--slot", str(slot), *_port(metrics_port, slot + 1)
+            )
+        children.start("gateway", "gateway", *_port(metrics_port, workers + 1))
+        children.start("sink", "sink", "duck", *_port(metrics_port, workers + 2))
         if not meta.simulated:
             children.start("ticker", "tick")
         out.print(f"running: {', '.join(c.name for c in children.members)}; logs in {logs}")
@@ -219,7 +258,36 @@ def up(
         finally:
             children.stop()
 
-    raise typer.Exit(process.serve(run, drain_s=60))
+    with _watched(metrics.registry, metrics_port, None, _STUCK_S):
+        code = process.serve(run, drain_s=60)
+    raise typer.Exit(code)
+
+
+def _port(first: int | None, place: int) -> tuple[str, ...]:
+    """Each process of `up` has its own port, counted from the one given."""
+    return () if not first else ("--metrics-port", str(first + place))
+
+
+@contextmanager
+def _watched(
+    registry: CollectorRegistry,
+    port: int | None,
+    running: health.Beating | None,
+    stuck_s: float,
+    *,
+    ready: health.Look = lambda: "",
+) -> Iterator[None]:
+    """Metrics and health on `port`, if one is given, while the body runs."""
+    if port is None:
+        yield
+        return
+    live = health.beating(running, stuck_s) if running is not None else lambda: ""
+    served = health.Health(registry, port, live=live, ready=ready)
+    err.print(f"http://127.0.0.1:{served.port}/metrics, /live, /ready", style="dim")
+    try:
+        yield
+    finally:
+        served.stop()
 
 
 def watch(
@@ -235,4 +303,9 @@ def watch(
         if missing.startswith("supplytwin"):
             raise
         raise UsageError("watch needs an extra: pip install 'supplytwin[watch]'") from None
-    module.main(chosen.broker.address, port or settings.watch.port, settings.watch.alerts)
+    module.main(
+        chosen.broker.address,
+        port or settings.watch.port,
+        settings.watch.alerts,
+        settings.kafka.client,
+    )

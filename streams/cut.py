@@ -43,6 +43,9 @@ class Cut:
         self.since = 0.0
         """When the present question was first wanted."""
         self.waiting: list[Item] = []
+        self.refused: list[Item] = []
+        """Control records that are none, behind a tick that is not handled: they are read again
+        after a restart, and their quarantine record may be written only once."""
         self.late: set[str] = set()
         """Chains that took a record at or beyond the first answers: it had waited too long."""
         self._moved: dict[TopicPartition, float] = {}
@@ -129,7 +132,14 @@ class Cut:
         released, self.waiting = self.waiting, []
         self.asked, self.first, self.second, self.late = None, {}, {}, set()
         self.since = at
+        refused, self.refused = self.refused, []
+        for item in refused:
+            (self.refused if self.has_tick_before(item) else released).append(item)
         return released
+
+    def has_tick_before(self, item: Item) -> bool:
+        """Whether a control record stands behind a tick that is not handled."""
+        return any(tick.offset < item.record.offset for tick in self.ticks)
 
     def stalled(
         self, at: float, limit_s: float, *, ticks_expected: bool
@@ -231,7 +241,12 @@ def _noted(overlay: Overlay[State], cut: Cut, item: Item, at: float) -> bool:
         return False
     result = item.result
     if isinstance(result, Exception) or not isinstance(result.message, Control):
-        return item.record.offset < overlay.control_next
+        if item.record.offset < overlay.control_next:
+            return True
+        waits = cut.has_tick_before(item)
+        if waits:
+            cut.refused.append(item)
+        return waits
     if result.message.kind != "TICK":
         return item.record.offset < overlay.control_next
     tick = Tick(result.message.tick_time, item.record.offset, result)

@@ -222,4 +222,4 @@ def tell(summary: Summary, out: Console) -> None:
         out.print(f"open: {claim.chain_id} {claim.claim_id} is {claim.state}: {claim.reason}")
     out.print("Try:")
     for query in summary.queries:
-        out.print(f"  {query}", markup=False)
+        out.print(f"  {query}")

@@ -5,6 +5,7 @@ root.
 import hashlib
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,7 @@ from pathlib import Path
 import msgspec
 import platformdirs
 
-from supplytwin.processors.chain import ChainFold
+from supplytwin.processors.chain import ChainFold, ChainState
 from supplytwin.processors.closing import Chain, ClosingFold, gist
 from supplytwin.schemas.errors import UsageError
 from supplytwin.schemas.events import SUPPLY_TOPICS
@@ -22,13 +23,14 @@ from supplytwin.sinks.duck import DuckSink
 from supplytwin.sinks.simulated_rail import INSTANT, Behaviour, Delays, SimulatedRail
 from supplytwin.streams.checkpoint import At, nowhere
 from supplytwin.streams.gateway import Gateway
+from supplytwin.streams.gauges import Gauges
 from supplytwin.streams.intake import Intake, guard
-from supplytwin.streams.observe import Metrics
+from supplytwin.streams.observe import GatewayMetrics, Metrics, SinkMetrics
 from supplytwin.streams.ports import Broker
 from supplytwin.streams.process import IN_FLIGHT_S
 from supplytwin.streams.settings import Settings
 from supplytwin.streams.subscriber import Subscriber
-from supplytwin.streams.topics import DERIVED, Meta
+from supplytwin.streams.topics import DERIVED, INPUTS, WORKER_GROUP, Meta
 from supplytwin.streams.upkeep import UpkeepSettings
 from supplytwin.streams.worker import Worker, WorkerSettings, WorkerTopics
 
@@ -90,6 +92,16 @@ def behaviour(settings: Settings) -> Behaviour:
         raise UsageError(f"settings: [gateway] behaviour: {error}") from None
 
 
+def simulated_rail(settings: Settings, meta: Meta, ledger: Path | None = None) -> SimulatedRail:
+    """The only rail of this version."""
+    return SimulatedRail(
+        ledger or Path(settings.gateway.ledger),
+        seed=settings.gateway.seed,
+        behaviour=behaviour(settings),
+        delays=Delays() if meta.simulated else INSTANT,
+    )
+
+
 def gateway(
     broker: Broker,
     settings: Settings,
@@ -97,23 +109,45 @@ def gateway(
     *,
     ledger: Path | None = None,
     at: Callable[[str], None] = nowhere,
+    metrics: GatewayMetrics | None = None,
 ) -> Gateway:
     """The gateway to the simulated rail."""
-    rail = SimulatedRail(
-        ledger or Path(settings.gateway.ledger),
-        seed=settings.gateway.seed,
-        behaviour=behaviour(settings),
-        delays=Delays() if meta.simulated else INSTANT,
+    rail = simulated_rail(settings, meta, ledger)
+    return Gateway(
+        broker, rail, partitions=meta.partitions, simulated=meta.simulated, at=at, metrics=metrics
     )
-    return Gateway(broker, rail, partitions=meta.partitions, simulated=meta.simulated, at=at)
 
 
 def duck(
-    broker: Broker, path: Path, meta: Meta, *, at: Callable[[str], None] = nowhere
+    broker: Broker,
+    path: Path,
+    meta: Meta,
+    *,
+    at: Callable[[str], None] = nowhere,
+    metrics: SinkMetrics | None = None,
 ) -> tuple[Subscriber, DuckSink]:
     """The DuckDB sink and what feeds it."""
     sink = DuckSink(path, guard, at)
-    return Subscriber(broker, sink, meta.partitions), sink
+    return Subscriber(broker, sink, meta.partitions, metrics=metrics), sink
+
+
+def gauges(broker: Broker, running: Worker[Chain]) -> None:
+    """Keep the worker's lag and size on its registry, from a thread that ends with the process."""
+
+    def facts() -> int:
+        stores = list(running.stores.values())
+        states = [state for store in stores for state in list(store.states.raw.values())]
+        return sum(len(one.twin.facts.slots) for one in states if isinstance(one, ChainState))
+
+    found = Gauges(
+        broker,
+        running.metrics.registry,
+        WORKER_GROUP,
+        INPUTS,
+        numbers=lambda: list(running.stores),
+        facts=facts,
+    )
+    threading.Thread(target=found.run, args=(threading.Event(),), daemon=True).start()
 
 
 def stop_at(point: str) -> Callable[[str], None]:

@@ -14,11 +14,19 @@ import structlog
 from msgspec import Struct
 
 from supplytwin.schemas import codec
-from supplytwin.schemas.errors import AbortError, FatalError, RecordError, TransientError
+from supplytwin.schemas.errors import (
+    AbortError,
+    FatalError,
+    RecordError,
+    TransientError,
+    UsageError,
+)
 from supplytwin.schemas.flow import Record
 from supplytwin.schemas.records import CONTROL, INSTRUCTIONS, RECEIPTS, Control, Instruction
 from supplytwin.sinks.rail import Answer, Rail
+from supplytwin.streams.observe import GatewayMetrics
 from supplytwin.streams.ports import Broker, Eof, TopicPartition
+from supplytwin.streams.restore import initialised
 from supplytwin.streams.topics import GATEWAY_GROUP, GATEWAY_ID, WORKER_GROUP, places
 
 log = structlog.get_logger("supplytwin.gateway")
@@ -47,7 +55,9 @@ class Gateway:
         partitions: int,
         simulated: bool,
         at: Callable[[str], None] = lambda _: None,
+        metrics: GatewayMetrics | None = None,
     ) -> None:
+        self.metrics = metrics or GatewayMetrics()
         self._rail, self._simulated, self._at = rail, simulated, at
         self._partitions = partitions
         self._admin = broker.admin()
@@ -109,11 +119,16 @@ class Gateway:
             return
         if {at.partition for at in self._assigned} != set(range(self._partitions)):
             raise FatalError("another gateway runs in this group: there must be exactly one")
-        found = self._consumer.committed(self._assigned, 10.0)
-        missing = [at for at, offset in found.items() if offset is None]
-        if missing:
-            raise FatalError(f"no committed offset for {missing[0]}: run `supplytwin init`")
-        self._next = {at: offset for at, offset in found.items() if offset is not None}
+        found = initialised(self._consumer.committed(self._assigned, 10.0))
+        ends = self._admin.ends(list(found), "read_uncommitted")
+        for at, offset in sorted(found.items()):
+            if offset > ends[at]:
+                raise UsageError(
+                    f"{at.topic} partition {at.partition} ends at {ends[at]}, and this gateway has "
+                    f"read up to {offset}: the cluster has lost a tail. Start the gateway with "
+                    "--recover-since (see docs/operations.md): it asks the rail first"
+                )
+        self._next = dict(found)
         self._committed = dict(self._next)
         self._consumer.assign(self._next)
 
@@ -125,7 +140,9 @@ class Gateway:
             self._next[at] = max(self._next[at], item.offset)
             return
         if item.topic == INSTRUCTIONS:
-            self._rail.submit(self._instruction(item))
+            instruction = self._instruction(item)
+            self._rail.submit(instruction)
+            self.metrics.submitted(instruction.kind)
             self._at("submitted")
         else:
             self._note_tick(item)
@@ -212,6 +229,8 @@ class Gateway:
         self._at("before_commit")
         self._insist_on_commit()
         self._at("committed")
+        for answer in answers:
+            self.metrics.published(answer.receipt.kind, answer.receipt.rail_status)
         self._rail.acknowledge([answer.receipt.input_id for answer in answers])
 
     def _insist_on_commit(self) -> None:

@@ -7,8 +7,9 @@ from supplytwin.processors.twin import check_arrival
 from supplytwin.schemas import batch, codec
 from supplytwin.schemas.errors import Code, RecordError
 from supplytwin.schemas.events import SUPPLY_TOPICS, Event
-from supplytwin.schemas.flow import Input, Record
-from supplytwin.schemas.ids import control_key, partition_of
+from supplytwin.schemas.flow import UNREADABLE, Input, Record
+from supplytwin.schemas.ids import CHAIN_ID_BYTES, control_key, partition_of
+from supplytwin.schemas.localtime import check_time
 from supplytwin.schemas.records import CONTROL
 
 Understood = Input | RecordError
@@ -59,13 +60,21 @@ class Intake:
 
 
 def check_placement(record: Record, partitions: int) -> None:
-    """Raise RecordError(MISPLACED) unless key and partition are the partitioner's."""
-    if record.key is None:
-        raise RecordError(Code.MISPLACED, "key", "is missing: produce with the chain_id as key")
+    """Raise RecordError unless key and partition are the partitioner's (MISPLACED), and time and
+    headers can be written down.
+    """
+    if record.headers == UNREADABLE:
+        raise RecordError(Code.MALFORMED, "headers", "have a name that is not UTF-8")
+    check_time(record.arrival, "arrival")
     if record.topic == CONTROL:
         if record.key != control_key(record.partition).encode():
             raise RecordError(Code.MISPLACED, "key", f"must be {control_key(record.partition)}")
         return
+    if record.key is None:
+        raise RecordError(Code.MISPLACED, "key", "is missing: produce with the chain_id as key")
+    if len(record.key) > CHAIN_ID_BYTES:
+        reason = f"has {len(record.key)} bytes, a chain_id has at most {CHAIN_ID_BYTES}"
+        raise RecordError(Code.MISPLACED, "key", reason)
     right = partition_of(record.key, partitions)
     if record.partition != right:
         reason = f"belongs into partition {right}: produce with partitioner=murmur2_random"
@@ -84,9 +93,11 @@ def _finish(record: Record, decoded: codec.Decoded | RecordError) -> Understood:
     if isinstance(decoded, RecordError):
         return decoded
     message = decoded.message
-    key = (record.key or b"").decode(errors="replace")
+    raw = record.key or b""
+    key = raw.decode(errors="backslashreplace")
     try:
-        if record.topic != CONTROL and getattr(message, "chain_id", None) != key:
+        # as bytes: other keys that are no UTF-8 look the same as text, and lie elsewhere
+        if record.topic != CONTROL and getattr(message, "chain_id", "").encode() != raw:
             raise RecordError(Code.MISPLACED, "chain_id", f"differs from the record's key {key!r}")
         if isinstance(message, Event):
             check_arrival(message, record.arrival)

@@ -19,7 +19,7 @@ from supplytwin.schemas.errors import (
     TransientError,
     UsageError,
 )
-from supplytwin.schemas.flow import Header, Record
+from supplytwin.schemas.flow import UNREADABLE, Header, Record
 from supplytwin.streams.kafka_admin import KafkaAdmin
 from supplytwin.streams.kafka_errors import (
     CALL_S,
@@ -150,7 +150,6 @@ def _item(message: ck.Message) -> Record | Eof | None:
             return None
         where = f"{topic} partition {partition}" if topic else "the group"
         raise FatalError(f"cannot read {where}: {error.str()} ({error.name()})")
-    headers = message.headers()
     return Record(
         topic=topic or "",
         partition=-1 if partition is None else partition,
@@ -158,8 +157,21 @@ def _item(message: ck.Message) -> Record | Eof | None:
         arrival=message.timestamp()[1] * _MS,
         key=message.key(),
         value=message.value(),
-        headers=cast(tuple[Header, ...], tuple(headers)) if headers else (),
+        headers=_headers(message),
     )
+
+
+def _headers(message: ck.Message) -> tuple[Header, ...]:
+    """The headers; UNREADABLE when a name is not UTF-8: Kafka takes any, the client does not.
+
+    It then returns a list with holes and raises nothing, but leaves an exception behind that comes
+    up anywhere. A call from C, such as an iterator's, is checked and raises that here.
+    """
+    try:
+        found = next(iter(message.headers, None), None)
+    except (SystemError, UnicodeDecodeError):
+        return UNREADABLE
+    return cast(tuple[Header, ...], tuple(found)) if found else ()
 
 
 class KafkaProducer:

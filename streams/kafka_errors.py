@@ -56,11 +56,11 @@ def classify(error: ck.KafkaError, what: str) -> SupplytwinError:
     if error.fatal():
         return FatalError(text)
     if error.txn_requires_abort():
-        return AbortError(text)
+        return AbortError(text, error.name())
     if error.retriable() or error.code() in _TRANSIENT:
-        return TransientError(text)
+        return TransientError(text, error.name())
     if error.code() in _LEFT_BEHIND:
-        return AbortError(text)
+        return AbortError(text, error.name())
     return FatalError(text)
 
 

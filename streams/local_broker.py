@@ -234,10 +234,15 @@ def answers(bootstrap: str, alive: Callable[[], bool], patience_s: float = _STAR
 
 
 def reachable(bootstrap: str, timeout_s: float, client: Client | None = None) -> bool:
-    """Whether a Kafka cluster tells its brokers within `timeout_s`."""
-    admin = AdminClient(
-        {"bootstrap.servers": bootstrap, "log_level": 0, **(client or {})}, logger=client_log
-    )
+    """Whether a Kafka cluster tells its brokers within `timeout_s`.
+
+    Raises UsageError for client settings that the client refuses.
+    """
+    config = {"bootstrap.servers": bootstrap, "log_level": 0, **(client or {})}
+    try:
+        admin = AdminClient(config, logger=client_log)
+    except KafkaException as error:
+        raise UsageError(f"settings: [kafka.client]: {error.args[0].str()}") from None
     try:
         return bool(admin.list_topics(timeout=timeout_s).brokers)
     except KafkaException:

@@ -2,23 +2,43 @@
 
 import logging
 import sys
+import time
 import traceback
 from typing import Final
 
 import structlog
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+)
 
+from supplytwin.schemas.errors import TransientError
 from supplytwin.streams.observe_upkeep import UpkeepMetrics
 
 BATCH_SIZES: Final = (1, 10, 100, 1000, 5000, 20000)
 SECONDS: Final = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
-class Metrics:
-    """The metrics of one worker, on a registry of their own unless one is given."""
+class Registry:
+    """A registry of one process: what the process itself uses is always on it."""
 
-    def __init__(self, registry: CollectorRegistry | None = None) -> None:
-        self.registry = registry if registry is not None else CollectorRegistry()
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+
+    def value(self, name: str, **labels: str) -> float:
+        """One sample, 0 when it was never touched (tests and `doctor`)."""
+        return self.registry.get_sample_value(name, labels) or 0.0
+
+
+class Metrics(Registry):
+    """The metrics of one worker."""
+
+    def __init__(self) -> None:
+        super().__init__()
         self._named = Counter(
             "supplytwin_folded",
             "Things that the fold and the engine count: duplicates, stale ticks, postponed chains",
@@ -29,7 +49,20 @@ class Metrics:
             "supplytwin_quarantined", "Records not taken", ["code"], registry=self.registry
         )
         self._aborts = Counter(
-            "supplytwin_aborts", "Aborted transactions", ["error"], registry=self.registry
+            "supplytwin_aborts",
+            "Aborted transactions, by the client's name of the error",
+            ["error"],
+            registry=self.registry,
+        )
+        self._rebalances = Counter(
+            "supplytwin_rebalances",
+            "Assignments of partition numbers, the first one included",
+            registry=self.registry,
+        )
+        self._tick_delay = Gauge(
+            "supplytwin_tick_delay_seconds",
+            "How old the newest tick was when it was handled (wall-clock time only)",
+            registry=self.registry,
         )
         self._cuts = Counter("supplytwin_cuts", "Ticks handled", registry=self.registry)
         self._cut_wait = Histogram(
@@ -69,8 +102,15 @@ class Metrics:
     def quarantined(self, code: str, times: int = 1) -> None:
         self._quarantined.labels(code).inc(times)
 
-    def aborted(self, error: BaseException) -> None:
-        self._aborts.labels(type(error).__name__).inc()
+    def aborted(self, error: TransientError) -> None:
+        self._aborts.labels(error.name or type(error).__name__).inc()
+
+    def rebalanced(self) -> None:
+        self._rebalances.inc()
+
+    def ticked(self, tick_us: int) -> None:
+        """A tick of wall-clock time is being handled."""
+        self._tick_delay.set(time.time() - tick_us / 1e6)
 
     def cut(self, wait_s: float) -> None:
         self._cuts.inc()
@@ -91,13 +131,68 @@ class Metrics:
     def chains(self, number: int) -> None:
         self._chains.set(number)
 
-    def value(self, name: str, **labels: str) -> float:
-        """One sample, 0 when it was never touched (tests and `doctor`)."""
-        return self.registry.get_sample_value(name, labels) or 0.0
 
-    def serve(self, port: int, host: str = "127.0.0.1") -> None:
-        """Answer scrapes on `port` from a thread of its own."""
-        start_http_server(port, addr=host, registry=self.registry)
+class GatewayMetrics(Registry):
+    """The metrics of the gateway."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._submitted = Counter(
+            "supplytwin_gateway_instructions",
+            "Instructions handed to the rail, repetitions included",
+            ["kind"],
+            registry=self.registry,
+        )
+        self._published = Counter(
+            "supplytwin_gateway_receipts",
+            "Answers of the rail published, repetitions included",
+            ["kind", "rail_status"],
+            registry=self.registry,
+        )
+
+    def submitted(self, kind: str) -> None:
+        self._submitted.labels(kind).inc()
+
+    def published(self, kind: str, rail_status: str) -> None:
+        self._published.labels(kind, rail_status).inc()
+
+
+class SinkMetrics(Registry):
+    """The metrics of a sink."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._records = Counter(
+            "supplytwin_sink_records", "Records written", ["topic"], registry=self.registry
+        )
+        self._write = Histogram(
+            "supplytwin_sink_write_seconds",
+            "One transaction of the sink",
+            buckets=SECONDS,
+            registry=self.registry,
+        )
+
+    def written(self, topic: str, records: int) -> None:
+        self._records.labels(topic).inc(records)
+
+    def wrote(self, seconds: float) -> None:
+        self._write.observe(seconds)
+
+
+class UpMetrics(Registry):
+    """The metrics of `supplytwin up`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._restarts = Counter(
+            "supplytwin_restarts",
+            "Processes started again: fenced, failed (75) or killed",
+            ["process"],
+            registry=self.registry,
+        )
+
+    def restarted(self, process: str) -> None:
+        self._restarts.labels(process).inc()
 
 
 def configure_logging(level: str = "info") -> None:

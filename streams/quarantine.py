@@ -13,6 +13,7 @@ from supplytwin.schemas.codec import encode
 from supplytwin.schemas.errors import Code, RecordError
 from supplytwin.schemas.flow import Header, Output, Record
 from supplytwin.schemas.ids import Micros
+from supplytwin.schemas.localtime import TIME_MAX, TIME_MIN
 from supplytwin.schemas.records import QUARANTINE, Quarantined
 
 LARGEST = 1_310_720
@@ -20,6 +21,8 @@ LARGEST = 1_310_720
 MARGIN = 1_024
 """What a record batch of one record adds: headers of batch and record, lengths."""
 REASON_CHARS = 2_000
+KEY_BYTES = 1_000
+"""What is kept of a key too large to keep: one that compresses well may have megabytes."""
 
 
 class Limits:
@@ -53,14 +56,15 @@ def size_of(key: bytes | None, value: bytes | None, headers: Iterable[Header]) -
 def quarantined(record: Record, error: RecordError, limits: Limits) -> tuple[bytes | None, bytes]:
     """(key, value) of the quarantine record of `record`: whole, or without what does not fit.
 
-    Given up in this order: the body (its hash and size stay), the headers, the Kafka key.
+    Given up in this order: the body (its hash and size stay), the headers, the Kafka key, the end
+    of the key inside. An arrival that is no time of ours becomes the nearest that is one.
     """
     value = record.value or b""
     entry = Quarantined(
         topic=record.topic,
         partition=record.partition,
         offset=record.offset,
-        arrival=Micros(record.arrival),
+        arrival=Micros(min(max(record.arrival, TIME_MIN), TIME_MAX)),
         key=record.key,
         code=str(error.code),
         field=error.field[:REASON_CHARS],
@@ -77,5 +81,8 @@ def quarantined(record: Record, error: RecordError, limits: Limits) -> tuple[byt
         text = encode(QUARANTINE, entry)
     if size_of(key, text, ()) > limit:
         entry = replace(entry, headers=())
+        text = encode(QUARANTINE, entry)
+    if size_of(None, text, ()) > limit:
+        entry = replace(entry, key=(key or b"")[:KEY_BYTES])
         text = encode(QUARANTINE, entry)
     return (key if size_of(key, text, ()) <= limit else None), text

@@ -6,7 +6,7 @@ has the table).
 """
 
 import zlib
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterator
 from typing import Generic
 
 from msgspec import Struct
@@ -24,8 +24,8 @@ class Packed(Struct, frozen=True, gc=False):
     data: bytes
 
 
-class States(MutableMapping[str, State], Generic[State]):
-    """A dict of states by chain. `raw` has each as it lies in memory; `packed` counts the packed.
+class States(Generic[State]):
+    """States by chain. `raw` has each as it lies in memory; `packed` counts the packed.
 
     Values of `raw` are replaced, never changed: a copy of it is what it was.
     """
@@ -59,6 +59,10 @@ class States(MutableMapping[str, State], Generic[State]):
 
     def __len__(self) -> int:
         return len(self.raw)
+
+    def items(self) -> list[tuple[str, State]]:
+        """Every state, unpacked: for those who look at a worker that has come to rest."""
+        return [(key, self[key]) for key in self.raw]
 
     def load(self, key: str, data: bytes) -> None:
         """`key` has this state, frozen and compressed as `pack` does it."""

@@ -19,6 +19,8 @@ from supplytwin.streams.states import States
 
 log = structlog.get_logger("supplytwin.engine")
 
+TRACE = frozenset(("traceparent", "tracestate"))
+"""Headers of W3C Trace Context."""
 AT_NEXT_CUT = -(1 << 62)
 """Due.NEXT as a time: before every tick."""
 
@@ -58,7 +60,7 @@ class Store(Generic[State]):
             due = self.fold.due(state)
         except BaseException as error:
             reraise_unless_defect(error)
-            log.error("due failed, the chain is not decided", chain=key, error=repr(error))
+            log.error("due failed, the chain is not decided", chain_id=key, error=repr(error))
             return None
         return AT_NEXT_CUT if due is Due.NEXT else due
 
@@ -132,25 +134,25 @@ class Overlay(Generic[State]):
             self.refuse(item.record, error)
         except BaseException as error:
             reraise_unless_defect(error)
-            log.error("the fold raised", record=_place(item.record), trace=trace(error))
+            log.error("the fold raised", **_place(item), trace=trace(error))
             self.refuse(item.record, defect(error))
         else:
-            self.apply(item.result.key, step)
+            self.apply(item.result.key, step, _traced(item.record))
             return True
         return False
 
-    def apply(self, key: str, step: Step[State]) -> None:
-        """What `step` did is part of this batch."""
+    def apply(self, key: str, step: Step[State], headers: tuple[Header, ...] = ()) -> None:
+        """What `step` did is part of this batch; its records get these headers, too."""
         if step.state is not self.store.states.find(key) or key in self.changed:
             self.changed[key] = step.state
         self.entries.extend(step.entries)
         for output in (*step.entries, *step.outputs):
-            self.write(output)
+            self.write(output, headers)
         self.counts.update(step.counts)
 
-    def write(self, output: Output) -> None:
+    def write(self, output: Output, headers: tuple[Header, ...] = ()) -> None:
         key = output.key.encode()
-        self.writes.append(Write(output.topic, key, output.value, output.headers))
+        self.writes.append(Write(output.topic, key, output.value, (*output.headers, *headers)))
 
     def refuse(self, record: Record, error: RecordError) -> None:
         """`record` goes to the quarantine, with its bytes unless they are too large."""
@@ -175,7 +177,7 @@ class Overlay(Generic[State]):
             self._limits.check((*step.entries, *step.outputs))
         except BaseException as error:
             reraise_unless_defect(error)
-            log.error("decide failed, the chain is left as it is", chain=key, trace=trace(error))
+            log.error("decide failed, the chain is left as it is", chain_id=key, trace=trace(error))
             self.counts["decide_failed"] += 1
             return None
         return step
@@ -199,7 +201,7 @@ class Overlay(Generic[State]):
                 self._limits.check(outputs)
             except BaseException as error:
                 reraise_unless_defect(error)
-                log.error("publish failed, the view is stale", chain=key, trace=trace(error))
+                log.error("publish failed, the view is stale", chain_id=key, trace=trace(error))
                 self.counts["publish_failed"] += 1
             else:
                 for output in outputs:
@@ -213,5 +215,13 @@ class Overlay(Generic[State]):
         self.store.control_next = self.control_next
 
 
-def _place(record: Record) -> str:
-    return f"{record.topic}-{record.partition}@{record.offset}"
+def _place(item: Item) -> dict[str, object]:
+    record = item.record
+    key = (record.key or b"").decode(errors="replace")
+    return {"topic": record.topic, "partition": record.partition, "offset": record.offset,
+            "chain_id": key}  # fmt: skip
+
+
+def _traced(record: Record) -> tuple[Header, ...]:
+    """The W3C trace context of an input, for everything that it leads to."""
+    return tuple(header for header in record.headers if header[0] in TRACE)

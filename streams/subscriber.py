@@ -13,6 +13,7 @@ import structlog
 
 from supplytwin.schemas.errors import TransientError, UsageError
 from supplytwin.schemas.flow import Record
+from supplytwin.streams.observe import SinkMetrics
 from supplytwin.streams.ports import Admin, Broker, Eof, TopicPartition
 from supplytwin.streams.topics import SINK_GROUP, places
 
@@ -50,8 +51,10 @@ class Subscriber:
         *,
         group: str = SINK_GROUP,
         pause_s: float = 0.2,
+        metrics: SinkMetrics | None = None,
     ) -> None:
         self._sink = sink
+        self.metrics = metrics or SinkMetrics()
         self._places = places(sink.topics, partitions)
         self._pause_s = pause_s
         self._last_write = 0.0
@@ -101,7 +104,11 @@ class Subscriber:
         groups: dict[str, list[Record]] = {}
         for record in self._held:
             groups.setdefault(record.topic, []).append(record)
+        started = time.monotonic()
         self._sink.write(groups, {(at.topic, at.partition): o for at, o in moved.items()})
+        self.metrics.wrote(time.monotonic() - started)
+        for topic, written in groups.items():
+            self.metrics.written(topic, len(written))
         self._held, self._held_bytes = [], 0
         self._written.update(moved)
         self._last_write = time.monotonic()

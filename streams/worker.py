@@ -92,6 +92,14 @@ class Worker(Generic[State]):
         self._readable_at = clock()
         self._alarmed: dict[int, float] = {}
 
+    @property
+    def waits_for(self) -> str:
+        """Why it does not work yet; "" = everything that is assigned to it is open."""
+        clients = self._clients
+        if clients is None or not self.metrics.value("supplytwin_rebalances_total"):
+            return "no partition number has been assigned yet"
+        return "the journal is being read" if clients.restore.pending else ""
+
     # ---- the loop
 
     def turn(self, timeout_s: float | None = None) -> bool:
@@ -232,6 +240,7 @@ class Worker(Generic[State]):
     def _begin_restore(self, clients: "_Clients[State]") -> None:
         reader = clients.reader
         log.info("assigned", slot=self._slot, partitions=reader.numbers)
+        self.metrics.rebalanced()
         clients.restore.begin({number: reader.places(number) for number in reader.numbers})
 
     def _restored(self, clients: "_Clients[State]", timeout_s: float) -> bool:
@@ -318,6 +327,8 @@ class Worker(Generic[State]):
             cut = self.cuts[number]
             if cut.complete:
                 self.metrics.cut(at - cut.since)
+                if cut.asked is not None and not self._settings.simulated:
+                    self.metrics.ticked(cut.asked.time)
                 handle(overlay, cut, self._gist, at)
                 self._at("cut_complete")
 

@@ -124,6 +124,12 @@ def test_client_settings_must_not_touch_what_correctness_rests_on() -> None:
     assert world.did == ["start local x False", "stop local x False"]
 
 
+def test_client_settings_that_the_client_refuses_are_one_line() -> None:
+    """A value that librdkafka does not know ends with its words, not with a traceback."""
+    with pytest.raises(UsageError, match=r"\[kafka.client\].*security.protocol"):
+        local_broker.reachable("127.0.0.1:1", 0.1, {"security.protocol": "PERHAPS"})
+
+
 def test_a_command_that_looks_never_starts_anything(tmp_path: Path) -> None:
     """Without a bootstrap and without a background broker it says how to get one."""
     settings = Settings(kafka=Kafka(state_dir=str(tmp_path)))

@@ -145,6 +145,16 @@ def test_an_exception_is_open_until_its_last_record_closes_it(sink: DuckSink, as
     assert ask("SELECT code FROM open_exception ORDER BY code") == [("B",), ("C",)]
 
 
+def test_exceptions_of_one_code_close_one_by_one(sink: DuckSink, ask: Ask) -> None:
+    """Two events of one subject are wrong in the same way: closing one leaves the other open."""
+    chain = w.Chain(w.Log(), "SCMS-1")
+    moves = [("e1", True), ("e2", True), ("e1", False)]
+    sink.write(
+        w.grouped(chain.exception("A", open=is_open, event_id=e) for e, is_open in moves), {}
+    )
+    assert ask("SELECT code, event_id FROM open_exception") == [("A", "e2")]
+
+
 def test_a_chain_is_summed_up_in_one_row(sink: DuckSink, ask: Ask) -> None:
     """Entries, decisions and subjects of a chain; control chains are none."""
     log = w.Log()
