@@ -28,7 +28,7 @@ from supplytwin.processors.settlement_state import Alarm, Book, Outcome, Transit
 from supplytwin.processors.sources import Sources, check_source, sources_of
 from supplytwin.processors.twin import EMPTY, Twin, take
 from supplytwin.processors.twin import canonical as canonical_twin
-from supplytwin.schemas import avro, codec, journal
+from supplytwin.schemas import avro, codec
 from supplytwin.schemas.errors import Code, FatalError, RecordError
 from supplytwin.schemas.events import Event
 from supplytwin.schemas.flow import Due, Input, Output, Record, Step
@@ -49,6 +49,7 @@ from supplytwin.schemas.records import (
     SettlementEvent,
     refused_record,
 )
+from supplytwin.schemas.replay import Replayed, replay
 
 FOLD_VERSION = "1"
 """Written on every entry: which meaning of the facts took it."""
@@ -86,11 +87,15 @@ class ChainState(Struct, frozen=True, kw_only=True, gc=False):
     claims_of: Map[str, tuple[str, ...]] = Map()
     """Consignment -> the settlement ids of the claims for it."""
     recent: snapshots.Recent = ()
+    closed_seq: int = -1
+    """The last CLOSED entry; when it is the head, nothing has come since."""
+    kept_seq: int = -1
+    """The head at which a cut found that the chain is not finished: only another one may be."""
 
 
 class ChainFold:
-    """The fold that the worker runs (see `streams.ports.Fold`). `timeline` names this
-    deployment's time.
+    """What the chains of a deployment do (see `streams.ports.Fold`), all of them kept in memory;
+    `processors.closing` lets go of the finished ones. `timeline` names this deployment's time.
     """
 
     version = FOLD_VERSION
@@ -230,6 +235,15 @@ class ChainFold:
         book = restatement.restated(state.book, state.twin, now)
         return _finish(state, emit, "restated", book=book)
 
+    def close(self, state: ChainState, now: int) -> Step[ChainState]:
+        """The CLOSED entry; `processors.closing` says when, and what is left in memory."""
+        emit = self._emitter(state, now)
+        seq = emit.close()
+        state = msgspec.structs.replace(
+            state, head=emit.head, index=emit.index, taken_at=now, closed_seq=seq
+        )
+        return Step(state=state, entries=emit.entries, counts=("closed",))
+
     def publish(self, before: ChainState, after: ChainState) -> Sequence[Output]:
         """Latest-value records of the subjects that changed."""
         return snapshots.records(
@@ -239,49 +253,60 @@ class ChainFold:
             timeline=self._timeline,
         )
 
+    def replay(self, records: Sequence[Record]) -> list[Replayed]:
+        """Journal records as `restore` takes them."""
+        return replay(records)
+
     def restore(self, state: ChainState, record: Record) -> ChainState:
         """Apply one journal record as recorded; no condition is evaluated, nothing is emitted.
 
         Raises FatalError when its hash chain is broken.
         """
-        value = record.value or b""
-        entry = journal.read(value)
-        head = custody.follow(state.head, state.chain_id, entry, value)
+        if not isinstance(record, Replayed):
+            (record,) = self.replay([record])
+        entry = record.entry
+        head = custody.follow(state.head, state.chain_id, entry, record.value or b"")
+        state = msgspec.structs.replace(state, head=head, taken_at=entry.taken_at)
         if entry.kind == "DECISION":
             event = codec.decode("settlement.events", entry.body).message
             if not isinstance(event, SettlementEvent):
                 raise FatalError(f"{state.chain_id} seq {entry.seq}: DECISION without its record")
             cause = self._cause(state, event)
             book = settlement_apply.apply(state.book, event, cause)
-            return msgspec.structs.replace(state, head=head, book=book, touched=True)
-        if entry.kind == "CONTROL" and entry.source_topic is None:
-            book = restatement.restated(state.book, state.twin, entry.taken_at)
-            return msgspec.structs.replace(state, head=head, book=book, touched=True)
-        item = replayed(record, entry)
+            return msgspec.structs.replace(state, book=book, touched=True)
+        item = record.item
         if entry.kind == "CONTROL":
-            assert isinstance(item.message, Control)
-            sources = sources_of(item.message) or state.sources
-            return msgspec.structs.replace(state, head=head, sources=sources)
-        if entry.kind == "FACT":
+            return self._controlled(state, entry, item)
+        if entry.kind == "CLOSED":
+            return msgspec.structs.replace(state, closed_seq=entry.seq, touched=True)
+        if entry.kind == "FACT" and item is not None:
             taken = take(state.twin, item)
             footprints = carbon.follow(state.footprints, taken, _silent)
             return msgspec.structs.replace(
-                state, head=head, twin=taken.twin, footprints=footprints, recent=(), touched=True
+                state, twin=taken.twin, footprints=footprints, recent=(), touched=True
             )
-        message = item.message
-        if not isinstance(message, Contract | Receipt | Review):
+        if item is None or not isinstance(item.message, Contract | Receipt | Review):
             raise FatalError(
                 f"{state.chain_id} seq {entry.seq}: {entry.kind} of an unknown message"
             )
-        book = settlement_apply.noted(state.book, message, item.content_hash)
+        book = settlement_apply.noted(state.book, item.message, item.content_hash)
         return msgspec.structs.replace(
             state,
-            head=head,
             book=book,
             claims_of=_claims_of(state, book),
-            last_input=Cause(seq=entry.seq, message=message),
+            last_input=Cause(seq=entry.seq, message=item.message),
             touched=True,
         )
+
+    @staticmethod
+    def _controlled(state: ChainState, entry: JournalEntry, item: Input | None) -> ChainState:
+        """A control record, or (without one) a restatement."""
+        if item is None:
+            book = restatement.restated(state.book, state.twin, entry.taken_at)
+            return msgspec.structs.replace(state, book=book, touched=True)
+        assert isinstance(item.message, Control)
+        sources = sources_of(item.message) or state.sources
+        return msgspec.structs.replace(state, sources=sources)
 
     @staticmethod
     def _cause(state: ChainState, event: SettlementEvent) -> Ordered | None:
@@ -293,29 +318,6 @@ class ChainFold:
                 f"{state.chain_id} seq {event.seq}: its cause is not the input before it"
             )
         return last.message
-
-
-def replayed(record: Record, entry: JournalEntry) -> Input:
-    """The input that a journal entry wraps, as it came: topic, offset, arrival and bytes."""
-    if entry.source_topic is None or entry.arrival is None:
-        raise FatalError(f"{entry.chain_id} seq {entry.seq}: {entry.kind} without a source")
-    decoded = codec.decode(journal.topic_of(entry), entry.body)
-    source = Record(
-        topic=entry.source_topic,
-        partition=entry.source_partition or 0,
-        offset=entry.source_offset or 0,
-        arrival=entry.arrival,
-        key=record.key,
-        value=entry.body,
-        headers=entry.headers,
-    )
-    return Input(
-        record=source,
-        key=entry.chain_id,
-        message=decoded.message,
-        fingerprint=decoded.fingerprint,
-        content_hash=decoded.content_hash,
-    )
 
 
 def canonical(state: ChainState) -> bytes:
@@ -377,7 +379,7 @@ def _decide(
         _report_alarms(emit, transition.alarms)
 
 
-def gist(step: Step[ChainState]) -> object:
+def gist(step: Step[Any]) -> object:
     """What a decision says about money: which claim, by which row, to which state, what is
     instructed.
 

@@ -334,7 +334,7 @@ def cut(book: Book, twin: Twin, tick: int) -> tuple[Book, tuple[Transition, ...]
     same again; with an empty one everything else of the result is the same.
     """
     if book.terms is None:
-        return book, ()
+        return replace(book, agenda=None), ()
     transitions: list[Transition] = []
     past = Recollection(book, book.terms, twin, tick)
     for number in _turns(book):

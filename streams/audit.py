@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from supplytwin.processors import snapshots
-from supplytwin.processors.chain import ChainFold, ChainState, replayed
+from supplytwin.processors.chain import ChainFold, ChainState
 from supplytwin.schemas import codec, journal
 from supplytwin.schemas.errors import FatalError, RecordError
 from supplytwin.schemas.flow import Output, Record, Step
@@ -138,7 +138,12 @@ class Recount:
             if entry.taken_at != self._tick:
                 raise FatalError(f"seq {entry.seq}: decided at a tick that is not in the journal")
             return self._fold.decide(state, entry.taken_at)
-        return self._fold.step(state, replayed(record, entry), entry.taken_at)
+        if entry.kind == "CLOSED":
+            return self._fold.close(state, entry.taken_at)
+        (past,) = self._fold.replay([record])
+        if past.item is None:
+            raise FatalError(f"seq {entry.seq}: {entry.kind} wraps no input")
+        return self._fold.step(state, past.item, entry.taken_at)
 
     def _lose(self, key: str, where: str, says: str) -> None:
         """A chain that differs once differs ever after: only the first difference is told."""

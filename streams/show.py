@@ -122,6 +122,8 @@ def _moment(entry: JournalEntry) -> Moment:
                 f"{event.claim_id}: {event.from_state} -> {event.to_state} (row {event.row}): "
                 f"{event.reason}"
             )
+    elif entry.kind == "CLOSED":
+        what = "closed: nothing is open, nothing has come for long"
     elif entry.source_topic is None:
         what = f"restated under fold {entry.fold_version}"
     else:

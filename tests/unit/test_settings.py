@@ -1,12 +1,16 @@
 """Settings: one file, overlaid by the environment; what is not understood is an error."""
 
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 
 from supplytwin.schemas.errors import UsageError
-from supplytwin.streams import settings
-from supplytwin.streams.settings import Gateway, Kafka, Settings, Time, load
+from supplytwin.streams import deployment, settings
+from supplytwin.streams.memory import MemoryBroker
+from supplytwin.streams.settings import Gateway, Kafka, Settings, Snapshot, Time, load
+from supplytwin.streams.topics import Meta
 
 
 @pytest.fixture
@@ -126,3 +130,28 @@ def test_settings_cannot_be_changed() -> None:
     with pytest.raises(AttributeError):
         load(environ={}).kafka.partitions = 3  # type: ignore[misc]
     assert settings.SECTIONS.keys() == set(Settings.__struct_fields__)
+
+
+class Elsewhere:
+    kind, address = "kafka", "broker:9092"
+
+
+def test_snapshots_are_kept_apart_by_deployment(tmp_path: Path) -> None:
+    """By default a folder for each cluster and timeline; none when off or when nothing outlives the
+    broker; a folder that is given is taken as it is."""
+    broker: Any = Elsewhere()
+    meta = Meta(simulated=False, timeline="wall", partitions=1)
+    found = deployment.snapshot_folder(broker, Settings(), meta)
+    other = deployment.snapshot_folder(
+        broker, Settings(), msgspec.structs.replace(meta, timeline="x")
+    )
+    assert found is not None
+    assert found != other
+    assert found.parent.name == "snapshots"
+    off = Settings(snapshot=Snapshot(every=0))
+    assert deployment.snapshot_folder(broker, off, meta) is None
+    assert deployment.snapshot_folder(MemoryBroker(), Settings(), meta) is None
+    given = Settings(snapshot=Snapshot(dir=str(tmp_path)))
+    assert deployment.snapshot_folder(broker, given, meta) == tmp_path
+    with pytest.raises(UsageError, match="every"):
+        load(environ={"SUPPLYTWIN_SNAPSHOT__EVERY": "-1"})
