@@ -19,6 +19,7 @@ from supplytwin.processors import chain, custody, settlement
 from supplytwin.processors.chain import ChainFold, ChainState
 from supplytwin.processors.freezing import Form
 from supplytwin.processors.settlement_apply import input_key
+from supplytwin.processors.settlement_memory import Memory
 from supplytwin.processors.settlement_state import ABSORBING
 from supplytwin.processors.subjects import Subject, SubjectKey
 from supplytwin.schemas import codec
@@ -47,7 +48,7 @@ class Closed(Asleep, frozen=True, kw_only=True, gc=False):
 
 
 Chain = ChainState | Closed
-_FORM = Form((ChainState, Closed, *EVENT_TYPES.values()))
+_FORM = Form((ChainState, Closed, *EVENT_TYPES.values()), blank=(Memory,))
 
 
 # ---- when a chain is finished
