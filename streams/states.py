@@ -64,6 +64,10 @@ class States(Generic[State]):
         """Every state, unpacked: for those who look at a worker that has come to rest."""
         return [(key, self[key]) for key in self.raw]
 
+    def values(self) -> list[State]:
+        """As `items`, without the chain ids."""
+        return [self[key] for key in self.raw]
+
     def load(self, key: str, data: bytes) -> None:
         """`key` has this state, frozen and compressed as `pack` does it."""
         self.packed += not isinstance(self.raw.get(key), Packed)

@@ -15,7 +15,7 @@ from supplytwin.streams import deployment, offsets, recovery, topics
 from supplytwin.streams.conductor import Conductor, intervals, send
 from supplytwin.streams.gateway import Gateway as Instructed
 from supplytwin.streams.memory import MemoryBroker
-from supplytwin.streams.settings import Gateway, Kafka, Settings, Time
+from supplytwin.streams.settings import Gateway, Kafka, Settings, Time, WorkerSection
 
 CHAINS = 15
 LOST = (*topics.DERIVED, RECEIPTS)
@@ -30,6 +30,7 @@ class Cluster:
         self.settings = Settings(
             kafka=Kafka(partitions=2),
             time=Time(simulated=True, timeline="t"),
+            worker=WorkerSection(close_after_days=0),
             gateway=Gateway(ledger=str(self.ledger)),
         )
         self.broker = MemoryBroker()
