@@ -395,7 +395,5 @@ class Worker(Generic[State]):
                 self.metrics.count(what, times)
             for code, times in overlay.refusals.items():
                 self.metrics.quarantined(code, times)
-        fallbacks = getattr(self._decode, "fallbacks", None)
-        if isinstance(fallbacks, int):
-            self.metrics.decode_fallbacks(fallbacks)
+        self.metrics.decode_fallbacks(getattr(self._decode, "fallbacks", 0))
         self.metrics.chains(sum(len(store.states) for store in self.stores.values()))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from supplytwin.processors import chain, conditions, milestones, simulate
+from supplytwin.processors import chain, closing, conditions, milestones, simulate
 from supplytwin.processors.restatement import CODE
 from supplytwin.processors.settlement_state import Claim
 from supplytwin.processors.subjects import Subject
@@ -72,7 +72,7 @@ class World:
         return {
             claim.settlement_id: claim
             for store in self.worker.stores.values()
-            for state in store.states.values()
+            for _, state in store.states.items()
             for claim in state.book.claims.values()
         }
 
@@ -100,7 +100,8 @@ def newer(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Fold 2: a release is not enough any more, facts look implausible, lines look 99 days late."""
     for module in (chain, upgrade):
         monkeypatch.setattr(module, "FOLD_VERSION", "2")
-    monkeypatch.setattr(chain.ChainFold, "version", "2")
+    for fold in (chain.ChainFold, closing.ClosingFold):
+        monkeypatch.setattr(fold, "version", "2")
     monkeypatch.setattr(conditions, "RELEASED_STATES", ("CLEARED",))
     monkeypatch.setattr(milestones, "is_implausible", lambda *_: True)
     monkeypatch.setattr(Subject, "delay_days", property(lambda self: 99))
