@@ -8,6 +8,7 @@ refuses whatever the specification (1.12, "Data Serialization and Deserializatio
 
 import struct
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from supplytwin.schemas.errors import Code, RecordError
@@ -58,6 +59,10 @@ def long(number: int) -> bytes:
     if READY_FROM <= number < READY_END:
         return READY[number - READY_FROM]
     return _long(number)
+
+
+moment = lru_cache(maxsize=64, typed=True)(long)
+"""`long` for times: what one input leads to shares a few."""
 
 
 def blob(value: bytes) -> bytes:

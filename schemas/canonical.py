@@ -325,11 +325,8 @@ def _fields(source: _Reader, fields: list[Field]) -> list[str]:
 
 
 def _make(source: _Reader, kind: type[Struct], names: list[str]) -> None:
-    given = ", ".join(f"{name}=v_{name}" for name in names)
-    with source.inside("if more is None:"):
-        source.line(f"found = {source.name(kind)}({given})")
-    with source.inside("else:"):
-        source.line(f"found = {source.name(kind)}({given}, **more)")
+    call = f"{source.name(kind)}({', '.join(f'{name}=v_{name}' for name in names)}"
+    source.line(f"found = {call}) if more is None else {call}, **more)")
 
 
 # ---- readers

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from supplytwin.schemas import avro, codec
-from supplytwin.schemas.binary import NULL, PRESENT, blob, long, text
+from supplytwin.schemas.binary import NULL, PRESENT, blob, long, moment, text
 from supplytwin.schemas.errors import Code, RecordError
 from supplytwin.schemas.flow import Header
 from supplytwin.schemas.records import JOURNAL, REVIEWS, JournalEntry
@@ -64,7 +64,7 @@ def encode(
         origin = NULL * 4
     else:
         topic, partition, offset, arrival = source
-        origin = _from(topic, partition) + long(offset) + PRESENT + long(arrival)
+        origin = _from(topic, partition) + long(offset) + PRESENT + moment(arrival)
     signed = b"".join(
         (text(chain_id), long(seq), text(kind), origin,
          _under(taken_at, fold_version, timeline, body_fingerprint),

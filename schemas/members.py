@@ -65,7 +65,7 @@ def _write_header(header: Header) -> bytes:
 
 
 _WRITERS: Mapping[Any, Encode] = {
-    str: binary.text, int: binary.long, Micros: binary.long, bool: binary.boolean,
+    str: binary.text, int: binary.long, Micros: binary.moment, bool: binary.boolean,
     float: binary.double, bytes: binary.blob, Decimal: _write_decimal, dt.date: _write_date,
     Header: _write_header,
 }  # fmt: skip
