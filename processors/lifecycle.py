@@ -63,16 +63,17 @@ def _apply(
 ) -> tuple[Changes, str | None]:
     """All that `fact` does, and the code of the exception when it is refused."""
     changes: Changes = {}
-    kind = effect.kind
-    to = _destination(acc, fact, effect) if kind in _TURNING else effect.to
-    problem = None if to is None and effect.always else _move(rules, acc, fact, to, changes)
+    kind, to = effect.kind, effect.to
+    if kind in _TURNING:
+        to = _destination(acc, fact, effect)
+    problem = None if to is None and effect.always else _move(rules, acc, fact, effect, to, changes)
     if problem is not None and kind not in _COUNTS_ANYWAY:
         return {}, problem
     if kind is not None:
         refused = KINDS[kind](acc, fact, changes)
         if refused is not None:
             return {}, refused
-    _mark(acc, fact, to, changes, allowed=problem is None)
+    _mark(acc, fact, effect, to, changes, allowed=problem is None)
     return changes, problem
 
 
@@ -88,11 +89,9 @@ def _destination(acc: Accumulator, fact: Fact, effect: Effect) -> str | None:
 
 
 def _move(
-    rules: Machine, acc: Accumulator, fact: Fact, to: str | None, changes: Changes
+    rules: Machine, acc: Accumulator, fact: Fact, effect: Effect, to: str | None, changes: Changes
 ) -> str | None:
     """Move the state if the machine allows it; the code of the exception if not."""
-    effect = fact.effect
-    assert effect is not None
     state = acc.state or NONE
     closed = state in rules.terminal
     skipped: tuple[str, ...] = ()
@@ -134,10 +133,16 @@ def _one_day(acc: Accumulator, fact: Fact) -> bool:
     return (coarse or fact.coarse) and fact.day == day
 
 
-def _mark(acc: Accumulator, fact: Fact, to: str | None, changes: Changes, *, allowed: bool) -> None:
+def _mark(
+    acc: Accumulator,
+    fact: Fact,
+    effect: Effect,
+    to: str | None,
+    changes: Changes,
+    *,
+    allowed: bool,
+) -> None:
     """Reach the effect's milestone, and take back those that it undoes."""
-    effect = fact.effect
-    assert effect is not None
     milestones = acc.milestones
     code = effect.milestone
     if code is not None and allowed and code not in milestones:

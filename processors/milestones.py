@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from immutables import Map
 from msgspec import Struct
 
-from supplytwin.processors.consignment import CANCELLED
+from supplytwin.processors.consignment import CANCELLED, only_in
 from supplytwin.processors.facts import Slot
 from supplytwin.processors.standing import Problem, Reached, is_implausible
 from supplytwin.processors.subjects import Subject, SubjectKey
@@ -60,14 +60,17 @@ def milestone_changes(
     """What was reached or lost by the subjects that moved, sorted by subject and code."""
     changes: list[MilestoneChange] = []
     for key, old, new in moved:
-        was, now = old.ordered.value.milestones, new.ordered.value.milestones
+        one, other = old.ordered, new.ordered
         had, has = old.tally.complete, new.tally.complete
+        if one is other and had is has:
+            continue
+        was, now = one.value.milestones, other.value.milestones
         if was is now and had is has:
             continue
-        codes = set(had ^ has)
+        codes = set(had ^ has) if had is not has else set[str]()
         if was is not now:
-            codes.update([code for code, by in now.items() if by is not was.get(code)])
-            codes.update([code for code in was if code not in now])
+            codes.update([code for code in now if now[code] is not was.get(code)])
+            codes.update(only_in(was, now))
         for code in sorted(codes):
             if code not in now and code not in has:
                 changes.append(_change(key, code, _by(before, old, code), reached=False))
@@ -109,14 +112,15 @@ def _change(key: SubjectKey, code: str, by: Reached, *, reached: bool) -> Milest
 def reported(slot: Slot) -> tuple[SubjectKey, Problem] | None:
     """The exception that an identity is in itself, whatever its subject makes of it."""
     latest = slot.versions[-1]
+    if len(latest.hashes) == 1 and not slot.unauthorised:
+        if not is_implausible(latest.contents[0], latest.arrival) or slot.effective is None:
+            return None
+        return _problem(slot, IMPLAUSIBLE, "happened after it arrived")
     if slot.conflicted:
         reason = f"revision {latest.revision} came with {len(latest.hashes)} different contents"
         return _problem(slot, CONFLICT, reason)
-    if slot.unauthorised:
-        reason = "corrects an event of another source or topic"
-        return None if slot.retracted else _problem(slot, UNAUTHORISED, reason)
-    if is_implausible(latest.contents[0], latest.arrival) and slot.effective is not None:
-        return _problem(slot, IMPLAUSIBLE, "happened after it arrived")
+    if slot.unauthorised and not slot.retracted:
+        return _problem(slot, UNAUTHORISED, "corrects an event of another source or topic")
     return None
 
 
@@ -143,6 +147,8 @@ def exception_changes(
     gone: Found = {}
     now: Found = {}
     for key, old, new in moved:
+        if old.ordered is new.ordered:
+            continue
         was, has = old.ordered.value.exceptions, new.ordered.value.exceptions
         if was is has:
             continue

@@ -6,7 +6,6 @@ again; anything else folds again from the chunk that it is in, until a chunk beg
 before. All give what folding everything from the start gives.
 """
 
-from bisect import bisect_left
 from collections.abc import Iterable
 
 from msgspec import Struct
@@ -67,28 +66,32 @@ def insert(machine: str, ordered: Ordered, fact: Fact) -> Ordered:
             return Ordered(chunks=(*chunks, new), value=value, steps=(value,))
         grown = Chunk(before=last.before, facts=(*last.facts, fact))
         return Ordered(chunks=(*chunks[:-1], grown), value=value, steps=(*ordered.steps, value))
-    at = _chunk_of(chunks, fact.order)
+    at, place = _place(chunks, fact.order)
     facts = chunks[at].facts
-    place = bisect_left(facts, fact.order, key=_order)
     return _refold(machine, ordered, at, place, (*facts[:place], fact, *facts[place:]))
 
 
 def remove(machine: str, ordered: Ordered, fact: Fact) -> Ordered:
     """`ordered` without `fact`, which is in it."""
-    order = fact.order
-    at = _chunk_of(ordered.chunks, order)
+    at, place = _place(ordered.chunks, fact.order)
     facts = ordered.chunks[at].facts
-    place = bisect_left(facts, order, key=_order)
-    assert facts[place].order == order
+    assert facts[place].order == fact.order
     return _refold(machine, ordered, at, place, (*facts[:place], *facts[place + 1 :]))
 
 
-def _chunk_of(chunks: tuple[Chunk, ...], order: Order) -> int:
-    """The last chunk that begins at or before `order`, else the first (late facts are late)."""
+def _place(chunks: tuple[Chunk, ...], order: Order) -> tuple[int, int]:
+    """The last chunk that begins at or before `order`, else the first, and the place in it.
+
+    Searched from the end: late facts are late.
+    """
     at = len(chunks) - 1
     while at > 0 and chunks[at].facts[0].order > order:
         at -= 1
-    return at
+    facts = chunks[at].facts
+    place = len(facts)
+    while place > 0 and facts[place - 1].order >= order:
+        place -= 1
+    return at, place
 
 
 def _refold(
@@ -99,8 +102,11 @@ def _refold(
     before = old[at].before
     known = ordered.steps[:place] if at == len(old) - 1 else ()
     steps = _steps(machine, before, facts, known)
-    new = _chunks(before, facts, steps)
     value = steps[-1] if steps else before
+    if at == len(old) - 1 and 0 < len(facts) < 2 * CHUNK:
+        chunks = (*old[:at], Chunk(before=before, facts=facts))
+        return Ordered(chunks=chunks, value=value, steps=tuple(steps))
+    new = _chunks(before, facts, steps)
     for index in range(at + 1, len(old)):
         if old[index].before == value:
             chunks = (*old[:at], *new, *old[index:])

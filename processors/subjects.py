@@ -28,8 +28,10 @@ class Subject(Struct, frozen=True, kw_only=True, gc=False):
     effective: int = 0
     """How many versions that count reach it; 0 = nothing is left of it."""
     conflicts: frozenset[Identity] = frozenset()
-    links: Map[SubjectKey, int] = Map()
-    """By how many facts: a consignment's lines and declarations, and the other way round."""
+    links: Map[SubjectKey, None] = Map()
+    """A consignment's lines and declarations, and the other way round: those of which a fact that
+    counts refers to the consignment.
+    """
     tally: Tally = Tally()
     """A consignment's lines."""
     stated: bool = False
@@ -65,7 +67,8 @@ class Subject(Struct, frozen=True, kw_only=True, gc=False):
 
     @property
     def late(self) -> bool:
-        return self.ordered.value.late or (bool(self.tally.delays) and self.tally.late)
+        value, tally = self.ordered.value, self.tally
+        return (value.delivered is not None and value.late) or bool(tally.delays and tally.late)
 
     @property
     def flags(self) -> tuple[str, ...]:

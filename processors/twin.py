@@ -6,7 +6,7 @@ follows now, so that the reports follow the set and never the order of arrival.
 
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from typing import TypeGuard
+from typing import NamedTuple
 
 from immutables import Map
 from msgspec import Struct, to_builtins
@@ -77,46 +77,54 @@ def check_arrival(event: Event, arrival: int) -> None:
 
     A DAY event counts from the start of its local date.
     """
-    started = event.event_time
-    if event.time_precision == "DAY" and started - arrival > FUTURE_US:
+    started, latest = event.event_time, arrival + FUTURE_US
+    if started <= latest and event.revision <= latest:
+        return
+    if event.time_precision == "DAY" and started > latest:
         day = localtime.local_day(event.event_time, event.event_tz)
         started = localtime.day_start(day, event.event_tz)
-    if event.classifier == "ACTUAL" and started - arrival > FUTURE_US:
+    if event.classifier == "ACTUAL" and started > latest:
         raise RecordError(Code.FUTURE, "event_time", "is more than 48 h ahead of its arrival")
-    if event.revision - arrival > FUTURE_US:
+    if event.revision > latest:
         raise RecordError(Code.FUTURE, "revision", "is more than 48 h ahead of its arrival")
 
 
 # ---- which subjects an event reaches
 
 
+class _Reach(NamedTuple):
+    keys: tuple[SubjectKey, ...]
+    """Its own subject first."""
+    ordered: tuple[SubjectKey, ...]
+    linked: tuple[SubjectKey, ...]
+    """The consignments that it links its own subject with."""
+
+
 def reached_by(event: Event) -> tuple[SubjectKey, ...]:
     """Its own subject first, then those that its refs name."""
-    ask = _few if len(event.refs) <= FEW else _keys
+    return _reach(event).keys
+
+
+def _reach(event: Event) -> _Reach:
+    ask = _few if len(event.refs) <= FEW else _reach_of
     return ask(event.subject_type, event.subject_id, event.refs)
 
 
-def _keys(own_type: str, own_id: str, refs: tuple[str, ...]) -> tuple[SubjectKey, ...]:
+def _reach_of(own_type: str, own_id: str, refs: tuple[str, ...]) -> _Reach:
     keys = [SubjectKey(own_type, own_id)]
     for ref in refs:
         subject_type, _, subject_id = ref.partition(":")
         if subject_type in SUBJECT_TYPES and subject_id:
             keys.append(SubjectKey(subject_type, subject_id))
-    return tuple(dict.fromkeys(keys))
+    found = tuple(dict.fromkeys(keys))
+    links = own_type in LINKING
+    linked = [key for key in found[1:] if links and key.subject_type == CONSIGNMENT]
+    return _Reach(keys=found, ordered=tuple(sorted(found)), linked=tuple(linked))
 
 
 FEW = 8
 """Events with more refs than this are rare and may be large: they are not remembered."""
-_few = lru_cache(maxsize=8192)(_keys)
-
-
-def _fact_for(version: Version, key: SubjectKey, *, is_subject: bool) -> Fact | None:
-    """The version as a fact in the fold of this subject; None when it only links."""
-    event = version.contents[0]
-    effect = effect_on(event, key.subject_type, is_subject=is_subject)
-    if (effect is None and not is_subject) or key.subject_type not in FOLDED:
-        return None
-    return make_fact(event, version.arrival, effect, key.subject_id)
+_few = lru_cache(maxsize=8192)(_reach_of)
 
 
 # ---- taking an event
@@ -133,44 +141,47 @@ def take(twin: Twin, item: Input) -> Taken:
     inserted = insert_fact(twin.facts, item)
     if inserted.verdict == "DUPLICATE":
         return Taken(twin=twin, verdict="DUPLICATE")
-    known, slots = twin.facts.slots, inserted.facts.slots
-    pairs = [(known.get(identity), slots[identity]) for identity in inserted.touched]
-    was = twin.subjects
-    keys = reached_by(event)
-    work = {key: was.get(key, NOBODY) for key in keys}
-    for before, after in pairs:
+    was, reach = twin.subjects, _reach(event)
+    work = {key: was.get(key, NOBODY) for key in reach.ordered}
+    before, after = inserted.moved[0]
+    version = after.effective if before is None else None
+    if version is None:
+        _enrol(work, event, after.identity)
+    else:
+        _contribute(work, after.identity, version, 1)
+    for before, after in inserted.moved:
         if before is not None:
-            for key in (*_spoken_of(before), *_spoken_of(after)):
-                if key not in work:
-                    work[key] = was.get(key, NOBODY)
-        _exchange(work, before, after)
-    _enrol(work, keys, event, inserted.touched[0])
+            _exchange(was, work, before, after)
     _recount(was, work)
-    moved = [(key, was.get(key, NOBODY), work[key]) for key in sorted(work)]
     subjects = was.update(work)
+    moved = [(key, was.get(key, NOBODY), now) for key, now in work.items()]
+    if len(work) > len(reach.keys):
+        moved.sort(key=_key)
     return Taken(
         twin=Twin(facts=inserted.facts, subjects=subjects),
         verdict=inserted.verdict,
         moved=moved,
         milestones=milestone_changes(was, subjects, moved),
-        exceptions=exception_changes(moved, pairs),
+        exceptions=exception_changes(moved, inserted.moved),
     )
 
 
-def _is_delivery(event: Event) -> TypeGuard[ShipmentDelivered]:
-    return isinstance(event, ShipmentDelivered) and event.classifier == "ACTUAL"
+def _key(moved: tuple[SubjectKey, Subject, Subject]) -> SubjectKey:
+    return moved[0]
 
 
-def _exchange(work: Work, before: Slot | None, after: Slot) -> None:
+def _exchange(subjects: Subjects, work: Work, before: Slot, after: Slot) -> None:
     """Put what counts of one identity now in the place of what counted before."""
-    old = None if before is None else before.effective
-    new = after.effective
+    for key in (*_spoken_of(before), *_spoken_of(after)):
+        if key not in work:
+            work[key] = subjects.get(key, NOBODY)
+    old, new = before.effective, after.effective
     if old is not new:
         if old is not None:
             _contribute(work, after.identity, old, -1)
         if new is not None:
             _contribute(work, after.identity, new, 1)
-    if before is not None and before.conflicted:
+    if before.conflicted:
         for key in _spoken_of(before):
             subject = work[key]
             work[key] = replace(subject, conflicts=subject.conflicts - {before.identity})
@@ -185,71 +196,91 @@ def _spoken_of(slot: Slot) -> Iterable[SubjectKey]:
 
 
 def _contribute(work: Work, identity: Identity, version: Version, count: int) -> None:
-    """Add (`count` 1) or take away (-1) a version on every subject that it reaches."""
+    """Add (`count` 1) or take away (-1) a version on every subject that it reaches, which remember
+    it from then on.
+    """
     event = version.contents[0]
-    keys = reached_by(event)
+    keys, _, linked = _reach(event)
     own = keys[0]
-    links = own.subject_type in LINKING
     change = sequence.insert if count > 0 else sequence.remove
-    delivery = event if _is_delivery(event) else None
-    inferred = count if event.classifier == "ACTUAL" and event.source.startswith(INFERRED) else 0
     for key in keys:
         subject = work[key]
-        members, ordered, linked = subject.members, subject.ordered, subject.links
-        deliveries = subject.deliveries
+        members, ordered = subject.members, subject.ordered
         if identity not in members:
             members = members.set(identity, None)
         fact = _fact_for(version, key, is_subject=key is own)
         if fact is not None:
             ordered = change(key.subject_type, ordered, fact)
-        if links and key is not own and key.subject_type == CONSIGNMENT:
-            linked = _link(linked, own, count)
-            work[own] = replace(work[own], links=_link(work[own].links, key, count))
-        if delivery is not None:
-            deliveries = _with_delivery(deliveries, delivery, count)
-        work[key] = Subject(
-            members=members,
-            ordered=ordered,
-            effective=subject.effective + count,
-            conflicts=subject.conflicts,
-            links=linked,
-            tally=subject.tally,
-            stated=subject.stated or delivery is not None,
-            deliveries=deliveries,
-            inferred=subject.inferred + inferred,
-        )
+        effective = subject.effective + count
+        work[key] = replace(subject, members=members, ordered=ordered, effective=effective)
+    for other in linked:
+        _link(work, own, other, count)
+    if event.classifier == "ACTUAL":
+        if isinstance(event, ShipmentDelivered):
+            _deliver(work, keys, event, count)
+        if event.source.startswith(INFERRED):
+            for key in keys:
+                work[key] = replace(work[key], inferred=work[key].inferred + count)
 
 
-def _with_delivery(
-    deliveries: tuple[ShipmentDelivered, ...], event: ShipmentDelivered, count: int
-) -> tuple[ShipmentDelivered, ...]:
-    if count < 0:
-        gone = (event.source, event.event_id)
-        return tuple(one for one in deliveries if (one.source, one.event_id) != gone)
-    return tuple(sorted((*deliveries, event), key=_by_line))
+def _fact_for(version: Version, key: SubjectKey, *, is_subject: bool) -> Fact | None:
+    """The version as a fact in the fold of this subject; None when it only links."""
+    event = version.contents[0]
+    effect = effect_on(event, key.subject_type, is_subject=is_subject)
+    if (effect is None and not is_subject) or key.subject_type not in FOLDED:
+        return None
+    return make_fact(event, version.arrival, effect, key.subject_id)
+
+
+def _deliver(
+    work: Work, keys: tuple[SubjectKey, ...], event: ShipmentDelivered, count: int
+) -> None:
+    gone = (event.source, event.event_id) if count < 0 else None
+    for key in keys:
+        found = [one for one in work[key].deliveries if (one.source, one.event_id) != gone]
+        if count > 0:
+            found.append(event)
+            found.sort(key=_by_line)
+        work[key] = replace(work[key], deliveries=tuple(found), stated=True)
 
 
 def _by_line(event: Event) -> tuple[str, str, str]:
     return event.subject_id, event.source, event.event_id
 
 
-def _enrol(work: Work, keys: tuple[SubjectKey, ...], event: Event, identity: Identity) -> None:
+def _enrol(work: Work, event: Event, identity: Identity) -> None:
     """Remember on the subjects that `event` reaches that this identity does, even if it does not
     count.
     """
-    stated = _is_delivery(event)
-    for key in keys:
+    stated = isinstance(event, ShipmentDelivered) and event.classifier == "ACTUAL"
+    for key in reached_by(event):
         subject = work[key]
-        if identity not in subject.members:
-            subject = replace(subject, members=subject.members.set(identity, None))
-        if stated and not subject.stated:
-            subject = replace(subject, stated=True)
-        work[key] = subject
+        work[key] = replace(
+            subject,
+            members=subject.members.set(identity, None),
+            stated=stated or subject.stated,
+        )
 
 
-def _link(links: Map[SubjectKey, int], other: SubjectKey, count: int) -> Map[SubjectKey, int]:
-    total = links.get(other, 0) + count
-    return links.set(other, total) if total else links.delete(other)
+def _link(work: Work, own: SubjectKey, other: SubjectKey, count: int) -> None:
+    """Link a line or declaration with a consignment, or part them when no fact of it that counts
+    refers to the consignment any more.
+    """
+    one, two = work[own], work[other]
+    if (other in one.links) == (count > 0):
+        return
+    if count > 0:
+        work[own] = replace(one, links=one.links.set(other, None))
+        work[other] = replace(two, links=two.links.set(own, None))
+    elif not any(other in _linked_by(fact.event, own) for fact in one.ordered.facts):
+        work[own] = replace(one, links=one.links.delete(other))
+        work[other] = replace(two, links=two.links.delete(own))
+
+
+def _linked_by(event: Event, own: SubjectKey) -> tuple[SubjectKey, ...]:
+    """The consignments with which `event` links `own`: none when it is another subject's."""
+    keys, _, linked = _reach(event)
+    return linked if keys[0] == own else ()
 
 
 def _recount(subjects: Subjects, work: Work) -> None:
@@ -257,21 +288,15 @@ def _recount(subjects: Subjects, work: Work) -> None:
     for key in [key for key in work if key.subject_type == LINE]:
         before, after = subjects.get(key, NOBODY), work[key]
         old, new = before.ordered.value, after.ordered.value
-        joined = before.links
-        if joined is after.links:
-            if consignment.says_the_same(old, new):
-                continue
-            owners = iter(joined)
-        else:
-            owners = iter(dict.fromkeys((*joined, *after.links)))
-        for owner in owners:
+        was, links = before.links, after.links
+        if was is links and (old is new or consignment.says_the_same(old, new)):
+            continue
+        for owner in links if was is links else dict.fromkeys((*was, *links)):
             subject = work.get(owner)
             if subject is None:
                 subject = subjects.get(owner, NOBODY)
             tally = consignment.change(
-                subject.tally,
-                old if owner in joined else None,
-                new if owner in after.links else None,
+                subject.tally, old if owner in was else None, new if owner in links else None
             )
             work[owner] = replace(subject, tally=tally)
 
