@@ -24,12 +24,21 @@ log = structlog.get_logger("supplytwin.engine")
 
 ALARM, RELIEF, FULL = 0.8, 0.9, 1.0
 EVERY_S, REPEAT_S, SLICE_S, PASS_S = 1.0, 60.0, 0.005, 10.0
-_STATM = Path("/proc/self/statm")
+_STATM, _CGROUP = Path("/proc/self/statm"), Path("/sys/fs/cgroup/memory.max")
 
 
 def resident_bytes() -> int:
     """The resident memory of this process."""
     return int(_STATM.read_text().split()[1]) * os.sysconf("SC_PAGESIZE")
+
+
+def available_bytes() -> int:
+    """The memory of this machine, or of the container if that is less."""
+    machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGESIZE")
+    try:
+        return min(machine, int(_CGROUP.read_text()))
+    except (OSError, ValueError):  # none, or "max"
+        return machine
 
 
 class Pressure(Generic[State]):
@@ -53,6 +62,12 @@ class Pressure(Generic[State]):
         self._looked = self._told = float("-inf")
         self._queues: dict[int, Iterator[str]] = {}
         self._passed: dict[int, float] = {}
+        if limit_bytes > available_bytes():
+            log.warning(
+                "[worker] memory_max_mb is more than there is: it protects nothing",
+                limit_mb=limit_bytes >> 20,
+                available_mb=available_bytes() >> 20,
+            )
 
     def look(self) -> bool:
         """Look at most once a second; true when `paused` has changed."""

@@ -99,6 +99,8 @@ class Worker(Generic[State]):
         clients = self._clients
         if clients is None or not self.metrics.value("supplytwin_rebalances_total"):
             return "no partition number has been assigned yet"
+        if clients.upkeep.paused:
+            return "memory is at its limit: no input is read"
         return "the journal is being read" if clients.restore.pending else ""
 
     # ---- the loop
@@ -265,10 +267,8 @@ class Worker(Generic[State]):
         return self.cut_type(offsets, control, wait_s=self._settings.wait_s)
 
     def _resume(self, clients: "_Clients[State]") -> None:
-        if clients.upkeep.paused:
-            clients.consumer.unassign()
-            return
-        clients.reader.resume({w: o for cut in self.cuts.values() for w, o in cut.next.items()})
+        cuts = () if clients.upkeep.paused else self.cuts.values()
+        clients.reader.resume({w: o for cut in cuts for w, o in cut.next.items()})
 
     def _rewind(self, clients: "_Clients[State]", error: AbortError) -> None:
         """Nothing of the batch is true: read again from what is committed; nothing waits."""

@@ -24,7 +24,7 @@ from supplytwin.streams.store import Store
 
 SHAPES = {"many": 20, "large": 200}
 """Facts of a chain."""
-BYTES_MAX = {"work": 4_500, "packed": 450, "closed": 70}
+BYTES_MAX = {"work": 4_500, "packed": 600, "closed": 300}
 """Of one fact with its share of the chain: what the table may not be far from."""
 DUE = 1_800_000_000_000_000
 WARM_FACTS = 14_000

@@ -1,5 +1,7 @@
 """Whole runs with chains that close, wake and restart: the same twins and payments as without."""
 
+import importlib.util
+import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -7,13 +9,10 @@ from typing import Any
 
 import pytest
 from msgspec import Struct
-from msgspec.structs import replace
 
-from supplytwin.processors import simulate
 from supplytwin.processors.chain import canonical_hash
 from supplytwin.processors.closing import Chain, Closed
 from supplytwin.schemas import journal
-from supplytwin.schemas.flow import Message
 from supplytwin.schemas.ids import DAY_US
 from supplytwin.schemas.records import JOURNAL
 from supplytwin.sinks.query import query
@@ -24,6 +23,17 @@ from supplytwin.streams.settings import Gateway, Kafka, Settings, Time, WorkerSe
 from supplytwin.streams.summary import Hashes, fold_journal, read_all
 from supplytwin.streams.worker import Worker
 
+
+def _load(name: str) -> Any:
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+        assert spec is not None and spec.loader is not None
+        sys.modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[name])
+    return sys.modules[name]
+
+
+late = _load("late_world")
 PARTITIONS = 2
 BEHAVIOUR = {"give_back": 150, "silent": 50, "reject_once": 100}
 
@@ -36,19 +46,6 @@ class Run(Struct, frozen=True, kw_only=True, eq=False):
     states: dict[str, Chain]
     restarted: dict[str, Chain]
     reopened: float
-
-
-def late_copies(messages: list[Message]) -> list[Message]:
-    """Every eleventh message once more, and every seventh under a higher revision, weeks later."""
-    again = []
-    for at, message in enumerate(messages):
-        moved = replace(message, arrival=message.arrival + 45 * DAY_US)
-        if at % 11 == 0:
-            again.append(moved)
-        if at % 7 == 0 and hasattr(message.body, "revision"):
-            body = replace(message.body, revision=message.body.revision + 1)
-            again.append(replace(moved, body=body))
-    return sorted([*messages, *again], key=lambda message: message.arrival)
 
 
 def play(folder: Path, days: int, chains: int, restart_every: int = 0) -> Run:
@@ -78,11 +75,8 @@ def play(folder: Path, days: int, chains: int, restart_every: int = 0) -> Run:
         workers[-1].turn(0.0)
         gateway.turn(0.0)
 
-    made = simulate.chains(
-        chains, 11, facts_per_chain=12, late=0.2, duplicates=0.1, corrections=0.2, revocations=0.2
-    )
     conductor = Conductor(broker, partitions=PARTITIONS, timeline=meta.timeline, pump=pump)
-    conductor.play(late_copies(list(made.messages)), 2 * DAY_US)
+    conductor.play(late.messages_of(chains, 11), 2 * DAY_US)
     live = states_of(workers[-1])
     reopened += workers[-1].metrics.value("supplytwin_folded_total", what="reopened")
     workers.pop().close()

@@ -1,12 +1,13 @@
 """Snapshots of real chains on a real Kafka: killed workers come back with the tail alone."""
 
 import hashlib
+import importlib.util
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,9 @@ import msgspec
 import pytest
 from msgspec import Struct
 
-from supplytwin.processors import simulate
 from supplytwin.processors.chain import canonical_hash
 from supplytwin.processors.closing import Chain, Closed
+from supplytwin.schemas import codec
 from supplytwin.schemas.ids import DAY_US
 from supplytwin.schemas.records import JOURNAL
 from supplytwin.streams import broker_choice, deployment, local_broker, topics
@@ -37,8 +38,19 @@ from supplytwin.streams.snapshot import MAGIC, Header, file_of
 from supplytwin.streams.summary import Hashes, fold_journal, read_all
 from supplytwin.streams.topics import Meta
 
+
+def _load(name: str) -> Any:
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+        assert spec is not None and spec.loader is not None
+        sys.modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[name])
+    return sys.modules[name]
+
+
+late = _load("late_world")
 pytestmark = pytest.mark.kafka
-PARTITIONS = 2
+PARTITIONS, CHAINS = 2, 30
 KILL_AT = (0.3, 0.6)
 """Shares of the feed at which the worker is killed."""
 
@@ -51,6 +63,7 @@ class Done(Struct, frozen=True, kw_only=True, eq=False):
     meta: Meta
     entries: int
     hashes: Hashes
+    log: str
 
 
 class Child:
@@ -103,6 +116,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Done]:
             meta=meta,
             entries=sum(1 for _ in read_all(broker, JOURNAL, PARTITIONS)),
             hashes=fold_journal(broker, PARTITIONS),
+            log=(folder / "worker.log").read_text(),
         )
     finally:
         if child is not None:
@@ -113,7 +127,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Done]:
 
 def play(broker: Broker, settings: Settings, meta: Meta, child: Child) -> None:
     gateway = deployment.gateway(broker, settings, meta)
-    messages = list(messages_of())
+    messages = late.messages_of(CHAINS, 5)
     kills = [int(share * len(messages)) for share in KILL_AT]
 
     def moved(sent: int, at: int) -> None:
@@ -130,12 +144,6 @@ def play(broker: Broker, settings: Settings, meta: Meta, child: Child) -> None:
     conductor.play(messages, 3 * DAY_US, moved)
     assert not kills
     gateway.close()
-
-
-def messages_of() -> Iterator[Any]:
-    return simulate.chains(
-        30, 5, facts_per_chain=14, late=0.2, duplicates=0.1, corrections=0.2, revocations=0.1
-    ).messages
 
 
 def snapshots_settle(folder: Path) -> None:
@@ -181,7 +189,8 @@ def whole(done: Done) -> dict[str, Any]:
     """What the journal alone gives."""
     off = msgspec.structs.replace(done.settings, snapshot=Snapshot(every=0))
     states, metrics = restored(done, off)
-    assert metrics.value("supplytwin_restore_entries_total") == done.entries
+    entries = sum(1 for _ in read_all(done.broker, JOURNAL, PARTITIONS))
+    assert metrics.value("supplytwin_restore_entries_total") == entries
     return shape(states)
 
 
@@ -231,8 +240,9 @@ def test_kills_snapshots_and_closing_change_no_twin_and_no_payment(
         gateway.turn(0.0)
 
     conductor = Conductor(broker, partitions=PARTITIONS, timeline=meta.timeline, pump=pump)
-    conductor.play(messages_of(), 3 * DAY_US)
+    conductor.play(late.messages_of(CHAINS, 5), 3 * DAY_US)
     plain = fold_journal(broker, PARTITIONS)
+    assert done.log.count('"chains opened again"') > 3, "late facts came to closed chains"
     assert (plain.states, plain.settlements) == (done.hashes.states, done.hashes.settlements)
     worker.close()
     gateway.close()
@@ -269,3 +279,43 @@ def test_a_bad_snapshot_is_refused_and_the_journal_read_whole(
     first = sum(r.partition == 0 for r in read_all(done.broker, JOURNAL, PARTITIONS))
     assert first <= metrics.value("supplytwin_restore_entries_total") < done.entries
     assert shape(states) == whole(done)
+
+
+def test_at_the_memory_limit_the_group_stays_and_nothing_is_lost(done: Done) -> None:
+    """Records come while nothing is read; the partition numbers are kept, and then all is taken."""
+    settings = msgspec.structs.replace(
+        done.settings,
+        snapshot=Snapshot(every=0),
+        worker=msgspec.structs.replace(done.settings.worker, memory_max_mb=10**6),
+    )
+    worker = deployment.worker(done.broker, settings, done.meta)
+
+    def turn_until(condition: Callable[[], bool], patience_s: float = 60.0) -> None:
+        deadline = time.monotonic() + patience_s
+        while not condition():
+            assert time.monotonic() < deadline
+            worker.turn(0.05)
+
+    turn_until(lambda: len(worker.stores) == PARTITIONS)
+    stores = dict(worker.stores)
+    pressure: Any = worker._clients.upkeep.pressure  # type: ignore[union-attr]
+    pressure._resident = lambda: 1 << 60
+    turn_until(lambda: pressure.paused)
+    message = late.messages_of(1, 99)[0]
+    producer = done.broker.producer(None)
+    producer.produce(
+        message.topic,
+        message.key.encode(),
+        codec.encode(message.topic, message.body),
+        timestamp_us=message.arrival,
+    )
+    producer.flush()
+    producer.close()
+    until = time.monotonic() + 15.0
+    turn_until(lambda: time.monotonic() > until)
+    assert worker.stores == stores, "still ours after more than a session timeout"
+    assert all(message.key not in store.states for store in stores.values())
+    pressure._resident = lambda: 0
+    turn_until(lambda: any(message.key in store.states for store in worker.stores.values()))
+    assert worker.stores == stores
+    worker.close()

@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 from supplytwin.processors.closing import Closed
 from supplytwin.streams import pressure as pressure_module
 from supplytwin.streams.observe import Metrics
-from supplytwin.streams.pressure import Pressure, resident_bytes
+from supplytwin.streams.pressure import Pressure, available_bytes, resident_bytes
 from supplytwin.streams.testing import Driver, Gate, GateState
 from supplytwin.streams.upkeep import UpkeepSettings
 from supplytwin.streams.worker import WorkerSettings
@@ -109,6 +109,26 @@ def test_the_memory_of_this_process_is_measured() -> None:
     assert 50 << 20 < resident_bytes() - before < 200 << 20
 
 
+def test_a_limit_above_what_there_is_is_said(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The container counts when it has less than the machine."""
+    group = tmp_path / "memory.max"
+    monkeypatch.setattr(pressure_module, "_CGROUP", group)
+    machine = available_bytes()
+    group.write_text("max\n")
+    assert available_bytes() == machine
+    group.write_text(f"{LIMIT - 1}\n")
+    assert available_bytes() == LIMIT - 1
+    with capture_logs() as logs:
+        Machine()
+    assert [line["log_level"] for line in logs] == ["warning"]
+    group.write_text(f"{LIMIT}\n")
+    with capture_logs() as logs:
+        Machine()
+    assert logs == []
+
+
 # ---- in a worker
 
 
@@ -142,6 +162,7 @@ def test_at_the_limit_nothing_more_is_read_and_nothing_is_lost(gates: Driver[Gat
     assert state.standing == {"released"}
     assert gates.values("payments") == []
     assert gates.worker.stores, "the partition number is still owned"
+    assert gates.worker.waits_for == "memory is at its limit: no input is read"
     limited(gates, 500)
     gates.settle()
     assert gates.values("payments") == [("k", b"pay")]
