@@ -3,7 +3,7 @@ from the records).
 
 Every implementation of Broker passes the one contract suite in `tests/contract`. Errors cross this
 port only as TransientError, AbortError or FatalError of `schemas.errors`, classified by the flags
-of the client's error.
+of the client's error, and as UsageError for what the broker does not allow this client to do.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -123,6 +123,9 @@ class TopicSpec(Struct, frozen=True, kw_only=True):
 
 
 class Admin(Protocol):
+    def names(self) -> frozenset[str]:
+        """Of every topic that this client may know of."""
+
     def topics(self) -> dict[str, TopicSpec]:
         """Every topic of the cluster with its effective configuration."""
 
