@@ -185,7 +185,8 @@ class ChainFold:
     ) -> Step[ChainState] | None:
         """A record under this chain's key went to the quarantine: its open claims are held.
 
-        The entry's source is that record, its body the review that this worker writes about it.
+        The entry's source is that record, its body the review that this worker writes about it. Of
+        what the record carries nothing is copied: it may be what could not be written.
         """
         if not settlement.live(state.book):
             return None
@@ -202,7 +203,7 @@ class ChainFold:
             reason=f"{error.code} {error.field or 'record'} of {place}",
         )
         value = codec.encode(REVIEWS, found)
-        source = msgspec.structs.replace(record, value=value)
+        source = msgspec.structs.replace(record, value=value, headers=(), arrival=now)
         item = Input(
             record=source,
             key=state.chain_id,

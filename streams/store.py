@@ -173,6 +173,7 @@ class Overlay(Generic[State]):
             return
         try:
             step = self.fold.refused(self.state(key), record, error, self.now)
+            self._limits.check(() if step is None else (*step.entries, *step.outputs))
         except BaseException as failure:
             reraise_unless_defect(failure)
             log.error("the fold raised", chain_id=key, trace=trace(failure))

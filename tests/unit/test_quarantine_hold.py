@@ -8,9 +8,9 @@ import msgspec
 import pytest
 
 from supplytwin.processors import simulate
-from supplytwin.processors.chain import ChainState
+from supplytwin.processors.chain import ChainFold, ChainState
 from supplytwin.processors.settlement_state import Claim
-from supplytwin.schemas import codec
+from supplytwin.schemas import codec, journal
 from supplytwin.schemas.errors import Code, RecordError, UsageError
 from supplytwin.schemas.events import CUSTOMS, CustomsAccepted
 from supplytwin.schemas.flow import Message, Record
@@ -211,6 +211,20 @@ def test_nobody_acts_and_the_long_stop_ends_it(world: World) -> None:
     world.days(95)
     assert world.claim().state == "VOIDED"
     assert not any(one.to_state == "INSTRUCTED" for one in world.events())
+
+
+def test_whatever_the_record_carries_its_chain_hears_of_it(world: World) -> None:
+    """Headers of 2 MB and an arrival beyond 64 bits: the entry has neither, and can be written."""
+    world.days(5)
+    hostile = Record(
+        topic=CUSTOMS, partition=0, offset=7, arrival=2**62 * 1000, key=CHAIN.encode(),
+        value=b"", headers=(("large", bytes(2_000_000)),),
+    )  # fmt: skip
+    error = RecordError(Code.MALFORMED, "", "is garbage")
+    step = ChainFold("t").refused(world.state(), hostile, error, world.now)
+    assert step is not None
+    assert [len(entry.value or b"") < 2_000 for entry in step.entries] == [True, True]
+    assert journal.read(step.entries[0].value or b"").arrival == world.now
 
 
 def test_people_see_why_the_claim_waits(world: World) -> None:
