@@ -98,7 +98,8 @@ def _attributes(found: twin.Twin, key: SubjectKey) -> tuple[str, ...]:
     """What a line's record says about its lane."""
     if key.subject_type != "ORDER_LINE":
         return ()
-    said = {f"consignment={name}" for name in found.subjects[key].linked("CONSIGNMENT")}
+    links = found.subjects[key].links
+    said = {f"consignment={one.subject_id}" for one in links if one.subject_type == "CONSIGNMENT"}
     for event in _standing(found, key):
         if event.classifier == "ACTUAL" and event.source.startswith("inferred:"):
             said.add("order_date=inferred")
