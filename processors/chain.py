@@ -138,14 +138,18 @@ class ChainFold:
         emit = self._emitter(state, now)
         seq = emit.take("FACT", item)
         emit.report(taken)
-        return _finish(
+        footprints = carbon.follow(state.footprints, taken, emit.derive)
+        state = msgspec.structs.replace(
             state,
-            emit,
-            "facts",
+            head=emit.head,
+            index=emit.index,
             twin=taken.twin,
-            footprints=carbon.follow(state.footprints, taken, emit.derive),
+            footprints=footprints,
+            taken_at=now,
+            touched=True,
             recent=snapshots.remember(state.recent, seq, taken),
         )
+        return Step(state=state, entries=emit.entries, outputs=emit.outputs, counts=("facts",))
 
     def _ordered(
         self, state: ChainState, item: Input, message: Ordered, now: int

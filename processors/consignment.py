@@ -52,10 +52,10 @@ class Tally(Struct, frozen=True, kw_only=True, gc=False):
 def says_the_same(one: Accumulator, other: Accumulator) -> bool:
     """Whether two values of a line are the same to a tally."""
     return (
-        one.milestones is other.milestones
-        and one.state == other.state
-        and one.planned is other.planned
-        and one.delivered is other.delivered
+        one.state == other.state
+        and one.milestones == other.milestones
+        and one.planned == other.planned
+        and one.delivered == other.delivered
     )
 
 

@@ -67,11 +67,7 @@ def milestone_changes(
         was, now = one.value.milestones, other.value.milestones
         if was is now and had is has:
             continue
-        codes = set(had ^ has) if had is not has else set[str]()
-        if was is not now:
-            codes.update([code for code in now if now[code] is not was.get(code)])
-            codes.update(only_in(was, now))
-        for code in sorted(codes):
+        for code in _differing(was, now, had, has):
             if code not in now and code not in has:
                 changes.append(_change(key, code, _by(before, old, code), reached=False))
             elif code not in was and code not in had:
@@ -79,6 +75,16 @@ def milestone_changes(
             elif code in now and now[code] != was.get(code):
                 changes.append(_change(key, code, now[code], reached=True))
     return tuple(changes)
+
+
+def _differing(
+    was: Map[str, Reached], now: Map[str, Reached], had: frozenset[str], has: frozenset[str]
+) -> list[str]:
+    """Sorted: the codes that came, went or rest on another fact, on the subject or its lines."""
+    codes = [code for code in now if now[code] is not was.get(code)]
+    if len(was) + len(codes) > len(now):
+        codes += only_in(was, now)
+    return sorted(codes if had is has else {*codes, *(had ^ has)})
 
 
 def _by(subjects: Subjects, subject: Subject, code: str) -> Reached:

@@ -109,9 +109,9 @@ def attributes(subject: Subject) -> tuple[str, ...]:
     """`name=value`, sorted: what the lanes of a line are cut by, and whether its order date was
     inferred.
     """
-    found = {f"consignment={name}" for name in subject.linked(CONSIGNMENT)}
+    found = [f"consignment={name}" for kind, name in subject.links if kind == CONSIGNMENT]
     if subject.inferred:
-        found.add("order_date=inferred")
+        found.append("order_date=inferred")
     for event in subject.deliveries:
         for name, value in (
             ("mode", event.mode),
@@ -120,12 +120,8 @@ def attributes(subject: Subject) -> tuple[str, ...]:
             ("to", event.to_place),
         ):
             if value is not None:
-                found.add(f"{name}={value}")
-    return tuple(sorted(found))
-
-
-def _micros(moment: int | None) -> Micros | None:
-    return None if moment is None else Micros(moment)
+                found.append(f"{name}={value}")
+    return tuple(sorted(set(found))) if len(found) > 1 else tuple(found)
 
 
 def _encode(
@@ -161,9 +157,9 @@ def _encode(
             flags=shown.flags,
             holds_open=len(value.holds),
             state_hash=hashlib.sha256(_canonical.encode(shown)).hexdigest(),
-            planned_time=_micros(shown.planned),
-            eta=_micros(shown.eta),
-            actual_time=_micros(shown.delivered),
+            planned_time=shown.planned,
+            eta=shown.eta,
+            actual_time=shown.delivered,
             delay_days=shown.delay_days,
             qty_ordered=shown.quantities[0],
             qty_received=decimal_text(value.net_received) if is_line else None,

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from supplytwin.schemas import localtime
 from supplytwin.schemas.events import Event
-from supplytwin.schemas.ids import DAY_US
+from supplytwin.schemas.ids import DAY_US, Micros
 from supplytwin.schemas.lifecycles import RANK, Effect, source_priority
 
 IMPLAUSIBLE_AFTER_US = 120_000_000
@@ -52,9 +52,8 @@ class Fact(Struct, frozen=True, kw_only=True, gc=False):
 
 def make_fact(event: Event, arrival: int, effect: Effect | None, subject_id: str) -> Fact:
     """How `event`, first arrived at `arrival`, reaches a subject on which it has this effect."""
-    day = localtime.local_day(event.event_time, event.event_tz)
-    coarse = event.time_precision == "DAY"
-    source = event.source
+    source, tz, coarse = event.source, event.event_tz, event.time_precision == "DAY"
+    day = localtime.local_day(event.event_time, tz)
     return Fact(
         order=(
             day * DAY_US if coarse else localtime.floor(event),
@@ -69,9 +68,7 @@ def make_fact(event: Event, arrival: int, effect: Effect | None, subject_id: str
         arrival=arrival,
         day=day,
         coarse=coarse,
-        flags=_FLAGS[
-            coarse, event.event_tz == localtime.UNKNOWN_ZONE, is_implausible(event, arrival)
-        ],
+        flags=_FLAGS[coarse, tz == localtime.UNKNOWN_ZONE, is_implausible(event, arrival)],
     )
 
 
@@ -125,13 +122,13 @@ class Scheduled(Struct, frozen=True, kw_only=True, gc=False):
 
     latest: tuple[int, str, str]
     """Revision, source, event id."""
-    time: int
+    time: Micros
     day: int
     """Local date, in days since 1970-01-01."""
 
 
 class Happened(NamedTuple):
-    time: int
+    time: Micros
     day: int
 
 

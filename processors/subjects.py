@@ -12,6 +12,7 @@ from supplytwin.processors.facts import Identity
 from supplytwin.processors.sequence import NOTHING, Ordered
 from supplytwin.processors.standing import Accumulator, Problem
 from supplytwin.schemas.events import ShipmentDelivered
+from supplytwin.schemas.ids import Micros
 
 
 class SubjectKey(NamedTuple):
@@ -56,8 +57,7 @@ class Subject(Struct, frozen=True, kw_only=True, gc=False):
         """Milestones that it has reached, sorted; a consignment has also those that every one of
         its lines has.
         """
-        own, complete = self.ordered.value.milestones, self.tally.complete
-        return tuple(sorted(complete.union(own) if complete else own))
+        return tuple(sorted(self.tally.complete.union(self.ordered.value.milestones)))
 
     @property
     def delay_days(self) -> int | None:
@@ -76,10 +76,6 @@ class Subject(Struct, frozen=True, kw_only=True, gc=False):
         value, tally = self.ordered.value, self.tally
         partial = bool(tally.states) and tally.partial
         return _flags(value.flags, bool(value.inferred), bool(self.conflicts), partial, self.late)
-
-    def linked(self, subject_type: str) -> list[str]:
-        """Ids of the subjects of this type that it is linked with, sorted."""
-        return sorted(key.subject_id for key in self.links if key.subject_type == subject_type)
 
 
 @lru_cache(maxsize=1024)
@@ -103,6 +99,10 @@ def canonical_problem(problem: Problem) -> tuple[str, str, str]:
     return problem.code, problem.source, problem.event_id
 
 
+Quantities = tuple[str | None, str, str, str, str]
+"""Ordered, received, reversed, on hand, reserved."""
+
+
 class CanonicalSubject(Struct, frozen=True, kw_only=True, gc=False):
     """A subject without its history: lists sorted, no arrival, no float.
 
@@ -111,10 +111,10 @@ class CanonicalSubject(Struct, frozen=True, kw_only=True, gc=False):
 
     bonded: bool
     delay_days: int | None
-    delivered: int | None
+    delivered: Micros | None
     duty: tuple[dict[str, str], dict[str, str]]
     """Assessed and paid, by currency."""
-    eta: int | None
+    eta: Micros | None
     exceptions: list[tuple[str, str, str]]
     flags: tuple[str, ...]
     holds: list[str]
@@ -124,9 +124,8 @@ class CanonicalSubject(Struct, frozen=True, kw_only=True, gc=False):
     milestones: dict[str, tuple[str, str, int] | None]
     """Code -> the fact that it rests on; None = on every line of a consignment."""
     pieces: int
-    planned: int | None
-    quantities: tuple[str | None, str, str, str, str]
-    """Ordered, received, reversed, on hand, reserved."""
+    planned: Micros | None
+    quantities: Quantities
     revoked: bool
     state: str | None
     subject: SubjectKey
@@ -134,18 +133,19 @@ class CanonicalSubject(Struct, frozen=True, kw_only=True, gc=False):
 
 def canonical_subject(key: SubjectKey, subject: Subject) -> CanonicalSubject:
     """The subject as it stands in the canonical state."""
-    value = subject.ordered.value
+    value, tally = subject.ordered.value, subject.tally
     own = value.milestones
     milestones = {}
-    for code in subject.codes:
+    for code in subject.codes if tally.complete else sorted(own):
         by = own.get(code)
         milestones[code] = None if by is None else (by.source, by.event_id, by.event_time)
+    planned, eta, delivered = value.planned, value.eta, value.delivered
     return CanonicalSubject(
         bonded=value.bonded,
-        delay_days=subject.delay_days,
-        delivered=None if value.delivered is None else value.delivered.time,
+        delay_days=subject.delay_days if delivered or tally.delays else None,
+        delivered=delivered.time if delivered else None,
         duty=(_amounts(value.assessed), _amounts(value.paid)),
-        eta=None if value.eta is None else value.eta.time,
+        eta=eta.time if eta else None,
         exceptions=sorted(map(canonical_problem, value.exceptions)),
         flags=subject.flags,
         holds=sorted(value.holds),
@@ -154,17 +154,24 @@ def canonical_subject(key: SubjectKey, subject: Subject) -> CanonicalSubject:
         links=sorted(subject.links),
         milestones=milestones,
         pieces=value.pieces,
-        planned=None if value.planned is None else value.planned.time,
-        quantities=(
-            None if value.ordered is None else decimal_text(value.ordered),
-            decimal_text(value.received),
-            decimal_text(value.reversed),
-            decimal_text(value.on_hand),
-            decimal_text(value.reserved),
-        ),
+        planned=planned.time if planned else None,
+        quantities=_quantities(value),
         revoked=value.revoked,
         state=subject.state,
         subject=key,
+    )
+
+
+def _quantities(value: Accumulator) -> Quantities:
+    ordered = None if value.ordered is None else decimal_text(value.ordered)
+    if not (value.received or value.reversed or value.on_hand or value.reserved):
+        return ordered, "0", "0", "0", "0"
+    return (
+        ordered,
+        decimal_text(value.received),
+        decimal_text(value.reversed),
+        decimal_text(value.on_hand),
+        decimal_text(value.reserved),
     )
 
 

@@ -255,11 +255,11 @@ def _enrol(work: Work, event: Event, identity: Identity) -> None:
     stated = isinstance(event, ShipmentDelivered) and event.classifier == "ACTUAL"
     for key in reached_by(event):
         subject = work[key]
-        work[key] = replace(
-            subject,
-            members=subject.members.set(identity, None),
-            stated=stated or subject.stated,
-        )
+        if identity not in subject.members:
+            subject = replace(subject, members=subject.members.set(identity, None))
+        if stated and not subject.stated:
+            subject = replace(subject, stated=True)
+        work[key] = subject
 
 
 def _link(work: Work, own: SubjectKey, other: SubjectKey, count: int) -> None:
