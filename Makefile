@@ -38,8 +38,8 @@ verify: check  ## the same tests with the full acceptance counts (up to 90 minut
 	$(BIN)/python -m pytest --tier=verify
 	$(MAKE) --no-print-directory wheel-test
 
-bench: $(STAMP)  ## measurements, bounded; prints ratios and events per CPU-second
-	$(BIN)/python -m pytest --tier=test tests/bench -q -s
+bench: $(STAMP)  ## measurements on a real Kafka (5 minutes; BENCH_PEERS=1 with the peers), JSON in bench-results/
+	$(BIN)/python tests/bench/run.py
 
 wheel: $(STAMP)  ## build dist/*.whl
 	rm -rf build dist
@@ -50,7 +50,7 @@ wheel-test: wheel  ## install the wheel in an empty environment and test it with
 
 lock: $(STAMP)  ## recompute requirements.lock
 	$(BIN)/pip-compile --quiet --strip-extras --allow-unsafe --generate-hashes --no-emit-index-url \
-	  --no-emit-trusted-host --no-header --no-annotate --extra watch --extra docker --extra dev \
+	  --no-emit-trusted-host --no-header --no-annotate --extra watch --extra docker --extra registry --extra dev \
 	  --output-file requirements.lock pyproject.toml
 
 clean:  ## remove what was built, keep .venv

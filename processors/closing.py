@@ -19,10 +19,11 @@ from supplytwin.processors import chain, custody, settlement
 from supplytwin.processors.chain import ChainFold, ChainState
 from supplytwin.processors.freezing import Form
 from supplytwin.processors.settlement_apply import input_key
+from supplytwin.processors.settlement_memory import Memory
 from supplytwin.processors.settlement_state import ABSORBING
 from supplytwin.processors.subjects import Subject, SubjectKey
 from supplytwin.schemas import codec
-from supplytwin.schemas.errors import FatalError
+from supplytwin.schemas.errors import FatalError, RecordError
 from supplytwin.schemas.events import EVENT_TYPES, Event
 from supplytwin.schemas.flow import Asleep, Due, Input, Output, Record, Step
 from supplytwin.schemas.machines import MACHINES
@@ -47,7 +48,7 @@ class Closed(Asleep, frozen=True, kw_only=True, gc=False):
 
 
 Chain = ChainState | Closed
-_FORM = Form((ChainState, Closed, *EVENT_TYPES.values()))
+_FORM = Form((ChainState, Closed, *EVENT_TYPES.values()), blank=(Memory,))
 
 
 # ---- when a chain is finished
@@ -163,6 +164,19 @@ class ClosingFold:
                 return Step(state=state, counts=("duplicates",))
             raise FatalError(f"{state.chain_id} is closed: its journal has to be read first")
         return self._chains.step(state, item, now)
+
+    def admit(self, control: Chain, item: Input) -> None:
+        """Raise RecordError when the policy in force does not let this source speak here."""
+        if isinstance(control, ChainState):
+            self._chains.admit(control, item)
+
+    def refused(
+        self, state: Chain, record: Record, error: RecordError, now: int
+    ) -> Step[Chain] | None:
+        """Open claims are held; a closed chain has none."""
+        if isinstance(state, Closed):
+            return None
+        return self._chains.refused(state, record, error, now)
 
     def due(self, state: Chain) -> int | Due | None:
         """When a cut may change something here, or close it."""

@@ -26,16 +26,20 @@ VALUES = (Decimal, dt.date, Map)
 class Form:
     """The form of all states that are built of `roots` and what their fields are annotated with.
 
-    `name` is 64 hex digits: two codes with one name read each other's bytes.
+    `name` is 64 hex digits: two codes with one name read each other's bytes. Of the classes in
+    `blank` nothing is kept: an instance comes back as one that was just made.
     """
 
-    def __init__(self, roots: Iterable[type]) -> None:
-        found: dict[type, str] = {}
+    def __init__(self, roots: Iterable[type], blank: Iterable[type] = ()) -> None:
+        self._blank = frozenset(blank)
+        found: dict[type, str] = dict.fromkeys(self._blank, "blank")
         for root in roots:
             _visit(root, found)
         lines = sorted(f"{_path(kind)} {fields}" for kind, fields in found.items())
         self.name = hashlib.sha256("\n".join(lines).encode()).hexdigest()
-        self._structs = frozenset(kind for kind in found if issubclass(kind, Struct))
+        self._structs = frozenset(
+            kind for kind in found if issubclass(kind, Struct) and kind not in self._blank
+        )
         self._known = {*found, *VALUES}
         self._makers: dict[tuple[str, str], Any] = {
             (kind.__module__, kind.__qualname__): _maker(kind) if kind in self._structs else kind
@@ -45,7 +49,7 @@ class Form:
     def freeze(self, value: object) -> bytes:
         """`value` as bytes. Raises ValueError when it holds something that `thaw` would refuse."""
         file = io.BytesIO()
-        _Writer(file, self._structs, self._known).dump(value)
+        _Writer(file, self._structs, self._known, self._blank).dump(value)
         return file.getvalue()
 
     def thaw(self, data: bytes) -> object:
@@ -59,12 +63,20 @@ class Form:
 
 
 class _Writer(pickle.Pickler):
-    def __init__(self, file: io.BytesIO, structs: frozenset[type], known: set[type]) -> None:
+    def __init__(
+        self,
+        file: io.BytesIO,
+        structs: frozenset[type],
+        known: set[type],
+        blank: frozenset[type],
+    ) -> None:
         super().__init__(file, protocol=5)
-        self._structs, self._known = structs, known
+        self._structs, self._known, self._blank = structs, known, blank
 
     def reducer_override(self, one: object) -> Any:
         kind = type(one)
+        if kind in self._blank:
+            return kind, ()
         if kind in self._structs:
             return kind, astuple(one)  # type: ignore[arg-type]
         if kind in self._known or (isinstance(one, type) and one in self._known):

@@ -20,7 +20,7 @@ from supplytwin.schemas import codec, journal
 from supplytwin.schemas.errors import FatalError, RecordError
 from supplytwin.schemas.flow import Output, Record, Step
 from supplytwin.schemas.ids import control_key
-from supplytwin.schemas.records import STATE, Control, JournalEntry, StateRecord
+from supplytwin.schemas.records import CONTROL, STATE, Control, JournalEntry, StateRecord
 
 UNPLACED = ("seq", "index", "taken_at", "fold_version")
 """A latest-value record says in which batch it was written, which no replay can know."""
@@ -107,7 +107,8 @@ class Recount:
             raise FatalError(f"stands under key {key!r} and belongs to chain {entry.chain_id!r}")
         if entry.kind == "CONTROL":
             self._note_tick(entry)
-        if entry.fold_version != self._fold.version or entry.taken_at < self._since:
+        restated = entry.kind == "CONTROL" and entry.source_topic is None
+        if entry.fold_version != self._fold.version or entry.taken_at < self._since or restated:
             if entry.fold_version != self._fold.version:
                 self._found.other_versions[entry.fold_version] += 1
             self._unknown.add(key)
@@ -128,7 +129,7 @@ class Recount:
             raise FatalError(f"{key} seq {entry.seq}: {_unlike(journal.read(right), entry)}")
 
     def _note_tick(self, entry: JournalEntry) -> None:
-        message = codec.decode(entry.source_topic or "", entry.body).message
+        message = codec.decode(CONTROL, entry.body).message
         if isinstance(message, Control) and message.kind == "TICK":
             self._tick = max(self._tick, message.tick_time)
 
@@ -213,7 +214,7 @@ class Recount:
             if chain_id in self._lost or chain_id.startswith("@"):
                 continue
             nothing = self._fold.new(chain_id)
-            for output in snapshots.records(nothing, state, fold_version="", timeline="", now=0):
+            for output in snapshots.records(nothing, state, fold_version="", timeline=""):
                 says = _unlike_state(output.value, latest.pop(output.key, None))
                 if says and output.key not in gone_on:
                     self._found.differs(f"{topic} key {output.key}", says)

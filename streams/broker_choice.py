@@ -128,7 +128,9 @@ def _given(settings: Settings, look: Probes) -> Chosen:
     bootstrap = settings.kafka.bootstrap
     broker = client_of(settings, bootstrap)
     if not look.reachable(bootstrap, _ANSWER_S, settings.kafka.client):
-        raise TransientError(f"no Kafka answers at {bootstrap} ([kafka] bootstrap)")
+        raise TransientError(
+            f"no Kafka answers at {bootstrap} ([kafka] bootstrap) as [kafka.client] speaks to it"
+        )
     return Chosen(broker=broker, how=f"Kafka at {bootstrap}, as given", close=broker.close)
 
 

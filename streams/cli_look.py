@@ -11,8 +11,8 @@ from rich.table import Table
 from supplytwin.schemas.errors import UsageError
 from supplytwin.schemas.records import JOURNAL
 from supplytwin.sinks.query import Result, journal_entries, query
+from supplytwin.streams import acl, journal_file, topics
 from supplytwin.streams import doctor as doctor_checks
-from supplytwin.streams import journal_file, topics
 from supplytwin.streams import show as twin_show
 from supplytwin.streams.cli_run import AsJson, connect, emit_json, err, out
 from supplytwin.streams.drawing import folding
@@ -290,6 +290,35 @@ def topics_describe(context: typer.Context, as_json: AsJson = False) -> None:
         config = "\n".join(f"{key}={value}" for key, value in sorted(spec.config.items()))
         drawn.add_row(spec.name, str(spec.partitions), str(spec.replication), config)
     out.print(drawn)
+
+
+@topics_app.command("acl")
+def topics_acl(
+    role: Annotated[str | None, typer.Option(help="Only this role (default: all).")] = None,
+    form: Annotated[
+        str, typer.Option("--format", help="commands (kafka-acls.sh) | strimzi (KafkaUser) | json")
+    ] = "commands",
+    principal_prefix: Annotated[
+        str, typer.Option(help="Before the name of each role.")
+    ] = acl.PREFIX,
+    cluster: Annotated[
+        str, typer.Option(help="Of the Strimzi users: the name of their Kafka resource.")
+    ] = "kafka",
+) -> None:
+    """The least rights of each role, as commands or as YAML; nothing is changed."""
+    chosen = [one for one in acl.roles() if role in (None, one.name)]
+    if not chosen:
+        known = ", ".join(one.name for one in acl.roles())
+        raise UsageError(f"there is no role {role!r}: {known}")
+    match form:
+        case "commands":
+            typer.echo(acl.commands(chosen, principal_prefix), nl=False)
+        case "strimzi":
+            typer.echo(acl.strimzi(chosen, principal_prefix, cluster), nl=False)
+        case "json":
+            emit_json(chosen)
+        case _:
+            raise UsageError(f"--format {form}: must be commands, strimzi or json")
 
 
 def doctor(context: typer.Context, as_json: AsJson = False) -> None:

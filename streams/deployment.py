@@ -28,6 +28,7 @@ from supplytwin.streams.intake import Intake, guard
 from supplytwin.streams.observe import GatewayMetrics, Metrics, SinkMetrics
 from supplytwin.streams.ports import Broker
 from supplytwin.streams.process import IN_FLIGHT_S
+from supplytwin.streams.quarantine import Policy
 from supplytwin.streams.settings import Settings
 from supplytwin.streams.subscriber import Subscriber
 from supplytwin.streams.topics import DERIVED, INPUTS, WORKER_GROUP, Meta
@@ -66,9 +67,18 @@ def worker(
             memory_max_bytes=settings.worker.memory_max_mb << 20,
         ),
     )
-    fold = ClosingFold(ChainFold(meta.timeline, guard), settings.worker.close_after_days * DAY_US)
+    fold = ClosingFold(ChainFold(meta.timeline), settings.worker.close_after_days * DAY_US)
     return Worker(
-        broker, fold, Intake(), TOPICS, settings=own, slot=slot, gist=gist, metrics=metrics, at=at
+        broker,
+        fold,
+        Intake(),
+        TOPICS,
+        settings=own,
+        slot=slot,
+        gist=gist,
+        metrics=metrics,
+        policy=Policy(settings.quarantine.stop, settings.quarantine.rate_percent),
+        at=at,
     )
 
 

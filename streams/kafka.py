@@ -5,12 +5,11 @@ Every call is bounded by a deadline of its own; errors leave as `kafka_errors` c
 
 import time
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any, cast
+from typing import Any
 
 import confluent_kafka as ck
-import structlog
 
 from supplytwin.schemas.errors import (
     AbortError,
@@ -19,11 +18,10 @@ from supplytwin.schemas.errors import (
     TransientError,
     UsageError,
 )
-from supplytwin.schemas.flow import UNREADABLE, Header, Record
+from supplytwin.schemas.flow import Header, Record
 from supplytwin.streams.kafka_admin import KafkaAdmin
 from supplytwin.streams.kafka_errors import (
     CALL_S,
-    RECOVERS,
     Complaints,
     call,
     classify,
@@ -32,6 +30,8 @@ from supplytwin.streams.kafka_errors import (
     native,
     ours,
 )
+from supplytwin.streams.kafka_records import item_of
+from supplytwin.streams.kafka_rights import Lacking, lacking
 from supplytwin.streams.ports import (
     Admin,
     Consumer,
@@ -43,13 +43,15 @@ from supplytwin.streams.ports import (
     TopicPartition,
 )
 
-log = structlog.get_logger("supplytwin.kafka")
-
 Client = Mapping[str, str | int | float | bool]
 
 MESSAGE_MAX_BYTES = 1_310_720
+UNJOINED = "supplytwin-unjoined"
+"""The group that readers name who join none: the client wants one, and asks for its coordinator."""
 _MS = 1000
 _E = ck.KafkaError
+_STATE = _E(_E._STATE).name()
+"""Of an error that comes from an earlier one."""
 
 RESERVED = frozenset(
     (
@@ -65,8 +67,10 @@ RESERVED = frozenset(
 class KafkaConsumer:
     """See `ports.Consumer`. Not thread-safe: batch reads with a concurrent seek lose messages."""
 
-    def __init__(self, config: dict[str, Any]) -> None:
+    def __init__(self, config: dict[str, Any], lacking: Lacking) -> None:
         self.native = ck.Consumer(config, logger=client_log)
+        self._group = config["group.id"]
+        self._lacking = lacking
 
     def subscribe(
         self,
@@ -101,7 +105,8 @@ class KafkaConsumer:
                 messages += call("consume", self.native.consume, count - 1, 0.01)
             except TransientError as error:  # `first` would be lost, and nobody would notice
                 raise FatalError(str(error)) from error
-        return [item for message in messages if (item := _item(message)) is not None]
+        items = (item_of(message, self._group) for message in messages)
+        return [item for item in items if item is not None]
 
     def seek(self, offsets: Offsets) -> None:
         """Right after `assign` the partitions are not being fetched yet: then try again."""
@@ -124,8 +129,11 @@ class KafkaConsumer:
         return known(found, "committed offset")
 
     def commit(self, offsets: Offsets) -> None:
-        done = call("commit", self.native.commit, offsets=native(offsets), asynchronous=False)
-        known(done or [], "commit")
+        try:
+            done = call("commit", self.native.commit, offsets=native(offsets), asynchronous=False)
+            known(done or [], "commit")
+        except UsageError as error:
+            raise self._lacking((at.topic for at in offsets), "Read") or error from error
 
     def ends(self, partition: TopicPartition) -> tuple[int, int]:
         at = ck.TopicPartition(partition.topic, partition.partition)
@@ -138,61 +146,32 @@ class KafkaConsumer:
         call("close", self.native.close)
 
 
-def _item(message: ck.Message) -> Record | Eof | None:
-    """What a message stands for; None for a report about a fault that the client gets over."""
-    error = message.error()
-    topic, partition, offset = message.topic(), message.partition(), message.offset()
-    if error is not None:
-        if error.code() == _E._PARTITION_EOF:
-            return Eof(topic or "", -1 if partition is None else partition, offset or 0)
-        if not error.fatal() and (error.retriable() or error.code() in RECOVERS):
-            log.warning("kafka consumer", code=error.name(), why=error.str(), topic=topic)
-            return None
-        where = f"{topic} partition {partition}" if topic else "the group"
-        raise FatalError(f"cannot read {where}: {error.str()} ({error.name()})")
-    return Record(
-        topic=topic or "",
-        partition=-1 if partition is None else partition,
-        offset=-1 if offset is None else offset,
-        arrival=message.timestamp()[1] * _MS,
-        key=message.key(),
-        value=message.value(),
-        headers=_headers(message),
-    )
-
-
-def _headers(message: ck.Message) -> tuple[Header, ...]:
-    """The headers; UNREADABLE when a name is not UTF-8: Kafka takes any, the client does not.
-
-    It then returns a list with holes and raises nothing, but leaves an exception behind that comes
-    up anywhere. A call from C, such as an iterator's, is checked and raises that here.
-    """
-    try:
-        found = next(iter(message.headers, None), None)
-    except (SystemError, UnicodeDecodeError):
-        return UNREADABLE
-    return cast(tuple[Header, ...], tuple(found)) if found else ()
-
-
 class KafkaProducer:
     """See `ports.Producer`."""
 
-    def __init__(self, config: dict[str, Any], timeout_s: float) -> None:
-        self._failed: ck.KafkaError | None = None
+    def __init__(self, config: dict[str, Any], timeout_s: float, lacking: Lacking) -> None:
+        self._lacking = lacking
+        self._topics: set[str] = set()
+        """What was written to since the last begin."""
+        self._failed: tuple[ck.KafkaError, ck.Message] | None = None
+        """The first record that was not delivered, and why."""
         self._timeout_s = timeout_s
+        self._id = config.get("transactional.id", "")
         self._open = self._closed = False
         self._native = ck.Producer({**config, "on_delivery": self._delivered}, logger=client_log)
 
     def _delivered(self, error: ck.KafkaError | None, message: ck.Message) -> None:
         if error is not None and self._failed is None:
-            self._failed = error
+            self._failed = error, message
 
     def init(self, timeout_s: float) -> None:
-        call("init_transactions", self._native.init_transactions, timeout_s)
+        what = f"init_transactions of {self._id}"
+        call(what, self._native.init_transactions, timeout_s)
 
     def begin(self) -> None:
         call("begin_transaction", self._native.begin_transaction)
         self._open = True
+        self._topics.clear()
         self._native.poll(0)
 
     def produce(
@@ -207,6 +186,7 @@ class KafkaProducer:
     ) -> None:
         """A full queue is waited for. A time below 1 ms cannot be written: it becomes now."""
         deadline: float | None = None
+        self._topics.add(topic)
         while True:
             try:
                 self._native.produce(
@@ -229,22 +209,41 @@ class KafkaProducer:
     def _refused(self, error: ck.KafkaError) -> SupplytwinError:
         """Within a transaction `_STATE` says that it has failed already; abort tells if fatally."""
         if self._open and error.code() == _E._STATE:
-            return AbortError(f"produce: the transaction has failed: {error.str()}")
+            found: SupplytwinError = AbortError(
+                f"produce: the transaction has failed: {error.str()}", error.name()
+            )
+            return self._explained(found)
         return classify(error, "produce")
+
+    def _explained(self, error: SupplytwinError) -> SupplytwinError:
+        """A refusal that names its topic, if that is what `error` comes from; else `error`."""
+        undelivered = self._undelivered()
+        if isinstance(undelivered, UsageError):
+            return undelivered
+        failed_before = isinstance(error, AbortError) and error.name == _STATE
+        if isinstance(error, UsageError) or failed_before:
+            return self._lacking(self._topics, "Write") or error
+        return error
 
     def send_offsets(self, offsets: Offsets, consumer: Consumer) -> None:
         if not isinstance(consumer, KafkaConsumer):
             raise UsageError("send_offsets needs a consumer of the same broker")
-        call(
-            "send_offsets_to_transaction",
-            self._native.send_offsets_to_transaction,
-            native(offsets),
-            consumer.native.consumer_group_metadata(),
-            self._timeout_s,
-        )
+        try:
+            call(
+                "send_offsets_to_transaction",
+                self._native.send_offsets_to_transaction,
+                native(offsets),
+                consumer.native.consumer_group_metadata(),
+                self._timeout_s,
+            )
+        except SupplytwinError as error:
+            raise self._explained(error) from error
 
     def commit(self) -> None:
-        call("commit_transaction", self._native.commit_transaction, self._timeout_s)
+        try:
+            call("commit_transaction", self._native.commit_transaction, self._timeout_s)
+        except SupplytwinError as error:
+            raise self._explained(error) from error
         self._open = False
 
     def abort(self) -> None:
@@ -253,13 +252,24 @@ class KafkaProducer:
         self._failed = None
 
     def flush(self) -> None:
-        left = self._native.flush(self._timeout_s + CALL_S)
-        failed, self._failed = self._failed, None
+        try:
+            left = call("flush", self._native.flush, self._timeout_s + CALL_S)
+        except SupplytwinError as error:
+            raise self._explained(error) from error
+        failed = self._undelivered()
+        self._failed = None
+        if failed is not None and not isinstance(failed, UsageError):
+            failed = (AbortError if self._open else FatalError)(str(failed))
         if failed is not None:
-            kind = AbortError if self._open else FatalError
-            raise kind(f"a record was not delivered: {failed.str()} ({failed.name()})")
+            raise failed
         if left:
             raise TransientError(f"{left} records are still not acknowledged")
+
+    def _undelivered(self) -> SupplytwinError | None:
+        if self._failed is None:
+            return None
+        error, message = self._failed
+        return classify(error, f"a record for {message.topic()} was not delivered")
 
     def close(self) -> None:
         """An open transaction is aborted, else what is queued is delivered; given up in time."""
@@ -270,12 +280,17 @@ class KafkaProducer:
             with suppress(SupplytwinError):
                 self.abort()
         else:
-            self._native.flush(self._timeout_s)
+            with suppress(SupplytwinError):  # after a fatal error nothing is delivered any more
+                call("flush", self._native.flush, self._timeout_s)
         self._native.purge()  # without that, close waits for the message time-out of five minutes
-        with warnings.catch_warnings():
-            # After a fatal error there is nothing left to abort, and the client warns about that.
-            warnings.simplefilter("ignore", RuntimeWarning)
-            call("close", self._native.close)
+        try:
+            with warnings.catch_warnings():
+                # After a fatal error there is nothing left to abort; the client warns about that.
+                warnings.simplefilter("ignore", RuntimeWarning)
+                call("close", self._native.close)
+        except SupplytwinError:
+            if not self._open:  # else why the transaction failed is what counts
+                raise
 
 
 class KafkaBroker:
@@ -325,7 +340,7 @@ class KafkaBroker:
         session = self._session_timeout_ms
         config = {
             **self._base(),
-            "group.id": group or "supplytwin-unjoined",
+            "group.id": group or UNJOINED,
             "session.timeout.ms": session,
             "heartbeat.interval.ms": min(3000, session // 3),
             "max.poll.interval.ms": max(300_000, session),
@@ -343,7 +358,7 @@ class KafkaBroker:
         }
         if instance_id is not None:
             config["group.instance.id"] = instance_id
-        return KafkaConsumer(config)
+        return KafkaConsumer(config, self._lacking)
 
     def producer(self, transactional_id: str | None) -> Producer:
         config = {
@@ -362,10 +377,13 @@ class KafkaBroker:
         timeout_ms = self._transaction_timeout_ms
         if transactional_id is not None:
             config |= {"transactional.id": transactional_id, "transaction.timeout.ms": timeout_ms}
-        return KafkaProducer(config, timeout_ms / _MS)
+        return KafkaProducer(config, timeout_ms / _MS, self._lacking)
 
     def admin(self) -> Admin:
         return KafkaAdmin({**self._base(), **self._client})
+
+    def _lacking(self, topics: Iterable[str], right: str) -> UsageError | None:
+        return lacking({**self._base(), **self._client}, topics, right)
 
     def close(self) -> None:
         """Nothing is held here: each client is closed by who opened it."""

@@ -7,8 +7,16 @@ from typing import Any, TypeVar
 import confluent_kafka as ck
 import confluent_kafka.admin
 
-from supplytwin.schemas.errors import AbortError, FatalError, TransientError
-from supplytwin.streams.kafka_errors import CALL_S, call, client_log, known, native, result
+from supplytwin.schemas.errors import AbortError, FatalError, TransientError, UsageError
+from supplytwin.streams.kafka_errors import (
+    CALL_S,
+    call,
+    classify,
+    client_log,
+    known,
+    native,
+    result,
+)
 from supplytwin.streams.ports import Isolation, Offsets, TopicPartition, TopicSpec
 
 T = TypeVar("T")
@@ -26,15 +34,24 @@ class KafkaAdmin:
         self._members: dict[str, ck.Consumer] = {}
         """One that never joins, by group: whom `committed` asks."""
 
+    def names(self) -> frozenset[str]:
+        return frozenset(self._listed())
+
+    def _listed(self) -> dict[str, Any]:
+        found = call("list_topics", self._native.list_topics, timeout=CALL_S).topics
+        return {name: found[name] for name in sorted(found) if not name.startswith("__")}
+
     def topics(self) -> dict[str, TopicSpec]:
-        listed = call("list_topics", self._native.list_topics, timeout=CALL_S).topics
-        names = sorted(name for name in listed if not name.startswith("__"))
-        if not names:
+        listed = self._listed()
+        if not listed:
             return {}
         kind = ckadmin.ResourceType.TOPIC
-        asked = [ckadmin.ConfigResource(kind, name) for name in names]
+        asked = [ckadmin.ConfigResource(kind, name) for name in listed]
         answers = self._native.describe_configs(asked, request_timeout=CALL_S)
-        configs = {at.name: result("describe_configs", future) for at, future in answers.items()}
+        configs = {
+            at.name: result(f"describe_configs of {at.name}", future)
+            for at, future in answers.items()
+        }
         return {
             name: TopicSpec(
                 name=name,
@@ -48,7 +65,7 @@ class KafkaAdmin:
                     if entry.value is not None
                 },
             )
-            for name in names
+            for name in listed
         }
 
     def create(self, specs: Sequence[TopicSpec]) -> None:
@@ -77,7 +94,7 @@ class KafkaAdmin:
 
     def _led(self, specs: Sequence[TopicSpec]) -> bool:
         """Whether everybody knows of the leaders, and so do they themselves."""
-        listed = call("list_topics", self._native.list_topics, timeout=CALL_S).topics
+        listed = self._listed()
         for spec in specs:
             numbers = listed[spec.name].partitions if spec.name in listed else {}
             if len(numbers) != spec.partitions or any(n.leader < 0 for n in numbers.values()):
@@ -116,7 +133,9 @@ class KafkaAdmin:
             request_timeout=CALL_S,
         )
         return {
-            TopicPartition(at.topic, at.partition): result("list_offsets", future).offset
+            TopicPartition(at.topic, at.partition): result(
+                f"list_offsets of {at.topic}", future
+            ).offset
             for at, future in answers.items()
         }
 
@@ -135,7 +154,7 @@ class KafkaAdmin:
             self._members[group] = ck.Consumer(config, logger=client_log)
         asked = [ck.TopicPartition(at.topic, at.partition) for at in partitions]
         what = f"offsets of {group}"
-        found = _again(lambda: call(what, self._members[group].committed, asked, _TRY_S))
+        found = _again(lambda: _committed(self._members[group], asked, what))
         return known(found, what)
 
     def commit(self, group: str, offsets: Offsets) -> None:
@@ -162,6 +181,20 @@ class KafkaAdmin:
             call("close", member.close)
         self._members.clear()
         del self._native
+
+
+def _committed(
+    member: ck.Consumer, asked: list[ck.TopicPartition], what: str
+) -> list[ck.TopicPartition]:
+    """Who may not ask about a group waits in vain: only the member's own queue says why."""
+    try:
+        return call(what, member.committed, asked, _TRY_S)
+    except TransientError:
+        complaint = member.poll(0)
+        error = complaint.error() if complaint is not None else None
+        if error is not None and isinstance(found := classify(error, what), UsageError):
+            raise found from None
+        raise
 
 
 def _again(ask: Callable[[], T]) -> T:

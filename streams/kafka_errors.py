@@ -1,6 +1,7 @@
 """What the errors of librdkafka mean to us, and how its terms translate into ours.
 
-Retriable is a TransientError, requiring an abort an AbortError, fatal or unflagged a FatalError.
+What we may not do is a UsageError; then by the flags: retriable is a TransientError, requiring an
+abort an AbortError, fatal or unflagged a FatalError.
 Codes stand in only where librdkafka sets no flags at all: everything outside a transaction.
 """
 
@@ -13,7 +14,13 @@ from typing import Any, TypeVar
 import confluent_kafka as ck
 import structlog
 
-from supplytwin.schemas.errors import AbortError, FatalError, SupplytwinError, TransientError
+from supplytwin.schemas.errors import (
+    AbortError,
+    FatalError,
+    SupplytwinError,
+    TransientError,
+    UsageError,
+)
 from supplytwin.streams.ports import Offsets, TopicPartition
 
 log = structlog.get_logger("supplytwin.kafka")
@@ -41,6 +48,14 @@ _TRANSIENT = frozenset(
         _E.CONCURRENT_TRANSACTIONS, _E.UNKNOWN_TOPIC_OR_PART,
     )
 )  # fmt: skip
+GRANT = "`supplytwin topics acl` says which rights each role needs"
+_FORBIDDEN = frozenset(
+    (
+        _E.TOPIC_AUTHORIZATION_FAILED, _E.GROUP_AUTHORIZATION_FAILED,
+        _E.CLUSTER_AUTHORIZATION_FAILED, _E.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+    )
+)  # fmt: skip
+"""No repetition helps, whatever the flags say: somebody has to grant it."""
 _LEFT_BEHIND = frozenset((_E.ILLEGAL_GENERATION, _E.UNKNOWN_MEMBER_ID, _E.REBALANCE_IN_PROGRESS))
 """The group has gone on without us: rejoin through `consume`, and read again."""
 RECOVERS = _TRANSIENT | {
@@ -51,8 +66,10 @@ RECOVERS = _TRANSIENT | {
 
 
 def classify(error: ck.KafkaError, what: str) -> SupplytwinError:
-    """The error of ours that `error` is, by its flags first."""
+    """The error of ours that `error` is: what nobody allows us first, then by its flags."""
     text = f"{what}: {error.str()} ({error.name()})"
+    if error.code() in _FORBIDDEN:
+        return UsageError(f"{text}; {GRANT}")
     if error.fatal():
         return FatalError(text)
     if error.txn_requires_abort():
@@ -70,6 +87,13 @@ def call(what: str, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
         return function(*args, **kwargs)
     except ck.KafkaException as error:
         raise classify(error.args[0], what) from error
+    except SystemError as error:
+        # A fatal error is raised by the client while callbacks are still to be run; the next of
+        # them then fails with this.
+        fatal = error.__cause__
+        if not isinstance(fatal, ck.KafkaException):
+            raise
+        raise classify(fatal.args[0], what) from fatal
 
 
 def result(what: str, future: "Future[T]") -> T:

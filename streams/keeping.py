@@ -1,15 +1,14 @@
 """The part of a fold that bounds memory, for a fold that keeps every state in memory."""
 
 from collections.abc import Sequence
-from typing import Generic
 
 from supplytwin.schemas.errors import FatalError
 from supplytwin.schemas.flow import Input, Record, Step
 from supplytwin.schemas.replay import Replayed, read
-from supplytwin.streams.ports import State
+from supplytwin.streams.ports import Lenient, State
 
 
-class KeepsAll(Generic[State]):
+class KeepsAll(Lenient[State]):
     """To inherit from: no state ever sleeps, and there are no snapshots (see `ports.Fold`)."""
 
     form = ""

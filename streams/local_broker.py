@@ -17,20 +17,23 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import platformdirs
-from confluent_kafka import KafkaException
+from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 from msgspec import Struct
 
 from supplytwin.schemas.errors import FatalError, UsageError
 from supplytwin.streams.kafka import Client
 from supplytwin.streams.kafka_errors import client_log
+from supplytwin.streams.local_security import Security, certify
 
 POM = "kafka_pom.xml"
 _START_S = 60.0
 _STOP_S = 20.0
+_TRY_S = 1.0
 _JAVA = (
     "java", "-Xms256m", "-Xmx1g", "-XX:+UseSerialGC",
     "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-Dorg.slf4j.simpleLogger.showDateTime=true",
@@ -143,11 +146,14 @@ def properties(listen: str, advertise: str, controller_port: int) -> dict[str, s
     }
 
 
-def start(state_dir: Path, *, with_parent: bool, fresh: bool = False) -> LocalBroker:
+def start(
+    state_dir: Path, *, with_parent: bool, fresh: bool = False, security: Security | None = None
+) -> LocalBroker:
     """Start the broker of `state_dir` (or return the one that runs) and wait until it answers.
 
     `with_parent`: it ends when the calling thread's process ends. `fresh`: what it held before is
-    removed. Raises FatalError with the place of the log when it does not come up within a minute.
+    removed. `security`: who may connect; its users are made when the data directory is. Raises
+    FatalError with the place of the log when it does not come up within a minute.
     """
     running = status(state_dir)
     if running is not None:
@@ -159,8 +165,9 @@ def start(state_dir: Path, *, with_parent: bool, fresh: bool = False) -> LocalBr
     left = _STARTS
     while True:
         left -= 1
-        broker = _launch(state_dir, java, with_parent=with_parent)
-        if answers(broker.bootstrap, partial(_alive, broker)):
+        broker = _launch(state_dir, java, security, with_parent=with_parent)
+        client = security.client(state_dir, security.superuser) if security is not None else None
+        if answers(broker.bootstrap, partial(_alive, broker), client=client):
             return broker
         _end(broker)
         _state_file(state_dir).unlink(missing_ok=True)
@@ -169,15 +176,21 @@ def start(state_dir: Path, *, with_parent: bool, fresh: bool = False) -> LocalBr
             raise FatalError(f"Apache Kafka did not come up in {_START_S:.0f} s; see {broker.log}")
 
 
-def _launch(state_dir: Path, java: list[str], *, with_parent: bool) -> LocalBroker:
+def _launch(
+    state_dir: Path, java: list[str], security: Security | None, *, with_parent: bool
+) -> LocalBroker:
     """Start the process and write down whose it is, before anybody waits for it."""
     config, log, data = (state_dir / name for name in ("server.properties", "kafka.log", "data"))
-    client_port, controller_port = free_ports(2)
+    client_port, inner_port, controller_port = free_ports(3)
     address = f"127.0.0.1:{client_port}"
     lines = {**properties(address, address, controller_port), "log.dirs": str(data)}
+    if security is not None:
+        certify(state_dir)
+        lines |= security.properties(state_dir, client_port, inner_port, controller_port)
+    config.touch(mode=0o600)  # it may hold the password of a key
     config.write_text("".join(f"{key}={value}\n" for key, value in lines.items()))
     if not (data / "meta.properties").exists():
-        _format(java, config)
+        _format(java, config, security.format_words() if security is not None else [])
     with log.open("ab") as out:
         process = subprocess.Popen(
             [*(_bound_to_us() if with_parent else ()), *java, "kafka.Kafka", str(config)],
@@ -209,25 +222,30 @@ def _bound_to_us() -> list[str]:
     return [sys.executable, "-S", "-c", bind]
 
 
-def _format(java: list[str], config: Path) -> None:
+def _format(java: list[str], config: Path, more: list[str]) -> None:
     cluster = base64.urlsafe_b64encode(secrets.token_bytes(16)).decode().rstrip("=")
     cluster = "A" + cluster[1:]  # must not look like an option
     done = subprocess.run(
-        [*java, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(config)],
+        [*java, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(config), *more],
         capture_output=True, text=True, check=False, timeout=120,
     )  # fmt: skip
     if done.returncode:
         raise FatalError(f"Kafka's storage cannot be formatted: {done.stderr.strip()[-300:]}")
 
 
-def answers(bootstrap: str, alive: Callable[[], bool], patience_s: float = _START_S) -> bool:
+def answers(
+    bootstrap: str,
+    alive: Callable[[], bool],
+    patience_s: float = _START_S,
+    client: Client | None = None,
+) -> bool:
     """Wait until a Kafka answers at `bootstrap`; false when it is not `alive` or time is over."""
     host, _, port = bootstrap.rpartition(":")
     deadline = time.monotonic() + patience_s
     while alive() and time.monotonic() < deadline:
         with socket.socket() as probe:
             probe.settimeout(0.2)
-            if probe.connect_ex((host, int(port))) == 0 and reachable(bootstrap, 2.0):
+            if probe.connect_ex((host, int(port))) == 0 and reachable(bootstrap, 2.0, client):
                 return True
         time.sleep(0.05)
     return False
@@ -236,17 +254,32 @@ def answers(bootstrap: str, alive: Callable[[], bool], patience_s: float = _STAR
 def reachable(bootstrap: str, timeout_s: float, client: Client | None = None) -> bool:
     """Whether a Kafka cluster tells its brokers within `timeout_s`.
 
-    Raises UsageError for client settings that the client refuses.
+    Raises UsageError for client settings that the client refuses, and for a client that Kafka does.
     """
-    config = {"bootstrap.servers": bootstrap, "log_level": 0, **(client or {})}
+    refusals: list[str] = []
+
+    def note(error: KafkaError) -> None:
+        """A connection that is lost in the middle of a handshake is no refusal."""
+        said = error.str()
+        strange = error.code() == KafkaError._SSL and "certificate" in said
+        unknown = error.code() == KafkaError._AUTHENTICATION and "transport failure" not in said
+        if strange or unknown:
+            refusals.append(said)
+
+    config: dict[str, Any] = {"bootstrap.servers": bootstrap, "log_level": 0, "error_cb": note}
     try:
-        admin = AdminClient(config, logger=client_log)
+        admin = AdminClient(config | dict(client or {}), logger=client_log)
     except KafkaException as error:
         raise UsageError(f"settings: [kafka.client]: {error.args[0].str()}") from None
-    try:
-        return bool(admin.list_topics(timeout=timeout_s).brokers)
-    except KafkaException:
-        return False
+    deadline = time.monotonic() + timeout_s
+    while (left := deadline - time.monotonic()) > 0:
+        try:
+            return bool(admin.list_topics(timeout=min(left, _TRY_S)).brokers)
+        except KafkaException:
+            admin.poll(0)  # hands over what the client has noted
+        if refusals:
+            raise UsageError(f"Kafka does not let us in, see [kafka.client]: {refusals[0]}")
+    return False
 
 
 def _state_file(state_dir: Path) -> Path:

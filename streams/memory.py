@@ -78,6 +78,10 @@ class MemoryAdmin:
     def __init__(self, memory: Memory) -> None:
         self._memory = memory
 
+    def names(self) -> frozenset[str]:
+        with self._memory.changed:
+            return frozenset(self._memory.topics)
+
     def topics(self) -> dict[str, TopicSpec]:
         with self._memory.changed:
             return {name: topic.spec for name, topic in sorted(self._memory.topics.items())}

@@ -78,7 +78,7 @@ class Metrics(Registry):
         )
         self._fallbacks = Gauge(
             "supplytwin_decode_fallbacks",
-            "Batches decoded one by one, since the start",
+            "Batches with a record for the strict decoder, since the start",
             registry=self.registry,
         )
         self._batch = Histogram(

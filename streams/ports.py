@@ -3,11 +3,11 @@ from the records).
 
 Every implementation of Broker passes the one contract suite in `tests/contract`. Errors cross this
 port only as TransientError, AbortError or FatalError of `schemas.errors`, classified by the flags
-of the client's error.
+of the client's error, and as UsageError for what the broker does not allow this client to do.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Literal, NamedTuple, Protocol, TypeVar
+from typing import Generic, Literal, NamedTuple, Protocol, TypeVar
 
 from msgspec import Struct
 
@@ -123,6 +123,9 @@ class TopicSpec(Struct, frozen=True, kw_only=True):
 
 
 class Admin(Protocol):
+    def names(self) -> frozenset[str]:
+        """Of every topic that this client may know of."""
+
     def topics(self) -> dict[str, TopicSpec]:
         """Every topic of the cluster with its effective configuration."""
 
@@ -186,6 +189,14 @@ class Fold(Protocol[State]):
     def step(self, state: State, item: Input, now: int) -> Step[State]:
         """Take one input. Raises RecordError for a refusal that belongs into the quarantine."""
 
+    def admit(self, control: State, item: Input) -> None:
+        """Raise RecordError when the control records taken so far do not admit `item`."""
+
+    def refused(
+        self, state: State, record: Record, error: RecordError, now: int
+    ) -> Step[State] | None:
+        """What follows for a known key from a record under it that was refused; None = nothing."""
+
     def due(self, state: State) -> int | Due | None:
         """The tick time at which this state wants a decision (pure, rebuilt at restore)."""
 
@@ -225,6 +236,19 @@ class Fold(Protocol[State]):
 
     def thaw(self, data: bytes) -> State:
         """The state that was frozen. Raises ValueError when that is not what `data` is."""
+
+
+class Lenient(Generic[State]):
+    """For folds that admit every input, and to which refused records mean nothing."""
+
+    def admit(self, control: State, item: Input) -> None:
+        """See Fold."""
+
+    def refused(
+        self, state: State, record: Record, error: RecordError, now: int
+    ) -> Step[State] | None:
+        """See Fold."""
+        return None
 
 
 Decode = Callable[[Sequence[Record], int], "list[Input | RecordError]"]

@@ -19,6 +19,8 @@ class Replay(Generic[State]):
     def __init__(self, store: Store[State], position: int, control_topic: str) -> None:
         self.store, self.position = store, position
         self.entries = 0
+        self.version: str | None = None
+        """The fold that took the last entry read."""
         self._control = control_topic
         self._changed: dict[str, State] = {}
 
@@ -36,6 +38,7 @@ class Replay(Generic[State]):
             changed[key] = fold.restore(fold.new(key) if state is None else state, record)
             touched.add(key)
             store.places.note(key, record.offset, entry.hash)
+            self.version = entry.fold_version
             store.now = max(store.now, entry.taken_at)
             if entry.source_topic == self._control and entry.source_offset is not None:
                 store.control_next = max(store.control_next, entry.source_offset + 1)

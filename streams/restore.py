@@ -14,7 +14,7 @@ from typing import Generic, NamedTuple
 
 import structlog
 
-from supplytwin.schemas.errors import FatalError, TransientError
+from supplytwin.schemas.errors import FatalError, TransientError, UsageError
 from supplytwin.schemas.flow import Record
 from supplytwin.streams.ports import (
     Admin,
@@ -169,6 +169,7 @@ class Restore(Generic[State]):
         except FatalError as error:
             self._refuse(number, job, error)
             return None
+        check_version(replay.version, replay.store.fold.version)
         snapshot = None if job.loading is None else job.loading.header
         if snapshot is not None and self._upkeep.snapshots is not None:
             self._upkeep.snapshots.loaded(snapshot)
@@ -270,6 +271,15 @@ class Restore(Generic[State]):
             ends = [one.offset for one in mine if isinstance(one, Eof)]
             replay.position = max(replay.position, *ends, 0)
             self._upkeep.progress.moved(number, replay.position, reading[number].end, len(records))
+
+
+def check_version(last: str | None, own: str) -> None:
+    """Raise UsageError when another fold wrote last: its facts may mean something else now."""
+    if last not in (None, own):
+        raise UsageError(
+            f"the journal was last written by fold {last}, this is fold {own}: see what changes "
+            "with `supplytwin upgrade --plan`, then `supplytwin upgrade --apply`"
+        )
 
 
 def initialised(offsets: dict[TopicPartition, int | None]) -> dict[TopicPartition, int]:

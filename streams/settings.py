@@ -53,6 +53,13 @@ class WorkerSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """Only for tests: leave by SIGKILL at this point of the loop, `NAME` or `NAME:nth`."""
 
 
+class QuarantineSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    stop: tuple[str, ...] = ()
+    """Input topics of which a refused record stops the worker; the others skip it."""
+    rate_percent: Annotated[int, msgspec.Meta(ge=0, le=100)] = 0
+    """Stop when more than this share of a minute's records is refused; 0 = never."""
+
+
 class Snapshot(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     dir: str = ""
     """Of this deployment only; empty = one in the user's state directory for each cluster."""
@@ -87,6 +94,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     kafka: Kafka = Kafka()
     time: Time = Time()
     worker: WorkerSection = WorkerSection()
+    quarantine: QuarantineSection = QuarantineSection()
     snapshot: Snapshot = Snapshot()
     duck: Duck = Duck()
     gateway: Gateway = Gateway()
@@ -94,8 +102,8 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 SECTIONS: dict[str, type[Struct]] = {
-    "kafka": Kafka, "time": Time, "worker": WorkerSection, "snapshot": Snapshot, "duck": Duck,
-    "gateway": Gateway, "watch": Watch,
+    "kafka": Kafka, "time": Time, "worker": WorkerSection, "quarantine": QuarantineSection,
+    "snapshot": Snapshot, "duck": Duck, "gateway": Gateway, "watch": Watch,
 }  # fmt: skip
 
 
@@ -146,11 +154,11 @@ def _overlay(environ: Mapping[str, str]) -> list[tuple[str, str, Any]]:
             continue
         _check_names(section, {key: text})
         value: Any = text
-        if isinstance(getattr(SECTIONS[section](), key), dict):
+        if isinstance(getattr(SECTIONS[section](), key), dict | tuple):
             try:
                 value = msgspec.json.decode(text)
             except msgspec.DecodeError:
-                raise UsageError(f"settings: {name} must be a JSON object") from None
+                raise UsageError(f"settings: {name} must be JSON: an object or a list") from None
         found.append((section, key, value))
     return found
 

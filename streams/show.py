@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from supplytwin.processors import chain, settlement_report
+from supplytwin.processors import chain, describe, settlement_report
 from supplytwin.processors.custody import Broken, verify
 from supplytwin.schemas import codec, journal
 from supplytwin.schemas.errors import UsageError
@@ -20,6 +20,7 @@ from supplytwin.schemas.records import (
     SETTLEMENT_EVENTS,
     JournalEntry,
     Receipt,
+    Review,
     SettlementEvent,
 )
 from supplytwin.streams import journal_file
@@ -103,10 +104,10 @@ def show(chain_id: str, entries: Sequence[bytes], damage: str | None = None) -> 
         broken="; ".join(reports) or None,
         head_hash=state.head.hash.hex(),
         canonical_hash=chain.canonical_hash(state),
-        subjects=chain.describe_subjects(state),
+        subjects=describe.subjects(state),
         footprints=[one.describe() for _, one in sorted(state.footprints.items())],
         settlement=list(settlement_report.explain(state.book, state.twin, last)),
-        exceptions=chain.describe_exceptions(state),
+        exceptions=describe.exceptions(state),
         timeline=moments,
     )
 
@@ -123,8 +124,10 @@ def _moment(entry: JournalEntry) -> Moment:
             )
     elif entry.kind == "CLOSED":
         what = "closed: nothing is open, nothing has come for long"
-    elif entry.source_topic is not None:
-        message = codec.decode(entry.source_topic, entry.body).message
+    elif entry.source_topic is None:
+        what = f"restated under fold {entry.fold_version}"
+    else:
+        message = codec.decode(journal.topic_of(entry), entry.body).message
         source = getattr(message, "source", None)
         what = type(message).__name__.lower()
         if isinstance(message, Event):
@@ -133,6 +136,8 @@ def _moment(entry: JournalEntry) -> Moment:
             what += message.subject_id
         elif isinstance(message, Receipt):
             what = f"rail: {message.kind} {message.rail_status}"
+        elif isinstance(message, Review):
+            what = f"{message.verdict.lower().replace('_', ' ')}: {message.reason}"
     return Moment(
         seq=entry.seq,
         kind=entry.kind,

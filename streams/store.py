@@ -14,7 +14,7 @@ from supplytwin.streams.consume import Item, defect, reraise_unless_defect
 from supplytwin.streams.observe import trace
 from supplytwin.streams.places import Places
 from supplytwin.streams.ports import Fold, State
-from supplytwin.streams.quarantine import Limits, quarantined
+from supplytwin.streams.quarantine import Limits, Policy, quarantined
 from supplytwin.streams.states import States
 
 log = structlog.get_logger("supplytwin.engine")
@@ -103,7 +103,9 @@ class Overlay(Generic[State]):
     A record or a decision that raises leaves no trace but its quarantine record, or a count.
     """
 
-    def __init__(self, store: Store[State], limits: Limits, quarantine: str) -> None:
+    def __init__(
+        self, store: Store[State], limits: Limits, quarantine: str, policy: Policy | None = None
+    ) -> None:
         self.store = store
         self.fold = store.fold
         self.changed: dict[str, State] = {}
@@ -115,6 +117,7 @@ class Overlay(Generic[State]):
         self.refusals: Counter[str] = Counter()
         self._limits = limits
         self._quarantine = quarantine
+        self._policy = policy or Policy()
 
     def state(self, key: str) -> State:
         found = self.changed.get(key)
@@ -128,6 +131,7 @@ class Overlay(Generic[State]):
             self.refuse(item.record, item.result)
             return False
         try:
+            self.fold.admit(self.state(self.store.control), item.result)
             step = self.fold.step(self.state(item.result.key), item.result, self.now)
             self._limits.check((*step.entries, *step.outputs))
         except RecordError as error:
@@ -159,6 +163,23 @@ class Overlay(Generic[State]):
         key, value = quarantined(record, error, self._limits)
         self.writes.append(Write(self._quarantine, key, value, ()))
         self.refusals[error.code] += 1
+        self._policy.refused(record, error)
+        self._warn(record, error)
+
+    def _warn(self, record: Record, error: RecordError) -> None:
+        """The chain under whose key the record came, if there is one, hears of it."""
+        key = (record.key or b"").decode(errors="backslashreplace")
+        if key not in self.changed and key not in self.store.states:
+            return
+        try:
+            step = self.fold.refused(self.state(key), record, error, self.now)
+            self._limits.check(() if step is None else (*step.entries, *step.outputs))
+        except BaseException as failure:
+            reraise_unless_defect(failure)
+            log.error("the fold raised", chain_id=key, trace=trace(failure))
+        else:
+            if step is not None:
+                self.apply(key, step)
 
     def due(self, tick: int) -> list[str]:
         """Chains due at `tick`, sorted, so that every run decides in the same order."""

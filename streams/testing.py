@@ -27,7 +27,15 @@ from supplytwin.streams.checkpoint import At, insist, nowhere
 from supplytwin.streams.cut import Gist, shape
 from supplytwin.streams.keeping import KeepsAll
 from supplytwin.streams.memory import MemoryBroker
-from supplytwin.streams.ports import Broker, Decode, Eof, Fold, State, TopicPartition, TopicSpec
+from supplytwin.streams.ports import (
+    Broker,
+    Decode,
+    Eof,
+    Fold,
+    State,
+    TopicPartition,
+    TopicSpec,
+)
 from supplytwin.streams.worker import Worker, WorkerSettings, WorkerTopics
 
 PATIENCE_S = 30.0

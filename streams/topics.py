@@ -249,12 +249,15 @@ def require_meta(broker: Broker) -> Meta:
     """The deployment's META. Raises UsageError when `init` has not run."""
     admin = broker.admin()
     try:
-        present = CONTROL in admin.topics()
+        present = CONTROL in admin.names()
     finally:
         admin.close()
     meta = read_meta(broker) if present else None
     if meta is None:
-        raise UsageError("this cluster is not initialised: run `supplytwin init`")
+        raise UsageError(
+            "this cluster is not initialised: run `supplytwin init` (or this principal may not "
+            f"read {CONTROL}: see `supplytwin topics acl`)"
+        )
     return meta
 
 

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from supplytwin.schemas.errors import AbortError, TransientError
 from supplytwin.schemas.flow import Asleep
+from supplytwin.streams import heap
 from supplytwin.streams.consume import Item
 from supplytwin.streams.cut import Cut
 from supplytwin.streams.history import History
@@ -73,6 +74,8 @@ class Upkeep(Generic[State]):
 
     def turn(self, stores: Mapping[int, Store[State]], *, busy: bool) -> bool:
         """Between two batches, for some ms; true when `paused` has changed."""
+        if busy:
+            heap.settle()
         if self.snapshots is not None:
             self.snapshots.turn(stores, busy=busy)
         closed = sum(store.asleep for store in stores.values())

@@ -250,7 +250,7 @@ def require_topics(broker: Broker) -> None:
     """Raises UsageError unless both topics exist: asking for a missing one could create it."""
     admin = broker.admin()
     try:
-        missing = sorted(set(TOPICS) - admin.topics().keys())
+        missing = sorted(set(TOPICS) - admin.names())
     finally:
         admin.close()
     if missing:

@@ -30,7 +30,7 @@ from supplytwin.streams.ports import (
     State,
     TopicPartition,
 )
-from supplytwin.streams.quarantine import Limits
+from supplytwin.streams.quarantine import Limits, Policy
 from supplytwin.streams.restore import Restore
 from supplytwin.streams.store import Overlay, Store
 from supplytwin.streams.upkeep import Upkeep
@@ -74,13 +74,14 @@ class Worker(Generic[State]):
         slot: int = 0,
         gist: Gist[State] = shape,
         metrics: Metrics | None = None,
+        policy: Policy | None = None,
         clock: Callable[[], float] = time.monotonic,
         at: At = nowhere,
     ) -> None:
         self._broker, self._fold, self._decode, self._topics = broker, fold, decode, topics
         self._settings = settings or WorkerSettings()
         self._slot, self._gist, self._clock, self._at = slot, gist, clock, at
-        self.metrics = metrics or Metrics()
+        self.metrics, self._policy = metrics or Metrics(), policy or Policy()
         self.stores: dict[int, Store[State]] = {}
         self.cuts: dict[int, Cut] = {}
         self.beat = clock()
@@ -288,7 +289,7 @@ class Worker(Generic[State]):
         items = self._take(clients, events, at)
         clients.upkeep.wake(self.stores, items)
         overlays = {
-            number: Overlay(store, clients.limits, self._topics.quarantine)
+            number: Overlay(store, clients.limits, self._topics.quarantine, self._policy)
             for number, store in sorted(self.stores.items())
         }
         for number, overlay in overlays.items():
@@ -317,6 +318,7 @@ class Worker(Generic[State]):
         found: dict[int, list[Item]] = {}
         if records:
             self.metrics.batch(len(records))
+            self._policy.seen(len(records), at)
             for item in decoded(records, self._decode, clients.partitions, at):
                 found.setdefault(item.record.partition, []).append(item)
         return found
@@ -393,7 +395,5 @@ class Worker(Generic[State]):
                 self.metrics.count(what, times)
             for code, times in overlay.refusals.items():
                 self.metrics.quarantined(code, times)
-        fallbacks = getattr(self._decode, "fallbacks", None)
-        if isinstance(fallbacks, int):
-            self.metrics.decode_fallbacks(fallbacks)
+        self.metrics.decode_fallbacks(getattr(self._decode, "fallbacks", 0))
         self.metrics.chains(sum(len(store.states) for store in self.stores.values()))

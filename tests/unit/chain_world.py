@@ -19,7 +19,7 @@ from supplytwin.schemas.records import (
     Receipt,
 )
 from supplytwin.streams import deployment
-from supplytwin.streams.intake import Intake, guard
+from supplytwin.streams.intake import Intake
 from supplytwin.streams.summary import fold_journal
 from supplytwin.streams.testing import Driver
 from supplytwin.streams.upkeep import UpkeepSettings
@@ -47,7 +47,7 @@ class ChainDriver:
         settings = WorkerSettings(
             simulated=True, poll_s=0.0, upkeep=UpkeepSettings() if upkeep is None else upkeep
         )
-        fold = ClosingFold(ChainFold("test", guard), close_after_days * DAY_US)
+        fold = ClosingFold(ChainFold("test"), close_after_days * DAY_US)
         self.driver = Driver(
             fold, Intake(), topics=deployment.TOPICS, settings=settings, gist=gist, **options
         )

@@ -6,7 +6,7 @@ import structlog
 
 from supplytwin.schemas.errors import AbortError, FatalError, TransientError, UsageError
 from supplytwin.streams.kafka import KafkaBroker
-from supplytwin.streams.kafka_errors import Complaints, classify
+from supplytwin.streams.kafka_errors import Complaints, call, classify
 
 E = ck.KafkaError
 
@@ -20,7 +20,8 @@ E = ck.KafkaError
         (E(E._FENCED, "x", fatal=True), FatalError),
         (E(E._TIMED_OUT, "x", fatal=True, retriable=True), FatalError),
         (E(E._STATE), FatalError),
-        (E(E.TOPIC_AUTHORIZATION_FAILED), FatalError),
+        (E(E.TOPIC_AUTHORIZATION_FAILED, "x", txn_requires_abort=True), UsageError),
+        (E(E.TRANSACTIONAL_ID_AUTHORIZATION_FAILED, "x", fatal=True), UsageError),
         (E(E.FENCED_INSTANCE_ID), FatalError),
         (E(E._TRANSPORT), TransientError),
         (E(E.COORDINATOR_LOAD_IN_PROGRESS), TransientError),
@@ -30,7 +31,7 @@ E = ck.KafkaError
     ],
 )
 def test_flags_come_before_codes(error: ck.KafkaError, kind: type[Exception]) -> None:
-    """Fatal, then abort, then retriable; codes where there is no flag; unknown is fatal."""
+    """Refused rights, then fatal, abort, retriable; codes without a flag; unknown is fatal."""
     found = classify(error, "commit")
     assert type(found) is kind
     assert str(found).startswith("commit: ")
@@ -58,3 +59,20 @@ def test_what_correctness_rests_on_cannot_be_overridden(key: str) -> None:
     """[kafka.client] with such a key is refused by name."""
     with pytest.raises(UsageError, match=key):
         KafkaBroker("localhost:1", client={key: "x"})
+
+
+def test_a_fatal_error_among_callbacks_is_what_is_told() -> None:
+    """The client raises it while callbacks are due; the failure of the next one hides it."""
+
+    def crashes() -> None:
+        raise SystemError("a callback returned a result with an exception set") from (
+            ck.KafkaException(E(E._FENCED, "a newer one", fatal=True))
+        )
+
+    def breaks() -> None:
+        raise SystemError("something else")
+
+    with pytest.raises(FatalError, match="flush: a newer one"):
+        call("flush", crashes)
+    with pytest.raises(SystemError, match="something else"):
+        call("flush", breaks)

@@ -128,7 +128,7 @@ def test_no_claim_is_paid_twice_and_the_operator_hears_of_each(cluster: Cluster)
     states = {
         claim.settlement_id: claim.state
         for store in cluster.worker.stores.values()
-        for state in store.states.values()
+        for _, state in store.states.items()
         for claim in state.book.claims.values()
     }
     settled = {one for one, state in states.items() if state in ("SETTLED", "RETURNED")}

@@ -96,7 +96,7 @@ def test_what_is_wrong_in_the_file_is_named(folder: Path, text: str, said: str) 
         ("SUPPLYTWIN_TIME__TICK_MS", "soon", r"\[time\] tick_ms: .*int"),
         ("SUPPLYTWIN_TIME__SIMULATED", "perhaps", r"\[time\] simulated: .*bool"),
         ("SUPPLYTWIN_KAFKA_BOOTSTRAP", "a", "must be written SUPPLYTWIN_KAFKA__BOOTSTRAP"),
-        ("SUPPLYTWIN_KAFKA__CLIENT", "a=b", "SUPPLYTWIN_KAFKA__CLIENT must be a JSON object"),
+        ("SUPPLYTWIN_KAFKA__CLIENT", "a=b", "SUPPLYTWIN_KAFKA__CLIENT must be JSON: an object"),
         ("SUPPLYTWIN_CONFIG", "gone.toml", "settings file gone.toml: No such file"),
     ],
 )
