@@ -326,6 +326,7 @@ def test_nothing_is_granted_that_nobody_uses(played: Any) -> None:
     assert recovered.answers > recovered.queried > 0
     assert recovered.lost == ()
     rail.close()
+    w.write(recovering, RECEIPTS)
     played.forget(WORKER_GROUP, GATEWAY_GROUP)
     assert offsets.restore(played.broker("admin"), meta, lambda *_: None)
     used = played.rights_used()
