@@ -7,9 +7,16 @@ from typing import Any
 from immutables import Map
 from msgspec import Struct
 
-from supplytwin.processors.footprint import CONTEXT, METHOD, FootprintResult, footprint
+from supplytwin.processors.footprint import (
+    CONTEXT,
+    METHOD,
+    FootprintResult,
+    footprint,
+    may_differ,
+)
 from supplytwin.processors.subjects import decimal_text
-from supplytwin.processors.twin import Twin
+from supplytwin.processors.twin import Taken, Twin
+from supplytwin.schemas.machines import CONSIGNMENT
 from supplytwin.schemas.records import EXCEPTIONS, FOOTPRINTS, LEGS, ExceptionRecord, Footprint, Leg
 
 Derive = Callable[..., None]
@@ -52,22 +59,19 @@ def _text(value: Decimal | None) -> str | None:
 Versions = Map[str, Versioned]
 
 
-def update(known: Versions, twin: Twin, consignment_id: str, derive: Derive) -> Versions:
+def follow(known: Versions, taken: Taken, derive: Derive) -> Versions:
+    """`known` with a new version of every footprint whose inputs a fact has changed."""
+    for key, old, new in taken.moved:
+        if key.subject_type == CONSIGNMENT and may_differ(old, new):
+            known = _update(known, taken.twin, key.subject_id, derive)
+    return known
+
+
+def _update(known: Versions, twin: Twin, consignment_id: str, derive: Derive) -> Versions:
     """`known` with a new version of the consignment's footprint, if its inputs changed."""
     result = footprint(twin, consignment_id)
+    assert result is not None
     before = known.get(consignment_id)
-    if result is None:
-        if before is None:
-            return known
-        # Every delivery was taken back: nothing is left to compute from.
-        result = FootprintResult(
-            consignment_id=consignment_id,
-            tces=(),
-            missing=("DELIVERY_UNKNOWN:no delivery stands",),
-            input_hash="",
-            pack=before.result.pack,
-            pack_version=before.result.pack_version,
-        )
     if before is not None and before.result.input_hash == result.input_hash:
         return known
     version = 1 if before is None else before.version + 1

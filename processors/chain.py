@@ -17,35 +17,38 @@ from msgspec import Struct
 from supplytwin.processors import (
     carbon,
     custody,
+    refusal,
+    restatement,
     settlement,
     settlement_apply,
     settlement_report,
     snapshots,
 )
 from supplytwin.processors.emit import Emitter
-from supplytwin.processors.milestones import reported
 from supplytwin.processors.settlement_state import Alarm, Book, Outcome, Transition
-from supplytwin.processors.subjects import SubjectKey
-from supplytwin.processors.twin import EMPTY, Taken, Twin, take
+from supplytwin.processors.sources import Sources, check_source, sources_of
+from supplytwin.processors.twin import EMPTY, Twin, take
 from supplytwin.processors.twin import canonical as canonical_twin
-from supplytwin.schemas import codec, journal
+from supplytwin.schemas import codec
 from supplytwin.schemas.errors import Code, FatalError, RecordError
 from supplytwin.schemas.events import Event
 from supplytwin.schemas.flow import Due, Input, Output, Record, Step
-from supplytwin.schemas.foreign import Foreign, WriterSchema, schema_in
+from supplytwin.schemas.foreign import Foreign, WriterSchema
+from supplytwin.schemas.ids import partition_of_control
 from supplytwin.schemas.records import (
+    CONTROL,
     EXCEPTIONS,
     INSTRUCTIONS,
-    MILESTONES,
     Contract,
     Control,
     ExceptionRecord,
     Instruction,
-    Milestone,
+    JournalEntry,
     Receipt,
     Review,
     SettlementEvent,
 )
+from supplytwin.schemas.replay import Replayed, replay
 
 FOLD_VERSION = "1"
 """Written on every entry: which meaning of the facts took it."""
@@ -81,19 +84,27 @@ class ChainState(Struct, frozen=True, kw_only=True, gc=False):
     schemas: Map[int, bytes] = Map()
     """Of a control chain: schemas of others that entries of its partition number were written
     with, canonical JSON by fingerprint."""
+    sources: Sources | None = None
+    """Of a control chain: who may speak on which topic; None = everybody."""
+    claims_of: Map[str, tuple[str, ...]] = Map()
+    """Consignment -> the settlement ids of the claims for it."""
+    recent: snapshots.Recent = ()
+    closed_seq: int = -1
+    """The last CLOSED entry; when it is the head, nothing has come since."""
+    kept_seq: int = -1
+    """The head at which a cut found that the chain is not finished: only another one may be."""
 
 
 class ChainFold:
-    """The fold that the worker runs (see `streams.ports.Fold`). `timeline` names this
-    deployment's time.
+    """What the chains of a deployment do (see `streams.ports.Fold`), all of them kept in memory;
+    `processors.closing` lets go of the finished ones. `timeline` names this deployment's time.
     """
 
     version = FOLD_VERSION
 
     def __init__(self, timeline: str) -> None:
         self._timeline = timeline
-        self.foreign = Foreign()
-        """What the journal says about schemas of others: a memory of it, no state."""
+        self._foreign = Foreign()  # what is remembered of the journal, no state
 
     def new(self, key: str) -> ChainState:
         return ChainState(chain_id=key)
@@ -118,9 +129,10 @@ class ChainFold:
             case WriterSchema():
                 return self._schema(state, item, message, now)
             case Control():
+                sources = sources_of(message) or state.sources
                 emit = self._emitter(state, now)
                 emit.take("CONTROL", item)
-                return _finish(state, emit, state.book, count=f"control_{message.kind.lower()}")
+                return _finish(state, emit, f"control_{message.kind.lower()}", sources=sources)
             case _:
                 raise RecordError(Code.BAD_VALUE, "", f"{type(message).__name__} is not an input")
 
@@ -129,13 +141,20 @@ class ChainFold:
         if taken.verdict == "DUPLICATE":
             return Step(state=state, counts=("duplicates",))
         emit = self._emitter(state, now)
-        emit.take("FACT", item)
-        _report_changes(emit, taken)
-        footprints = state.footprints
-        for consignment in _consignments(taken.dirty):
-            footprints = carbon.update(footprints, taken.twin, consignment, emit.derive)
-        state = msgspec.structs.replace(state, twin=taken.twin, footprints=footprints)
-        return _finish(state, emit, state.book, count="facts")
+        seq = emit.take("FACT", item)
+        emit.report(taken)
+        footprints = carbon.follow(state.footprints, taken, emit.derive)
+        state = msgspec.structs.replace(
+            state,
+            head=emit.head,
+            index=emit.index,
+            twin=taken.twin,
+            footprints=footprints,
+            taken_at=now,
+            touched=True,
+            recent=snapshots.remember(state.recent, seq, taken),
+        )
+        return Step(state=state, entries=emit.entries, outputs=emit.outputs, counts=("facts",))
 
     def _ordered(
         self, state: ChainState, item: Input, message: Ordered, now: int
@@ -156,29 +175,50 @@ class ChainFold:
         seq = emit.take("INPUT", item)
         _report_alarms(emit, outcome.alarms)
         _decide(emit, outcome.transitions, (state.chain_id, seq))
-        cause = Cause(seq=seq, message=message)
-        state = msgspec.structs.replace(state, last_input=cause)
-        return _finish(state, emit, outcome.book, count=f"inputs_{outcome.verdict.lower()}")
+        return _finish(
+            state,
+            emit,
+            f"inputs_{outcome.verdict.lower()}",
+            book=outcome.book,
+            claims_of=_claims_of(state, outcome.book),
+            last_input=Cause(seq=seq, message=message),
+        )
+
+    def admit(self, control: ChainState, item: Input) -> None:
+        """Raise RecordError when the policy in force does not let this source speak here."""
+        exempt = isinstance(item.message, Control | WriterSchema)
+        if control.sources is not None and not exempt:
+            check_source(control.sources, item.record.topic, getattr(item.message, "source", ""))
+
+    def refused(
+        self, state: ChainState, record: Record, error: RecordError, now: int
+    ) -> Step[ChainState] | None:
+        """A record under this chain's key went to the quarantine: its open claims are held."""
+        if not settlement.live(state.book):
+            return None
+        return self.step(state, refusal.told(state.chain_id, record, error, now), now)
 
     def _schema(
         self, state: ChainState, item: Input, found: WriterSchema, now: int
     ) -> Step[ChainState]:
         """Journalled once, before the first entry of this partition number that needs it."""
         known = state.schemas.get(found.fingerprint)
-        if known is not None and known != found.text:
+        if known is None:
+            self._foreign.learn(item.record.partition, found)
+            emit = self._emitter(state, now)
+            emit.take("CONTROL", item)
+            schemas = state.schemas.set(found.fingerprint, found.text)
+            return _finish(state, emit, "control_schema", schemas=schemas)
+        if known != found.text:
             name = f"{found.fingerprint:016x}"
             raise RecordError(Code.UNKNOWN_SCHEMA, "", f"two schemas have the fingerprint {name}")
-        if known is not None:
-            return Step(state=state)
-        emit = self._emitter(state, now)
-        emit.take("CONTROL", item)
-        return _finish(self._learned(state, item.record.partition, found), emit, state.book,
-                       count="control_schema")  # fmt: skip
+        return Step(state=state)
 
-    def _learned(self, state: ChainState, partition: int, found: WriterSchema) -> ChainState:
-        self.foreign.learn(partition, found)
-        schemas = state.schemas.set(found.fingerprint, found.text)
-        return msgspec.structs.replace(state, schemas=schemas)
+    def remember(self, control: ChainState) -> None:
+        """The schemas of a control chain's state are known, as if its journal had been read."""
+        for fingerprint, text in control.schemas.items():
+            found = WriterSchema(fingerprint=fingerprint, text=text)
+            self._foreign.learn(partition_of_control(control.chain_id), found)
 
     def due(self, state: ChainState) -> int | Due | None:
         """When a cut may change something here."""
@@ -195,6 +235,23 @@ class ChainFold:
         state = msgspec.structs.replace(state, book=book, touched=False)
         return Step(state=state, entries=emit.entries, outputs=emit.outputs)
 
+    def restate(self, state: ChainState, said: Control, now: int) -> Step[ChainState]:
+        """Mark what a newer fold says otherwise; `said` names both versions and when (META)."""
+        emit = self._emitter(state, now)
+        emit.restate(codec.encode(CONTROL, said))
+        _report_alarms(emit, restatement.alarms(state.book, state.twin, now, FOLD_VERSION))
+        book = restatement.restated(state.book, state.twin, now)
+        return _finish(state, emit, "restated", book=book)
+
+    def close(self, state: ChainState, now: int) -> Step[ChainState]:
+        """The CLOSED entry; `processors.closing` says when, and what is left in memory."""
+        emit = self._emitter(state, now)
+        seq = emit.close()
+        state = msgspec.structs.replace(
+            state, head=emit.head, index=emit.index, taken_at=now, closed_seq=seq
+        )
+        return Step(state=state, entries=emit.entries, counts=("closed",))
+
     def publish(self, before: ChainState, after: ChainState) -> Sequence[Output]:
         """Latest-value records of the subjects that changed."""
         return snapshots.records(
@@ -202,48 +259,66 @@ class ChainFold:
             after,
             fold_version=FOLD_VERSION,
             timeline=self._timeline,
-            now=after.taken_at,
         )
+
+    def replay(self, records: Sequence[Record]) -> list[Replayed]:
+        """Journal records as `restore` takes them."""
+        return replay(records, self._foreign)
 
     def restore(self, state: ChainState, record: Record) -> ChainState:
         """Apply one journal record as recorded; no condition is evaluated, nothing is emitted.
 
         Raises FatalError when its hash chain is broken.
         """
-        value = record.value or b""
-        entry = journal.read(value)
-        head = custody.follow(state.head, state.chain_id, entry, value)
+        if not isinstance(record, Replayed):
+            (record,) = self.replay([record])
+        entry = record.entry
+        head = custody.follow(state.head, state.chain_id, entry, record.value or b"")
+        state = msgspec.structs.replace(state, head=head, taken_at=entry.taken_at)
         if entry.kind == "DECISION":
             event = codec.decode("settlement.events", entry.body).message
             if not isinstance(event, SettlementEvent):
                 raise FatalError(f"{state.chain_id} seq {entry.seq}: DECISION without its record")
             cause = self._cause(state, event)
             book = settlement_apply.apply(state.book, event, cause)
-            return msgspec.structs.replace(state, head=head, book=book, touched=True)
+            return msgspec.structs.replace(state, book=book, touched=True)
+        item = record.item
         if entry.kind == "CONTROL":
-            schema = schema_in(entry)
-            if schema is not None:
-                state = self._learned(state, record.partition, schema)
-            return msgspec.structs.replace(state, head=head)
-        item = self.foreign.replayed(record, entry)
-        if entry.kind == "FACT":
+            return self._controlled(state, entry, item)
+        if entry.kind == "CLOSED":
+            return msgspec.structs.replace(state, closed_seq=entry.seq, touched=True)
+        if entry.kind == "FACT" and item is not None:
             taken = take(state.twin, item)
-            footprints = state.footprints
-            for consignment in _consignments(taken.dirty):
-                footprints = carbon.update(footprints, taken.twin, consignment, _silent)
+            footprints = carbon.follow(state.footprints, taken, _silent)
             return msgspec.structs.replace(
-                state, head=head, twin=taken.twin, footprints=footprints, touched=True
+                state, twin=taken.twin, footprints=footprints, recent=(), touched=True
             )
-        message = item.message
-        if not isinstance(message, Contract | Receipt | Review):
+        if item is None or not isinstance(item.message, Contract | Receipt | Review):
             raise FatalError(
                 f"{state.chain_id} seq {entry.seq}: {entry.kind} of an unknown message"
             )
-        book = settlement_apply.noted(state.book, message, item.content_hash)
-        cause_of_next = Cause(seq=entry.seq, message=message)
+        book = settlement_apply.noted(state.book, item.message, item.content_hash)
         return msgspec.structs.replace(
-            state, head=head, book=book, last_input=cause_of_next, touched=True
+            state,
+            book=book,
+            claims_of=_claims_of(state, book),
+            last_input=Cause(seq=entry.seq, message=item.message),
+            touched=True,
         )
+
+    @staticmethod
+    def _controlled(state: ChainState, entry: JournalEntry, item: Input | None) -> ChainState:
+        """A control record, or (without one) a restatement."""
+        if item is None:
+            book = restatement.restated(state.book, state.twin, entry.taken_at)
+            return msgspec.structs.replace(state, book=book, touched=True)
+        if isinstance(item.message, WriterSchema):
+            found = item.message
+            schemas = state.schemas.set(found.fingerprint, found.text)
+            return msgspec.structs.replace(state, schemas=schemas)
+        assert isinstance(item.message, Control)
+        sources = sources_of(item.message) or state.sources
+        return msgspec.structs.replace(state, sources=sources)
 
     @staticmethod
     def _cause(state: ChainState, event: SettlementEvent) -> Ordered | None:
@@ -276,26 +351,20 @@ def canonical_hash(state: ChainState) -> str:
     return hashlib.sha256(canonical(state)).hexdigest()
 
 
-def _finish(state: ChainState, emit: Emitter, book: Book, *, count: str) -> Step[ChainState]:
+def _finish(state: ChainState, emit: Emitter, count: str, **changes: Any) -> Step[ChainState]:
     state = msgspec.structs.replace(
-        state, head=emit.head, index=emit.index, book=book, taken_at=emit.taken_at, touched=True
+        state, head=emit.head, index=emit.index, taken_at=emit.taken_at, touched=True, **changes
     )
     return Step(state=state, entries=emit.entries, outputs=emit.outputs, counts=(count,))
 
 
-def _consignments(dirty: Sequence[SubjectKey]) -> list[str]:
-    return [key.subject_id for key in dirty if key.subject_type == "CONSIGNMENT"]
+def _claims_of(state: ChainState, book: Book) -> Map[str, tuple[str, ...]]:
+    """The claims by consignment under `book`, which follows that of `state`."""
+    return state.claims_of if book.terms is state.book.terms else snapshots.claims_of(book)
 
 
 def _silent(topic: str, struct: type[Struct], /, **fields: object) -> None:
     """At restore the records are already in their topics."""
-
-
-def _report_changes(emit: Emitter, taken: Taken) -> None:
-    for milestone in taken.milestones:
-        emit.derive(MILESTONES, Milestone, **msgspec.structs.asdict(milestone))
-    for exception in taken.exceptions:
-        emit.derive(EXCEPTIONS, ExceptionRecord, **msgspec.structs.asdict(exception))
 
 
 def _report_alarms(emit: Emitter, alarms: Sequence[Alarm]) -> None:
@@ -320,56 +389,3 @@ def _decide(
         for order in transition.instructions:
             emit.derive(INSTRUCTIONS, Instruction, **msgspec.structs.asdict(order))
         _report_alarms(emit, transition.alarms)
-
-
-def gist(step: Step[ChainState]) -> object:
-    """What a decision says about money: which claim, by which row, to which state, what is
-    instructed.
-
-    Two decisions with one gist are the same decision, wherever they stand in the journal.
-    """
-    found: list[tuple[object, ...]] = []
-    for output in step.outputs:
-        message = codec.decode(output.topic, output.value or b"").message
-        if isinstance(message, SettlementEvent):
-            found.append((message.settlement_id, message.row, message.to_state, message.verdict))
-        elif isinstance(message, Instruction):
-            found.append((message.settlement_id, message.kind, message.amount_minor))
-    return found
-
-
-def describe_subjects(state: ChainState) -> list[dict[str, Any]]:
-    """The subjects as people want to see them, sorted."""
-    return [
-        {
-            "subject_type": key.subject_type,
-            "subject_id": key.subject_id,
-            "state": subject.state,
-            "milestones": sorted(subject.codes),
-            "flags": sorted(subject.flags),
-            "holds": sorted(subject.value.holds),
-            "delay_days": subject.delay_days,
-        }
-        for key, subject in sorted(state.twin.subjects.items(), key=lambda item: item[0])
-        if subject.effective or subject.conflicts
-    ]
-
-
-def describe_exceptions(state: ChainState) -> list[dict[str, Any]]:
-    """What is wrong now with the facts of this chain, sorted."""
-    found = [
-        (key, problem)
-        for key, subject in state.twin.subjects.items()
-        for problem in subject.value.exceptions
-    ]
-    found += [pair for _, slot in state.twin.facts.slots.items() for pair in reported(slot)]
-    return [
-        {
-            "subject": f"{key.subject_type} {key.subject_id}",
-            "code": problem.code,
-            "reason": problem.reason,
-            "source": problem.source,
-            "event_id": problem.event_id,
-        }
-        for key, problem in sorted(found, key=lambda one: (one[0], one[1].code, one[1].event_id))
-    ]

@@ -20,15 +20,24 @@ from typing import Any
 
 from msgspec import Struct
 
-from supplytwin.processors.evidence import Leaf, Scope, Verdict, contents, quantity
-from supplytwin.processors.facts import Slot
+from supplytwin.processors.evidence import (
+    RECEIVED,
+    REVERSED,
+    Leaf,
+    Scope,
+    Verdict,
+    quantity,
+)
+from supplytwin.processors.facts import Identity, Slot
 from supplytwin.processors.standing import EXACT, Accumulator
-from supplytwin.processors.twin import Twin, fold, reaching
+from supplytwin.processors.subjects import SubjectKey
+from supplytwin.processors.twin import Twin, fold
 from supplytwin.schemas.events import CUSTOMS, Event
-from supplytwin.schemas.localtime import happened_by, local_date
+from supplytwin.schemas.localtime import local_date
+from supplytwin.schemas.machines import CONSIGNMENT, DECLARATION, LINE
 from supplytwin.schemas.terms import ClaimLine, ClaimTerms, Terms
 
-__all__ = ["Leaf", "Verdict", "evaluate"]
+__all__ = ["Assessment", "Leaf", "Verdict", "assess", "evaluate"]
 
 RELEASED_STATES = ("RELEASED", "CLEARED")
 DEAD_STATES = ("CANCELLED", "REJECTED")
@@ -38,14 +47,52 @@ _REMOVAL = "customs.hold_removed"
 _SUPPORT = (*_RELEASES, _REMOVAL)
 _CONTRARY = ("customs.hold_placed", "customs.release_revoked")
 _ENDS = ("customs.cancelled", "customs.rejected")
-_RECEIVED, _REVERSED = "wh.received", "wh.receipt_reversed"
+
+
+class Assessment(Struct, frozen=True, kw_only=True, gc=False):
+    """A verdict, and for how long it needs no second look."""
+
+    verdict: Verdict
+    promise: ClaimTerms
+    """The claim's terms that it is about: another deadline is another question."""
+    until: int
+    """The first later tick time at which time alone may change it."""
+    subjects: frozenset[SubjectKey]
+    """It follows from the facts that reach these and can count (`evidence.can_count`)."""
 
 
 def evaluate(terms: Terms, claim: ClaimTerms, twin: Twin, tick: int) -> Verdict:
     """The condition of `claim` over all facts of the chain at tick time `tick`. Pure."""
+    return assess(terms, claim, twin, tick).verdict
+
+
+def assess(terms: Terms, claim: ClaimTerms, twin: Twin, tick: int) -> Assessment:
+    """`evaluate`, with what its verdict depends on."""
     scope = Scope(terms, claim, tick)
-    leaves = _customs(scope, twin)
-    return scope.verdict((*leaves, *(_received(scope, twin, line) for line in claim.lines)))
+    home = SubjectKey(CONSIGNMENT, claim.consignment_id)
+    declarations = [SubjectKey(DECLARATION, one) for one in _declared(twin, home)]
+    lines = [SubjectKey(LINE, line.line_id) for line in claim.lines]
+    by = local_date(claim.deadline, terms.zone).isoformat()
+    leaves = (
+        *_customs(scope, twin, declarations),
+        *(_received(scope, twin, *one, by) for one in zip(lines, claim.lines, strict=True)),
+    )
+    return Assessment(
+        verdict=scope.verdict(leaves),
+        promise=claim,
+        until=scope.until,
+        subjects=frozenset((home, *declarations, *lines)),
+    )
+
+
+def _reaching(twin: Twin, key: SubjectKey) -> list[Slot]:
+    """`twin.reaching`, in no order: the few that bear on a claim are put in order afterwards."""
+    subject = twin.subjects.get(key)
+    return [] if subject is None else list(map(twin.facts.slots.__getitem__, subject.members))
+
+
+def _in_order(slot: Slot) -> Identity:
+    return slot.identity
 
 
 # ---- customs
@@ -53,42 +100,75 @@ def evaluate(terms: Terms, claim: ClaimTerms, twin: Twin, tick: int) -> Verdict:
 
 class _Declaration(Struct, frozen=True, kw_only=True):
     subject_id: str
-    slots: tuple[Slot, ...]
+    links: list[Event]
+    """Effective ACTUAL facts of it that refer to the claim's consignment."""
+    unsettled: list[Slot]
+    """Its slots of which anything may come back."""
     value: Accumulator
 
 
 def _is_of(event: Event, subject_id: str) -> bool:
     """Whether `event` is a customs fact of this declaration."""
-    return (event.TOPIC, event.subject_type, event.subject_id) == (
-        CUSTOMS, "DECLARATION", subject_id,
-    )  # fmt: skip
+    return (
+        event.subject_id == subject_id
+        and event.TOPIC == CUSTOMS
+        and event.subject_type == DECLARATION
+    )
 
 
-def _customs(scope: Scope, twin: Twin) -> tuple[Leaf, Leaf, Leaf]:
+def _speaks_of(slot: Slot, subject_id: str) -> bool:
+    """Whether anything under this identity is a customs fact of the declaration."""
+    for version in slot.versions:
+        for event in version.contents:
+            if _is_of(event, subject_id):
+                return True
+    return False
+
+
+def _is_release(event: Event) -> bool:
+    return event.event_type in _RELEASES
+
+
+def _is_support(event: Event) -> bool:
+    return event.event_type in _SUPPORT
+
+
+def _declared(twin: Twin, consignment: SubjectKey) -> list[str]:
+    """The declarations that anything ever said refers to the consignment, sorted."""
+    reference = ":".join(consignment)
+    return sorted(
+        {
+            event.subject_id
+            for slot in _reaching(twin, consignment)
+            for version in slot.versions
+            for event in version.contents
+            if event.subject_type == DECLARATION
+            and event.TOPIC == CUSTOMS
+            and reference in event.refs
+        }
+    )
+
+
+def _customs(scope: Scope, twin: Twin, declarations: list[SubjectKey]) -> tuple[Leaf, Leaf, Leaf]:
     """Released, no open hold, not revoked: over the declarations that refer to the claim."""
     consignment = scope.claim.consignment_id
     reference = f"CONSIGNMENT:{consignment}"
-    ids = {
-        event.subject_id
-        for slot in reaching(twin, "CONSIGNMENT", consignment)
-        for event in contents(slot)
-        if _is_of(event, event.subject_id) and reference in event.refs
-    }
     live: list[_Declaration] = []
     released: list[str] = []
     release_may_return = removal_may_return = False
-    for subject_id in sorted(ids):
-        found = _declaration(scope, twin, subject_id)
-        for slot in found.slots:
-            release_may_return |= scope.revivable(slot, lambda e: e.event_type in _RELEASES)
-            release_may_return |= scope.revivable(slot, lambda e: reference in e.refs)
-            removal_may_return |= scope.revivable(slot, lambda e: e.event_type == _REMOVAL)
-        if found.value.state in DEAD_STATES or not _refers(found, reference):
+    for key in declarations:
+        found = _declaration(scope, twin, key, reference)
+        for slot in found.unsettled:
+            now = slot.effective
+            release_may_return |= scope.revivable(slot, now, _is_release)
+            release_may_return |= scope.revivable(slot, now, lambda e: reference in e.refs)
+            removal_may_return |= scope.revivable(slot, now, lambda e: e.event_type == _REMOVAL)
+        if found.value.state in DEAD_STATES or not found.links:
             continue
         live.append(found)
-        linked = _refers(found, reference, at=scope.tick)
+        linked = any(scope.happened(event) for event in found.links)
         if linked and found.value.state in RELEASED_STATES and not found.value.revoked:
-            released.append(subject_id)
+            released.append(found.subject_id)
     held = [one.subject_id for one in live if one.value.holds]
     revoked = [one.subject_id for one in live if one.value.revoked]
     return (
@@ -117,44 +197,49 @@ def _customs(scope: Scope, twin: Twin) -> tuple[Leaf, Leaf, Leaf]:
     )
 
 
-def _declaration(scope: Scope, twin: Twin, subject_id: str) -> _Declaration:
+def _declaration(scope: Scope, twin: Twin, key: SubjectKey, reference: str) -> _Declaration:
     """A declaration as the claim sees it: supporting facts only when in time and not ahead."""
-    slots = tuple(
-        slot
-        for slot in reaching(twin, "DECLARATION", subject_id)
-        if any(_is_of(event, subject_id) for event in contents(slot))
-    )
-    counted = []
+    subject_id = key.subject_id
+    slots = [one for one in _reaching(twin, key) if _speaks_of(one, subject_id)]
+    slots.sort(key=_in_order)
+    counted, links, unsettled = [], [], []
     for slot in slots:
-        scope.look_for_conflict(slot)
         version = slot.effective
-        if version is None or not _is_of(version.event, subject_id):
-            continue
-        kind = version.event.event_type
-        if kind in _SUPPORT:
-            counts = scope.supports(slot, lambda event: event.event_type in _SUPPORT) is not None
-        elif kind in _CONTRARY:
-            counts = scope.contradicts(slot) is not None
-        else:
-            counts = scope.plain(slot, contrary=kind in _ENDS)
-        if counts:
-            counted.append(slot)
-    value = fold("DECLARATION", subject_id, counted)
-    return _Declaration(subject_id=subject_id, slots=slots, value=value)
-
-
-def _refers(declaration: _Declaration, reference: str, at: int | None = None) -> bool:
-    """Whether an effective ACTUAL fact of it carries the reference (with `at`: one not ahead)."""
-    for slot in declaration.slots:
-        version = slot.effective
-        if version is None or not _is_of(version.event, declaration.subject_id):
+        if not scope.is_settled(slot, version):
+            unsettled.append(slot)
+        if version is None:
+            scope.look_for_conflict(slot)
             continue
         event = version.event
-        if event.classifier != "ACTUAL" or reference not in event.refs:
+        if not _is_of(event, subject_id):
             continue
-        if at is None or happened_by(event, at):
-            return True
-    return False
+        if event.classifier == "ACTUAL" and reference in event.refs:
+            links.append(event)
+        kind = event.event_type
+        if kind in _SUPPORT:
+            counts = scope.supports(slot, version, _is_support)
+        elif kind in _CONTRARY:
+            counts = scope.contradicts(slot, version)
+        else:
+            counts = scope.plain(slot, version, contrary=kind in _ENDS)
+        if counts:
+            counted.append(slot)
+    value = _value(twin, key, counted)
+    return _Declaration(subject_id=subject_id, links=links, unsettled=unsettled, value=value)
+
+
+def _value(twin: Twin, key: SubjectKey, counted: list[Slot]) -> Accumulator:
+    """What the facts that count add up to: what the twin has, when it has these facts alone.
+
+    Each of `counted` is a fact of the declaration's own, so the twin has it; when the twin has no
+    more than these, it has folded the same set.
+    """
+    subject = twin.subjects.get(key)
+    if subject is not None:
+        ordered = subject.ordered
+        if sum(len(chunk.facts) for chunk in ordered.chunks) == len(counted):
+            return ordered.value
+    return fold(*key, counted)
 
 
 def _why_release(consignment: str, released: list[str], live: list[_Declaration]) -> str:
@@ -169,36 +254,39 @@ def _why_release(consignment: str, released: list[str], live: list[_Declaration]
 # ---- the buyer's warehouse
 
 
-def _received(scope: Scope, twin: Twin, line: ClaimLine) -> Leaf:
+def _received(scope: Scope, twin: Twin, key: SubjectKey, line: ClaimLine, by: str) -> Leaf:
     """Received minus reversed >= quantity, in the buyer's warehouses."""
     line_id, net, may_return = line.line_id, Decimal(0), False
     warehouses = scope.terms.warehouses
 
     def received(event: Event) -> bool:
-        at_buyer = event.event_type == _RECEIVED and event.facility in warehouses
-        return at_buyer and _names(event, line_id)
+        at_buyer = event.event_type == RECEIVED and event.facility in warehouses
+        return at_buyer and _names(event, key)
 
     def reversed_(event: Event) -> bool:
         """A reversal that names no facility is taken for the buyer's."""
-        at_buyer = event.facility is None or event.facility in warehouses
-        return event.event_type == _REVERSED and at_buyer and _reaches(event, line_id)
+        if event.event_type != REVERSED or not _reaches(event, key):
+            return False
+        return event.facility is None or event.facility in warehouses
 
-    for slot in reaching(twin, "ORDER_LINE", line_id):
-        if not any(_moves(event, line_id) for event in contents(slot)):
+    moving = [one for one in _reaching(twin, key) if _moves(one, key)]
+    moving.sort(key=_in_order)
+    for slot in moving:
+        version = slot.effective
+        if version is None:
+            scope.look_for_conflict(slot)
+            may_return |= scope.revivable(slot, None, received)
             continue
-        scope.look_for_conflict(slot)
-        may_return |= scope.revivable(slot, received)
-        if slot.effective is not None and reversed_(slot.effective.event):
-            version = scope.contradicts(slot)
-            if version is not None:
+        if not scope.is_settled(slot, version):
+            may_return |= scope.revivable(slot, version, received)
+        if reversed_(version.event):
+            if scope.contradicts(slot, version):
                 net = EXACT.subtract(net, quantity(version.event))
-            continue
-        version = scope.supports(slot, received)
-        if version is not None:
+        elif scope.supports(slot, version, received):
             net = EXACT.add(net, quantity(version.event))
-            may_return |= scope.most(slot, received) > quantity(version.event)
+            if len(slot.versions) > 1:
+                may_return |= scope.most(slot, received) > quantity(version.event)
     true = net >= line.qty
-    by = local_date(scope.claim.deadline, scope.terms.zone)
     where = "is in" if true else "to be in"
     why = (
         f"{line.qty} of line {line_id} {where} the buyer's warehouse by {by}"
@@ -207,20 +295,26 @@ def _received(scope: Scope, twin: Twin, line: ClaimLine) -> Leaf:
     return scope.leaf(f"received:{line_id}", why, true=true, revivable=may_return)
 
 
-def _reaches(event: Event, line_id: str) -> bool:
-    own = (event.subject_type, event.subject_id) == ("ORDER_LINE", line_id)
-    return own or f"ORDER_LINE:{line_id}" in event.refs
+def _reaches(event: Event, line: SubjectKey) -> bool:
+    if event.subject_id == line.subject_id and event.subject_type == LINE:
+        return True
+    return ":".join(line) in event.refs
 
 
-def _moves(event: Event, line_id: str) -> bool:
-    return event.event_type in (_RECEIVED, _REVERSED) and _reaches(event, line_id)
+def _moves(slot: Slot, line: SubjectKey) -> bool:
+    """Whether anything under this identity is a receipt of the line, or its reversal."""
+    for version in slot.versions:
+        for event in version.contents:
+            if event.event_type in (RECEIVED, REVERSED) and _reaches(event, line):
+                return True
+    return False
 
 
-def _names(event: Any, line_id: str) -> bool:
+def _names(event: Any, line: SubjectKey) -> bool:
     """The receipt is this line's: one quantity may not pay for two lines that it refers to."""
-    if not _reaches(event, line_id):
+    if not _reaches(event, line):
         return False
     if event.line_id is not None:
-        return bool(event.line_id == line_id)
-    own = f"ORDER_LINE:{line_id}"
+        return bool(event.line_id == line.subject_id)
+    own = ":".join(line)
     return all(ref == own or not ref.startswith("ORDER_LINE:") for ref in event.refs)

@@ -11,7 +11,7 @@ from supplytwin.schemas.machines import LINE, MACHINES
 
 CANCELLED = "CANCELLED"
 K = TypeVar("K", str, int)
-_RANK = {state: rank for rank, state in enumerate((NONE, *MACHINES[LINE].path))}
+_RANK = {state: rank for rank, state in enumerate((NONE, *MACHINES[LINE].path, CANCELLED))}
 
 
 class Tally(Struct, frozen=True, kw_only=True, gc=False):
@@ -24,14 +24,15 @@ class Tally(Struct, frozen=True, kw_only=True, gc=False):
     """Milestones reached."""
     delays: Map[int, int] = Map()
     """Delay in days of the lines that are delivered and were scheduled."""
+    complete: frozenset[str] = frozenset()
+    """Milestones that every line has reached; the same object while they are the same."""
 
     @property
     def state(self) -> str | None:
         """The least state of its lines, the cancelled ones aside."""
-        states = [state for state in self.states if state != CANCELLED]
-        if not states:
+        if not self.lines:
             return CANCELLED if self.states else None
-        return min(states, key=_RANK.__getitem__) or None
+        return min(self.states, key=_RANK.__getitem__) or None
 
     @property
     def partial(self) -> bool:
@@ -47,55 +48,63 @@ class Tally(Struct, frozen=True, kw_only=True, gc=False):
         """Any line is late."""
         return (self.delay_days or 0) > 0
 
-    @property
-    def complete(self) -> frozenset[str]:
-        """Milestones that every line has reached."""
-        lines = self.lines
-        return frozenset([code for code, count in self.codes.items() if count == lines])
-
 
 def says_the_same(one: Accumulator, other: Accumulator) -> bool:
     """Whether two values of a line are the same to a tally."""
     return (
-        one.milestones is other.milestones
-        and one.state == other.state
-        and one.planned is other.planned
-        and one.delivered is other.delivered
+        one.state == other.state
+        and one.milestones == other.milestones
+        and one.planned == other.planned
+        and one.delivered == other.delivered
     )
 
 
 def change(tally: Tally, old: Accumulator | None, new: Accumulator | None) -> Tally:
     """`tally` with one line's value replaced; None = the line is not (or no longer) in it."""
-    states = _exchange(tally.states, _state(old), _state(new))
-    was, now = _counted(old), _counted(new)
-    delays = _exchange(tally.delays, _delay(was), _delay(now))
-    codes = tally.codes
-    gone = was.milestones if was else _NO_CODES
-    here = now.milestones if now else _NO_CODES
-    if gone is not here:
-        for code in gone:
-            if code not in here:
-                codes = _exchange(codes, code, None)
-        for code in here:
-            if code not in gone:
-                codes = _exchange(codes, None, code)
+    states, delays = tally.states, tally.delays
+    state = None if old is None else old.state or NONE
+    stands = None if new is None else new.state or NONE
+    if state != stands:
+        states = _exchange(states, state, stands)
+    was = None if state == CANCELLED else old
+    now = None if stands == CANCELLED else new
+    if was is None or now is None or was.delivered != now.delivered or was.planned != now.planned:
+        delay = None if was is None else was.delay_days
+        delays = _exchange(delays, delay, None if now is None else now.delay_days)
     lines = tally.lines + (now is not None) - (was is not None)
-    return Tally(lines=lines, states=states, codes=codes, delays=delays)
+    codes, complete = tally.codes, tally.complete
+    gone = _NO_CODES if was is None else was.milestones
+    here = _NO_CODES if now is None else now.milestones
+    if gone is not here:
+        come = only_in(here, gone)
+        lost = only_in(gone, here) if len(gone) + len(come) > len(here) else []
+        for code in lost:
+            codes = _exchange(codes, code, None)
+        for code in come:
+            codes = _exchange(codes, None, code)
+        if lines == tally.lines:
+            complete = _corrected(complete, codes, lines, lost + come)
+    if lines != tally.lines:
+        complete = _corrected(complete, codes, lines, [*complete, *codes])
+    return Tally(lines=lines, states=states, codes=codes, delays=delays, complete=complete)
+
+
+def only_in(one: Map[str, Reached], other: Map[str, Reached]) -> list[str]:
+    """The codes that only `one` has."""
+    return [code for code in one if code not in other]
+
+
+def _corrected(
+    complete: frozenset[str], codes: Map[str, int], lines: int, doubtful: list[str]
+) -> frozenset[str]:
+    """`complete` once it is looked again whether every line has the `doubtful` codes."""
+    for code in doubtful:
+        if (codes.get(code) == lines) != (code in complete):
+            complete = complete ^ {code}
+    return complete
 
 
 _NO_CODES: Map[str, Reached] = Map()
-
-
-def _state(line: Accumulator | None) -> str | None:
-    return None if line is None else line.state or NONE
-
-
-def _counted(line: Accumulator | None) -> Accumulator | None:
-    return None if line is None or line.state == CANCELLED else line
-
-
-def _delay(line: Accumulator | None) -> int | None:
-    return None if line is None else line.delay_days
 
 
 def _exchange(counts: Map[K, int], old: K | None, new: K | None) -> Map[K, int]:

@@ -7,11 +7,23 @@ from collections.abc import Mapping
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import asdict
 
 from supplytwin.processors import custody
+from supplytwin.processors.twin import Taken
 from supplytwin.schemas import avro, codec
 from supplytwin.schemas.flow import Input, Output, Record
-from supplytwin.schemas.records import JOURNAL, SETTLEMENT_EVENTS, SettlementEvent
+from supplytwin.schemas.ids import Micros
+from supplytwin.schemas.records import (
+    CONTROL,
+    EXCEPTIONS,
+    JOURNAL,
+    MILESTONES,
+    SETTLEMENT_EVENTS,
+    ExceptionRecord,
+    Milestone,
+    SettlementEvent,
+)
 
 
 class Emitter:
@@ -42,6 +54,14 @@ class Emitter:
         self.outputs.append(Output(topic=SETTLEMENT_EVENTS, key=self.chain_id, value=value))
         return event
 
+    def restate(self, body: bytes) -> int:
+        """Write the CONTROL entry of a restatement, which has no input; returns its seq."""
+        return self._entry("CONTROL", body, avro.fingerprint_of(CONTROL), None)
+
+    def close(self) -> int:
+        """Write the CLOSED entry: the chain leaves memory. It has no source and no body."""
+        return self._entry("CLOSED", b"", 0, None)
+
     def _entry(self, kind: str, body: bytes, fingerprint: int, record: Record | None) -> int:
         self.head, value = custody.append(
             self.head,
@@ -58,9 +78,35 @@ class Emitter:
         self.entries.append(Output(topic=JOURNAL, key=self.chain_id, value=value))
         return self.head.seq
 
+    def report(self, taken: Taken) -> None:
+        """The milestones and exceptions of the fact that the entry written last took."""
+        for reached in taken.milestones:
+            record = Milestone(
+                chain_id=self.chain_id,
+                seq=self.head.seq,
+                index=self.index,
+                fold_version=self._fold_version,
+                taken_at=Micros(self.taken_at),
+                timeline=self._timeline,
+                subject_type=reached.subject_type,
+                subject_id=reached.subject_id,
+                code=reached.code,
+                reached=reached.reached,
+                source=reached.source,
+                event_id=reached.event_id,
+                event_time=Micros(reached.event_time),
+                arrival=Micros(reached.arrival),
+                reason=reached.reason,
+            )
+            self._place(MILESTONES, record)
+        for found in taken.exceptions:
+            self.derive(EXCEPTIONS, ExceptionRecord, **asdict(found))
+
     def derive(self, topic: str, struct: type[Struct], /, **fields: Any) -> None:
         """One derived record of the entry written last."""
-        record = struct(**self.common(seq=self.head.seq, index=self.index), **fields)
+        self._place(topic, struct(**self.common(seq=self.head.seq, index=self.index), **fields))
+
+    def _place(self, topic: str, record: Struct) -> None:
         self.index += 1
         value = codec.encode(topic, record)
         self.outputs.append(Output(topic=topic, key=self.chain_id, value=value))

@@ -15,11 +15,15 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from supplytwin.processors.facts import Identity, Slot, Version
-from supplytwin.schemas.events import Event
-from supplytwin.schemas.ids import Micros
-from supplytwin.schemas.localtime import day_start, happened_by, local_day
+from supplytwin.schemas.events import CUSTOMS, Event
+from supplytwin.schemas.ids import DAY_US, Micros
+from supplytwin.schemas.localtime import day_start, happened_by, local_day, zone
+from supplytwin.schemas.machines import DECLARATION
 from supplytwin.schemas.terms import ClaimTerms, Terms
 
+RECEIVED, REVERSED = "wh.received", "wh.receipt_reversed"
+NEVER = 2**63
+"""Later than every tick time, us."""
 Value = Literal["TRUE", "FALSE", "UNKNOWN"]
 Test = Callable[[Event], bool]
 
@@ -36,11 +40,8 @@ class Verdict(Struct, frozen=True, kw_only=True, gc=False):
     """The condition of one claim at one tick."""
 
     value: Value
-    evidence: tuple[str, ...]
-    """``source/event_id`` of every fact that it rests on: counting, contrary, withdrawn,
-    conflicted."""
-    evidence_hash: str
-    """Hex SHA-256 over their identities, revisions, content hashes and standing."""
+    rests_on: tuple[tuple[Slot, str], ...]
+    """Facts and how they stand: counts, contrary, withdrawn, conflicted. Sorted by identity."""
     adverse: tuple[Identity, ...]
     """Conflicted identities, sorted."""
     adverse_ids: tuple[str, ...]
@@ -52,6 +53,21 @@ class Verdict(Struct, frozen=True, kw_only=True, gc=False):
     wakes_at: int | None
     """The first tick at which a fact that is still ahead will count."""
 
+    @property
+    def evidence(self) -> tuple[str, ...]:
+        """``source/event_id`` of every fact that it rests on, sorted."""
+        return tuple(sorted("/".join(slot.identity) for slot, _ in self.rests_on))
+
+    @property
+    def evidence_hash(self) -> str:
+        """Hex SHA-256 over their identities, revisions, content hashes and standing."""
+        lines = []
+        for slot, standing in self.rests_on:
+            latest = slot.latest
+            hashes = (one.hex() for one in latest.hashes)
+            lines.append("\0".join((*slot.identity, str(latest.revision), standing, *hashes)))
+        return hashlib.sha256("".join(f"{line}\n" for line in lines).encode()).hexdigest()
+
 
 def contents(slot: Slot) -> Iterator[Event]:
     """Everything that was ever said under this identity."""
@@ -59,11 +75,39 @@ def contents(slot: Slot) -> Iterator[Event]:
         yield from version.contents
 
 
+def can_count(slot: Slot) -> bool:
+    """Whether anything under this identity is of a kind that a condition looks at."""
+    for version in slot.versions:
+        for event in version.contents:
+            if event.subject_type == DECLARATION and event.TOPIC == CUSTOMS:
+                return True
+            if event.event_type in (RECEIVED, REVERSED):
+                return True
+    return False
+
+
 def counts_from(event: Event) -> int:
     """The first tick time at which `event` is not ahead."""
     if event.time_precision == "DAY":
         return day_start(local_day(event.event_time, event.event_tz), event.event_tz)
     return event.event_time
+
+
+def happening(event: Event, tick: int) -> tuple[bool, int]:
+    """Whether `event` is not ahead of `tick`, and the first later tick time at which that may be
+    otherwise.
+
+    In a named zone clocks go back, so within a day of midnight a local date may come twice.
+    """
+    if event.time_precision != "DAY":
+        return event.event_time <= tick, NEVER if event.event_time <= tick else event.event_time
+    happened = happened_by(event, tick)
+    if isinstance(zone(event.event_tz), int):
+        return (True, NEVER) if happened else (False, counts_from(event))
+    midnight_utc = local_day(event.event_time, event.event_tz) * DAY_US
+    if tick >= midnight_utc + DAY_US:
+        return happened, NEVER
+    return happened, max(tick + 1, midnight_utc - DAY_US)
 
 
 def quantity(event: Any) -> Decimal:
@@ -84,34 +128,44 @@ class Scope:
         self.adverse: dict[Identity, str] = {}
         self.against: set[Identity] = set()
         self.ahead: list[int] = []
-        self._last_day = local_day(Micros(claim.deadline), terms.zone)
+        self.until = self.close + 1 if tick <= self.close else NEVER
+        """The first tick time from which on the same facts may add up to another verdict."""
+        self._last_day: int | None = None
 
     def in_time(self, event: Event) -> bool:
         """Happened by the deadline, inclusive."""
         if event.time_precision == "DAY":
+            if self._last_day is None:
+                self._last_day = local_day(Micros(self.claim.deadline), self.terms.zone)
             return local_day(event.event_time, event.event_tz) <= self._last_day
         return event.event_time <= self.claim.deadline
 
-    def supports(self, slot: Slot, test: Test) -> Version | None:
-        """The version of `slot` that counts for the claim now; one that is ahead is waited for."""
-        version = slot.effective
-        if version is None or not self._counts(slot, version, test):
-            return None
-        if not happened_by(version.event, self.tick):
-            self.ahead.append(counts_from(version.event))
-            return None
-        self._rest_on(slot, "counts")
-        return version
+    def happened(self, event: Event) -> bool:
+        """Whether `event` is not ahead of the tick."""
+        if event.event_time <= self.tick and event.time_precision != "DAY":
+            return True
+        happened, until = happening(event, self.tick)
+        self.until = min(self.until, until)
+        return happened
 
-    def revivable(self, slot: Slot, test: Test) -> bool:
+    def supports(self, slot: Slot, version: Version, test: Test) -> bool:
+        """Whether the effective `version` counts for the claim now; one ahead is waited for."""
+        if not self._counts(slot, version, test):
+            return False
+        return self._is_not_ahead(slot, version)
+
+    def is_settled(self, slot: Slot, version: Version | None) -> bool:
+        """One version, and it stands and is not ahead: nothing of it can be `revivable`."""
+        return version is not None and len(slot.versions) == 1 and self.happened(version.event)
+
+    def revivable(self, slot: Slot, version: Version | None, test: Test) -> bool:
         """Whether a qualifying version of `slot` was in time and yet the identity does not count.
 
         A conflicted version qualifies when one of its contents does. A fact that is in time and
         still ahead of the tick is as good as revivable: nothing is lost yet.
         """
-        version = slot.effective
         if version is not None and self._counts(slot, version, test):
-            return not happened_by(version.event, self.tick)
+            return not self.happened(version.event)
         if not any(self._was_in_time(slot, version, test) for version in slot.versions):
             return False
         self.against.add(slot.identity)
@@ -132,25 +186,19 @@ class Scope:
             default=Decimal(0),
         )
 
-    def contradicts(self, slot: Slot) -> Version | None:
-        """The version of a contrary fact that counts: whenever it happened, even ahead."""
-        version = slot.effective
-        if version is None or version.event.classifier != "ACTUAL":
-            return None
+    def contradicts(self, slot: Slot, version: Version) -> bool:
+        """Whether an effective contrary fact counts: whenever it happened, even ahead."""
+        if version.event.classifier != "ACTUAL":
+            return False
         self._rest_on(slot, "contrary")
         self.against.add(slot.identity)
-        return version
+        return True
 
-    def plain(self, slot: Slot, *, contrary: bool) -> bool:
-        """Whether a fact that neither supports nor contradicts by itself counts: it has no
-        deadline."""
-        version = slot.effective
-        if version is None or version.event.classifier != "ACTUAL":
+    def plain(self, slot: Slot, version: Version, *, contrary: bool) -> bool:
+        """Whether an effective fact that neither supports nor contradicts by itself counts: it has
+        no deadline."""
+        if version.event.classifier != "ACTUAL" or not self._is_not_ahead(slot, version):
             return False
-        if not happened_by(version.event, self.tick):
-            self.ahead.append(counts_from(version.event))
-            return False
-        self._rest_on(slot, "counts")
         if contrary:
             self.against.add(slot.identity)
         return True
@@ -176,11 +224,9 @@ class Scope:
     def verdict(self, leaves: tuple[Leaf, ...]) -> Verdict:
         """The leaves combined by Kleene's `all`, with everything that they rest on."""
         values = {leaf.value for leaf in leaves}
-        rests_on = [one for _, one in sorted(self.rests_on.items())]
         return Verdict(
             value="FALSE" if "FALSE" in values else "UNKNOWN" if "UNKNOWN" in values else "TRUE",
-            evidence=tuple(sorted("/".join(slot.identity) for slot, _ in rests_on)),
-            evidence_hash=_hash(rests_on),
+            rests_on=tuple(self.rests_on[one] for one in sorted(self.rests_on)),
             adverse=tuple(sorted(self.adverse)),
             adverse_ids=tuple(self.adverse[one] for one in sorted(self.adverse)),
             against=tuple(sorted(self.against)),
@@ -191,9 +237,18 @@ class Scope:
     def _rest_on(self, slot: Slot, standing: str) -> None:
         self.rests_on[slot.identity] = (slot, standing)
 
+    def _is_not_ahead(self, slot: Slot, version: Version) -> bool:
+        if self.happened(version.event):
+            self._rest_on(slot, "counts")
+            return True
+        self.ahead.append(counts_from(version.event))
+        return False
+
     def _counts(self, slot: Slot, version: Version, test: Test) -> bool:
         if not self._qualifies(slot, version.event, test):
             return False
+        if len(slot.versions) == 1:
+            return version.arrival <= self.close
         return any(self._was_in_time(slot, one, test) for one in slot.versions)
 
     def _was_in_time(self, slot: Slot, version: Version, test: Test) -> bool:
@@ -208,13 +263,3 @@ class Scope:
         if slot.unauthorised and event in slot.latest.contents:
             return False
         return test(event) and self.in_time(event)
-
-
-def _hash(rests_on: list[tuple[Slot, str]]) -> str:
-    digest = hashlib.sha256()
-    for slot, standing in rests_on:
-        latest = slot.latest
-        hashes = (one.hex() for one in latest.hashes)
-        parts = (*slot.identity, str(latest.revision), standing, *hashes)
-        digest.update("\0".join(parts).encode() + b"\n")
-    return digest.hexdigest()

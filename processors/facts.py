@@ -67,17 +67,19 @@ class Slot(Struct, frozen=True, kw_only=True, gc=False):
 
     @property
     def retracted(self) -> bool:
-        return self.retracted_to is not None and self.latest.revision <= self.retracted_to
+        return self.retracted_to is not None and self.versions[-1].revision <= self.retracted_to
 
     @property
     def conflicted(self) -> bool:
-        return self.latest.conflicted and not self.retracted
+        return len(self.versions[-1].hashes) > 1 and not self.retracted
 
     @property
     def effective(self) -> Version | None:
         """The version that counts: not retracted, conflicted, unauthorised or a bare retraction."""
         latest = self.versions[-1]
-        if len(latest.hashes) > 1 or self.unauthorised or self.retracted:
+        if len(latest.hashes) > 1 or self.unauthorised:
+            return None
+        if self.retracted_to is not None and latest.revision <= self.retracted_to:
             return None
         return None if latest.contents[0].correction_action == "RETRACT" else latest
 
@@ -94,8 +96,8 @@ class FactSet(Struct, frozen=True, kw_only=True, gc=False):
 class Inserted(Struct, frozen=True, kw_only=True, gc=False):
     facts: FactSet
     verdict: Verdict
-    touched: tuple[Identity, ...] = ()
-    """Identities whose slot changed, the inserted one first."""
+    moved: tuple[tuple[Slot | None, Slot], ...] = ()
+    """Slots that changed, as they were and as they are, the inserted one first."""
 
 
 def target_of(event: Event) -> Identity | None:
@@ -114,37 +116,38 @@ def insert(facts: FactSet, item: Input) -> Inserted:
     event = item.message
     assert isinstance(event, Event)
     identity = Identity(event.source, event.event_id)
-    slot = facts.slots.get(identity)
+    before = facts.slots.get(identity)
     arrival = item.record.arrival
     version = Version(
         revision=event.revision, hashes=(item.content_hash,), contents=(event,), arrival=arrival
     )
-    if slot is None:
-        old_aim = None
+    if before is None:
         slot = Slot(identity=identity, versions=(version,))
+        if event.correction_action is None and identity not in facts.aims:
+            found = FactSet(slots=facts.slots.set(identity, slot), aims=facts.aims)
+            return Inserted(facts=found, verdict="NEW", moved=((None, slot),))
     else:
-        old_aim = _aim(slot)
-        known = next((v for v in slot.versions if v.revision == event.revision), None)
+        known = next((v for v in before.versions if v.revision == event.revision), None)
         if known is not None and item.content_hash in known.hashes:
             if arrival >= known.arrival:
                 return Inserted(facts=facts, verdict="DUPLICATE")
-            slot = _with_version(slot, replace(known, arrival=arrival))
-            slots = facts.slots.set(identity, slot)
-            return Inserted(
-                facts=FactSet(slots=slots, aims=facts.aims), verdict="EARLIER", touched=(identity,)
-            )
-        slot = _with_version(slot, version if known is None else _conflict(known, version))
-    aim = _aim(slot)
+            slot = _with_version(before, replace(known, arrival=arrival))
+            found = FactSet(slots=facts.slots.set(identity, slot), aims=facts.aims)
+            return Inserted(facts=found, verdict="EARLIER", moved=((before, slot),))
+        slot = _with_version(before, version if known is None else _conflict(known, version))
     slots, aims = facts.slots.set(identity, slot), facts.aims
+    old_aim, aim = None if before is None else _aim(before), _aim(slot)
     if old_aim is None and aim is None and identity not in aims:
-        return Inserted(facts=FactSet(slots=slots, aims=aims), verdict="NEW", touched=(identity,))
+        found = FactSet(slots=slots, aims=aims)
+        return Inserted(facts=found, verdict="NEW", moved=((before, slot),))
     if old_aim != aim:
         aims = _re_aim(aims, identity, old_aim, aim)
-    settled, moved = _settle(slots, aims, (identity, old_aim))
+    slots, marked = _settle(slots, aims, (identity, old_aim))
+    others = ((facts.slots[one], slots[one]) for one in marked if one != identity)
     return Inserted(
-        facts=FactSet(slots=settled, aims=aims),
+        facts=FactSet(slots=slots, aims=aims),
         verdict="NEW",
-        touched=(identity, *(other for other in moved if other != identity)),
+        moved=((before, slots[identity]), *others),
     )
 
 

@@ -12,7 +12,9 @@ from decimal import Context, Decimal
 import msgspec
 from msgspec import Struct
 
-from supplytwin.processors.twin import Twin, reaching, subject
+from supplytwin.processors.consignment import CANCELLED
+from supplytwin.processors.subjects import Subject
+from supplytwin.processors.twin import Twin, subject
 from supplytwin.schemas import factors, places
 from supplytwin.schemas.events import ShipmentDelivered
 from supplytwin.schemas.machines import CONSIGNMENT, LINE
@@ -79,14 +81,15 @@ def footprint(twin: Twin, consignment_id: str) -> FootprintResult | None:
     It has no value before every line that is not cancelled is delivered, nor when that is taken
     back.
     """
-    said, found = _deliveries(twin, consignment_id)
-    if not said:
+    here = subject(twin, CONSIGNMENT, consignment_id)
+    if here is None or not here.stated:
         return None
+    found = _deliveries(here)
     pack = factors.load()
     missing: list[str] = []
     tces: tuple[Tce, ...] = ()
     inputs: object = None
-    if not _all_delivered(twin, consignment_id, found):
+    if not _all_delivered(twin, here, found):
         missing.append(_UNDELIVERED)
     else:
         mass = _mass(found, missing)
@@ -108,36 +111,37 @@ def footprint(twin: Twin, consignment_id: str) -> FootprintResult | None:
     )
 
 
-def _deliveries(twin: Twin, consignment_id: str) -> tuple[bool, list[ShipmentDelivered]]:
-    """Whether a delivery was ever stated, and what the deliveries that stand say, sorted.
-
-    Those of the lines; only when there are none, those of the consignment itself.
+def may_differ(old: Subject, new: Subject) -> bool:
+    """Whether the footprint of a consignment may differ between two states of it: it rests on the
+    deliveries that reach it, on which lines are linked, and on which of them are cancelled.
     """
-    said = False
-    found: list[ShipmentDelivered] = []
-    for slot in reaching(twin, CONSIGNMENT, consignment_id):
-        said = said or any(
-            isinstance(event, ShipmentDelivered) and event.classifier == "ACTUAL"
-            for version in slot.versions
-            for event in version.contents
-        )
-        standing = None if slot.effective is None else slot.effective.event
-        if isinstance(standing, ShipmentDelivered) and standing.classifier == "ACTUAL":
-            found.append(standing)
-    found.sort(key=lambda event: (event.subject_id, event.source, event.event_id))
-    of_lines = [event for event in found if event.subject_type == LINE]
-    return said, of_lines or [event for event in found if event.subject_type == CONSIGNMENT]
+    if not new.stated:
+        return False
+    was, now = old.tally.states, new.tally.states
+    return (
+        old.deliveries is not new.deliveries
+        or not old.stated
+        or old.links is not new.links
+        or (was is not now and (CANCELLED in was or CANCELLED in now))
+    )
 
 
-def _all_delivered(twin: Twin, consignment_id: str, found: Sequence[ShipmentDelivered]) -> bool:
+def _deliveries(here: Subject) -> list[ShipmentDelivered]:
+    """The deliveries that count, sorted: those of the lines; only when there are none, those of
+    the consignment itself.
+    """
+    of_lines = [event for event in here.deliveries if event.subject_type == LINE]
+    return of_lines or [event for event in here.deliveries if event.subject_type == CONSIGNMENT]
+
+
+def _all_delivered(twin: Twin, here: Subject, found: Sequence[ShipmentDelivered]) -> bool:
     if not found or found[0].subject_type == CONSIGNMENT:
         return bool(found)
     delivered = {event.subject_id for event in found}
-    known = subject(twin, CONSIGNMENT, consignment_id)
-    for key in () if known is None else known.links:
+    for key in here.links:
         if key.subject_type == LINE and key.subject_id not in delivered:
             line = subject(twin, *key)
-            if line is None or line.value.state != "CANCELLED":
+            if line is None or line.value.state != CANCELLED:
                 return False
     return True
 

@@ -9,29 +9,30 @@ from msgspec.structs import replace
 
 from supplytwin.processors.effects import KINDS, Changes, quantity
 from supplytwin.processors.standing import Accumulator, Fact, Problem, Reached, Scheduled
-from supplytwin.schemas import localtime
 from supplytwin.schemas.lifecycles import NONE, Effect
 from supplytwin.schemas.machines import DECLARATION, MACHINES, Machine
 
 ILLEGAL, AFTER_CLOSE = "ILLEGAL_TRANSITION", "AFTER_CLOSE"
 FREE, DUTY_OK = "FREE_TO_DELIVER", "DUTY_OK"
+_TURNING = ("REVERSE", "UNRESERVE", "REINSTATE")
+"""Where they lead depends on what was there before."""
 _COUNTS_ANYWAY = ("REVERSE", "REVOKE")
 """Contrary evidence that closes the gates even where its machine refuses the step."""
 
 
 def accumulate(machine: str, accumulator: Accumulator, fact: Fact) -> Accumulator:
     """`accumulator` after `fact`, which sorts behind everything in it."""
-    event, effect = fact.event, fact.effect
+    effect = fact.effect
     rules = MACHINES[machine]
     problem = None
-    if event.classifier != "ACTUAL" or effect is None:
-        changes = _schedule(accumulator, fact)
+    if effect is None or fact.event.classifier != "ACTUAL":
+        changes = {} if effect is None else _schedule(accumulator, fact)
     else:
         changes, problem = _apply(rules, accumulator, fact, effect)
         if problem is not None:
             _refuse(accumulator, fact, effect, problem, changes)
-    flags = _flags(fact)
-    if not flags <= accumulator.flags:
+    flags = fact.flags
+    if flags and not flags <= accumulator.flags:
         changes["flags"] = changes.get("flags", accumulator.flags) | flags
     if not changes:
         return accumulator
@@ -41,38 +42,10 @@ def accumulate(machine: str, accumulator: Accumulator, fact: Fact) -> Accumulato
     return _gates(after, fact) if machine == DECLARATION else after
 
 
-def _flags(fact: Fact) -> frozenset[str]:
-    return _FLAGS[
-        fact.event.time_precision == "DAY",
-        fact.event.event_tz == localtime.UNKNOWN_ZONE,
-        fact.implausible,
-    ]
-
-
-_FLAGS = {
-    (day, no_tz, implausible): frozenset(
-        name
-        for name, on in (
-            ("day_precision", day),
-            ("no_tz", no_tz),
-            ("implausible_time", implausible),
-        )
-        if on
-    )
-    for day in (False, True)
-    for no_tz in (False, True)
-    for implausible in (False, True)
-}
-
-
 def _schedule(acc: Accumulator, fact: Fact) -> Changes:
     """What a fact that is planned or estimated changes."""
     event = fact.event
-    if (
-        event.event_type != "shipment.arrived"
-        or event.classifier == "ACTUAL"
-        or fact.effect is None
-    ):
+    if event.event_type != "shipment.arrived" or event.classifier == "ACTUAL":
         return {}
     name = "planned" if event.classifier == "PLANNED" else "eta"
     known: Scheduled | None = getattr(acc, name)
@@ -90,15 +63,17 @@ def _apply(
 ) -> tuple[Changes, str | None]:
     """All that `fact` does, and the code of the exception when it is refused."""
     changes: Changes = {}
-    to = _destination(acc, fact, effect)
-    problem = None if to is None and effect.always else _move(rules, acc, fact, to, changes)
-    if problem is not None and effect.kind not in _COUNTS_ANYWAY:
+    kind, to = effect.kind, effect.to
+    if kind in _TURNING:
+        to = _destination(acc, fact, effect)
+    problem = None if to is None and effect.always else _move(rules, acc, fact, effect, to, changes)
+    if problem is not None and kind not in _COUNTS_ANYWAY:
         return {}, problem
-    if effect.kind is not None:
-        refused = KINDS[effect.kind](acc, fact, changes)
+    if kind is not None:
+        refused = KINDS[kind](acc, fact, changes)
         if refused is not None:
             return {}, refused
-    _mark(acc, fact, to, changes, allowed=problem is None)
+    _mark(acc, fact, effect, to, changes, allowed=problem is None)
     return changes, problem
 
 
@@ -114,11 +89,9 @@ def _destination(acc: Accumulator, fact: Fact, effect: Effect) -> str | None:
 
 
 def _move(
-    rules: Machine, acc: Accumulator, fact: Fact, to: str | None, changes: Changes
+    rules: Machine, acc: Accumulator, fact: Fact, effect: Effect, to: str | None, changes: Changes
 ) -> str | None:
     """Move the state if the machine allows it; the code of the exception if not."""
-    effect = fact.effect
-    assert effect is not None
     state = acc.state or NONE
     closed = state in rules.terminal
     skipped: tuple[str, ...] = ()
@@ -145,7 +118,7 @@ def _move(
     if skipped or to in acc.inferred:
         changes["inferred"] = (acc.inferred | frozenset(skipped)) - rules.optional - {to}
     changes["state"] = to
-    changes["moved"] = (fact.day, fact.event.time_precision == "DAY")
+    changes["moved"] = (fact.day, fact.coarse)
     return None
 
 
@@ -157,18 +130,24 @@ def _one_day(acc: Accumulator, fact: Fact) -> bool:
     if acc.moved is None:
         return False
     day, coarse = acc.moved
-    return (coarse or fact.event.time_precision == "DAY") and fact.day == day
+    return (coarse or fact.coarse) and fact.day == day
 
 
-def _mark(acc: Accumulator, fact: Fact, to: str | None, changes: Changes, *, allowed: bool) -> None:
+def _mark(
+    acc: Accumulator,
+    fact: Fact,
+    effect: Effect,
+    to: str | None,
+    changes: Changes,
+    *,
+    allowed: bool,
+) -> None:
     """Reach the effect's milestone, and take back those that it undoes."""
-    effect = fact.effect
-    assert effect is not None
     milestones = acc.milestones
     code = effect.milestone
     if code is not None and allowed and code not in milestones:
         milestones = milestones.set(code, _reached(fact))
-    if effect.undoes and to is not None:
+    if to is not None:
         for undone in effect.undoes:
             if undone in milestones:
                 milestones = milestones.delete(undone)
@@ -214,9 +193,8 @@ def _refuse(acc: Accumulator, fact: Fact, effect: Effect, code: str, changes: Ch
 
 def _retry(rules: Machine, acc: Accumulator, fact: Fact) -> Accumulator:
     """Let refused reversals follow `fact` when it is of their local date, one of DAY precision."""
-    coarse = fact.event.time_precision == "DAY"
     for late in acc.pending:
-        if late.day != fact.day or not (coarse or late.event.time_precision == "DAY"):
+        if late.day != fact.day or not (fact.coarse or late.coarse):
             continue
         assert late.effect is not None
         changes, problem = _apply(rules, acc, late, late.effect)
@@ -235,8 +213,6 @@ def _gates(acc: Accumulator, fact: Fact) -> Accumulator:
     milestones = acc.milestones
     duty = acc.bonded or "DUTY_DUE" in milestones or bool(acc.paid)
     for code, stands in ((DUTY_OK, duty and acc.duty_settled), (FREE, acc.free_to_deliver)):
-        if stands and code not in milestones:
-            milestones = milestones.set(code, _reached(fact))
-        elif not stands and code in milestones:
-            milestones = milestones.delete(code)
+        if stands != (code in milestones):
+            milestones = milestones.set(code, _reached(fact)) if stands else milestones.delete(code)
     return acc if milestones is acc.milestones else replace(acc, milestones=milestones)

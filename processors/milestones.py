@@ -3,12 +3,12 @@
 Both are differences between what followed before and what follows now.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 from immutables import Map
 from msgspec import Struct
 
-from supplytwin.processors.consignment import CANCELLED
+from supplytwin.processors.consignment import CANCELLED, only_in
 from supplytwin.processors.facts import Slot
 from supplytwin.processors.standing import Problem, Reached, is_implausible
 from supplytwin.processors.subjects import Subject, SubjectKey
@@ -60,24 +60,31 @@ def milestone_changes(
     """What was reached or lost by the subjects that moved, sorted by subject and code."""
     changes: list[MilestoneChange] = []
     for key, old, new in moved:
-        was, now = old.ordered.value.milestones, new.ordered.value.milestones
-        tallied = old.tally is not new.tally and (
-            old.tally.codes is not new.tally.codes or old.tally.lines != new.tally.lines
-        )
-        if was is now and not tallied:
+        one, other = old.ordered, new.ordered
+        had, has = old.tally.complete, new.tally.complete
+        if one is other and had is has:
             continue
-        had: Collection[str] = was
-        has: Collection[str] = now
-        if old.tally.codes or new.tally.codes:
-            had, has = old.codes, new.codes
-        for code in sorted({*had, *has}):
-            if code not in has:
+        was, now = one.value.milestones, other.value.milestones
+        if was is now and had is has:
+            continue
+        for code in _differing(was, now, had, has):
+            if code not in now and code not in has:
                 changes.append(_change(key, code, _by(before, old, code), reached=False))
-            elif code not in had:
+            elif code not in was and code not in had:
                 changes.append(_change(key, code, _by(after, new, code), reached=True))
-            elif code in now and now[code] is not was.get(code) and now[code] != was.get(code):
+            elif code in now and now[code] != was.get(code):
                 changes.append(_change(key, code, now[code], reached=True))
     return tuple(changes)
+
+
+def _differing(
+    was: Map[str, Reached], now: Map[str, Reached], had: frozenset[str], has: frozenset[str]
+) -> list[str]:
+    """Sorted: the codes that came, went or rest on another fact, on the subject or its lines."""
+    codes = [code for code in now if now[code] is not was.get(code)]
+    if len(was) + len(codes) > len(now):
+        codes += only_in(was, now)
+    return sorted(codes if had is has else {*codes, *(had ^ has)})
 
 
 def _by(subjects: Subjects, subject: Subject, code: str) -> Reached:
@@ -108,18 +115,19 @@ def _change(key: SubjectKey, code: str, by: Reached, *, reached: bool) -> Milest
     )
 
 
-def reported(slot: Slot) -> Iterator[tuple[SubjectKey, Problem]]:
-    """The exceptions that an identity is in itself, whatever its subject makes of it."""
-    latest = slot.latest
-    event = latest.event
+def reported(slot: Slot) -> tuple[SubjectKey, Problem] | None:
+    """The exception that an identity is in itself, whatever its subject makes of it."""
+    latest = slot.versions[-1]
+    if len(latest.hashes) == 1 and not slot.unauthorised:
+        if not is_implausible(latest.contents[0], latest.arrival) or slot.effective is None:
+            return None
+        return _problem(slot, IMPLAUSIBLE, "happened after it arrived")
     if slot.conflicted:
         reason = f"revision {latest.revision} came with {len(latest.hashes)} different contents"
-        yield _problem(slot, CONFLICT, reason)
-    elif slot.unauthorised and not slot.retracted:
-        reason = "corrects an event of another source or topic"
-        yield _problem(slot, UNAUTHORISED, reason)
-    elif slot.effective is not None and is_implausible(event, latest.arrival):
-        yield _problem(slot, IMPLAUSIBLE, "happened after it arrived")
+        return _problem(slot, CONFLICT, reason)
+    if slot.unauthorised and not slot.retracted:
+        return _problem(slot, UNAUTHORISED, "corrects an event of another source or topic")
+    return None
 
 
 def _problem(slot: Slot, code: str, reason: str) -> tuple[SubjectKey, Problem]:
@@ -145,6 +153,8 @@ def exception_changes(
     gone: Found = {}
     now: Found = {}
     for key, old, new in moved:
+        if old.ordered is new.ordered:
+            continue
         was, has = old.ordered.value.exceptions, new.ordered.value.exceptions
         if was is has:
             continue
@@ -153,9 +163,12 @@ def exception_changes(
         gone |= {_id(key, problem): problem for problem in was}
         now |= {_id(key, problem): problem for problem in has}
     for before, after in slots:
-        if before is not None:
-            gone |= {_id(key, problem): problem for key, problem in reported(before)}
-        now |= {_id(key, problem): problem for key, problem in reported(after)}
+        was_one = None if before is None else reported(before)
+        is_one = reported(after)
+        if was_one is not None:
+            gone[_id(*was_one)] = was_one[1]
+        if is_one is not None:
+            now[_id(*is_one)] = is_one[1]
     if not gone and not now:
         return ()
     changes = []

@@ -1,10 +1,11 @@
-"""The facts of one subject in their total order, with an accumulator before every chunk of them.
+"""The facts of one subject in their total order, with an accumulator before every chunk of them,
+and after every fact of the last chunk.
 
-A fact that sorts last advances the value; anything else folds again from the chunk that it is in,
-until a chunk begins as it did before. Both give what folding everything from the start gives.
+A fact that sorts last advances the value; another one of the last chunk folds what follows it
+again; anything else folds again from the chunk that it is in, until a chunk begins as it did
+before. All give what folding everything from the start gives.
 """
 
-from bisect import bisect_left
 from collections.abc import Iterable
 
 from msgspec import Struct
@@ -27,6 +28,8 @@ class Ordered(Struct, frozen=True, kw_only=True, gc=False):
 
     chunks: tuple[Chunk, ...] = ()
     value: Accumulator = EMPTY
+    steps: tuple[Accumulator, ...] = ()
+    """The value after each fact of the last chunk."""
 
     @property
     def facts(self) -> tuple[Fact, ...]:
@@ -52,59 +55,88 @@ def insert(machine: str, ordered: Ordered, fact: Fact) -> Ordered:
     """`ordered` with `fact`, whose identity is not in it."""
     chunks = ordered.chunks
     if not chunks:
+        value = accumulate(machine, EMPTY, fact)
         first = Chunk(before=EMPTY, facts=(fact,))
-        return Ordered(chunks=(first,), value=accumulate(machine, EMPTY, fact))
+        return Ordered(chunks=(first,), value=value, steps=(value,))
     last = chunks[-1]
     if fact.order > last.facts[-1].order:
         value = accumulate(machine, ordered.value, fact)
         if len(last.facts) >= CHUNK:
             new = Chunk(before=ordered.value, facts=(fact,))
-            return Ordered(chunks=(*chunks, new), value=value)
+            return Ordered(chunks=(*chunks, new), value=value, steps=(value,))
         grown = Chunk(before=last.before, facts=(*last.facts, fact))
-        return Ordered(chunks=(*chunks[:-1], grown), value=value)
-    at = _chunk_of(chunks, fact.order)
+        return Ordered(chunks=(*chunks[:-1], grown), value=value, steps=(*ordered.steps, value))
+    at, place = _place(chunks, fact.order)
     facts = chunks[at].facts
-    place = bisect_left(facts, fact.order, key=_order)
-    return _refold(machine, ordered, at, (*facts[:place], fact, *facts[place:]))
+    return _refold(machine, ordered, at, place, (*facts[:place], fact, *facts[place:]))
 
 
 def remove(machine: str, ordered: Ordered, fact: Fact) -> Ordered:
     """`ordered` without `fact`, which is in it."""
-    order = fact.order
-    at = _chunk_of(ordered.chunks, order)
+    at, place = _place(ordered.chunks, fact.order)
     facts = ordered.chunks[at].facts
-    place = bisect_left(facts, order, key=_order)
-    assert facts[place].order == order
-    return _refold(machine, ordered, at, (*facts[:place], *facts[place + 1 :]))
+    assert facts[place].order == fact.order
+    return _refold(machine, ordered, at, place, (*facts[:place], *facts[place + 1 :]))
 
 
-def _chunk_of(chunks: tuple[Chunk, ...], order: Order) -> int:
-    """The last chunk that begins at or before `order`, else the first (late facts are late)."""
+def _place(chunks: tuple[Chunk, ...], order: Order) -> tuple[int, int]:
+    """The last chunk that begins at or before `order`, else the first, and the place in it.
+
+    Searched from the end: late facts are late.
+    """
     at = len(chunks) - 1
     while at > 0 and chunks[at].facts[0].order > order:
         at -= 1
-    return at
+    facts = chunks[at].facts
+    place = len(facts)
+    while place > 0 and facts[place - 1].order >= order:
+        place -= 1
+    return at, place
 
 
-def _refold(machine: str, ordered: Ordered, at: int, facts: tuple[Fact, ...]) -> Ordered:
-    """`ordered` with other `facts` in chunk `at`, folded again from there."""
+def _refold(
+    machine: str, ordered: Ordered, at: int, place: int, facts: tuple[Fact, ...]
+) -> Ordered:
+    """`ordered` with other `facts` from `place` on in chunk `at`, folded again from there."""
     old = ordered.chunks
-    value = old[at].before
-    half = len(facts) // 2 if len(facts) >= 2 * CHUNK else len(facts)
-    new = []
-    for part in (facts[:half], facts[half:]):
-        if part:
-            new.append(Chunk(before=value, facts=part))
-            value = _advance(machine, value, part)
+    before = old[at].before
+    known = ordered.steps[:place] if at == len(old) - 1 else ()
+    steps = _steps(machine, before, facts, known)
+    value = steps[-1] if steps else before
+    if at == len(old) - 1 and 0 < len(facts) < 2 * CHUNK:
+        chunks = (*old[:at], Chunk(before=before, facts=facts))
+        return Ordered(chunks=chunks, value=value, steps=tuple(steps))
+    new = _chunks(before, facts, steps)
     for index in range(at + 1, len(old)):
         if old[index].before == value:
-            return Ordered(chunks=(*old[:at], *new, *old[index:]), value=ordered.value)
+            chunks = (*old[:at], *new, *old[index:])
+            return Ordered(chunks=chunks, value=ordered.value, steps=ordered.steps)
         new.append(Chunk(before=value, facts=old[index].facts))
-        value = _advance(machine, value, old[index].facts)
-    return Ordered(chunks=(*old[:at], *new), value=value)
+        steps = _steps(machine, value, old[index].facts)
+        value = steps[-1]
+    chunks = (*old[:at], *new)
+    if not new and chunks:  # the last chunk is gone: the one before it is the last now
+        steps = _steps(machine, chunks[-1].before, chunks[-1].facts)
+    last = len(chunks[-1].facts) if chunks else 0
+    return Ordered(chunks=chunks, value=value, steps=tuple(steps[len(steps) - last :]))
 
 
-def _advance(machine: str, value: Accumulator, facts: tuple[Fact, ...]) -> Accumulator:
-    for fact in facts:
+def _steps(
+    machine: str, before: Accumulator, facts: tuple[Fact, ...], known: tuple[Accumulator, ...] = ()
+) -> list[Accumulator]:
+    """The value after each of `facts`; those after the first ones are `known`."""
+    steps = list(known)
+    value = known[-1] if known else before
+    for fact in facts[len(known) :]:
         value = accumulate(machine, value, fact)
-    return value
+        steps.append(value)
+    return steps
+
+
+def _chunks(before: Accumulator, facts: tuple[Fact, ...], steps: list[Accumulator]) -> list[Chunk]:
+    """`facts` as no chunk, one or two."""
+    half = len(facts) // 2
+    if len(facts) >= 2 * CHUNK:
+        first = Chunk(before=before, facts=facts[:half])
+        return [first, Chunk(before=steps[half - 1], facts=facts[half:])]
+    return [Chunk(before=before, facts=facts)] if facts else []

@@ -22,7 +22,7 @@ from supplytwin.processors.settlement_state import (
 )
 from supplytwin.processors.settlement_table import CUT, Row, row_of
 from supplytwin.schemas.errors import FatalError
-from supplytwin.schemas.ids import settlement_id
+from supplytwin.schemas.ids import Micros, settlement_id
 from supplytwin.schemas.records import Contract, Receipt, Review
 from supplytwin.schemas.terms import ClaimTerms, Terms, decode
 
@@ -54,6 +54,9 @@ _VERDICTS = {
     "REJECT": "ReviewRejected",
     "HOLD": "RiskHold",
     "RECALL": "RecallOrdered",
+    "QUARANTINE": "RecordRefused",
+    "RELEASE_RECORD": "RecordResolved",
+    "DROP_RECORD": "RecordResolved",
     CANCEL: "MutualCancel",
 }
 
@@ -206,6 +209,10 @@ def enact(
         draft = EFFECTS[name](draft, act)
     draft = replace(draft, claim=replace(draft.claim, state=to_state))
     freezes = book.freezes | {claim.settlement_id} if row.number == 32 else book.freezes
+    tolling = (claim.tolls_since, claim.tolled_us)
+    if (draft.claim.tolls_since, draft.claim.tolled_us) != tolling:
+        promise = _in_force(book.terms, draft.claim)
+        book = replace(book, promises=book.promises.set(claim.settlement_id, promise))
     book = replace(
         _with_claim(book, draft.claim),
         freezes=freezes,
@@ -213,6 +220,18 @@ def enact(
         agenda=NEXT,
     )
     return book, draft
+
+
+def _in_force(terms: Terms, claim: Claim) -> ClaimTerms:
+    """The terms of a claim with its effective deadline; while that stands still, the last possible.
+
+    Nothing is extended beyond the long stop.
+    """
+    own = (claim.tranche_id, claim.claim_id)
+    agreed = next(one for one in terms.claims if (one.tranche_id, one.claim_id) == own)
+    last = terms.long_stop - agreed.grace_us
+    tolled = last if claim.tolls_since is not None else agreed.deadline + claim.tolled_us
+    return replace(agreed, deadline=Micros(min(tolled, last)))
 
 
 def apply(book: Book, recorded: Recorded, cause: Cause | None) -> Book:

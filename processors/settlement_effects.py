@@ -7,7 +7,7 @@ effects run live and at restore. `settlement_apply.noted` has registered the cau
 from collections.abc import Callable
 
 from supplytwin.processors.settlement_draft import Act, Draft, again, alarm, change, move, order
-from supplytwin.schemas.records import Review
+from supplytwin.schemas.records import QUARANTINE_DESK, Review
 
 # ---- the hold
 
@@ -84,6 +84,22 @@ def _stand(draft: Draft, act: Act) -> Draft:
 def _clear_named(draft: Draft, act: Act) -> Draft:
     assert isinstance(act.cause, Review)
     return change(draft, cleared=draft.claim.cleared.union(act.cause.cleared_ids))
+
+
+def _toll(draft: Draft, act: Act) -> Draft:
+    """Deadlines stand still from now on."""
+    since = draft.claim.tolls_since
+    return change(draft, tolls_since=act.at if since is None else since)
+
+
+def _untoll(draft: Draft, act: Act) -> Draft:
+    """They go on when no refused record is left: what was lost is added."""
+    claim = draft.claim
+    left = {key for key in claim.standing if key.startswith(f"{QUARANTINE_DESK}/")}
+    if claim.tolls_since is None or left - claim.cleared:
+        return draft
+    tolled = claim.tolled_us + max(0, act.at - claim.tolls_since)
+    return change(draft, tolls_since=None, tolled_us=tolled)
 
 
 def _forget_origin(draft: Draft, act: Act) -> Draft:
@@ -280,6 +296,9 @@ EFFECTS: dict[str, Effect] = {
     "stand": _stand,
     "clear_named": _clear_named,
     "forget_origin": _forget_origin,
+    "toll": _toll,
+    "untoll": _untoll,
+    "hold_as_quarantined": _hold_as("QUARANTINED"),
     "hold_as_risk": _hold_as("RISK"),
     "hold_as_revivable": _hold_as("REVIVABLE"),
     "hold_as_rejected": _hold_as("REJECTED"),

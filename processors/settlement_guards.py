@@ -167,6 +167,11 @@ def _silent_since(case: Case, moment: int) -> bool:
     return case.at > moment + case.terms.status_sla_us
 
 
+def _named(case: Case) -> frozenset[str]:
+    """What a review clears of what stands against the claim."""
+    return uncleared(case) & frozenset(case.review.cleared_ids)
+
+
 Guard = Callable[[Case], bool]
 
 _TIME: dict[str, Guard] = {
@@ -191,6 +196,10 @@ _EVIDENCE: dict[str, Guard] = {
     "nothing_adverse": lambda case: not uncleared(case),
     "something_adverse": lambda case: bool(uncleared(case)),
     "adverse_unnoted": lambda case: bool(plain(case, uncleared(case)) - case.claim.noted),
+    "not_restated": lambda c: (
+        c.claim.restated is None
+        or (c.verdict is not None and c.verdict.evidence_hash != c.claim.restated)
+    ),
     "contradicted": lambda case: _is(case, "FALSE", "UNKNOWN") or bool(conflicts(case)),
     "contradiction_new": lambda c: not c.claim.claimed or bool(contrary(c) - c.claim.claimed),
 }
@@ -208,6 +217,9 @@ _CONTRACT: dict[str, Guard] = {
     "attempts_left": lambda case: case.claim.attempt < case.terms.attempts_max,
     "reviewer_is_another": _reviewer_is_another,
     "evidence_as_seen": _evidence_as_seen,
+    "held_for_a_record": lambda case: case.claim.origin in ("QUARANTINED", "RISK"),
+    "clears_a_record": lambda case: bool(_named(case)),
+    "clears_all_that_stands": lambda c: bool(_named(c)) and _named(c) == uncleared(c),
     "clears_what_stands": lambda case: uncleared(case).issuperset(case.review.cleared_ids),
 }
 _RAIL: dict[str, Guard] = {

@@ -12,6 +12,7 @@ from typing import Literal, Protocol
 from immutables import Map
 from msgspec import Struct
 
+from supplytwin.processors.settlement_memory import Memory
 from supplytwin.schemas.ids import Micros
 from supplytwin.schemas.records import Contract, Receipt, Review
 from supplytwin.schemas.terms import ClaimTerms, Terms
@@ -119,8 +120,13 @@ class Claim(Struct, frozen=True, kw_only=True, gc=False):
     hold_expires: int | None = None
     """None = the rail named no expiry: the hold stands until it is released."""
     origin: str | None = None
-    """Why it is HELD: RISK (row 12), REVIVABLE (rows 9, 10), FALSE (row 9), REJECTED (rows 25, 45).
+    """Why it is HELD: RISK (row 12), QUARANTINED (row 12: a record of the chain was refused),
+    REVIVABLE (rows 9, 10), FALSE (row 9), REJECTED (rows 25, 45).
     """
+    tolls_since: int | None = None
+    """Since when its deadlines stand still: a record of the chain is in the quarantine."""
+    tolled_us: int = 0
+    """For how long they stood still before."""
     window_end: int | None = None
     recall_no: int = 0
     refused_no: int = 0
@@ -142,6 +148,8 @@ class Claim(Struct, frozen=True, kw_only=True, gc=False):
     """Adverse ids that rows 12, 28 and 54 have recorded."""
     claimed: frozenset[str] = frozenset()
     """Contrary ids that row 32 has recorded."""
+    restated: str | None = None
+    """Evidence hash of a restatement: over that evidence no money moves without a person."""
     instruction_no: int = 0
     pay: Order | None = None
     recall: Order | None = None
@@ -159,7 +167,7 @@ class Book(Struct, frozen=True, kw_only=True, gc=False):
     claims: Map[str, Claim] = Map()
     """By settlement id."""
     promises: Map[str, ClaimTerms] = Map()
-    """The terms of each claim, by settlement id."""
+    """The terms of each claim, by settlement id, with the deadline that is in force."""
     order: tuple[str, ...] = ()
     """Settlement ids in the order of the terms."""
     inputs: Map[str, tuple[bytes, ...]] = Map()
@@ -171,6 +179,8 @@ class Book(Struct, frozen=True, kw_only=True, gc=False):
     """Role -> reviewer of each half of a mutual cancel."""
     agenda: Agenda = None
     """A hint, not history: NEXT after every input and after a restore, refined by each cut."""
+    memory: Memory = Memory()
+    """What the last cut found: saves the next one work and changes nothing that it decides."""
 
     @property
     def terminated(self) -> bool:

@@ -3,16 +3,16 @@ subject.
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 import msgspec
+from immutables import Map
 
-from supplytwin.processors.standing import Happened, Scheduled
+from supplytwin.processors.settlement_state import Book
 from supplytwin.processors.subjects import Subject, SubjectKey, canonical_subject, decimal_text
-from supplytwin.processors.twin import Twin, reaching
+from supplytwin.processors.twin import Taken
 from supplytwin.schemas import codec
-from supplytwin.schemas.events import ShipmentDelivered
 from supplytwin.schemas.flow import Output
 from supplytwin.schemas.ids import Micros
 from supplytwin.schemas.machines import CONSIGNMENT, LINE
@@ -30,97 +30,152 @@ def key_of(chain_id: str, subject: SubjectKey) -> str:
     return f"{chain_id}|{subject.subject_type}|{subject.subject_id}"
 
 
+# ---- which subjects changed
+
+Recent = tuple[tuple[int, tuple[SubjectKey, ...]], ...]
+"""The last facts of a large chain: the seq of each, and the subjects that it touched."""
+SMALL, KEPT = 32, 64
+"""A chain of so few subjects is looked through as a whole; of others so many facts are kept."""
+
+
+def remember(recent: Recent, seq: int, taken: Taken) -> Recent:
+    """`recent` with the fact that entry `seq` took."""
+    if len(taken.twin.subjects) <= SMALL:
+        return ()
+    return (*recent[1 - KEPT :], (seq, taken.dirty))
+
+
+def _touched(before: "ChainState", after: "ChainState") -> Iterable[SubjectKey]:
+    """At least the subjects that facts have changed."""
+    found = set[SubjectKey]()
+    for seq, keys in reversed(after.recent):
+        if seq <= before.head.seq:
+            return found
+        found.update(keys)
+    return after.twin.subjects
+
+
 def changed(before: "ChainState", after: "ChainState") -> list[SubjectKey]:
-    """Subjects whose latest record may differ, sorted: their facts moved, or money on them did."""
+    """Subjects whose latest record may differ, sorted: their facts moved, or money on them did.
+
+    `after` must come from `before`. Facts that moved a footprint also moved its consignment.
+    """
     was, now = before.twin.subjects, after.twin.subjects
     found = set[SubjectKey]()
     if was is not now:
-        found = {key for key, subject in now.items() if was.get(key) is not subject}
-    if before.book is not after.book or before.footprints is not after.footprints:
-        found |= {
-            key
-            for key in now
-            if key.subject_type == CONSIGNMENT
-            and (
-                exposure(before, key.subject_id) != exposure(after, key.subject_id)
-                or before.footprints.get(key.subject_id) is not after.footprints.get(key.subject_id)
-            )
-        }
+        found = {key for key in _touched(before, after) if was.get(key) is not now[key]}
+    if before.book.claims is not after.book.claims:
+        found.update(_owing(before, after))
     return sorted(found)
+
+
+def _owing(before: "ChainState", after: "ChainState") -> Iterator[SubjectKey]:
+    """Consignments on which more or less is owed than before."""
+    was, promises = before.book.claims, after.book.promises
+    names = {
+        promises[settlement].consignment_id
+        for settlement, claim in after.book.claims.items()
+        if was.get(settlement) is not claim
+    }
+    for name in names:
+        key = SubjectKey(CONSIGNMENT, name)
+        if key in after.twin.subjects and exposure(before, name) != exposure(after, name):
+            yield key
+
+
+def claims_of(book: Book) -> Map[str, tuple[str, ...]]:
+    """Consignment -> the settlement ids of the claims for it."""
+    found: dict[str, tuple[str, ...]] = {}
+    for settlement in book.order:
+        name = book.promises[settlement].consignment_id
+        found[name] = (*found.get(name, ()), settlement)
+    return Map(found)
 
 
 def exposure(state: "ChainState", consignment_id: str) -> tuple[int, str] | None:
     """(minor units not yet paid, currency) on the claims for a consignment; None = no claim."""
-    terms = state.book.terms
-    if terms is None:
-        return None
-    mine = {claim.claim_id for claim in terms.claims if claim.consignment_id == consignment_id}
-    claims = [claim for claim in state.book.claims.values() if claim.claim_id in mine]
-    if not claims:
+    terms, known = state.book.terms, state.book.claims
+    ids = state.claims_of.get(consignment_id, ())
+    claims = [known[settlement] for settlement in ids if settlement in known]
+    if terms is None or not claims:
         return None
     return sum(claim.amount_minor for claim in claims if claim.state in UNPAID), terms.currency
 
 
-def attributes(twin: Twin, key: SubjectKey, subject: Subject) -> Iterator[str]:
-    """`name=value`: what lanes are cut by, and whether the order date was inferred."""
-    if key.subject_type != LINE:
-        return
-    for consignment in subject.linked(CONSIGNMENT):
-        yield f"consignment={consignment}"
-    for slot in reaching(twin, key.subject_type, key.subject_id):
-        version = slot.effective
-        if version is None or version.event.classifier != "ACTUAL":
-            continue
-        event = version.event
-        if event.source.startswith("inferred:"):
-            yield "order_date=inferred"
-        if isinstance(event, ShipmentDelivered):
-            for name, value in (
-                ("mode", event.mode),
-                ("mode_detail", event.mode_detail),
-                ("from", event.from_place),
-                ("to", event.to_place),
-            ):
-                if value is not None:
-                    yield f"{name}={value}"
+# ---- their records
 
 
-def _micros(moment: Scheduled | Happened | None) -> Micros | None:
-    return None if moment is None else Micros(moment.time)
+def attributes(subject: Subject) -> tuple[str, ...]:
+    """`name=value`, sorted: what the lanes of a line are cut by, and whether its order date was
+    inferred.
+    """
+    found = [f"consignment={name}" for kind, name in subject.links if kind == CONSIGNMENT]
+    if subject.inferred:
+        found.append("order_date=inferred")
+    for event in subject.deliveries:
+        for name, value in (
+            ("mode", event.mode),
+            ("mode_detail", event.mode_detail),
+            ("from", event.from_place),
+            ("to", event.to_place),
+        ):
+            if value is not None:
+                found.append(f"{name}={value}")
+    return tuple(sorted(set(found))) if len(found) > 1 else tuple(found)
 
 
-def record(
-    state: "ChainState", key: SubjectKey, subject: Subject, common: dict[str, object]
-) -> StateRecord:
+def _encode(
+    state: "ChainState",
+    key: SubjectKey,
+    subject: Subject,
+    *,
+    index: int,
+    fold_version: str,
+    timeline: str,
+) -> bytes:
     """The latest-value record of one subject."""
-    value = subject.value
-    owed = exposure(state, key.subject_id) if key.subject_type == CONSIGNMENT else None
-    printed = state.footprints.get(key.subject_id) if key.subject_type == CONSIGNMENT else None
-    canonical = msgspec.json.encode(canonical_subject(key, subject), order="deterministic")
-    return StateRecord(
-        **common,  # type: ignore[arg-type]
-        subject_type=key.subject_type,
-        subject_id=key.subject_id,
-        lifecycle=subject.state,
-        milestones=tuple(sorted(subject.codes)),
-        flags=tuple(sorted(subject.flags)),
-        holds_open=len(value.holds),
-        state_hash=hashlib.sha256(canonical).hexdigest(),
-        planned_time=_micros(value.planned),
-        eta=_micros(value.eta),
-        actual_time=_micros(value.delivered),
-        delay_days=subject.delay_days,
-        qty_ordered=None if value.ordered is None else decimal_text(value.ordered),
-        qty_received=decimal_text(value.net_received) if key.subject_type == LINE else None,
-        exposure_minor=None if owed is None else owed[0],
-        currency=None if owed is None else owed[1],
-        co2e_kg=None if printed is None else printed.co2e_wtw_kg,
-        attributes=tuple(sorted(set(attributes(state.twin, key, subject)))),
+    value = subject.ordered.value
+    owed = printed = None
+    if key.subject_type == CONSIGNMENT:
+        owed = exposure(state, key.subject_id)
+        printed = state.footprints.get(key.subject_id)
+    is_line = key.subject_type == LINE
+    shown = canonical_subject(key, subject)
+    return codec.encode(
+        STATE,
+        StateRecord(
+            chain_id=state.chain_id,
+            seq=state.head.seq,
+            index=index,
+            fold_version=fold_version,
+            taken_at=Micros(state.taken_at),
+            timeline=timeline,
+            subject_type=key.subject_type,
+            subject_id=key.subject_id,
+            lifecycle=shown.state,
+            milestones=tuple(shown.milestones),
+            flags=shown.flags,
+            holds_open=len(value.holds),
+            state_hash=hashlib.sha256(_canonical.encode(shown)).hexdigest(),
+            planned_time=shown.planned,
+            eta=shown.eta,
+            actual_time=shown.delivered,
+            delay_days=shown.delay_days,
+            qty_ordered=shown.quantities[0],
+            qty_received=decimal_text(value.net_received) if is_line else None,
+            exposure_minor=None if owed is None else owed[0],
+            currency=None if owed is None else owed[1],
+            co2e_kg=None if printed is None else printed.co2e_wtw_kg,
+            attributes=attributes(subject) if is_line else (),
+        ),
     )
 
 
+_canonical = msgspec.json.Encoder(order="deterministic")
+
+
 def records(
-    before: "ChainState", after: "ChainState", *, fold_version: str, timeline: str, now: int
+    before: "ChainState", after: "ChainState", *, fold_version: str, timeline: str
 ) -> list[Output]:
     """A record, or a tombstone when no fact is left, for each subject that changed.
 
@@ -128,18 +183,12 @@ def records(
     there.
     """
     outputs = []
-    for place, key in enumerate(changed(before, after)):
+    for index, key in enumerate(changed(before, after), after.index):
         subject = after.twin.subjects[key]
-        value: bytes | None = None
+        value = None
         if subject.effective or subject.conflicts:
-            common: dict[str, object] = {
-                "chain_id": after.chain_id,
-                "seq": after.head.seq,
-                "index": after.index + place,
-                "fold_version": fold_version,
-                "taken_at": now,
-                "timeline": timeline,
-            }
-            value = codec.encode(STATE, record(after, key, subject, common))
+            value = _encode(
+                after, key, subject, index=index, fold_version=fold_version, timeline=timeline
+            )
         outputs.append(Output(topic=STATE, key=key_of(after.chain_id, key), value=value))
     return outputs

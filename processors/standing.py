@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from supplytwin.schemas import localtime
 from supplytwin.schemas.events import Event
-from supplytwin.schemas.ids import DAY_US
+from supplytwin.schemas.ids import DAY_US, Micros
 from supplytwin.schemas.lifecycles import RANK, Effect, source_priority
 
 IMPLAUSIBLE_AFTER_US = 120_000_000
@@ -42,32 +42,50 @@ class Fact(Struct, frozen=True, kw_only=True, gc=False):
     effect: Effect | None
     subject_id: str
     arrival: int
-    implausible: bool
-
-    @property
-    def day(self) -> int:
-        """Its local date, in days since 1970-01-01."""
-        if self.event.time_precision == "DAY":
-            return self.order[0] // DAY_US
-        return localtime.local_day(self.event.event_time, self.event.event_tz)
+    day: int
+    """Its local date, in days since 1970-01-01."""
+    flags: frozenset[str]
+    """What to know about its time."""
+    coarse: bool
+    """Its time of day is unknown."""
 
 
 def make_fact(event: Event, arrival: int, effect: Effect | None, subject_id: str) -> Fact:
     """How `event`, first arrived at `arrival`, reaches a subject on which it has this effect."""
+    source, tz, coarse = event.source, event.event_tz, event.time_precision == "DAY"
+    day = localtime.local_day(event.event_time, tz)
     return Fact(
         order=(
-            localtime.floor(event),
+            day * DAY_US if coarse else localtime.floor(event),
             RANK[event.event_type],
-            source_priority(event.source),
-            event.source,
+            source_priority(source),
+            source,
             event.event_id,
         ),
         event=event,
         effect=effect,
         subject_id=subject_id,
         arrival=arrival,
-        implausible=is_implausible(event, arrival),
+        day=day,
+        coarse=coarse,
+        flags=_FLAGS[coarse, tz == localtime.UNKNOWN_ZONE, is_implausible(event, arrival)],
     )
+
+
+_FLAGS = {
+    (day, no_tz, implausible): frozenset(
+        name
+        for name, on in (
+            ("day_precision", day),
+            ("no_tz", no_tz),
+            ("implausible_time", implausible),
+        )
+        if on
+    )
+    for day in (False, True)
+    for no_tz in (False, True)
+    for implausible in (False, True)
+}
 
 
 def is_implausible(event: Event, arrival: int) -> bool:
@@ -104,13 +122,13 @@ class Scheduled(Struct, frozen=True, kw_only=True, gc=False):
 
     latest: tuple[int, str, str]
     """Revision, source, event id."""
-    time: int
+    time: Micros
     day: int
     """Local date, in days since 1970-01-01."""
 
 
 class Happened(NamedTuple):
-    time: int
+    time: Micros
     day: int
 
 
@@ -154,7 +172,9 @@ class Accumulator(Struct, frozen=True, kw_only=True, gc=False):
     @property
     def duty_settled(self) -> bool:
         """Paid >= assessed in every currency, or on a bond; nothing assessed = settled."""
-        return self.bonded or all(
+        if self.bonded or not self.assessed:
+            return True
+        return all(
             self.paid.get(currency, ZERO) >= amount for currency, amount in self.assessed.items()
         )
 

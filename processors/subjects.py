@@ -1,6 +1,7 @@
 """One subject of a chain: what reaches it, what follows, and how it is shown."""
 
 from decimal import Decimal
+from functools import lru_cache
 from typing import NamedTuple
 
 from immutables import Map
@@ -10,6 +11,8 @@ from supplytwin.processors.consignment import Tally
 from supplytwin.processors.facts import Identity
 from supplytwin.processors.sequence import NOTHING, Ordered
 from supplytwin.processors.standing import Accumulator, Problem
+from supplytwin.schemas.events import ShipmentDelivered
+from supplytwin.schemas.ids import Micros
 
 
 class SubjectKey(NamedTuple):
@@ -26,10 +29,18 @@ class Subject(Struct, frozen=True, kw_only=True, gc=False):
     effective: int = 0
     """How many versions that count reach it; 0 = nothing is left of it."""
     conflicts: frozenset[Identity] = frozenset()
-    links: Map[SubjectKey, int] = Map()
-    """By how many facts: a consignment's lines and declarations, and the other way round."""
+    links: Map[SubjectKey, None] = Map()
+    """A consignment's lines and declarations, and the other way round: those of which a fact that
+    counts refers to the consignment.
+    """
     tally: Tally = Tally()
     """A consignment's lines."""
+    stated: bool = False
+    """A delivery was stated of it at some time, whether or not it still counts."""
+    deliveries: tuple[ShipmentDelivered, ...] = ()
+    """The actual ones that count, by their subject, source and event id."""
+    inferred: int = 0
+    """How many actual facts that count were inferred by their source."""
 
     @property
     def value(self) -> Accumulator:
@@ -39,79 +50,132 @@ class Subject(Struct, frozen=True, kw_only=True, gc=False):
     @property
     def state(self) -> str | None:
         """Its lifecycle state; a consignment's is the least of its lines'."""
-        return self.ordered.value.state or self.tally.state
+        return self.ordered.value.state or (self.tally.state if self.tally.states else None)
 
     @property
-    def codes(self) -> frozenset[str]:
-        """Milestones that it has reached; a consignment also has those that every line has."""
-        return frozenset(self.ordered.value.milestones) | self.tally.complete
+    def codes(self) -> tuple[str, ...]:
+        """Milestones that it has reached, sorted; a consignment has also those that every one of
+        its lines has.
+        """
+        return tuple(sorted(self.tally.complete.union(self.ordered.value.milestones)))
 
     @property
     def delay_days(self) -> int | None:
         """Days late (negative: early); a consignment's is the largest of its lines'."""
         own = self.ordered.value.delay_days
-        return self.tally.delay_days if own is None else own
+        return self.tally.delay_days if own is None and self.tally.delays else own
 
     @property
     def late(self) -> bool:
-        return self.ordered.value.late or self.tally.late
+        value, tally = self.ordered.value, self.tally
+        return (value.delivered is not None and value.late) or bool(tally.delays and tally.late)
 
     @property
-    def flags(self) -> frozenset[str]:
-        """What to know before trusting its figures."""
-        named = (
-            ("inferred", bool(self.value.inferred)),
-            ("conflict", bool(self.conflicts)),
-            ("partial", self.tally.partial),
-            ("late", self.late),
-        )
-        return self.value.flags | {name for name, on in named if on}
+    def flags(self) -> tuple[str, ...]:
+        """What to know before trusting its figures, sorted."""
+        value, tally = self.ordered.value, self.tally
+        partial = bool(tally.states) and tally.partial
+        return _flags(value.flags, bool(value.inferred), bool(self.conflicts), partial, self.late)
 
-    def linked(self, subject_type: str) -> list[str]:
-        """Ids of the subjects of this type that it is linked with, sorted."""
-        return sorted(key.subject_id for key in self.links if key.subject_type == subject_type)
+
+@lru_cache(maxsize=1024)
+def _flags(
+    own: frozenset[str], inferred: bool, conflict: bool, partial: bool, late: bool
+) -> tuple[str, ...]:
+    named = (("inferred", inferred), ("conflict", conflict), ("partial", partial), ("late", late))
+    return tuple(sorted(own.union(name for name, on in named if on)))
 
 
 def decimal_text(amount: Decimal) -> str:
     """One spelling for one number: no exponent, no trailing zeros, no minus zero."""
+    if not amount:
+        return "0"
     text = f"{amount:f}"
-    if "." in text:
-        text = text.rstrip("0").rstrip(".")
-    return "0" if text == "-0" else text
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def canonical_problem(problem: Problem) -> list[str]:
+def canonical_problem(problem: Problem) -> tuple[str, str, str]:
     """What identifies an exception in the canonical state: its words may be improved."""
-    return [problem.code, problem.source, problem.event_id]
+    return problem.code, problem.source, problem.event_id
 
 
-def canonical_subject(key: SubjectKey, subject: Subject) -> dict[str, object]:
-    """The subject without its history, as JSON: lists sorted, no arrival, no float."""
-    value = subject.value
-    codes = {code: [r.source, r.event_id, r.event_time] for code, r in value.milestones.items()}
-    return {
-        "subject": list(key),
-        "state": subject.state,
-        "inferred": sorted(value.inferred),
-        "revoked": value.revoked,
-        "holds": sorted(value.holds),
-        "invoices": sorted(value.invoices),
-        "milestones": {code: codes.get(code) for code in sorted(subject.codes)},
-        "quantities": [
-            None if value.ordered is None else decimal_text(value.ordered),
-            *map(decimal_text, (value.received, value.reversed, value.on_hand, value.reserved)),
-        ],
-        "pieces": value.pieces,
-        "duty": [
-            {currency: decimal_text(amount) for currency, amount in sorted(amounts.items())}
-            for amounts in (value.assessed, value.paid)
-        ],
-        "bonded": value.bonded,
-        "planned": value.planned and value.planned.time,
-        "eta": value.eta and value.eta.time,
-        "delivered": value.delivered and value.delivered.time,
-        "delay_days": subject.delay_days,
-        "flags": sorted(subject.flags),
-        "links": sorted(list(other) for other in subject.links),
-        "exceptions": sorted(map(canonical_problem, value.exceptions)),
-    }
+Quantities = tuple[str | None, str, str, str, str]
+"""Ordered, received, reversed, on hand, reserved."""
+
+
+class CanonicalSubject(Struct, frozen=True, kw_only=True, gc=False):
+    """A subject without its history: lists sorted, no arrival, no float.
+
+    The fields stand in the order of their names, so that its JSON is that of the sorted object.
+    """
+
+    bonded: bool
+    delay_days: int | None
+    delivered: Micros | None
+    duty: tuple[dict[str, str], dict[str, str]]
+    """Assessed and paid, by currency."""
+    eta: Micros | None
+    exceptions: list[tuple[str, str, str]]
+    flags: tuple[str, ...]
+    holds: list[str]
+    inferred: list[str]
+    invoices: list[str]
+    links: list[SubjectKey]
+    milestones: dict[str, tuple[str, str, int] | None]
+    """Code -> the fact that it rests on; None = on every line of a consignment."""
+    pieces: int
+    planned: Micros | None
+    quantities: Quantities
+    revoked: bool
+    state: str | None
+    subject: SubjectKey
+
+
+def canonical_subject(key: SubjectKey, subject: Subject) -> CanonicalSubject:
+    """The subject as it stands in the canonical state."""
+    value, tally = subject.ordered.value, subject.tally
+    own = value.milestones
+    milestones = {}
+    for code in subject.codes if tally.complete else sorted(own):
+        by = own.get(code)
+        milestones[code] = None if by is None else (by.source, by.event_id, by.event_time)
+    planned, eta, delivered = value.planned, value.eta, value.delivered
+    return CanonicalSubject(
+        bonded=value.bonded,
+        delay_days=subject.delay_days if delivered or tally.delays else None,
+        delivered=delivered.time if delivered else None,
+        duty=(_amounts(value.assessed), _amounts(value.paid)),
+        eta=eta.time if eta else None,
+        exceptions=sorted(map(canonical_problem, value.exceptions)),
+        flags=subject.flags,
+        holds=sorted(value.holds),
+        inferred=sorted(value.inferred),
+        invoices=sorted(value.invoices),
+        links=sorted(subject.links),
+        milestones=milestones,
+        pieces=value.pieces,
+        planned=planned.time if planned else None,
+        quantities=_quantities(value),
+        revoked=value.revoked,
+        state=subject.state,
+        subject=key,
+    )
+
+
+def _quantities(value: Accumulator) -> Quantities:
+    ordered = None if value.ordered is None else decimal_text(value.ordered)
+    if not (value.received or value.reversed or value.on_hand or value.reserved):
+        return ordered, "0", "0", "0", "0"
+    return (
+        ordered,
+        decimal_text(value.received),
+        decimal_text(value.reversed),
+        decimal_text(value.on_hand),
+        decimal_text(value.reserved),
+    )
+
+
+def _amounts(amounts: Map[str, Decimal]) -> dict[str, str]:
+    if not amounts:
+        return {}
+    return {currency: decimal_text(amount) for currency, amount in sorted(amounts.items())}

@@ -6,9 +6,10 @@ follows now, so that the reports follow the set and never the order of arrival.
 
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from typing import NamedTuple
 
 from immutables import Map
-from msgspec import Struct
+from msgspec import Struct, to_builtins
 from msgspec.structs import replace
 
 from supplytwin.processors import consignment, sequence
@@ -18,6 +19,8 @@ from supplytwin.processors.milestones import (
     NOBODY,
     ExceptionChange,
     MilestoneChange,
+    Moved,
+    Subjects,
     exception_changes,
     milestone_changes,
     reported,
@@ -26,7 +29,7 @@ from supplytwin.processors.standing import Accumulator, Fact, make_fact
 from supplytwin.processors.subjects import Subject, SubjectKey, canonical_subject
 from supplytwin.schemas import localtime
 from supplytwin.schemas.errors import Code, RecordError
-from supplytwin.schemas.events import SUBJECT_TYPES, Event
+from supplytwin.schemas.events import SUBJECT_TYPES, Event, ShipmentDelivered
 from supplytwin.schemas.flow import Input
 from supplytwin.schemas.ids import HOUR_US
 from supplytwin.schemas.lifecycles import effect_on
@@ -35,26 +38,35 @@ from supplytwin.schemas.machines import CONSIGNMENT, DECLARATION, LINE, MACHINES
 FOLDED = frozenset(name for name, rules in MACHINES.items() if rules.folded)
 LINKING = (LINE, DECLARATION)
 """Their facts link them with the consignments that they refer to."""
+INFERRED = "inferred:"
+"""What the sources begin with that tell what nobody saw."""
 FUTURE_US = 48 * HOUR_US
 """An ACTUAL event, or a revision, further ahead of its arrival than this is not taken."""
 
 
 class Twin(Struct, frozen=True, kw_only=True, gc=False):
     facts: FactSet = FactSet()
-    subjects: Map[SubjectKey, Subject] = Map()
+    subjects: Subjects = Map()
 
 
 EMPTY = Twin()
 
 
 class Taken(Struct, frozen=True, kw_only=True, gc=False):
-    """What taking one event did. `dirty`: every subject that it touched, sorted."""
+    """What taking one event did. `moved`: every subject that it touched, as it was and as it is,
+    sorted.
+    """
 
     twin: Twin
     verdict: Verdict
-    dirty: tuple[SubjectKey, ...] = ()
+    moved: Moved = ()
     milestones: tuple[MilestoneChange, ...] = ()
     exceptions: tuple[ExceptionChange, ...] = ()
+
+    @property
+    def dirty(self) -> tuple[SubjectKey, ...]:
+        """The subjects that it touched, sorted."""
+        return tuple(key for key, _, _ in self.moved)
 
 
 # ---- what is not taken
@@ -65,54 +77,60 @@ def check_arrival(event: Event, arrival: int) -> None:
 
     A DAY event counts from the start of its local date.
     """
-    started = event.event_time
-    if event.time_precision == "DAY" and started - arrival > FUTURE_US:
+    started, latest = event.event_time, arrival + FUTURE_US
+    if started <= latest and event.revision <= latest:
+        return
+    if event.time_precision == "DAY" and started > latest:
         day = localtime.local_day(event.event_time, event.event_tz)
         started = localtime.day_start(day, event.event_tz)
-    if event.classifier == "ACTUAL" and started - arrival > FUTURE_US:
+    if event.classifier == "ACTUAL" and started > latest:
         raise RecordError(Code.FUTURE, "event_time", "is more than 48 h ahead of its arrival")
-    if event.revision - arrival > FUTURE_US:
+    if event.revision > latest:
         raise RecordError(Code.FUTURE, "revision", "is more than 48 h ahead of its arrival")
 
 
 # ---- which subjects an event reaches
 
 
+class _Reach(NamedTuple):
+    keys: tuple[SubjectKey, ...]
+    """Its own subject first."""
+    ordered: tuple[SubjectKey, ...]
+    linked: tuple[SubjectKey, ...]
+    """The consignments that it links its own subject with."""
+
+
 def reached_by(event: Event) -> tuple[SubjectKey, ...]:
     """Its own subject first, then those that its refs name."""
-    ask = _few if len(event.refs) <= FEW else _keys
+    return _reach(event).keys
+
+
+def _reach(event: Event) -> _Reach:
+    ask = _few if len(event.refs) <= FEW else _reach_of
     return ask(event.subject_type, event.subject_id, event.refs)
 
 
-def _keys(own_type: str, own_id: str, refs: tuple[str, ...]) -> tuple[SubjectKey, ...]:
+def _reach_of(own_type: str, own_id: str, refs: tuple[str, ...]) -> _Reach:
     keys = [SubjectKey(own_type, own_id)]
     for ref in refs:
         subject_type, _, subject_id = ref.partition(":")
         if subject_type in SUBJECT_TYPES and subject_id:
             keys.append(SubjectKey(subject_type, subject_id))
-    return tuple(dict.fromkeys(keys))
+    found = tuple(dict.fromkeys(keys))
+    links = own_type in LINKING
+    linked = [key for key in found[1:] if links and key.subject_type == CONSIGNMENT]
+    return _Reach(keys=found, ordered=tuple(sorted(found)), linked=tuple(linked))
 
 
 FEW = 8
 """Events with more refs than this are rare and may be large: they are not remembered."""
-_few = lru_cache(maxsize=8192)(_keys)
-
-
-def _fact_for(version: Version, key: SubjectKey) -> Fact | None:
-    """The version as a fact in the fold of this subject; None when it only links."""
-    if key.subject_type not in FOLDED:
-        return None
-    event = version.contents[0]
-    own = key == (event.subject_type, event.subject_id)
-    effect = effect_on(event, key.subject_type, is_subject=own)
-    if effect is None and not own:
-        return None
-    return make_fact(event, version.arrival, effect, key.subject_id)
+_few = lru_cache(maxsize=8192)(_reach_of)
 
 
 # ---- taking an event
 
 Work = dict[SubjectKey, Subject]
+"""Every subject that an event touches."""
 
 
 def take(twin: Twin, item: Input) -> Taken:
@@ -123,55 +141,53 @@ def take(twin: Twin, item: Input) -> Taken:
     inserted = insert_fact(twin.facts, item)
     if inserted.verdict == "DUPLICATE":
         return Taken(twin=twin, verdict="DUPLICATE")
-    slots = [
-        (twin.facts.slots.get(identity), inserted.facts.slots[identity])
-        for identity in inserted.touched
-    ]
-    work: Work = {}
-    _enrol(twin, work, event, inserted.touched[0])
-    for before, after in slots:
+    was, reach = twin.subjects, _reach(event)
+    work = {key: was.get(key, NOBODY) for key in reach.ordered}
+    before, after = inserted.moved[0]
+    version = after.effective if before is None else None
+    if version is None:
+        _enrol(work, event, after.identity)
+    else:
+        _contribute(work, after.identity, version, 1)
+    for before, after in inserted.moved:
         if before is not None:
-            for key in (*_spoken_of(before), *_spoken_of(after)):
-                work.setdefault(key, twin.subjects.get(key, NOBODY))
-        _exchange(twin, work, before, after)
-    _recount(twin, work)
-    dirty = tuple(sorted(work))
-    moved = [(key, twin.subjects.get(key, NOBODY), work[key]) for key in dirty]
-    after_all = Twin(facts=inserted.facts, subjects=twin.subjects.update(work))
+            _exchange(was, work, before, after)
+    _recount(was, work)
+    subjects = was.update(work)
+    moved = [(key, was.get(key, NOBODY), now) for key, now in work.items()]
+    if len(work) > len(reach.keys):
+        moved.sort(key=_key)
     return Taken(
-        twin=after_all,
+        twin=Twin(facts=inserted.facts, subjects=subjects),
         verdict=inserted.verdict,
-        dirty=dirty,
-        milestones=milestone_changes(twin.subjects, after_all.subjects, moved),
-        exceptions=exception_changes(moved, slots),
+        moved=moved,
+        milestones=milestone_changes(was, subjects, moved),
+        exceptions=exception_changes(moved, inserted.moved),
     )
 
 
-def _enrol(twin: Twin, work: Work, event: Event, identity: Identity) -> None:
-    """Remember on every subject that `event` reaches that this identity does."""
-    for key in reached_by(event):
-        subject = twin.subjects.get(key, NOBODY)
-        if identity not in subject.members:
-            subject = replace(subject, members=subject.members.set(identity, None))
-        work[key] = subject
+def _key(moved: tuple[SubjectKey, Subject, Subject]) -> SubjectKey:
+    return moved[0]
 
 
-def _exchange(twin: Twin, work: Work, before: Slot | None, after: Slot) -> None:
+def _exchange(subjects: Subjects, work: Work, before: Slot, after: Slot) -> None:
     """Put what counts of one identity now in the place of what counted before."""
-    old = None if before is None else before.effective
-    new = after.effective
+    for key in (*_spoken_of(before), *_spoken_of(after)):
+        if key not in work:
+            work[key] = subjects.get(key, NOBODY)
+    old, new = before.effective, after.effective
     if old is not new:
         if old is not None:
-            _contribute(twin, work, old, -1)
+            _contribute(work, after.identity, old, -1)
         if new is not None:
-            _contribute(twin, work, new, 1)
-    if before is not None and before.conflicted:
+            _contribute(work, after.identity, new, 1)
+    if before.conflicted:
         for key in _spoken_of(before):
-            subject = _of(twin, work, key)
+            subject = work[key]
             work[key] = replace(subject, conflicts=subject.conflicts - {before.identity})
     if after.conflicted:
         for key in _spoken_of(after):
-            subject = _of(twin, work, key)
+            subject = work[key]
             work[key] = replace(subject, conflicts=subject.conflicts | {after.identity})
 
 
@@ -179,52 +195,108 @@ def _spoken_of(slot: Slot) -> Iterable[SubjectKey]:
     return (key for event in slot.latest.contents for key in reached_by(event))
 
 
-def _of(twin: Twin, work: Work, key: SubjectKey) -> Subject:
-    subject = work.get(key)
-    return twin.subjects.get(key, NOBODY) if subject is None else subject
-
-
-def _contribute(twin: Twin, work: Work, version: Version, count: int) -> None:
-    """Add (`count` 1) or take away (-1) a version on every subject that it reaches."""
-    keys = reached_by(version.event)
+def _contribute(work: Work, identity: Identity, version: Version, count: int) -> None:
+    """Add (`count` 1) or take away (-1) a version on every subject that it reaches, which remember
+    it from then on.
+    """
+    event = version.contents[0]
+    keys, _, linked = _reach(event)
     own = keys[0]
-    links = own.subject_type in LINKING
+    change = sequence.insert if count > 0 else sequence.remove
     for key in keys:
-        subject = _of(twin, work, key)
-        ordered, linked = subject.ordered, subject.links
-        fact = _fact_for(version, key)
+        subject = work[key]
+        members, ordered = subject.members, subject.ordered
+        if identity not in members:
+            members = members.set(identity, None)
+        fact = _fact_for(version, key, is_subject=key is own)
         if fact is not None:
-            change = sequence.insert if count > 0 else sequence.remove
             ordered = change(key.subject_type, ordered, fact)
-        if links and key is not own and key.subject_type == CONSIGNMENT:
-            linked = _link(linked, own, count)
-            work[own] = replace(work[own], links=_link(work[own].links, key, count))
         effective = subject.effective + count
-        work[key] = replace(subject, ordered=ordered, links=linked, effective=effective)
+        work[key] = replace(subject, members=members, ordered=ordered, effective=effective)
+    for other in linked:
+        _link(work, own, other, count)
+    if event.classifier == "ACTUAL":
+        if isinstance(event, ShipmentDelivered):
+            _deliver(work, keys, event, count)
+        if event.source.startswith(INFERRED):
+            for key in keys:
+                work[key] = replace(work[key], inferred=work[key].inferred + count)
 
 
-def _link(links: Map[SubjectKey, int], other: SubjectKey, count: int) -> Map[SubjectKey, int]:
-    total = links.get(other, 0) + count
-    return links.set(other, total) if total else links.delete(other)
+def _fact_for(version: Version, key: SubjectKey, *, is_subject: bool) -> Fact | None:
+    """The version as a fact in the fold of this subject; None when it only links."""
+    event = version.contents[0]
+    effect = effect_on(event, key.subject_type, is_subject=is_subject)
+    if (effect is None and not is_subject) or key.subject_type not in FOLDED:
+        return None
+    return make_fact(event, version.arrival, effect, key.subject_id)
 
 
-def _recount(twin: Twin, work: Work) -> None:
+def _deliver(
+    work: Work, keys: tuple[SubjectKey, ...], event: ShipmentDelivered, count: int
+) -> None:
+    gone = (event.source, event.event_id) if count < 0 else None
+    for key in keys:
+        found = [one for one in work[key].deliveries if (one.source, one.event_id) != gone]
+        if count > 0:
+            found.append(event)
+            found.sort(key=_by_line)
+        work[key] = replace(work[key], deliveries=tuple(found), stated=True)
+
+
+def _by_line(event: Event) -> tuple[str, str, str]:
+    return event.subject_id, event.source, event.event_id
+
+
+def _enrol(work: Work, event: Event, identity: Identity) -> None:
+    """Remember on the subjects that `event` reaches that this identity does, even if it does not
+    count.
+    """
+    stated = isinstance(event, ShipmentDelivered) and event.classifier == "ACTUAL"
+    for key in reached_by(event):
+        subject = work[key]
+        if identity not in subject.members:
+            subject = replace(subject, members=subject.members.set(identity, None))
+        if stated and not subject.stated:
+            subject = replace(subject, stated=True)
+        work[key] = subject
+
+
+def _link(work: Work, own: SubjectKey, other: SubjectKey, count: int) -> None:
+    """Link a line or declaration with a consignment, or part them when no fact of it that counts
+    refers to the consignment any more.
+    """
+    one, two = work[own], work[other]
+    if (other in one.links) == (count > 0):
+        return
+    if count > 0:
+        work[own] = replace(one, links=one.links.set(other, None))
+        work[other] = replace(two, links=two.links.set(own, None))
+    elif not any(other in _linked_by(fact.event, own) for fact in one.ordered.facts):
+        work[own] = replace(one, links=one.links.delete(other))
+        work[other] = replace(two, links=two.links.delete(own))
+
+
+def _linked_by(event: Event, own: SubjectKey) -> tuple[SubjectKey, ...]:
+    """The consignments with which `event` links `own`: none when it is another subject's."""
+    keys, _, linked = _reach(event)
+    return linked if keys[0] == own else ()
+
+
+def _recount(subjects: Subjects, work: Work) -> None:
     """Carry what changed on order lines over to the consignments that they belong to."""
     for key in [key for key in work if key.subject_type == LINE]:
-        before, after = twin.subjects.get(key, NOBODY), work[key]
+        before, after = subjects.get(key, NOBODY), work[key]
         old, new = before.ordered.value, after.ordered.value
-        if before.links is not after.links:
-            owners = dict.fromkeys((*before.links, *after.links))
-        elif not consignment.says_the_same(old, new):
-            owners = dict.fromkeys(after.links)
-        else:
+        was, links = before.links, after.links
+        if was is links and (old is new or consignment.says_the_same(old, new)):
             continue
-        for owner in owners:
-            subject = _of(twin, work, owner)
+        for owner in links if was is links else dict.fromkeys((*was, *links)):
+            subject = work.get(owner)
+            if subject is None:
+                subject = subjects.get(owner, NOBODY)
             tally = consignment.change(
-                subject.tally,
-                old if owner in before.links else None,
-                new if owner in after.links else None,
+                subject.tally, old if owner in was else None, new if owner in links else None
             )
             work[owner] = replace(subject, tally=tally)
 
@@ -257,9 +329,10 @@ def fold(
     facts = []
     for slot in slots:
         version = slot.effective
-        if version is None or key not in reached_by(version.event):
+        keys = () if version is None else reached_by(version.contents[0])
+        if version is None or key not in keys:
             continue
-        fact = _fact_for(version, key)
+        fact = _fact_for(version, key, is_subject=key == keys[0])
         if fact is not None and (tick is None or _counts_at(fact, tick)):
             facts.append(fact)
     return sequence.fold(subject_type, facts)
@@ -277,14 +350,13 @@ def canonical(twin: Twin) -> object:
     return {
         "facts": [_canonical_slot(slot) for slot in slots],
         "subjects": [
-            canonical_subject(key, subject)
+            to_builtins(canonical_subject(key, subject))
             for key, subject in sorted(twin.subjects.items(), key=lambda item: item[0])
             if subject.effective or subject.conflicts
         ],
         "exceptions": sorted(
             [*key, problem.code, problem.source, problem.event_id]
-            for slot in slots
-            for key, problem in reported(slot)
+            for key, problem in filter(None, map(reported, slots))
         ),
     }
 

@@ -124,18 +124,6 @@ def _item(hint: Any) -> Any:
     return _type(hint)
 
 
-def physical(node: Any) -> Any:
-    """The schema without logical types: longs and days, as the Structs hold them."""
-    if isinstance(node, list):
-        return [physical(one) for one in node]
-    if not isinstance(node, dict):
-        return node
-    if "logicalType" in node:
-        return node["type"]
-    inner = {"type", "items", "fields"}
-    return {key: physical(one) if key in inner else one for key, one in node.items()}
-
-
 def parsed(node: Any) -> tuple[Any, Mapping[str, Schema]]:
     """(a schema with full names, its named types). Raises what fastavro raises if invalid."""
     names: dict[str, Schema] = {}

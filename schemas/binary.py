@@ -8,6 +8,7 @@ refuses whatever the specification (1.12, "Data Serialization and Deserializatio
 
 import struct
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from supplytwin.schemas.errors import Code, RecordError
@@ -18,30 +19,27 @@ Schema = dict[str, Any]
 
 NULL, PRESENT = b"\0", b"\x02"
 """The two branches of a nullable field: null, and the value that follows."""
-_SMALL = tuple(bytes((n << 1 ^ n >> 63,)) for n in range(-64, 64))
 _LONG_MIN, _LONG_MAX = -(1 << 63), (1 << 63) - 1
 _INT_MIN, _INT_MAX = -(1 << 31), (1 << 31) - 1
-_EIGHT_BYTES_MIN, _EIGHT_BYTES_MAX = 1 << 49, 1 << 56
+_EIGHT_BYTES_END = 1 << 56
+_MORE = tuple(sum(128 << 8 * at for at in range(n - 1)) for n in range(9))
+"""The flags of a varint of n bytes that say of each but the last that more follow."""
 _DOUBLE, _FLOAT = struct.Struct("<d"), struct.Struct("<f")
 
 
 # ---- writing
 
 
-def long(number: int) -> bytes:
-    """A zig-zag varint. Raises OverflowError outside 64 bits."""
-    if -64 <= number < 64:
-        return _SMALL[number + 64]
+def _long(number: int) -> bytes:
     if not _LONG_MIN <= number <= _LONG_MAX:
         raise OverflowError(f"{number} does not fit 64 bits")
     z = number << 1 ^ number >> 63
-    if z < 1 << 14:
-        return bytes((z & 127 | 128, z >> 7))
-    if _EIGHT_BYTES_MIN <= z < _EIGHT_BYTES_MAX:  # every time of our days, in us
-        return bytes(
-            (z & 127 | 128, z >> 7 & 127 | 128, z >> 14 & 127 | 128, z >> 21 & 127 | 128,
-             z >> 28 & 127 | 128, z >> 35 & 127 | 128, z >> 42 & 127 | 128, z >> 49)
-        )  # fmt: skip
+    if z < _EIGHT_BYTES_END:
+        length = (z.bit_length() + 6) // 7 or 1
+        z = z & 0xFFFFFFF | (z & 0xFFFFFFF0000000) << 4  # two of 28 bits, with room for the flags
+        z = z & 0x3FFF00003FFF | (z & 0xFFFC0000FFFC000) << 2  # four of 14
+        z = z & 0x7F007F007F007F | (z & 0x3F803F803F803F80) << 1  # eight of 7
+        return (z | _MORE[length]).to_bytes(length, "little")
     out = bytearray()
     while z > 127:
         out.append(z & 127 | 128)
@@ -50,21 +48,34 @@ def long(number: int) -> bytes:
     return bytes(out)
 
 
-_LENGTHS = tuple(long(n) for n in range(1 << 10))
-_LENGTHS_END = len(_LENGTHS)
+READY_FROM, READY_END = -64, 1 << 10
+READY = tuple(_long(number) for number in range(READY_FROM, READY_END))
+"""The integers that are written most, from READY_FROM."""
+LENGTHS = READY[-READY_FROM:]
+
+
+def long(number: int) -> bytes:
+    """A zig-zag varint. Raises OverflowError outside 64 bits."""
+    if READY_FROM <= number < READY_END:
+        return READY[number - READY_FROM]
+    return _long(number)
+
+
+moment = lru_cache(maxsize=64, typed=True)(long)
+"""`long` for times: what one input leads to shares a few."""
 
 
 def blob(value: bytes) -> bytes:
     """Bytes with their length."""
     length = len(value)
-    return (_LENGTHS[length] if length < _LENGTHS_END else long(length)) + value
+    return (LENGTHS[length] if length < READY_END else _long(length)) + value
 
 
 def text(value: str) -> bytes:
     """A string as UTF-8 with its length. Raises UnicodeEncodeError for a lone surrogate."""
     raw = value.encode()
     length = len(raw)
-    return (_LENGTHS[length] if length < _LENGTHS_END else long(length)) + raw
+    return (LENGTHS[length] if length < READY_END else _long(length)) + raw
 
 
 def boolean(value: bool) -> bytes:
@@ -80,7 +91,8 @@ def double(value: float) -> bytes:
 # ---- reading
 
 
-def _long(data: bytes, at: int) -> tuple[int, int]:
+def read_long(data: bytes, at: int) -> tuple[int, int]:
+    """(a varint of at most 64 bits, the position behind it), however it is padded."""
     byte = data[at]
     at += 1
     if byte < 128:
@@ -101,14 +113,14 @@ def _long(data: bytes, at: int) -> tuple[int, int]:
 
 
 def _int(data: bytes, at: int) -> tuple[int, int]:
-    value, at = _long(data, at)
+    value, at = read_long(data, at)
     if not _INT_MIN <= value <= _INT_MAX:
         raise ValueError(f"has an int of more than 32 bits: {value}")
     return value, at
 
 
 def _bytes(data: bytes, at: int) -> tuple[bytes, int]:
-    length, at = _long(data, at)
+    length, at = read_long(data, at)
     end = at + length
     if length < 0:
         raise ValueError(f"has the negative length {length}")
@@ -163,15 +175,15 @@ def _converted(read: Read, convert: Callable[[Any], Any]) -> Read:
 
 
 _PRIMITIVES: Mapping[str, Read] = {
-    "null": _null, "boolean": _boolean, "int": _int, "long": _long, "float": _packed(_FLOAT),
+    "null": _null, "boolean": _boolean, "int": _int, "long": read_long, "float": _packed(_FLOAT),
     "double": _packed(_DOUBLE), "bytes": _bytes, "string": _text,
 }  # fmt: skip
 _PROMOTIONS: Mapping[tuple[str, str], Read] = {
     ("int", "long"): _int,
     ("int", "float"): _converted(_int, float),
     ("int", "double"): _converted(_int, float),
-    ("long", "float"): _converted(_long, float),
-    ("long", "double"): _converted(_long, float),
+    ("long", "float"): _converted(read_long, float),
+    ("long", "double"): _converted(read_long, float),
     ("float", "double"): _packed(_FLOAT),
     ("string", "bytes"): _bytes,
     ("bytes", "string"): _text,
@@ -186,13 +198,13 @@ def _blocks(read_item: Read) -> Read:
     def read(data: bytes, at: int) -> tuple[list[Any], int]:
         items: list[Any] = []
         while True:
-            count, at = _long(data, at)
+            count, at = read_long(data, at)
             if count == 0:
                 return items, at
             size, start = None, at
             if count < 0:
                 count = -count
-                size, at = _long(data, at)
+                size, at = read_long(data, at)
                 start = at
             if count > len(data) - at:  # an item has at least one byte: see `_array`
                 left = len(data) - at
@@ -288,7 +300,7 @@ class _Compiler:
     @staticmethod
     def _union(branches: list[Read]) -> Read:
         def read(data: bytes, at: int) -> tuple[Any, int]:
-            branch, at = _long(data, at)
+            branch, at = read_long(data, at)
             if not 0 <= branch < len(branches):
                 raise ValueError(f"has branch {branch} of a union of {len(branches)}")
             return branches[branch](data, at)

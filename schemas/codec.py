@@ -11,7 +11,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from supplytwin.schemas import avro, binary, compat, members, validate
+from supplytwin.schemas import avro, binary, canonical, compat, members, validate
 from supplytwin.schemas.errors import Code, RecordError
 from supplytwin.schemas.events import EVENT_TYPES, SUPPLY_TOPICS, Event
 from supplytwin.schemas.records import SCHEMAS
@@ -47,17 +47,22 @@ def header(topic: str) -> bytes:
     return MAGIC + avro.fingerprint_of(topic).to_bytes(8, "little")
 
 
-def body(topic: str, message: Struct) -> bytes:
-    """The Avro body of a message under the topic's newest schema, without wire header.
-
-    Raises RecordError for a message of another topic, and for a value that its field cannot hold.
-    """
-    return members.layout(topic, type(message)).encode(message)
+@cache
+def _encoder(topic: str, kind: type[Struct]) -> members.Encode:
+    return members.wire_encoder(topic, kind, header(topic))
 
 
 def encode(topic: str, message: Struct) -> bytes:
-    """The wire value of a message. Raises RecordError as `body` does."""
-    return header(topic) + body(topic, message)
+    """The wire value of a message under the topic's newest schema.
+
+    Raises RecordError for a message of another topic, and for a value that its field cannot hold.
+    """
+    return _encoder(topic, type(message))(message)
+
+
+def body(topic: str, message: Struct) -> bytes:
+    """The Avro body of a message, without wire header. Raises RecordError as `encode` does."""
+    return encode(topic, message)[HEADER_LEN:]
 
 
 def content_hash(topic: str, found: Struct) -> bytes:
@@ -206,8 +211,47 @@ def strict_row(topic: str, value: bytes, schema_of_id: SchemaOfId = no_registry)
     return binary.read_whole(read, value, start)
 
 
-def decode(topic: str, value: bytes, schema_of_id: SchemaOfId = no_registry) -> Decoded:
-    """One wire value as a message. Raises RecordError: what is wrong, and where."""
+def strict(topic: str, value: bytes, schema_of_id: SchemaOfId = no_registry) -> Decoded:
+    """One wire value as a message, whoever wrote it. Raises RecordError: what is wrong, where."""
     read, fingerprint, start = _wire(topic, value, schema_of_id)
     found = message(topic, binary.read_whole(read, value, start))
     return Decoded(message=found, fingerprint=fingerprint, content_hash=content_hash(topic, found))
+
+
+@cache
+def _own(topic: str) -> tuple[bytes, canonical.ReadWhole, int] | None:
+    """(header, reader, fingerprint) of what we write to a topic."""
+    if topic not in avro.topics():
+        return None
+    return header(topic), canonical.reader(topic), avro.fingerprint_of(topic)
+
+
+def _canonical(topic: str, value: bytes) -> tuple[Struct, int] | None:
+    """(message, fingerprint) of what is spelled as we would; None = only `strict` can tell."""
+    own = _own(topic)
+    if own is None or not value.startswith(own[0]):
+        return None
+    try:
+        return own[1](value, HEADER_LEN), own[2]
+    except canonical.OTHER:
+        return None
+
+
+def canonically(topic: str, value: bytes) -> Decoded | None:
+    """One wire value as a message if it is spelled as we would; None = only `strict` can tell."""
+    found = _canonical(topic, value)
+    if found is None:
+        return None
+    digest = hashlib.sha256(value[HEADER_LEN:]).digest()
+    return Decoded(message=found[0], fingerprint=found[1], content_hash=digest)
+
+
+def decode(topic: str, value: bytes, schema_of_id: SchemaOfId = no_registry) -> Decoded:
+    """One wire value as a message. Raises RecordError: what is wrong, and where."""
+    return canonically(topic, value) or strict(topic, value, schema_of_id)
+
+
+def read(topic: str, value: bytes) -> Struct:
+    """`decode` where only the message is wanted, without a registry."""
+    found = _canonical(topic, value)
+    return message(topic, strict_row(topic, value)) if found is None else found[0]

@@ -30,6 +30,8 @@ class Code(StrEnum):
     """A value outside its list, range or pattern."""
     FUTURE = "FUTURE"
     """An ACTUAL event, or a revision, more than 48 h ahead of its arrival."""
+    FORBIDDEN_SOURCE = "FORBIDDEN_SOURCE"
+    """The policy in force does not let this source speak on this topic."""
     TOO_LARGE = "TOO_LARGE"
     """The journal entry that wraps it would not fit the journal's largest record."""
     BAD_TERMS = "BAD_TERMS"

@@ -11,7 +11,7 @@ from msgspec import Struct
 Header = tuple[str, bytes | None]
 UNREADABLE: tuple[Header, ...] = (("unreadable headers", None),)
 """Stands for headers that the Kafka client cannot give: a name among them is not UTF-8."""
-S = TypeVar("S")
+S_co = TypeVar("S_co", covariant=True)
 
 
 class Due(Enum):
@@ -33,6 +33,16 @@ class Record(Struct, frozen=True, kw_only=True, gc=False):
     key: bytes | None
     value: bytes | None
     headers: tuple[Header, ...] = ()
+
+
+class Asleep(Struct, frozen=True, kw_only=True, gc=False):
+    """What is left in memory of a state that has left it; a fold's own kind of it has more fields.
+
+    `resting` false = entries were followed since then: the journal has to be read before anything
+    is decided about it.
+    """
+
+    resting: bool = True
 
 
 class Input(Struct, frozen=True, kw_only=True, gc=False):
@@ -72,14 +82,14 @@ class Output(Struct, frozen=True, kw_only=True, gc=False):
     headers: tuple[Header, ...] = ()
 
 
-class Step(Struct, Generic[S], frozen=True, kw_only=True, gc=False):
+class Step(Struct, Generic[S_co], frozen=True, kw_only=True, gc=False):
     """What one input or one decision did: the new state, journal entries and outputs in order.
 
     No entries = nothing happened (a duplicate). `counts` names metrics to increment by one
     each.
     """
 
-    state: S
+    state: S_co
     entries: Sequence[Output] = ()
     outputs: Sequence[Output] = ()
     counts: Sequence[str] = ()

@@ -12,7 +12,7 @@ import json
 
 from msgspec import Struct
 
-from supplytwin.schemas import avro, codec
+from supplytwin.schemas import avro, journal
 from supplytwin.schemas.codec import CONFLUENT, CONFLUENT_LEN, MAGIC
 from supplytwin.schemas.errors import Code, FatalError, RecordError
 from supplytwin.schemas.flow import Input, Record
@@ -38,8 +38,8 @@ def writer_schema(schema: avro.Schema) -> WriterSchema:
 
 def schema_in(entry: JournalEntry) -> WriterSchema | None:
     """The schema that an entry keeps; None = it is another entry."""
-    if entry.kind != "CONTROL" or entry.source_topic == CONTROL:
-        return None
+    if entry.kind != "CONTROL" or entry.source_topic in (None, CONTROL):
+        return None  # a restatement has no source, a control record that topic
     return WriterSchema(fingerprint=_fingerprint(entry), text=entry.body)
 
 
@@ -88,35 +88,17 @@ class Foreign:
         number = self._numbers.get((partition, fingerprint), _NOBODY)
         return CONFLUENT + number.to_bytes(4, "big") + body[CONFLUENT_LEN:]
 
-    def replayed(self, record: Record, entry: JournalEntry) -> Input:
-        """The input that a journal entry wraps, as it came: topic, offset, arrival and bytes."""
-        if entry.source_topic is None or entry.arrival is None:
-            raise FatalError(f"{entry.chain_id} seq {entry.seq}: {entry.kind} without a source")
-        source = Record(
-            topic=entry.source_topic,
-            partition=entry.source_partition or 0,
-            offset=entry.source_offset or 0,
-            arrival=entry.arrival,
-            key=record.key,
-            value=entry.body,
-            headers=entry.headers,
-        )
-        schema = schema_in(entry)
-        if schema is not None:
-            return schema_input(source, entry.chain_id, schema)
+    def body(self, partition: int, entry: JournalEntry) -> bytes:
+        """The body of an entry as `codec` reads it with `schema_of`.
+
+        Raises RecordError when no entry before it has its schema.
+        """
         fingerprint = _fingerprint(entry)
-        value = self.value(record.partition, entry.source_topic, fingerprint, entry.body)
+        value = self.value(partition, journal.topic_of(entry), fingerprint, entry.body)
         if value.startswith(_OF_NOBODY):
             reason = f"its schema {fingerprint:016x} stands in no journal entry before it"
             raise RecordError(Code.UNKNOWN_SCHEMA, "", reason)
-        decoded = codec.decode(entry.source_topic, value, self.schema_of)
-        return Input(
-            record=source,
-            key=entry.chain_id,
-            message=decoded.message,
-            fingerprint=decoded.fingerprint,
-            content_hash=decoded.content_hash,
-        )
+        return value
 
 
 def schema_input(source: Record, key: str, found: WriterSchema) -> Input:

@@ -36,6 +36,11 @@ def control_key(partition: int) -> str:
     return f"@p{partition}"
 
 
+def partition_of_control(key: str) -> int:
+    """The partition number whose control key this is."""
+    return int(key.removeprefix("@p"))
+
+
 def key63(text: str) -> int:
     """First 63 bits of SHA-256 of `text`: the integer join key of the analysts' tables."""
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1

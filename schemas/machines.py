@@ -22,6 +22,9 @@ class Machine(Struct, frozen=True, kw_only=True):
     optional: frozenset[str] = frozenset()
     """Path states that may be left out without being inferred."""
     terminal: frozenset[str] = frozenset()
+    final: frozenset[str] = frozenset()
+    """States in which nothing more is waited for: the terminal ones, and where goods stay. Feeds
+    without a warehouse end at DELIVERED, few ever tell that an order is closed."""
     born: bool = False
     """The first state of the path is where a subject stands before any event."""
     places: dict[str, int] = field(default_factory=dict)
@@ -44,6 +47,7 @@ class Machine(Struct, frozen=True, kw_only=True):
 _LINE_PATH = (
     "PLACED", "CONFIRMED", "READY", "SHIPPED", "DELIVERED", "RECEIVED", "ACCEPTED", "CLOSED",
 )  # fmt: skip
+_LINE_FINAL = frozenset(("DELIVERED", "RECEIVED", "ACCEPTED", "CLOSED", "CANCELLED"))
 
 MACHINES: dict[str, Machine] = {
     machine.name: machine
@@ -53,6 +57,7 @@ MACHINES: dict[str, Machine] = {
             path=_LINE_PATH,
             side={"CANCELLED": None},
             terminal=frozenset(("CLOSED", "CANCELLED")),
+            final=_LINE_FINAL,
             folded=True,
         ),
         Machine(
@@ -61,6 +66,7 @@ MACHINES: dict[str, Machine] = {
             side={"REJECTED": None, "REVOKED": "FILED", "CANCELLED": None},
             optional=frozenset(("SELECTED", "EXAMINED")),
             terminal=frozenset(("CLEARED", "CANCELLED")),
+            final=frozenset(("RELEASED", "CLEARED", "REJECTED", "CANCELLED")),
             folded=True,
         ),
         Machine(
@@ -77,10 +83,17 @@ MACHINES: dict[str, Machine] = {
             ),
             optional=frozenset(("QC_HOLD",)),
             terminal=frozenset(("CLOSED",)),
+            final=frozenset(("RECEIVED", "AVAILABLE", "DISPATCHED", "CLOSED")),
             born=True,
             folded=True,
         ),
-        Machine(name=CONSIGNMENT, path=_LINE_PATH, side={"CANCELLED": None}, folded=True),
+        Machine(
+            name=CONSIGNMENT,
+            path=_LINE_PATH,
+            side={"CANCELLED": None},
+            final=_LINE_FINAL,
+            folded=True,
+        ),
         Machine(
             name=LEG,
             path=("PLANNED", "LOADING", "DEPARTED", "ARRIVED", "DISCHARGED", "CLOSED"),

@@ -5,7 +5,6 @@ lists, records are dicts without their null fields.
 """
 
 import datetime as dt
-import operator
 import typing
 from collections.abc import Callable, Mapping
 from decimal import Decimal
@@ -21,12 +20,18 @@ from supplytwin.schemas.events import ENVELOPE, EVENT_TYPES, Event
 from supplytwin.schemas.flow import Header
 from supplytwin.schemas.ids import Micros
 from supplytwin.schemas.records import SCHEMAS
+from supplytwin.schemas.straight import Source
 
 Encode = Callable[[Any], bytes]
 """A field's value as Avro. Raises one of UNWRITABLE for a value of another type or range."""
 Convert = Callable[[Any, str], Any]
 """(wire value, field path) -> the field's value. Raises RecordError."""
 UNWRITABLE = (AttributeError, KeyError, OverflowError, TypeError, ValueError)
+_TAGGED = {
+    tag: tuple(tuple(tag + one for one in table) for table in (binary.READY, binary.LENGTHS))
+    for tag in (b"", binary.PRESENT)
+}
+"""What `binary` has ready, behind the byte of its branch."""
 _EPOCH = dt.date(1970, 1, 1).toordinal()
 
 
@@ -41,16 +46,6 @@ def _write_decimal(value: Decimal) -> bytes:
 
 def _write_date(value: dt.date) -> bytes:
     return binary.long(value.toordinal() - _EPOCH)
-
-
-def _optional(encode: Encode) -> Encode:
-    if encode is binary.text:
-        return _write_optional_text
-    return lambda value: binary.NULL if value is None else binary.PRESENT + encode(value)
-
-
-def _write_optional_text(value: str | None) -> bytes:
-    return binary.NULL if value is None else b"\x02" + binary.text(value)
 
 
 def _array(encode: Encode) -> Encode:
@@ -70,22 +65,20 @@ def _write_header(header: Header) -> bytes:
 
 
 _WRITERS: Mapping[Any, Encode] = {
-    str: binary.text, int: binary.long, Micros: binary.long, bool: binary.boolean,
+    str: binary.text, int: binary.long, Micros: binary.moment, bool: binary.boolean,
     float: binary.double, bytes: binary.blob, Decimal: _write_decimal, dt.date: _write_date,
     Header: _write_header,
 }  # fmt: skip
 
 
-def _encoder(hint: Any) -> Encode:
-    inner, nullable = avro.unwrap(hint)
-    if nullable:
-        return _optional(_encoder(inner))
+def encoder_of(hint: Any) -> Encode:
+    """The encoder of values of a type, null left aside. Raises TypeError for another type."""
     if hint in _WRITERS:
         return _WRITERS[hint]
     if typing.get_origin(hint) is tuple:
-        return _array(_encoder(typing.get_args(hint)[0]))
+        return _array(encoder_of(typing.get_args(hint)[0]))
     if isinstance(hint, type) and issubclass(hint, Struct):
-        return layout_of(hint).encode
+        return body_encoder(hint)
     raise TypeError(f"no Avro type for {hint}")
 
 
@@ -114,9 +107,8 @@ def _read_records(kind: type[Struct]) -> Convert:
 _READERS: Mapping[Any, Convert] = {Decimal: validate.decimal, dt.date: _read_date}
 
 
-def _converter(hint: Any) -> Convert | None:
+def _converter(inner: Any) -> Convert | None:
     """None = the wire value is the field's value."""
-    inner, _ = avro.unwrap(hint)
     if typing.get_origin(inner) is not tuple or inner == Header:
         return _READERS.get(inner)
     item = typing.get_args(inner)[0]
@@ -129,14 +121,18 @@ def _converter(hint: Any) -> Convert | None:
 
 
 class Member(Struct, frozen=True, kw_only=True, eq=False):
-    """One field. `repeats` = equal wire values have one and the same meaning and encoding."""
+    """One field. `inner` = its type, null left aside; `nullable` = may be null on the wire.
+
+    `required` = the Struct has no default for it; `default` = what a null stands for.
+    """
 
     name: str
+    required: bool
     default: Any
-    encode: Encode
+    inner: Any
+    nullable: bool
     convert: Convert | None
     check: validate.Check | None
-    repeats: bool
 
     def value(self, wire: Any, prefix: str = "") -> Any:
         """The field's value; a null or left-out one is its default. Raises RecordError."""
@@ -160,22 +156,19 @@ def members(kind: type[Struct]) -> dict[str, Member]:
     is_event = issubclass(kind, Event)
     found = {}
     for one in struct_fields(kind):
-        hint = hints[one.name]
-        inner, nullable = avro.unwrap(hint)
-        is_array = typing.get_origin(inner) is tuple
-        encode = _encoder(hint)
-        if is_event and one.name not in ENVELOPE and not nullable:
-            encode = _optional(encode)  # in the topic's flat schema every payload field is nullable
+        inner, nullable = avro.unwrap(hints[one.name])
         default = one.default
         if default is NODEFAULT and nullable and not is_event:
             default = None
         found[one.name] = Member(
             name=one.name,
+            required=one.required,
             default=default,
-            encode=encode,
-            convert=_converter(hint),
+            inner=inner,
+            # in the flat schema of a supply topic every payload field is nullable
+            nullable=nullable or (is_event and one.name not in ENVELOPE),
+            convert=_converter(inner),
             check=validate.check(kind, one.name, inner),
-            repeats=inner is not float and (not is_array or inner == tuple[str, ...]),
         )
     return found
 
@@ -188,47 +181,71 @@ def made(kind: type[Struct], row: Mapping[str, Any], prefix: str = "") -> Struct
 # ---- bodies
 
 
-class Layout(Struct, frozen=True, kw_only=True, eq=False):
-    """Where the fields of a Struct stand in a schema; what is not its own is null there."""
+def _write_value(source: Source, inner: Any, tag: bytes) -> list[str]:
+    """Write lines that encode `v` behind `tag`; returns the names of the parts."""
+    head = f"{tag!r} + " if tag else ""
+    if inner is str:
+        lengths = source.name(_TAGGED[tag][1])
+        otherwise = f"{head}{source.name(binary.long)}(n)"
+        source.line("v = v.encode()", "n = len(v)")
+        source.line(f"w = {lengths}[n] if n < {binary.READY_END} else {otherwise}")
+        return ["w", "v"]
+    if inner is int:
+        ready, start = source.name(_TAGGED[tag][0]), binary.READY_FROM
+        otherwise = f"{head}{source.name(binary.long)}(v)"
+        source.line(
+            f"w = {ready}[v + {-start}] if {start} <= v < {binary.READY_END} else {otherwise}"
+        )
+    else:
+        source.line(f"w = {head}{source.name(encoder_of(inner))}(v)")
+    return ["w"]
 
-    names: tuple[str, ...]
-    values: Callable[[Any], tuple[Any, ...]]
-    encoders: tuple[Encode, ...]
-    slots: tuple[int, ...]
-    blank: tuple[bytes, ...]
 
-    def encode(self, message: Struct) -> bytes:
-        """The Avro body. Raises RecordError naming the field that cannot be written."""
-        parts = list(self.blank)
-        slot = 0
-        try:
-            for slot, encode, value in zip(
-                self.slots, self.encoders, self.values(message), strict=True
-            ):
-                parts[slot] = encode(value)
-        except RecordError as error:
-            field = f"{self.names[self.slots.index(slot)]}.{error.field}"
-            raise RecordError(error.code, field, error.reason) from None
-        except UNWRITABLE as error:
-            name = self.names[self.slots.index(slot)]
-            raise RecordError(Code.BAD_VALUE, name, f"cannot be written: {error}") from None
-        return b"".join(parts)
+def _write_field(source: Source, at: int, member: Member) -> list[str]:
+    """Write lines that encode a field; returns the names of its parts."""
+    source.line(f"name = {member.name!r}", f"v = message.{member.name}")
+    if not member.nullable:
+        parts = _write_value(source, member.inner, b"")
+        own = [f"{part}{at}" for part in parts]
+        source.line(f"{', '.join(own)} = {', '.join(parts)}")
+        return own
+    with source.inside("if v is None:"):
+        source.line(f"w{at} = {binary.NULL!r}")
+    with source.inside("else:"):
+        parts = _write_value(source, member.inner, binary.PRESENT)
+        source.line(f"w{at} = {' + '.join(parts)}")
+    return [f"w{at}"]
+
+
+def _unwritable(error: Exception, name: str) -> RecordError:
+    if isinstance(error, RecordError):
+        return RecordError(error.code, f"{name}.{error.field}", error.reason)
+    return RecordError(Code.BAD_VALUE, name, f"cannot be written: {error}")
 
 
 @cache
-def layout_of(kind: type[Struct], wire_order: tuple[str, ...] | None = None) -> Layout:
-    """The layout of a Struct in a schema with these fields (default: its own)."""
+def body_encoder(kind: type[Struct], order: tuple[str, ...] = (), head: bytes = b"") -> Encode:
+    """What encodes a Struct behind `head` in a schema with these fields (default: its own).
+
+    A field that is not its own is null. The encoder raises RecordError naming the field that
+    cannot be written.
+    """
     own = members(kind)
-    order = wire_order or tuple(own)
-    names = tuple(name for name in order if name in own)
-    first, *more = names
-    return Layout(
-        names=names,
-        values=operator.attrgetter(*names) if more else lambda message: (getattr(message, first),),
-        encoders=tuple(own[name].encode for name in names),
-        slots=tuple(at for at, name in enumerate(order) if name in own),
-        blank=(binary.NULL,) * len(order),
-    )
+    source = Source("def encode(message):")
+    parts: list[str | bytes] = [head]
+    with source.inside("try:"):
+        for at, name in enumerate(order or own):
+            if name in own:
+                parts += _write_field(source, at, own[name])
+            elif isinstance(last := parts[-1], bytes):
+                parts[-1] = last + binary.NULL
+            else:
+                parts.append(binary.NULL)
+        joined = ", ".join(one if isinstance(one, str) else repr(one) for one in parts if one)
+        source.line(f"return b''.join(({joined},))")
+    with source.inside(f"except {source.name((RecordError, *UNWRITABLE))} as error:"):
+        source.line(f"raise {source.name(_unwritable)}(error, name) from None")
+    return source.function()
 
 
 @cache
@@ -238,12 +255,12 @@ def wire_order(topic: str) -> tuple[str, ...]:
 
 
 @cache
-def layout(topic: str, kind: type[Struct]) -> Layout:
-    """The layout of a message in its topic's newest schema. Raises RecordError for a stranger."""
+def wire_encoder(topic: str, kind: type[Struct], head: bytes) -> Encode:
+    """What encodes a topic's messages behind `head`. Raises RecordError for a stranger."""
     if issubclass(kind, Event):
         belongs = EVENT_TYPES.get(kind.TYPE) is kind and topic == kind.TOPIC
     else:
         belongs = SCHEMAS.get(topic) is kind
     if not belongs:
         raise RecordError(Code.BAD_VALUE, "", f"{kind.__name__} is no record of {topic}")
-    return layout_of(kind, wire_order(topic))
+    return body_encoder(kind, wire_order(topic), head)

@@ -77,8 +77,10 @@ class Receipt(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Review(Struct, frozen=True, kw_only=True, gc=False):
-    """A human act on a claim: verdict RELEASE | REJECT | HOLD | CANCEL (mutual cancel) |
-    RECALL.
+    """An act on a claim: verdict RELEASE | REJECT | HOLD | CANCEL (mutual cancel) | RECALL; or on
+    all claims of the chain: QUARANTINE (a record of it was refused: written by the worker itself)
+    | RELEASE_RECORD | DROP_RECORD (an operator has dealt with that record, which `cleared_ids`
+    names: see `refused_record`).
     """
 
     input_id: str
@@ -92,6 +94,17 @@ class Review(Struct, frozen=True, kw_only=True, gc=False):
     reason: str
     evidence_hash: str | None = None
     cleared_ids: tuple[str, ...] = ()
+
+
+QUARANTINE_DESK = "supplytwin:quarantine"
+"""The source of the reviews that a worker writes itself."""
+EVERY = "*"
+"""As contract and settlement of a review: every claim of the chain."""
+
+
+def refused_record(topic: str, partition: int, offset: int) -> str:
+    """The input id under which a refused record holds claims; in `cleared_ids` with its source."""
+    return f"{topic}/{partition}/{offset}"
 
 
 class Control(Struct, frozen=True, kw_only=True, gc=False):

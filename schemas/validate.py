@@ -44,7 +44,9 @@ RAIL_STATUSES = frozenset(
     ("CONFIRMED", "REFUSED", "ACTC", "ACCP", "ACSP", "ACWC", "PDNG", "ACSC", "RJCT", "NOT_FOUND",
      "BOOKED", "RETURNED", "RELEASED", "FAILED", "CNCL", "RJCR", "NOOR")
 )  # fmt: skip
-VERDICTS = frozenset(("RELEASE", "REJECT", "HOLD", "CANCEL", "RECALL"))
+VERDICTS = frozenset(
+    ("RELEASE", "REJECT", "HOLD", "CANCEL", "RECALL", "QUARANTINE", "RELEASE_RECORD", "DROP_RECORD")
+)
 
 _DECIMAL = re.compile(r"-?\d{1,18}(\.\d{1,9})?", re.ASCII)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -94,6 +96,10 @@ def identifier(value: str, path: str) -> None:
 def _short(value: str, path: str) -> None:
     if len(value) > NAME_MAX:
         raise refuse(path, f"must have at most {NAME_MAX} characters, has {len(value)}")
+
+
+OF_LENGTH = frozenset((None, _not_empty, identifier, _short))
+"""Checks of a text that its length decides: 1 to 63 bytes are right for each. None = no check."""
 
 
 def _items_not_empty(values: tuple[str, ...], path: str) -> None:
@@ -237,6 +243,10 @@ def _by_type(name: str, hint: Any) -> Check | None:
     return _finite if hint is float else None
 
 
+_fits = lru_cache(maxsize=1 << 14)(to_minor)
+"""Asked for whether it raises, which equal amounts do alike."""
+
+
 def together(found: Event) -> None:
     """Raise RecordError unless the fields of an event go together, each being right by itself."""
     if (found.lat is None) != (found.lon is None):
@@ -249,4 +259,4 @@ def together(found: Event) -> None:
         raise refuse("correction_event_id", f"is missing beside {found.correction_action}")
     amount, currency = getattr(found, "amount", None), getattr(found, "currency", None)
     if amount is not None and currency is not None:
-        to_minor(amount, currency)
+        _fits(amount, currency)

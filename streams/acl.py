@@ -25,6 +25,7 @@ from supplytwin.schemas.records import (
 from supplytwin.sinks.duck import DuckSink
 from supplytwin.streams import watch_views
 from supplytwin.streams.kafka import UNJOINED
+from supplytwin.streams.redrive import OPERATOR_ID
 from supplytwin.streams.topics import (
     ALL,
     DERIVED,
@@ -37,6 +38,7 @@ from supplytwin.streams.topics import (
     WATCH_GROUP,
     WORKER_GROUP,
 )
+from supplytwin.streams.upgrade import UPGRADE_ID
 from supplytwin.streams.worker import WorkerSettings
 
 Resource = Literal["topic", "group", "transactionalId"]
@@ -211,6 +213,22 @@ def _people() -> list[Role]:
             _write(CONTROL),
             _group(WORKER_GROUP, GATEWAY_GROUP),
             _transactions(INIT_ID),
+        ),
+        _role(
+            "desk",
+            "`quarantine release`, `quarantine drop`, `policy publish`: acts that are records",
+            _browse(QUARANTINE, CONTROL),
+            _write(*(topic for topic in INPUTS if topic != RECEIPTS)),
+            _transactions(OPERATOR_ID),
+        ),
+        _role(
+            "upgrader",
+            "`supplytwin upgrade`: restates what a newer fold says otherwise",
+            _browse(*DERIVED, CONTROL),
+            _write(*DERIVED),
+            _read(*INPUTS),
+            _group(WORKER_GROUP),
+            _transactions(UPGRADE_ID),
         ),
         _role(
             "admin",

@@ -106,8 +106,9 @@ class Recount:
         if entry.chain_id != key:
             raise FatalError(f"stands under key {key!r} and belongs to chain {entry.chain_id!r}")
         if entry.kind == "CONTROL":
-            self._note_tick(record, entry)
-        if entry.fold_version != self._fold.version or entry.taken_at < self._since:
+            self._note_tick(record)
+        restated = entry.kind == "CONTROL" and entry.source_topic is None
+        if entry.fold_version != self._fold.version or entry.taken_at < self._since or restated:
             if entry.fold_version != self._fold.version:
                 self._found.other_versions[entry.fold_version] += 1
             self._unknown.add(key)
@@ -127,8 +128,9 @@ class Recount:
         if body_of(right) != body_of(record.value or b""):
             raise FatalError(f"{key} seq {entry.seq}: {_unlike(journal.read(right), entry)}")
 
-    def _note_tick(self, record: Record, entry: JournalEntry) -> None:
-        message = self._fold.foreign.replayed(record, entry).message
+    def _note_tick(self, record: Record) -> None:
+        (past,) = self._fold.replay([record])
+        message = None if past.item is None else past.item.message
         if isinstance(message, Control) and message.kind == "TICK":
             self._tick = max(self._tick, message.tick_time)
 
@@ -137,7 +139,12 @@ class Recount:
             if entry.taken_at != self._tick:
                 raise FatalError(f"seq {entry.seq}: decided at a tick that is not in the journal")
             return self._fold.decide(state, entry.taken_at)
-        return self._fold.step(state, self._fold.foreign.replayed(record, entry), entry.taken_at)
+        if entry.kind == "CLOSED":
+            return self._fold.close(state, entry.taken_at)
+        (past,) = self._fold.replay([record])
+        if past.item is None:
+            raise FatalError(f"seq {entry.seq}: {entry.kind} wraps no input")
+        return self._fold.step(state, past.item, entry.taken_at)
 
     def _lose(self, key: str, where: str, says: str) -> None:
         """A chain that differs once differs ever after: only the first difference is told."""
@@ -208,7 +215,7 @@ class Recount:
             if chain_id in self._lost or chain_id.startswith("@"):
                 continue
             nothing = self._fold.new(chain_id)
-            for output in snapshots.records(nothing, state, fold_version="", timeline="", now=0):
+            for output in snapshots.records(nothing, state, fold_version="", timeline=""):
                 says = _unlike_state(output.value, latest.pop(output.key, None))
                 if says and output.key not in gone_on:
                     self._found.differs(f"{topic} key {output.key}", says)

@@ -1,6 +1,7 @@
 """Commands that check and repair a deployment: audit, offsets."""
 
 import datetime as dt
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,18 +9,29 @@ from typing import Annotated
 
 import typer
 
-from supplytwin.streams import audit_run, offsets, topics
+from supplytwin.schemas.errors import UsageError
+from supplytwin.streams import audit_run, offsets, redrive, topics
+from supplytwin.streams import upgrade as restatements
 from supplytwin.streams.audit import Audited
+from supplytwin.streams.cli_look import quarantine_app
 from supplytwin.streams.cli_run import AsJson, connect, emit_json, err, out
 from supplytwin.streams.drawing import bar, folding
 
+Who = Annotated[str, typer.Option(help="Who does this: stands in the journal.")]
+Role = Annotated[str, typer.Option(help="In which role.")]
+Reason = Annotated[str, typer.Option(help="Why.")]
+policy_app = typer.Typer(no_args_is_help=True, help="Control data: who may speak on which topic.")
 offsets_app = typer.Typer(no_args_is_help=True, help="Where worker and gateway read on.")
 
 
 def add(app: typer.Typer) -> None:
     """Register the commands of this module."""
     app.add_typer(offsets_app, name="offsets")
+    app.add_typer(policy_app, name="policy")
+    quarantine_app.command("release")(quarantine_release)
+    quarantine_app.command("drop")(quarantine_drop)
     app.command()(audit)
+    app.command()(upgrade)
 
 
 @contextmanager
@@ -109,3 +121,119 @@ def offsets_restore(
 @offsets_app.callback()
 def _offsets() -> None:
     """Where worker and gateway read on."""
+
+
+def quarantine_release(
+    context: typer.Context,
+    topic: Annotated[str, typer.Argument()],
+    partition: Annotated[int, typer.Argument()],
+    offset: Annotated[int, typer.Argument()],
+    who: Who,
+    reason: Reason,
+    role: Role = "OPERATOR",
+    body: Annotated[
+        Path | None, typer.Option(help="A corrected body (the bytes of this file) instead.")
+    ] = None,
+    key: Annotated[str | None, typer.Option(help="A corrected key: the chain_id.")] = None,
+) -> None:
+    """Send a refused record again, as it was or corrected; its chain's claims go on."""
+    _, chosen = connect(context)
+    try:
+        meta = topics.require_meta(chosen.broker)
+        with _reading(quiet=False) as progress:
+            found = redrive.find(chosen.broker, meta, topic, partition, offset, progress)
+        act = redrive.Act(who=who, role=role, reason=reason)
+        value = None if body is None else body.read_bytes()
+        redrive.release(chosen.broker, meta, found, act, body=value, key=key)
+    finally:
+        chosen.close()
+    out.print(f"released: sent to {topic} again; a record that is still wrong comes back")
+
+
+def quarantine_drop(
+    context: typer.Context,
+    topic: Annotated[str, typer.Argument()],
+    partition: Annotated[int, typer.Argument()],
+    offset: Annotated[int, typer.Argument()],
+    who: Who,
+    reason: Reason,
+    role: Role = "OPERATOR",
+) -> None:
+    """Leave a refused record out for good; its chain's claims go on."""
+    _, chosen = connect(context)
+    try:
+        meta = topics.require_meta(chosen.broker)
+        with _reading(quiet=False) as progress:
+            found = redrive.find(chosen.broker, meta, topic, partition, offset, progress)
+        redrive.drop(chosen.broker, meta, found, redrive.Act(who=who, role=role, reason=reason))
+    finally:
+        chosen.close()
+    out.print("dropped")
+
+
+@policy_app.command("publish")
+def policy_publish(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(help='JSON: {"sources": [{topic, source, ...}]}.')],
+    who: Who,
+    reason: Reason,
+    role: Role = "OPERATOR",
+) -> None:
+    """Put a policy in force on every partition: it replaces the one before it."""
+    _, chosen = connect(context)
+    try:
+        meta = topics.require_meta(chosen.broker)
+        act = redrive.Act(who=who, role=role, reason=reason)
+        name = redrive.publish_policy(chosen.broker, meta, file, act, time.time_ns() // 1000)
+    finally:
+        chosen.close()
+    out.print(f"in force: {name}")
+
+
+def upgrade(
+    context: typer.Context,
+    plan: Annotated[bool, typer.Option("--plan", help="Only say what would change.")] = False,
+    apply: Annotated[bool, typer.Option("--apply", help="Say it again, marked.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """After an installation whose fold says old facts otherwise: list the chains, or restate them.
+
+    No payment is recalled by it: where the new fold disagrees with money, a review is raised.
+    """
+    if plan == apply:
+        raise UsageError("say --plan or --apply")
+    _, chosen = connect(context)
+    try:
+        meta = topics.require_meta(chosen.broker)
+        with _reading(as_json) as progress:
+            if apply:
+                restated = restatements.apply(chosen.broker, meta, progress)
+            else:
+                found = restatements.plan(chosen.broker, meta, progress)
+    finally:
+        chosen.close()
+    if apply and as_json:
+        emit_json({"restated": restated})
+    elif apply:
+        out.print(f"{restated} chains restated")
+    elif as_json:
+        emit_json(found)
+    else:
+        _tell_plan(found)
+
+
+def _tell_plan(found: restatements.Plan) -> None:
+    wrote = ", ".join(f"{n} by fold {version}" for version, n in found.taken_by.items())
+    out.print(f"this is fold {found.to}; partition numbers last written: {wrote or 'none'}")
+    drawn = folding("chain", "states", "milestones", "exceptions", "payments to review")
+    for one in found.chains:
+        drawn.add_row(
+            one.chain_id, str(len(one.states)), str(one.milestones), str(one.exceptions),
+            ", ".join(one.reviews),
+        )  # fmt: skip
+    out.print(drawn if found.chains else "nothing is said otherwise")
+
+
+@policy_app.callback()
+def _policy() -> None:
+    """Control data: who may speak on which topic."""

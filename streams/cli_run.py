@@ -21,6 +21,7 @@ from supplytwin.streams import (
     deployment,
     framed,
     health,
+    heap,
     local_broker,
     observe,
     process,
@@ -160,6 +161,7 @@ def work(
     with _watched(metrics.registry, metrics_port, worker, stuck, ready=lambda: worker.waits_for):
         if metrics_port is not None:
             deployment.gauges(chosen.broker, worker)
+        heap.take_over()
         code = process.serve(worker.run, beat=lambda: worker.beat, stuck_s=stuck)
     raise typer.Exit(code)
 

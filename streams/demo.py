@@ -48,6 +48,7 @@ def settings_for(settings: Settings, directory: Path) -> Settings:
         gateway=msgspec.structs.replace(
             settings.gateway, ledger=str(directory / "simulated-rail.sqlite")
         ),
+        snapshot=msgspec.structs.replace(settings.snapshot, dir=str(directory / "snapshots")),
     )
 
 
@@ -57,7 +58,8 @@ def prepare(directory: Path) -> None:
     for pattern in ("twin.duckdb*", "simulated-rail.sqlite*"):
         for left in directory.glob(pattern):
             left.unlink()
-    shutil.rmtree(directory / "logs", ignore_errors=True)
+    for folder in ("logs", "snapshots"):
+        shutil.rmtree(directory / folder, ignore_errors=True)
 
 
 def run(

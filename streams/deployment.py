@@ -2,6 +2,7 @@
 root.
 """
 
+import hashlib
 import os
 import signal
 import threading
@@ -10,10 +11,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
+import platformdirs
 
-from supplytwin.processors.chain import ChainFold, ChainState, gist
+from supplytwin.processors.chain import ChainFold, ChainState
+from supplytwin.processors.closing import Chain, ClosingFold, gist
 from supplytwin.schemas.errors import UsageError
 from supplytwin.schemas.events import SUPPLY_TOPICS
+from supplytwin.schemas.ids import DAY_US
 from supplytwin.schemas.records import (
     CONTROL,
     INSTRUCTIONS,
@@ -33,9 +37,11 @@ from supplytwin.streams.intake import Intake, guard
 from supplytwin.streams.observe import GatewayMetrics, Metrics, SinkMetrics
 from supplytwin.streams.ports import Broker
 from supplytwin.streams.process import IN_FLIGHT_S
+from supplytwin.streams.quarantine import Policy
 from supplytwin.streams.settings import Settings
 from supplytwin.streams.subscriber import Subscriber
 from supplytwin.streams.topics import DERIVED, INPUTS, WORKER_GROUP, Meta
+from supplytwin.streams.upkeep import UpkeepSettings
 from supplytwin.streams.worker import Worker, WorkerSettings, WorkerTopics
 
 TOPICS = WorkerTopics(
@@ -56,26 +62,46 @@ def worker(
     slot: int = 0,
     metrics: Metrics | None = None,
     at: At = nowhere,
-) -> Worker[ChainState]:
+) -> Worker[Chain]:
     """The worker of a slot, on the timeline of its deployment."""
     own = WorkerSettings(
         partitions=meta.partitions,
         simulated=meta.simulated,
         batch=settings.worker.batch,
         transaction_timeout_s=settings.worker.transaction_timeout_ms / 1000,
+        upkeep=UpkeepSettings(
+            snapshots=snapshot_folder(broker, settings, meta),
+            every_s=settings.snapshot.every,
+            timeline=meta.timeline,
+            memory_max_bytes=settings.worker.memory_max_mb << 20,
+        ),
     )
     framed.require(broker, DERIVED, INPUTS)
+    fold = ClosingFold(ChainFold(meta.timeline), settings.worker.close_after_days * DAY_US)
     return Worker(
         broker,
-        ChainFold(meta.timeline),
-        Intake(registry=framed.registry_of(broker)),
+        fold,
+        Intake(framed.registry_of(broker)),
         TOPICS,
         settings=own,
         slot=slot,
         gist=gist,
         metrics=metrics,
+        policy=Policy(settings.quarantine.stop, settings.quarantine.rate_percent),
         at=at,
     )
+
+
+def snapshot_folder(broker: Broker, settings: Settings, meta: Meta) -> Path | None:
+    """Where workers keep their snapshots; None = they keep none: `[snapshot] every` is 0, or what
+    the broker holds ends with this process.
+    """
+    if not settings.snapshot.every or broker.kind == "memory":
+        return None
+    if settings.snapshot.dir:
+        return Path(settings.snapshot.dir).expanduser()
+    cluster = hashlib.sha256(f"{broker.address} {meta.timeline}".encode()).hexdigest()[:12]
+    return platformdirs.user_state_path("supplytwin") / "snapshots" / cluster
 
 
 def behaviour(settings: Settings) -> Behaviour:
@@ -126,14 +152,13 @@ def duck(
     return Subscriber(broker, sink, meta.partitions, metrics=metrics), sink
 
 
-def gauges(broker: Broker, running: Worker[ChainState]) -> None:
+def gauges(broker: Broker, running: Worker[Chain]) -> None:
     """Keep the worker's lag and size on its registry, from a thread that ends with the process."""
 
     def facts() -> int:
         stores = list(running.stores.values())
-        return sum(
-            len(state.twin.facts.slots) for store in stores for state in list(store.states.values())
-        )
+        states = [state for store in stores for state in list(store.states.raw.values())]
+        return sum(len(one.twin.facts.slots) for one in states if isinstance(one, ChainState))
 
     found = Gauges(
         broker,

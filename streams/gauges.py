@@ -53,7 +53,7 @@ class Gauges:
             labels,
             registry=registry,
         )
-        self._held = Gauge("supplytwin_facts", "Facts in memory", registry=registry)
+        self._held = Gauge("supplytwin_facts", "Facts of the chains in work", registry=registry)
         self._since: dict[TopicPartition, tuple[int, float]] = {}
 
     def look(self) -> None:

@@ -16,6 +16,7 @@ from prometheus_client import (
 )
 
 from supplytwin.schemas.errors import TransientError
+from supplytwin.streams.observe_upkeep import UpkeepMetrics
 
 BATCH_SIZES: Final = (1, 10, 100, 1000, 5000, 20000)
 SECONDS: Final = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -77,7 +78,7 @@ class Metrics(Registry):
         )
         self._fallbacks = Gauge(
             "supplytwin_decode_fallbacks",
-            "Batches decoded one by one, since the start",
+            "Batches with a record for the strict decoder, since the start",
             registry=self.registry,
         )
         self._batch = Histogram(
@@ -93,6 +94,7 @@ class Metrics(Registry):
             registry=self.registry,
         )
         self._chains = Gauge("supplytwin_chains", "Chains in memory", registry=self.registry)
+        self.upkeep = UpkeepMetrics(self.registry)
 
     def count(self, what: str, times: int = 1) -> None:
         self._named.labels(what).inc(times)

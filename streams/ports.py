@@ -7,12 +7,13 @@ of the client's error, and as UsageError for what the broker does not allow this
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Literal, NamedTuple, Protocol, TypeVar
+from typing import Generic, Literal, NamedTuple, Protocol, TypeVar
 
 from msgspec import Struct
 
 from supplytwin.schemas.errors import RecordError
 from supplytwin.schemas.flow import Due, Header, Input, Output, Record, Step
+from supplytwin.schemas.replay import Replayed
 
 
 class TopicPartition(NamedTuple):
@@ -188,6 +189,14 @@ class Fold(Protocol[State]):
     def step(self, state: State, item: Input, now: int) -> Step[State]:
         """Take one input. Raises RecordError for a refusal that belongs into the quarantine."""
 
+    def admit(self, control: State, item: Input) -> None:
+        """Raise RecordError when the control records taken so far do not admit `item`."""
+
+    def refused(
+        self, state: State, record: Record, error: RecordError, now: int
+    ) -> Step[State] | None:
+        """What follows for a known key from a record under it that was refused; None = nothing."""
+
     def due(self, state: State) -> int | Due | None:
         """The tick time at which this state wants a decision (pure, rebuilt at restore)."""
 
@@ -197,8 +206,49 @@ class Fold(Protocol[State]):
     def publish(self, before: State, after: State) -> Sequence[Output]:
         """Latest-value records of what changed between two commits."""
 
+    def replay(self, records: Sequence[Record]) -> Sequence[Replayed]:
+        """Journal records as `restore` takes them, decoded together. FatalError when unreadable."""
+
     def restore(self, state: State, entry: Record) -> State:
         """Apply one journal record as recorded. Raises FatalError when its hash chain is broken."""
+
+    # What follows bounds memory and restart time. `keeping.KeepsAll` has all of it for a fold whose
+    # states stay in memory.
+
+    def close(self, state: State, now: int) -> Step[State] | None:
+        """End this state early because memory is short, if it can be ended; else None."""
+
+    def rest(self, state: State) -> State:
+        """As little as memory has to hold of it: an Asleep, or `state`."""
+
+    def late(self, state: State, item: Input) -> bool:
+        """Whether an Asleep state has to wake for `item`: false when `step` can take it."""
+
+    def wake(self, state: State, entries: Sequence[Replayed]) -> State:
+        """What an Asleep state was, from all its journal entries. FatalError: not from these."""
+
+    @property
+    def form(self) -> str:
+        """Names what `freeze` writes: bytes of another form are not thawed. "" = cannot freeze."""
+
+    def freeze(self, state: State) -> bytes:
+        """A state as bytes. Raises ValueError for one that cannot be frozen."""
+
+    def thaw(self, data: bytes) -> State:
+        """The state that was frozen. Raises ValueError when that is not what `data` is."""
+
+
+class Lenient(Generic[State]):
+    """For folds that admit every input, and to which refused records mean nothing."""
+
+    def admit(self, control: State, item: Input) -> None:
+        """See Fold."""
+
+    def refused(
+        self, state: State, record: Record, error: RecordError, now: int
+    ) -> Step[State] | None:
+        """See Fold."""
+        return None
 
 
 Decode = Callable[[Sequence[Record], int], "list[Input | RecordError]"]

@@ -5,12 +5,12 @@ an endless abort: so sizes are checked before anything is produced.
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from msgspec.structs import replace
 
 from supplytwin.schemas.codec import encode
-from supplytwin.schemas.errors import Code, RecordError
+from supplytwin.schemas.errors import Code, RecordError, UsageError
 from supplytwin.schemas.flow import Header, Output, Record
 from supplytwin.schemas.ids import Micros
 from supplytwin.schemas.localtime import TIME_MAX, TIME_MIN
@@ -21,6 +21,8 @@ LARGEST = 1_310_720
 MARGIN = 1_024
 """What a record batch of one record adds: headers of batch and record, lengths."""
 REASON_CHARS = 2_000
+RATE_MIN = 100
+_MINUTE_S = 60.0
 KEY_BYTES = 1_000
 """What is kept of a key too large to keep: one that compresses well may have megabytes."""
 
@@ -43,6 +45,45 @@ class Limits:
             if size > limit:
                 reason = f"its record in {output.topic} would have {size} bytes, {limit} fit"
                 raise RecordError(Code.TOO_LARGE, "", reason)
+
+
+class Policy:
+    """What a refused record means for the worker: go on (skip), or stop.
+
+    `stop` = input topics of which not one record may be refused. `rate_percent` = the share of
+    refused records among those of a minute (of at least RATE_MIN) above which the worker stops; 0 =
+    never. Counted per process.
+    """
+
+    def __init__(self, stop: Collection[str] = (), rate_percent: int = 0) -> None:
+        self._stop = frozenset(stop)
+        self._percent = rate_percent
+        self._seen = self._bad = 0
+        self._since = 0.0
+
+    def seen(self, records: int, at: float) -> None:
+        """So many records were consumed at `at` (s)."""
+        if at - self._since > _MINUTE_S:
+            self._since, self._seen, self._bad = at, 0, 0
+        self._seen += records
+
+    def refused(self, record: Record, error: RecordError) -> None:
+        """Raise UsageError when the worker must stop: nothing of the batch is committed."""
+        self._bad += 1
+        where = f"{record.topic} partition {record.partition} offset {record.offset}"
+        if record.topic in self._stop:
+            raise UsageError(
+                f"stopped at {where}: {error}. [quarantine] stop has this topic: correct the "
+                "record's producer and take the topic from the list to go on, the record is then "
+                "quarantined"
+            )
+        many = self._bad * 100 > self._percent * self._seen
+        if self._percent and self._seen >= RATE_MIN and many:
+            raise UsageError(
+                f"stopped at {where}: {self._bad} of {self._seen} records of this minute were "
+                f"refused, more than [quarantine] rate_percent = {self._percent}; the last one: "
+                f"{error}"
+            )
 
 
 def size_of(key: bytes | None, value: bytes | None, headers: Iterable[Header]) -> int:

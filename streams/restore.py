@@ -3,16 +3,18 @@
 The order is what makes it right. The committed offsets come first, and stable (a dead worker's
 transaction is over when they are known); then the end of the journal, of everything appended, not
 only of what is readable (the last committed transaction may not be, yet); then the journal is read,
-committed records only, up to that end: a stranger's open transaction is waited for.
+committed records only, up to that end: a stranger's open transaction is waited for. A snapshot
+takes the place of the journal before its offset; what is wrong with it, or with the entries that
+follow it, makes it refused and the journal read whole.
 """
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Generic, NamedTuple
 
 import structlog
 
-from supplytwin.schemas import journal
-from supplytwin.schemas.errors import FatalError, RecordError, TransientError
+from supplytwin.schemas.errors import FatalError, TransientError, UsageError
 from supplytwin.schemas.flow import Record
 from supplytwin.streams.ports import (
     Admin,
@@ -22,11 +24,15 @@ from supplytwin.streams.ports import (
     State,
     TopicPartition,
 )
+from supplytwin.streams.replay import Replay
+from supplytwin.streams.snapshot import Loading
 from supplytwin.streams.store import Store
+from supplytwin.streams.upkeep import Upkeep
 
 log = structlog.get_logger("supplytwin.engine")
 
-RECORDS = 10_000
+RECORDS = 2_000
+LOAD_S = 0.02
 PATIENCE_S = (0.25, 2.0)
 """How long stable offsets are waited for at first, and at most: it doubles with each failure."""
 
@@ -46,27 +52,33 @@ class Opened(NamedTuple, Generic[State]):
 
 
 class _Job(Generic[State]):
-    """One partition number on its way."""
+    """One partition number on its way: offsets, then perhaps a snapshot, then the journal."""
 
-    def __init__(self, kept: Kept[State], places: list[TopicPartition], at: float) -> None:
-        self.store, self.position = kept
+    def __init__(self, places: list[TopicPartition], at: float) -> None:
         self.places = places
         self.started = self.retry = at
         self.patience = PATIENCE_S[0]
         self.offsets: dict[TopicPartition, int] | None = None
         self.end = 0
-        self.changed: dict[str, State] = {}
+        self.loading: Loading[State] | None = None
+        """A snapshot that is read, or whose states are trusted."""
+        self.replay: Replay[State] | None = None
 
     @property
     def read(self) -> bool:
-        return self.offsets is not None and self.position >= self.end
+        return (
+            self.offsets is not None
+            and self.replay is not None
+            and self.replay.position >= self.end
+        )
 
 
 class Restore(Generic[State]):
     """Restores partition numbers side by side, a little in each `turn`: none waits for another.
 
     `inputs` is the worker's consumer (its group has the committed offsets). Revoked states are kept
-    with their journal offset and only caught up when they come back.
+    with their journal offset and only caught up when they come back; the others begin with their
+    snapshot, if there is one.
     """
 
     def __init__(
@@ -79,9 +91,10 @@ class Restore(Generic[State]):
         journal_topic: str,
         control_topic: str,
         clock: Callable[[], float],
+        upkeep: Upkeep[State],
     ) -> None:
         self._broker, self._inputs, self._admin = broker, inputs, admin
-        self._new, self._clock = new, clock
+        self._new, self._clock, self._upkeep = new, clock, upkeep
         self._journal, self._control = journal_topic, control_topic
         self._jobs: dict[int, _Job[State]] = {}
         self._kept: dict[int, Kept[State]] = {}
@@ -96,15 +109,18 @@ class Restore(Generic[State]):
         """Restore these partition numbers; `places` are the inputs of each."""
         at = self._clock()
         for number, inputs in sorted(places.items()):
-            kept = self._kept.pop(number, None) or Kept(self._new(number), 0)
-            self._jobs[number] = _Job(kept, inputs, at)
+            job = self._jobs[number] = _Job(inputs, at)
+            kept = self._kept.pop(number, None)
+            if kept is not None:
+                job.replay = Replay(kept.store, kept.offset, self._control)
 
     def keep(self, stores: Iterable[Store[State]]) -> None:
         """Keep what is revoked, while nobody else can have written to its journal partition."""
-        self._kept.update({n: Kept(j.store, j.position) for n, j in self._jobs.items()})
-        for job in self._jobs.values():
-            job.store.put(job.changed)
-        self._jobs.clear()
+        for number, job in self._jobs.items():
+            if job.replay is not None:
+                job.replay.put()
+                self._kept[number] = Kept(job.replay.store, job.replay.position)
+        self._end_all()
         held = {TopicPartition(self._journal, store.number): store for store in stores}
         try:
             ends = self._admin.ends(list(held), "read_uncommitted") if held else {}
@@ -116,30 +132,59 @@ class Restore(Generic[State]):
 
     def forget(self) -> None:
         """What was lost may have been changed by others already: nothing of it is kept."""
-        self._jobs.clear()
+        self._end_all()
         self._kept.clear()
+
+    def _end_all(self) -> None:
+        for number in self._jobs:
+            self._upkeep.progress.done(number)
+        self._jobs.clear()
 
     def turn(self, timeout_s: float) -> list[Opened[State]]:
         """Go on for at most about `timeout_s`; the partition numbers that are ready now."""
         self._prepare()
-        reading = {n: j for n, j in self._jobs.items() if j.offsets is not None and not j.read}
+        self._load(timeout_s)
+        reading = {n: j for n, j in self._jobs.items() if j.replay is not None and not j.read}
+        reading = {n: j for n, j in reading.items() if j.offsets is not None}
         if reading:
             self._read(reading, timeout_s)
         opened = []
-        for number in [number for number, job in self._jobs.items() if job.read]:
-            job = self._jobs.pop(number)
-            job.store.put(job.changed)
-            opened.append(Opened(job.store, job.offsets or {}))
-            log.info(
-                "restored",
-                partition=number,
-                chains=len(job.store.states),
-                journal_offset=job.position,
-                seconds=round(self._clock() - job.started, 3),
-            )
+        for number, job in [(number, job) for number, job in self._jobs.items() if job.read]:
+            found = self._open(number, job)
+            if found is not None:
+                opened.append(found)
         if not self._jobs:
             self.close()
         return opened
+
+    def _open(self, number: int, job: _Job[State]) -> Opened[State] | None:
+        """The partition number, all of its journal read; None = not yet."""
+        replay = job.replay
+        assert replay is not None
+        try:
+            replay.finish(self._upkeep.history)
+        except TransientError as error:
+            log.warning("closed chains cannot be read, trying again", why=str(error))
+            return None
+        except FatalError as error:
+            self._refuse(number, job, error)
+            return None
+        check_version(replay.version, replay.store.fold.version)
+        snapshot = None if job.loading is None else job.loading.header
+        if snapshot is not None and self._upkeep.snapshots is not None:
+            self._upkeep.snapshots.loaded(snapshot)
+        del self._jobs[number]
+        self._upkeep.progress.done(number)
+        log.info(
+            "restored",
+            partition=number,
+            chains=len(replay.store.states),
+            snapshot_offset=None if snapshot is None else snapshot.offset,
+            entries=replay.entries,
+            journal_offset=replay.position,
+            seconds=round(self._clock() - job.started, 3),
+        )
+        return Opened(replay.store, job.offsets or {})
 
     def close(self) -> None:
         if self._consumer is not None:
@@ -162,53 +207,79 @@ class Restore(Generic[State]):
                 job.retry = self._clock() + 2 * job.patience
                 job.patience = min(2 * job.patience, PATIENCE_S[1])
                 return
-            if begin > job.position:
+            if begin > 0:
                 raise FatalError(
                     f"{self._journal} partition {number} begins at offset {begin}: a part of the "
                     "history is gone, its retention must be unlimited"
                 )
             job.offsets = initialised(offsets)
+            if job.replay is None and self._upkeep.snapshots is not None:
+                job.loading = self._upkeep.snapshots.loading(
+                    partial(self._new, number), self._upkeep.history, job.end
+                )
+
+    def _load(self, timeout_s: float) -> None:
+        """Go on reading snapshots; who has none, or a bad one, begins at the first entry."""
+        until = self._clock() + max(timeout_s, LOAD_S)
+        for number, job in self._jobs.items():
+            while job.offsets is not None and job.replay is None:
+                if job.loading is None:
+                    job.replay = Replay(self._new(number), 0, self._control)
+                    break
+                try:
+                    if job.loading.turn() and job.loading.header is not None:
+                        store, offset = job.loading.store, job.loading.header.offset
+                        job.replay = Replay(store, offset, self._control)
+                except ValueError as error:
+                    self._refuse(number, job, error)
+                if self._clock() >= until:
+                    break
+
+    def _refuse(self, number: int, job: _Job[State], error: Exception) -> None:
+        """What came from the snapshot is dropped. Raises `error` when nothing did."""
+        if job.loading is None:
+            raise error
+        log.warning(
+            "the snapshot is not used, the journal is read whole", partition=number, why=str(error)
+        )
+        self._upkeep.refused()
+        job.loading = job.replay = None
+        self._assigned = set()
 
     def _read(self, reading: dict[int, _Job[State]], timeout_s: float) -> None:
         if self._consumer is None:
             self._consumer = self._broker.consumer(None)
-        if self._assigned != reading.keys():
-            self._assigned = set(reading)
+        replays = {n: job.replay for n, job in reading.items() if job.replay is not None}
+        if self._assigned != replays.keys():
+            self._assigned = set(replays)
             self._consumer.assign(
-                {TopicPartition(self._journal, n): job.position for n, job in reading.items()}
+                {TopicPartition(self._journal, n): one.position for n, one in replays.items()}
             )
         try:
             events = self._consumer.consume(RECORDS, timeout_s)
         except TransientError:
             self._assigned = set()  # what came with the error may be gone: assigned anew
             raise
-        for event in events:
-            job = reading.get(event.partition)
-            if job is None:
+        for number, replay in replays.items():
+            mine = [event for event in events if event.partition == number]
+            records = [one for one in mine if isinstance(one, Record)]
+            try:
+                replay.take([one for one in records if one.offset >= replay.position])
+            except FatalError as error:
+                self._refuse(number, reading[number], error)
                 continue
-            if isinstance(event, Eof):
-                job.position = max(job.position, event.offset)
-            elif event.offset >= job.position:
-                self._apply(job, event)
-                job.position = event.offset + 1
+            ends = [one.offset for one in mine if isinstance(one, Eof)]
+            replay.position = max(replay.position, *ends, 0)
+            self._upkeep.progress.moved(number, replay.position, reading[number].end, len(records))
 
-    def _apply(self, job: _Job[State], record: Record) -> None:
-        store = job.store
-        try:
-            entry = journal.read(record.value or b"")
-            key = entry.chain_id
-            state = job.changed.get(key)
-            if state is None:
-                state = store.states.get(key)
-            job.changed[key] = store.fold.restore(
-                store.fold.new(key) if state is None else state, record
-            )
-        except RecordError as error:
-            where = f"{record.topic} partition {record.partition} offset {record.offset}"
-            raise FatalError(f"{where} cannot be read: {error}") from error
-        store.now = max(store.now, entry.taken_at)
-        if entry.source_topic == self._control and entry.source_offset is not None:
-            store.control_next = max(store.control_next, entry.source_offset + 1)
+
+def check_version(last: str | None, own: str) -> None:
+    """Raise UsageError when another fold wrote last: its facts may mean something else now."""
+    if last not in (None, own):
+        raise UsageError(
+            f"the journal was last written by fold {last}, this is fold {own}: see what changes "
+            "with `supplytwin upgrade --plan`, then `supplytwin upgrade --apply`"
+        )
 
 
 def initialised(offsets: dict[TopicPartition, int | None]) -> dict[TopicPartition, int]:

@@ -18,6 +18,7 @@ DEFAULT_FILE = Path("supplytwin.toml")
 
 
 Count = Annotated[int, msgspec.Meta(ge=1)]
+Whole = Annotated[int, msgspec.Meta(ge=0)]
 
 
 class Kafka(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -44,8 +45,26 @@ class WorkerSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     transaction_timeout_ms: Count = 10_000
     session_timeout_ms: Count = 45_000
     """45 s under a supervisor that restarts at once; 10 s where peers must take over."""
+    close_after_days: Whole = 90
+    """A finished chain leaves memory after so many days of ticks without an entry; 0 = never."""
+    memory_max_mb: Whole = 4096
+    """Of one worker: an alarm from 80 % on, no more input at 100 %; 0 = no limit."""
     fail_at: str = ""
     """Only for tests: leave by SIGKILL at this point of the loop, `NAME` or `NAME:nth`."""
+
+
+class QuarantineSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    stop: tuple[str, ...] = ()
+    """Input topics of which a refused record stops the worker; the others skip it."""
+    rate_percent: Annotated[int, msgspec.Meta(ge=0, le=100)] = 0
+    """Stop when more than this share of a minute's records is refused; 0 = never."""
+
+
+class Snapshot(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    dir: str = ""
+    """Of this deployment only; empty = one in the user's state directory for each cluster."""
+    every: Whole = 300
+    """Seconds between two snapshots of a partition number; 0 = none are written or read."""
 
 
 class Duck(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -90,6 +109,8 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     kafka: Kafka = Kafka()
     time: Time = Time()
     worker: WorkerSection = WorkerSection()
+    quarantine: QuarantineSection = QuarantineSection()
+    snapshot: Snapshot = Snapshot()
     duck: Duck = Duck()
     gateway: Gateway = Gateway()
     watch: Watch = Watch()
@@ -97,8 +118,9 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 SECTIONS: dict[str, type[Struct]] = {
-    "kafka": Kafka, "time": Time, "worker": WorkerSection, "duck": Duck, "gateway": Gateway,
-    "watch": Watch, "schema_registry": SchemaRegistry,
+    "kafka": Kafka, "time": Time, "worker": WorkerSection, "quarantine": QuarantineSection,
+    "snapshot": Snapshot, "duck": Duck, "gateway": Gateway, "watch": Watch,
+    "schema_registry": SchemaRegistry,
 }  # fmt: skip
 
 
@@ -149,11 +171,11 @@ def _overlay(environ: Mapping[str, str]) -> list[tuple[str, str, Any]]:
             continue
         _check_names(section, {key: text})
         value: Any = text
-        if isinstance(getattr(SECTIONS[section](), key), dict):
+        if isinstance(getattr(SECTIONS[section](), key), dict | tuple):
             try:
                 value = msgspec.json.decode(text)
             except msgspec.DecodeError:
-                raise UsageError(f"settings: {name} must be a JSON object") from None
+                raise UsageError(f"settings: {name} must be JSON: an object or a list") from None
         found.append((section, key, value))
     return found
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from supplytwin.processors import chain, settlement_report
+from supplytwin.processors import chain, describe, settlement_report
 from supplytwin.processors.custody import Broken, verify
 from supplytwin.schemas import codec, journal
 from supplytwin.schemas.errors import UsageError
@@ -19,10 +19,11 @@ from supplytwin.schemas.foreign import schema_in
 from supplytwin.schemas.records import (
     JOURNAL,
     SETTLEMENT_EVENTS,
-    JournalEntry,
     Receipt,
+    Review,
     SettlementEvent,
 )
+from supplytwin.schemas.replay import Replayed
 from supplytwin.streams import journal_file
 
 
@@ -106,27 +107,14 @@ def show(
     broken: Broken | None = verify(chain_id, entries)
     sound = entries if broken is None else entries[: broken.position]
     fold = chain.ChainFold("")
-    for value in schemas:
-        entry = journal.read(value)
-        schema = schema_in(entry)
-        assert schema is not None
-        fold.foreign.learn(entry.source_partition or 0, schema)
+    fold.replay([_record(value) for value in schemas])
     state = fold.new(chain_id)
     moments = []
     last = 0
-    for value in sound:
-        entry = journal.read(value)
-        record = Record(
-            topic=JOURNAL,
-            partition=entry.source_partition or 0,
-            offset=0,
-            arrival=0,
-            key=chain_id.encode(),
-            value=value,
-        )
-        state = fold.restore(state, record)
-        last = max(last, entry.taken_at)
-        moments.append(_moment(fold, record, entry))
+    for past in fold.replay([_record(value) for value in sound]):
+        state = fold.restore(state, past)
+        last = max(last, past.entry.taken_at)
+        moments.append(_moment(past))
     reports = [r for r in (None if broken is None else str(broken), damage) if r is not None]
     return Shown(
         chain_id=chain_id,
@@ -134,15 +122,29 @@ def show(
         broken="; ".join(reports) or None,
         head_hash=state.head.hash.hex(),
         canonical_hash=chain.canonical_hash(state),
-        subjects=chain.describe_subjects(state),
+        subjects=describe.subjects(state),
         footprints=[one.describe() for _, one in sorted(state.footprints.items())],
         settlement=list(settlement_report.explain(state.book, state.twin, last)),
-        exceptions=chain.describe_exceptions(state),
+        exceptions=describe.exceptions(state),
         timeline=moments,
     )
 
 
-def _moment(fold: chain.ChainFold, record: Record, entry: JournalEntry) -> Moment:
+def _record(value: bytes) -> Record:
+    """An entry as a record of the partition number that its source had, if it has one."""
+    entry = journal.read(value)
+    return Record(
+        topic=JOURNAL,
+        partition=entry.source_partition or 0,
+        offset=0,
+        arrival=0,
+        key=entry.chain_id.encode(),
+        value=value,
+    )
+
+
+def _moment(past: Replayed) -> Moment:
+    entry = past.entry
     happened, source = None, None
     what = entry.kind.lower()
     if entry.kind == "DECISION":
@@ -152,8 +154,12 @@ def _moment(fold: chain.ChainFold, record: Record, entry: JournalEntry) -> Momen
                 f"{event.claim_id}: {event.from_state} -> {event.to_state} (row {event.row}): "
                 f"{event.reason}"
             )
-    elif entry.source_topic is not None:
-        message = fold.foreign.replayed(record, entry).message
+    elif entry.kind == "CLOSED":
+        what = "closed: nothing is open, nothing has come for long"
+    elif entry.source_topic is None:
+        what = f"restated under fold {entry.fold_version}"
+    elif past.item is not None:
+        message = past.item.message
         source = getattr(message, "source", None)
         what = type(message).__name__.lower()
         if isinstance(message, Event):
@@ -162,6 +168,8 @@ def _moment(fold: chain.ChainFold, record: Record, entry: JournalEntry) -> Momen
             what += message.subject_id
         elif isinstance(message, Receipt):
             what = f"rail: {message.kind} {message.rail_status}"
+        elif isinstance(message, Review):
+            what = f"{message.verdict.lower().replace('_', ' ')}: {message.reason}"
     return Moment(
         seq=entry.seq,
         kind=entry.kind,

@@ -8,12 +8,14 @@ from typing import Generic, NamedTuple
 import structlog
 
 from supplytwin.schemas.errors import RecordError
-from supplytwin.schemas.flow import Due, Header, Input, Output, Record, Step
+from supplytwin.schemas.flow import Asleep, Due, Header, Input, Output, Record, Step
 from supplytwin.schemas.ids import control_key
 from supplytwin.streams.consume import Item, defect, reraise_unless_defect
 from supplytwin.streams.observe import trace
+from supplytwin.streams.places import Places
 from supplytwin.streams.ports import Fold, State
-from supplytwin.streams.quarantine import Limits, quarantined
+from supplytwin.streams.quarantine import Limits, Policy, quarantined
+from supplytwin.streams.states import States
 
 log = structlog.get_logger("supplytwin.engine")
 
@@ -43,10 +45,13 @@ class Store(Generic[State]):
         self.number = number
         self.fold = fold
         self.control = control_key(number)
-        self.states: dict[str, State] = {}
+        self.states = States(fold)
+        self.asleep = 0
+        """How many of them are Asleep."""
+        self.places = Places()
         self.now = 0
         self.control_next = 0
-        self._due: dict[str, int] = {}
+        self.due_times: dict[str, int] = {}
         self._heap: list[tuple[int, str]] = []
 
     def due_time(self, key: str, state: State) -> int | None:
@@ -67,25 +72,29 @@ class Store(Generic[State]):
             place = reach.pop()
             if place < len(self._heap) and self._heap[place][0] <= tick:
                 time, key = self._heap[place]
-                if self._due.get(key) == time:
+                if self.due_times.get(key) == time:
                     found.add(key)
                 reach += (2 * place + 1, 2 * place + 2)
         return found
 
     def put(self, states: Mapping[str, State]) -> None:
         """`states` are true from now on, and due when the fold says."""
-        self.states.update(states)
         for key, state in states.items():
-            due = self.due_time(key, state)
-            if due == self._due.get(key):
-                continue
-            if due is None:
-                del self._due[key]
-            else:
-                self._due[key] = due
-                heapq.heappush(self._heap, (due, key))
-        if len(self._heap) > 2 * len(self._due) + 64:
-            self._heap = sorted((time, key) for key, time in self._due.items())
+            self.asleep += isinstance(state, Asleep) - isinstance(self.states.find(key), Asleep)
+            self.states[key] = state
+            self.set_due(key, self.due_time(key, state))
+        if len(self._heap) > 2 * len(self.due_times) + 64:
+            self._heap = sorted((time, key) for key, time in self.due_times.items())
+
+    def set_due(self, key: str, due: int | None) -> None:
+        """`key` wants its decision at `due`."""
+        if due == self.due_times.get(key):
+            return
+        if due is None:
+            del self.due_times[key]
+        else:
+            self.due_times[key] = due
+            heapq.heappush(self._heap, (due, key))
 
 
 class Overlay(Generic[State]):
@@ -94,22 +103,26 @@ class Overlay(Generic[State]):
     A record or a decision that raises leaves no trace but its quarantine record, or a count.
     """
 
-    def __init__(self, store: Store[State], limits: Limits, quarantine: str) -> None:
+    def __init__(
+        self, store: Store[State], limits: Limits, quarantine: str, policy: Policy | None = None
+    ) -> None:
         self.store = store
         self.fold = store.fold
         self.changed: dict[str, State] = {}
         self.now = store.now
         self.control_next = store.control_next
         self.writes: list[Write] = []
+        self.entries: list[Output] = []
         self.counts: Counter[str] = Counter()
         self.refusals: Counter[str] = Counter()
         self._limits = limits
         self._quarantine = quarantine
+        self._policy = policy or Policy()
 
     def state(self, key: str) -> State:
         found = self.changed.get(key)
         if found is None:
-            found = self.store.states.get(key)
+            found = self.store.states.find(key)
         return self.fold.new(key) if found is None else found
 
     def take(self, item: Item) -> bool:
@@ -121,6 +134,7 @@ class Overlay(Generic[State]):
         if before is not None and not self.take(Item(item.record, before, item.at)):
             return False
         try:
+            self.fold.admit(self.state(self.store.control), item.result)
             step = self.fold.step(self.state(item.result.key), item.result, self.now)
             self._limits.check((*step.entries, *step.outputs))
         except RecordError as error:
@@ -136,8 +150,9 @@ class Overlay(Generic[State]):
 
     def apply(self, key: str, step: Step[State], headers: tuple[Header, ...] = ()) -> None:
         """What `step` did is part of this batch; its records get these headers, too."""
-        if step.state is not self.store.states.get(key) or key in self.changed:
+        if step.state is not self.store.states.find(key) or key in self.changed:
             self.changed[key] = step.state
+        self.entries.extend(step.entries)
         for output in (*step.entries, *step.outputs):
             self.write(output, headers)
         self.counts.update(step.counts)
@@ -151,6 +166,23 @@ class Overlay(Generic[State]):
         key, value = quarantined(record, error, self._limits)
         self.writes.append(Write(self._quarantine, key, value, ()))
         self.refusals[error.code] += 1
+        self._policy.refused(record, error)
+        self._warn(record, error)
+
+    def _warn(self, record: Record, error: RecordError) -> None:
+        """The chain under whose key the record came, if there is one, hears of it."""
+        key = (record.key or b"").decode(errors="backslashreplace")
+        if key not in self.changed and key not in self.store.states:
+            return
+        try:
+            step = self.fold.refused(self.state(key), record, error, self.now)
+            self._limits.check(() if step is None else (*step.entries, *step.outputs))
+        except BaseException as failure:
+            reraise_unless_defect(failure)
+            log.error("the fold raised", chain_id=key, trace=trace(failure))
+        else:
+            if step is not None:
+                self.apply(key, step)
 
     def due(self, tick: int) -> list[str]:
         """Chains due at `tick`, sorted, so that every run decides in the same order."""
@@ -187,7 +219,7 @@ class Overlay(Generic[State]):
     def publish(self) -> None:
         """Latest-value records of every chain that this batch changed. Called once, at its end."""
         for key, after in self.changed.items():
-            before = self.store.states.get(key)
+            before = self.store.states.find(key)
             try:
                 outputs = self.fold.publish(self.fold.new(key) if before is None else before, after)
                 self._limits.check(outputs)
@@ -202,6 +234,7 @@ class Overlay(Generic[State]):
     def merge(self) -> None:
         """The transaction is committed: all of this is true now."""
         self.store.put(self.changed)
+        self.store.places.wrote(self.entries)
         self.store.now = self.now
         self.store.control_next = self.control_next
 

@@ -24,8 +24,18 @@ from supplytwin.schemas.flow import Due, Header, Input, Output, Record, Step
 from supplytwin.schemas.ids import Micros, control_key, partition_of
 from supplytwin.schemas.records import CONTROL, JOURNAL, QUARANTINE, STATE, Control, Quarantined
 from supplytwin.streams.checkpoint import At, insist, nowhere
+from supplytwin.streams.cut import Gist, shape
+from supplytwin.streams.keeping import KeepsAll
 from supplytwin.streams.memory import MemoryBroker
-from supplytwin.streams.ports import Broker, Decode, Eof, Fold, State, TopicPartition, TopicSpec
+from supplytwin.streams.ports import (
+    Broker,
+    Decode,
+    Eof,
+    Fold,
+    State,
+    TopicPartition,
+    TopicSpec,
+)
 from supplytwin.streams.worker import Worker, WorkerSettings, WorkerTopics
 
 PATIENCE_S = 30.0
@@ -64,10 +74,10 @@ class GateState(Struct, frozen=True, kw_only=True):
         return min(times, default=None)
 
 
-class Gate:
+class Gate(KeepsAll[GateState]):
     """Pays once, at a cut, when released and received and not held; expires at its deadline."""
 
-    version = "1"
+    version = form = "1"
 
     def __init__(self, prefix: str = "") -> None:
         self._prefix = prefix
@@ -128,6 +138,12 @@ class Gate:
         fact = msgspec.json.decode(read.body, type=Fact)
         said = tuple(sorted((*state.said, (fact.id, fact.says))))
         return msgspec.structs.replace(state, said=said)
+
+    def freeze(self, state: GateState) -> bytes:
+        return msgspec.msgpack.encode(state)
+
+    def thaw(self, data: bytes) -> GateState:
+        return msgspec.msgpack.decode(data, type=GateState)
 
     def _output(self, topic: str, key: str, value: bytes) -> Output:
         return Output(topic=self._prefix + topic, key=key, value=value)
@@ -214,6 +230,7 @@ class Driver(Generic[State]):
         clock: Callable[[], float] | None = None,
         idle: int = 3,
         worker: type[Worker[State]] = Worker,
+        gist: Gist[State] = shape,
         at: At = nowhere,
     ) -> None:
         self.broker: Broker = MemoryBroker() if broker is None else broker
@@ -225,6 +242,7 @@ class Driver(Generic[State]):
         self._clock = clock or (lambda: self.seconds)
         self._fold, self._decode = fold, decode
         self._prefix, self._idle, self._at = prefix, idle, at
+        self._gist = gist
         self._create()
         self._feed = self.broker.producer(None)
         self._ticks = self.broker.producer(f"{prefix}supplytwin.tick")
@@ -239,7 +257,7 @@ class Driver(Generic[State]):
         admin.create(
             [
                 TopicSpec(name=name, partitions=self.partitions, replication=1, config=LARGE)
-                for name in (*topics.inputs, topics.control, *written)
+                for name in dict.fromkeys((*topics.inputs, topics.control, *written))
                 if name not in known
             ]
         )
@@ -265,6 +283,7 @@ class Driver(Generic[State]):
             self.topics,
             settings=self.settings,
             slot=slot,
+            gist=self._gist,
             clock=self._clock,
             at=self._at,
         )
@@ -363,6 +382,7 @@ class Driver(Generic[State]):
     def state(self, key: str) -> State | None:
         """The committed state of one chain."""
         for store in self.worker.stores.values():
-            if key in store.states:
-                return store.states[key]
+            found = store.states.find(key)
+            if found is not None:
+                return found
         return None

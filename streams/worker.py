@@ -30,41 +30,17 @@ from supplytwin.streams.ports import (
     State,
     TopicPartition,
 )
-from supplytwin.streams.quarantine import Limits
+from supplytwin.streams.quarantine import Limits, Policy
 from supplytwin.streams.restore import Restore
 from supplytwin.streams.store import Overlay, Store
+from supplytwin.streams.upkeep import Upkeep
+from supplytwin.streams.worker_settings import WorkerSettings, WorkerTopics
+
+__all__ = ["Worker", "WorkerSettings", "WorkerTopics"]
 
 log = structlog.get_logger("supplytwin.engine")
 
 ABORTS_IN_A_ROW = 3
-
-
-class WorkerTopics(Struct, frozen=True, kw_only=True):
-    """`inputs` without the control topic; `derived`: others that must have the same partitions."""
-
-    inputs: tuple[str, ...]
-    control: str
-    journal: str
-    state: str
-    quarantine: str
-    derived: tuple[str, ...] = ()
-
-
-class WorkerSettings(Struct, frozen=True, kw_only=True):
-    group: str = "supplytwin-worker"
-    transactional_id: str = "supplytwin.worker"
-    """The slot is appended: `supplytwin.worker.0`."""
-    partitions: int | None = None
-    """What `init` wrote down; None = whatever the topics have, if they agree."""
-    simulated: bool = False
-    """Offsets are committed at once whenever an own next offset has moved."""
-    batch: int = 5_000
-    poll_s: float = 0.05
-    wait_s: float = 1.0
-    """No record waits for a cut longer than this."""
-    commit_s: float = 5.0
-    """Offsets without a transaction are committed at least this often."""
-    transaction_timeout_s: float = 10.0
 
 
 class _Clients(Struct, Generic[State], frozen=True, kw_only=True, eq=False):
@@ -77,6 +53,7 @@ class _Clients(Struct, Generic[State], frozen=True, kw_only=True, eq=False):
     ends: Ends
     restore: Restore[State]
     checkpoint: Checkpoint[State]
+    upkeep: Upkeep[State]
     partitions: int
     limits: Limits
 
@@ -97,13 +74,14 @@ class Worker(Generic[State]):
         slot: int = 0,
         gist: Gist[State] = shape,
         metrics: Metrics | None = None,
+        policy: Policy | None = None,
         clock: Callable[[], float] = time.monotonic,
         at: At = nowhere,
     ) -> None:
         self._broker, self._fold, self._decode, self._topics = broker, fold, decode, topics
         self._settings = settings or WorkerSettings()
         self._slot, self._gist, self._clock, self._at = slot, gist, clock, at
-        self.metrics = metrics or Metrics()
+        self.metrics, self._policy = metrics or Metrics(), policy or Policy()
         self.stores: dict[int, Store[State]] = {}
         self.cuts: dict[int, Cut] = {}
         self.beat = clock()
@@ -121,6 +99,8 @@ class Worker(Generic[State]):
         clients = self._clients
         if clients is None or not self.metrics.value("supplytwin_rebalances_total"):
             return "no partition number has been assigned yet"
+        if clients.upkeep.paused:
+            return "memory is at its limit: no input is read"
         return "the journal is being read" if clients.restore.pending else ""
 
     # ---- the loop
@@ -144,6 +124,8 @@ class Worker(Generic[State]):
             return True
         # after the batch: what opens is read from now on, and so is everything else, anew
         opened = clients.restore.pending and self._restored(clients, min(wait, 0.05))
+        if clients.upkeep.turn(self.stores, busy=bool(events)):
+            self._resume(clients)
         return worked or opened or bool(events)
 
     def run(self, stop: threading.Event) -> None:
@@ -164,6 +146,7 @@ class Worker(Generic[State]):
             except TransientError as error:
                 log.info("last offsets are not committed", why=str(error))
         clients.restore.close()
+        clients.upkeep.close()
         clients.consumer.close()
         clients.producer.close()
         clients.admin.close()
@@ -198,6 +181,15 @@ class Worker(Generic[State]):
         deadline = self._clock() + settings.transaction_timeout_s
         insist(lambda: producer.init(settings.transaction_timeout_s), deadline, self._clock)
         consumer = broker.consumer(settings.group, instance_id=f"{settings.group}-{self._slot}")
+        upkeep = Upkeep[State](
+            settings.upkeep,
+            broker=broker,
+            admin=admin,
+            journal=topics.journal,
+            metrics=self.metrics,
+            clock=self._clock,
+            alive=self._alive,
+        )
         restore = Restore(
             broker,
             consumer,
@@ -206,6 +198,7 @@ class Worker(Generic[State]):
             journal_topic=topics.journal,
             control_topic=topics.control,
             clock=self._clock,
+            upkeep=upkeep,
         )
         inputs = (*topics.inputs, topics.control)
         return _Clients(
@@ -222,9 +215,13 @@ class Worker(Generic[State]):
                 clock=self._clock,
                 at=self._at,
             ),
+            upkeep=upkeep,
             partitions=partitions,
             limits=Limits(sizes),
         )
+
+    def _alive(self) -> None:
+        self.beat = self._clock()
 
     # ---- assignment
 
@@ -250,6 +247,8 @@ class Worker(Generic[State]):
         clients.restore.begin({number: reader.places(number) for number in reader.numbers})
 
     def _restored(self, clients: "_Clients[State]", timeout_s: float) -> bool:
+        if clients.upkeep.paused:
+            return False
         try:
             opened = clients.restore.turn(timeout_s)
         except TransientError as error:
@@ -268,7 +267,8 @@ class Worker(Generic[State]):
         return self.cut_type(offsets, control, wait_s=self._settings.wait_s)
 
     def _resume(self, clients: "_Clients[State]") -> None:
-        clients.reader.resume({w: o for cut in self.cuts.values() for w, o in cut.next.items()})
+        cuts = () if clients.upkeep.paused else self.cuts.values()
+        clients.reader.resume({w: o for cut in cuts for w, o in cut.next.items()})
 
     def _rewind(self, clients: "_Clients[State]", error: AbortError) -> None:
         """Nothing of the batch is true: read again from what is committed; nothing waits."""
@@ -287,8 +287,9 @@ class Worker(Generic[State]):
     def _batch(self, clients: "_Clients[State]", events: Iterable[Record | Eof]) -> bool:
         at = self._clock()
         items = self._take(clients, events, at)
+        clients.upkeep.wake(self.stores, items)
         overlays = {
-            number: Overlay(store, clients.limits, self._topics.quarantine)
+            number: Overlay(store, clients.limits, self._topics.quarantine, self._policy)
             for number, store in sorted(self.stores.items())
         }
         for number, overlay in overlays.items():
@@ -296,6 +297,7 @@ class Worker(Generic[State]):
         self._handle(overlays, at)
         self._ask(clients)
         self._handle(overlays, at)
+        clients.upkeep.relieve(overlays, self.cuts)
         for overlay in overlays.values():
             overlay.publish()
         self._watch_stalls(at)
@@ -316,6 +318,7 @@ class Worker(Generic[State]):
         found: dict[int, list[Item]] = {}
         if records:
             self.metrics.batch(len(records))
+            self._policy.seen(len(records), at)
             for item in decoded(records, self._decode, clients.partitions, at):
                 found.setdefault(item.record.partition, []).append(item)
         return found
@@ -392,7 +395,5 @@ class Worker(Generic[State]):
                 self.metrics.count(what, times)
             for code, times in overlay.refusals.items():
                 self.metrics.quarantined(code, times)
-        fallbacks = getattr(self._decode, "fallbacks", None)
-        if isinstance(fallbacks, int):
-            self.metrics.decode_fallbacks(fallbacks)
+        self.metrics.decode_fallbacks(getattr(self._decode, "fallbacks", 0))
         self.metrics.chains(sum(len(store.states) for store in self.stores.values()))

@@ -92,7 +92,7 @@ def told(topic: str, event_type: str = "", number: int = 0) -> Any:
 
 @cache
 def _parsed(topic: str) -> Any:
-    return fastavro.parse_schema(avro.physical(avro.schema(topic)))
+    return fastavro.parse_schema(avro.schema(topic))
 
 
 def wire(topic: str, fields: Mapping[str, Any]) -> bytes:

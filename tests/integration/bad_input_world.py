@@ -26,8 +26,10 @@ from supplytwin.schemas.records import (
     INSTRUCTIONS,
     JOURNAL,
     QUARANTINE,
+    REVIEWS,
     JournalEntry,
     Quarantined,
+    Review,
 )
 from supplytwin.streams import deployment, topics
 from supplytwin.streams.conductor import Conductor
@@ -239,6 +241,10 @@ class Played(Struct, frozen=True, kw_only=True):
     """Where each named record stands in its input topic."""
     quarantine: list[tuple[Record, Quarantined]]
     entries: dict[Place, JournalEntry]
+    held: dict[Place, str]
+    """Refused records that a worker has told the chain of their key about."""
+    twins: dict[str, object]
+    """What the facts of each chain say."""
     hashes: dict[str, str]
     """Canonical hash by chain, folded again from the journal."""
     paid: list[tuple[Any, ...]]
@@ -279,13 +285,17 @@ def told_by(parts: Parts, others: Sequence[c.Sent], places: dict[str, Place]) ->
                 places[name] = (topic, record.partition, record.offset)
     states: dict[str, chain.ChainState] = {}
     entries: dict[Place, JournalEntry] = {}
+    held: dict[Place, str] = {}
     for record in read_all(broker, JOURNAL, c.PARTITIONS):
         key, entry = (record.key or b"").decode(), journal.read(record.value or b"")
         states[key] = fold.restore(states.get(key) or fold.new(key), record)
         if entry.source_topic is not None:
             place = (entry.source_topic, entry.source_partition or 0, entry.source_offset or 0)
-            assert place not in entries, f"{place} was taken twice"
-            entries[place] = entry
+            assert place not in entries and place not in held, f"{place} was taken twice"
+            if _is_about_a_refusal(entry):
+                held[place] = entry.chain_id
+            else:
+                entries[place] = entry
     quarantine = [
         (record, codec.decode(QUARANTINE, record.value or b"").message)
         for record in read_all(broker, QUARANTINE, c.PARTITIONS)
@@ -306,6 +316,8 @@ def told_by(parts: Parts, others: Sequence[c.Sent], places: dict[str, Place]) ->
         places=places,
         quarantine=quarantine,  # type: ignore[arg-type]
         entries=entries,
+        held=held,
+        twins={key: _twin_of(one) for key, one in states.items() if key[0] != "@"},
         hashes={key: chain.canonical_hash(one) for key, one in states.items() if key[0] != "@"},
         paid=sorted(
             (one.settlement_id, one.instruction_no, one.kind, one.amount_minor, one.currency)  # type: ignore[attr-defined]
@@ -314,6 +326,20 @@ def told_by(parts: Parts, others: Sequence[c.Sent], places: dict[str, Place]) ->
         counts=counts,
         fallbacks=int(parts.worker.metrics.value("supplytwin_decode_fallbacks")),
     )
+
+
+def _is_about_a_refusal(entry: JournalEntry) -> bool:
+    """Whether a worker wrote this itself, under the place of a record that it has refused."""
+    if journal.topic_of(entry) != REVIEWS:
+        return False
+    message = codec.decode(REVIEWS, entry.body).message
+    return isinstance(message, Review) and message.verdict == "QUARANTINE"
+
+
+def _twin_of(state: chain.ChainState) -> object:
+    """What the facts say, without what was decided about money."""
+    prints = {name: one.canonical() for name, one in sorted(state.footprints.items())}
+    return chain.canonical_twin(state.twin), prints
 
 
 # ---- what no client of ours would send

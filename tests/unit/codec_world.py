@@ -1,16 +1,19 @@
 """Events and records to encode: one sample of each, and strategies that make any valid one."""
 
 import datetime as dt
+import io
+import random
 import typing
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
+import fastavro
 import msgspec
 from hypothesis import strategies as st
 from msgspec import Struct
 
-from supplytwin.schemas import avro, events, records, validate
+from supplytwin.schemas import avro, binary, events, records, validate
 from supplytwin.schemas.events import EVENT_TYPES, Event
 from supplytwin.schemas.flow import Header
 from supplytwin.schemas.ids import Micros
@@ -186,7 +189,7 @@ any_event = st.sampled_from(sorted(EVENT_TYPES)).flatmap(lambda name: anything(E
 
 
 def plain(message: Struct) -> dict[str, Any]:
-    """A message as the dict that fastavro writes under the topic's physical schema."""
+    """A message as the dict that fastavro writes under the topic's schema."""
     made: dict[str, Any] = {}
     for name in message.__struct_fields__:
         value = getattr(message, name)
@@ -215,3 +218,95 @@ def deep_plain(message: Struct) -> dict[str, Any]:
                 for one in value
             ]
     return made
+
+
+def witness(topic: str, message: Struct) -> bytes:
+    """The Avro body of a message as fastavro writes it."""
+    buffer = io.BytesIO()
+    schema = fastavro.parse_schema(avro.schema(topic))
+    fastavro.schemaless_writer(buffer, schema, deep_plain(message))
+    return buffer.getvalue()
+
+
+# ---- other spellings
+
+
+class Speller:
+    """Writes a message with the freedom that Avro leaves, and now and then more than that.
+
+    `rate` = how often a value is not spelled as we would.
+    """
+
+    def __init__(self, seed: int, rate: float) -> None:
+        self._random = random.Random(seed)
+        self._rate = rate
+
+    def body(self, topic: str, message: Struct) -> bytes:
+        """The body of a message under the topic's newest schema."""
+        return self._record(avro.schema(topic), deep_plain(message))
+
+    def _otherwise(self) -> bool:
+        return self._random.random() < self._rate
+
+    def _long(self, number: int) -> bytes:
+        right = binary.long(number)
+        if not self._otherwise():
+            return right
+        if self._random.random() < 0.1:
+            return binary.long(number ^ 1 << self._random.randrange(40))
+        more = self._random.randrange(1, 11)
+        return right[:-1] + bytes((right[-1] | 128, *[128] * (more - 1), 0))
+
+    def _blob(self, value: bytes) -> bytes:
+        if value and self._random.random() < self._rate / 4:
+            value = bytes((value[0] ^ 128, *value[1:]))
+        return self._long(len(value)) + value
+
+    def _text(self, text: str) -> bytes:
+        if text[:1].isdigit() and self._otherwise():
+            text = self._random.choice(("0", "+", "-", " ")) + text
+        return self._blob(text.encode())
+
+    def _record(self, node: typing.Any, row: Mapping[str, Any]) -> bytes:
+        return b"".join(
+            self._value(field["type"], row.get(field["name"])) for field in node["fields"]
+        )
+
+    def _array(self, items: typing.Any, values: list[Any]) -> bytes:
+        if not values and not self._otherwise():
+            return b"\0"
+        out, left = [], values
+        while left:
+            taken = self._random.randrange(1, len(left) + 1) if self._otherwise() else len(left)
+            inside = b"".join(self._value(items, one) for one in left[:taken])
+            if self._otherwise():
+                out += [self._long(-taken), self._long(len(inside)), inside]
+            else:
+                out += [self._long(taken), inside]
+            left = left[taken:]
+        return b"".join((*out, self._long(0)))
+
+    def _value(self, node: typing.Any, value: Any) -> bytes:
+        if isinstance(node, list):
+            if self._random.random() < self._rate / 8:
+                return self._random.choice((b"\x01", b"\x04", b"\x80\x00", b"\x02\x00"))
+            return b"\0" if value is None else b"\x02" + self._value(node[1], value)
+        kind = node["type"] if isinstance(node, dict) else node
+        match kind:
+            case "record":
+                return self._record(node, value)
+            case "array":
+                return self._array(node["items"], value)
+            case "string":
+                return self._text(value)
+            case "bytes":
+                return self._blob(value)
+            case "boolean":
+                return b"\x02" if self._otherwise() else binary.boolean(value)
+            case "double":
+                return binary.double(float("nan") if self._otherwise() else value)
+            case "int":
+                far = value + (self._random.choice((-1, 1)) << 32)
+                return self._long(far if self._otherwise() else value)
+            case _:
+                return self._long(value)

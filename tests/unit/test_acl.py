@@ -38,16 +38,18 @@ def test_the_roles_are_known_by_name() -> None:
     assert [role.name for role in ROLES] == [
         "producer-orders", "producer-customs", "producer-shipments", "producer-warehouse",
         "contracts", "reviewer", "ticker", "feed", "worker", "gateway", "gateway-recovery", "sink",
-        "watcher", "operator", "initialiser", "admin",
+        "watcher", "operator", "initialiser", "desk", "upgrader", "admin",
     ]  # fmt: skip
 
 
 def test_money_and_history_have_one_writer() -> None:
-    """What the worker derives it alone writes, receipts the gateway alone, in whichever role."""
+    """What the worker derives it alone writes (and who upgrades, without one), receipts the gateway
+    alone, in whichever role.
+    """
     for topic in topics.DERIVED:
-        assert writers(topic) == {"worker"}, topic
+        assert writers(topic) == {"worker", "upgrader"}, topic
     assert writers(RECEIPTS) == {"gateway", "gateway-recovery"}
-    assert writers(CONTROL) == {"ticker", "feed", "initialiser"}
+    assert writers(CONTROL) == {"ticker", "feed", "initialiser", "desk"}
 
 
 def test_no_rule_reaches_further_than_our_names() -> None:

@@ -30,11 +30,15 @@ from supplytwin.streams.conductor import Conductor
 from supplytwin.streams.memory import MemoryBroker
 from supplytwin.streams.memory_log import Log
 from supplytwin.streams.ports import TopicPartition
-from supplytwin.streams.settings import Kafka, Settings, Time
-from supplytwin.streams.summary import fold_journal
+from supplytwin.streams.settings import Kafka, Settings, Time, WorkerSection
+from supplytwin.streams.summary import fold_journal, read_all
 from supplytwin.streams.topics import Meta
 
-SETTINGS = Settings(kafka=Kafka(partitions=2), time=Time(simulated=True, timeline="t"))
+SETTINGS = Settings(
+    kafka=Kafka(partitions=2),
+    time=Time(simulated=True, timeline="t"),
+    worker=WorkerSection(close_after_days=3),
+)
 
 
 class Played(Struct, frozen=True, kw_only=True):
@@ -122,6 +126,8 @@ def test_sound_data_are_equal(played: Played) -> None:
     assert set(found.derived) >= {SETTLEMENT_EVENTS, INSTRUCTIONS, STATE, MILESTONES}
     assert found.tables["journal"] == found.entries
     assert found.tables["settlement_event"] == found.derived[SETTLEMENT_EVENTS]
+    kinds = [journal.read(r.value or b"").kind for r in read_all(played.broker, JOURNAL, 2)]
+    assert kinds.count("CLOSED") > 5, "closing is recomputed too"
 
 
 def test_one_chain_and_a_span_can_be_audited(played: Played) -> None:

@@ -2,14 +2,18 @@
 
 import importlib.util
 import itertools
+import random
 import sys
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
-from supplytwin.processors.conditions import evaluate
-from supplytwin.schemas.ids import DAY_US, HOUR_US
+from supplytwin.processors import settlement
+from supplytwin.processors.conditions import assess, evaluate
+from supplytwin.processors.settlement_memory import Memory, differing
+from supplytwin.schemas.ids import DAY_US, HOUR_US, SECOND_US
 from supplytwin.schemas.terms import ClaimLine
 
 
@@ -22,6 +26,7 @@ def _load(name):
 
 
 w = _load("settlement_world")
+oracles = _load("conditions_oracle")
 day = w.day
 CLOSE = day(90)
 BEFORE, AFTER = day(80), CLOSE + 1
@@ -441,3 +446,279 @@ def test_the_evidence_hash_sees_every_change():
     hashes = [verdict(*base, *change).evidence_hash for change in changes]
     assert len(set(hashes)) == len(hashes)
     assert verdict(*base, base[0]).evidence_hash == hashes[0]
+
+
+# ---- random streams: a second reading, and what is remembered from cut to cut
+
+CLAIMS = (
+    w.claim_terms(1, deadline=day(8), grace_us=3 * DAY_US),
+    w.claim_terms(2, deadline=day(9, 5 * HOUR_US), grace_us=2 * DAY_US, lines=(
+        ClaimLine(line_id="L1", qty=Decimal(10)), ClaimLine(line_id="L2", qty=Decimal(20)),
+    )),
+    w.claim_terms(3, deadline=day(10), grace_us=0, consignment_id="ASN-1"),
+)  # fmt: skip
+"""Two claims share a consignment, two share a line, and declarations refer to either or both."""
+ZONES = ("+00:00", "+00:00", "-10:00", "unknown", "America/New_York", "Pacific/Kiritimati")
+KINDS = (
+    "declared", "declared", "released", "released", "cleared", "hold_placed", "hold_removed",
+    "release_revoked", "cancelled", "rejected", "received", "received", "received", "received",
+    "reversed", "elsewhere",
+)  # fmt: skip
+
+
+class Stream:
+    """One random history of three claims: facts of every kind, a rail, people, and cuts.
+
+    Every cut is also made with nothing remembered, and another one with what any cut of this
+    history remembers, over the facts of any moment of it. Nobody could tell which was which.
+    """
+
+    def __init__(self, seed):
+        self.random = random.Random(seed)
+        terms = w.contract_terms(
+            CLAIMS, funding_deadline=day(6), long_stop=day(16), status_sla_us=2 * DAY_US,
+            zone=self.random.choice(("UTC", "America/New_York")),
+        )  # fmt: skip
+        self.chain = w.Chain(terms)
+        self.chain.agree()
+        self.tick = day(0)
+        self.memories = [Memory()]
+        self.twins = [self.chain.twin]
+        self.spared = 0
+        self.rows = set()
+        if self.random.random() < 0.7:
+            for number in range(3):
+                self.answer(self.chain.last("RESERVE", number), "CONFIRMED")
+        if self.random.random() < 0.6:
+            self.chain.facts(*w.proofs(1, at=1), *w.proofs(2, at=2))
+            self.chain.facts((w.received(day(2), line="L3"), day(2)))
+
+    def any_of(self, *choices):
+        return self.random.choice(choices)
+
+    # -- facts
+
+    def fact(self):
+        """Any fact: of few identities, so that they meet with revisions, contents and targets."""
+        kind, pick = self.random.choice(KINDS), self.random
+        at = self.tick + pick.randrange(-72, 48) * HOUR_US + pick.randrange(3) * SECOND_US
+        declaration = self.any_of("D1", "D1", "D2", "D3")
+        lines = pick.sample(("L1", "L2", "L3"), pick.choice((1, 1, 1, 2)))
+        refs = tuple(f"CONSIGNMENT:ASN-{n}" for n in (1, 2) if pick.random() < 0.5)
+        fields = {
+            "revision": pick.randrange(1, 5), "event_tz": pick.choice(ZONES),
+            "time_precision": self.any_of("S", "S", "MS", "DAY"),
+            "classifier": self.any_of(*["ACTUAL"] * 9, "PLANNED", "ESTIMATED"),
+        }  # fmt: skip
+        own_name = f"{kind}-{declaration if kind not in ('received', 'reversed') else lines[0]}"
+        name = pick.choice((own_name,) * 6 + ("x1", "x2"))
+        fields["source"] = self.any_of("customs", "customs", "wms")
+        if kind in ("received", "reversed"):
+            make = w.received if kind == "received" else w.reversed_
+            fields["refs"] = (*refs, *(f"ORDER_LINE:{line}" for line in lines))
+            fields["facility"] = self.any_of("WH-1", "WH-1", "WH-1", "WH-2", None)
+            if kind == "received":
+                fields["line_id"] = self.any_of(None, lines[0], "L2")
+            if pick.random() < 0.1:
+                fields |= {"subject_type": "ORDER_LINE", "subject_id": lines[0]}
+            made = make(at, self.any_of(5, 20, 40), lines[0], name, **fields)
+        elif kind == "elsewhere":
+            made = w.event(
+                "order.goods_ready", f"ORDER_LINE:{lines[0]}", name, at, refs=refs,
+                line_id=lines[0], qty=Decimal(1), **fields,
+            )  # fmt: skip
+        elif kind == "declared":
+            made = w.declared(at, declaration, event_id=name, **fields | {"refs": refs})
+        else:
+            hold = {"hold_id": self.any_of("H1", "H2")} if kind.startswith("hold") else {}
+            linked = {"refs": refs} if pick.random() < 0.3 else {}
+            made = w.customs(kind, at, declaration, name, **fields, **hold, **linked)
+        return self.corrected(made)
+
+    def corrected(self, made):
+        """One in five corrects another fact, not always with the right to do so."""
+        slots = self.chain.twin.facts.slots
+        if not slots or self.random.random() > 0.2:
+            return made
+        target = self.random.choice(sorted(slots))
+        source = self.any_of(target.source, target.source, made.source)
+        return w.with_(
+            made, event_id=self.any_of(f"undo-{target.event_id}", made.event_id), source=source,
+            correction_action=self.any_of("RETRACT", "RETRACT", "SUPERSEDE"),
+            correction_source=target.source, correction_event_id=target.event_id,
+        )  # fmt: skip
+
+    def tell(self):
+        """A fact, at its time or late; or one that is known, which turns out to have come early."""
+        slots = self.chain.twin.facts.slots
+        if slots and self.random.random() < 0.1:
+            slot = slots[self.random.choice(sorted(slots))]
+            known = self.random.choice(slot.versions)
+            fact = self.random.choice(known.contents)
+            arrival = known.arrival - self.random.randrange(5) * DAY_US
+        else:
+            fact, arrival = self.fact(), self.tick + self.random.randrange(-24, 24) * HOUR_US
+        self.chain.facts((fact, max(arrival, fact.event_time - DAY_US)))
+        self.twins.append(self.chain.twin)
+
+    # -- rail and people
+
+    def answer(self, order, status, **fields):
+        expires = self.any_of(day(300), day(13)) if status == "CONFIRMED" else None
+        self.chain.answer(order, status, hold_expires=expires, **fields)
+
+    def ordered(self):
+        """The rail answers something, or a person acts."""
+        number = self.random.randrange(3)
+        order = self.chain.last(
+            self.any_of("RESERVE", "PAY", "PAY", "PAY", "RELEASE", "RECALL"), number
+        )
+        if order is not None and self.random.random() < 0.8:
+            status = {
+                "RESERVE": self.any_of("CONFIRMED", "CONFIRMED", "CONFIRMED", "REFUSED"),
+                "PAY": self.any_of("ACSP", "BOOKED", "BOOKED", "BOOKED", "RJCT", "NOT_FOUND"),
+                "RELEASE": self.any_of("RELEASED", "FAILED"),
+                "RECALL": self.any_of("CNCL", "RJCR"),
+            }[order.kind]  # fmt: skip
+            self.answer(order, status, rail_reason="AM04")
+            return
+        act = self.any_of("HOLD", "RELEASE", "RELEASE", "RELEASE", "RECALL", "CANCEL")
+        if act == "CANCEL" and self.random.random() < 0.8:
+            return
+        found = settlement.explain(self.chain.book, self.chain.twin, self.chain.now)[number]
+        self.chain.review(
+            act, number, reviewer=self.any_of("rosa", "hal"), role=self.any_of("BUYER", "SELLER"),
+            evidence_hash=found.evidence_hash, cleared_ids=found.adverse_ids,
+        )  # fmt: skip
+
+    # -- cuts
+
+    def cut(self):
+        """A cut with what the one before remembers, then one with any memory over any facts."""
+        hours = self.any_of(0, 1, 5, 11, 24, 24, 24, 48, 96)
+        self.tick += hours * HOUR_US + self.any_of(0, 0, 1)
+        chain, tick = self.chain, self.any_of(*[self.tick] * 9, self.tick - DAY_US)
+        self.compare(chain.book.memory, chain.twin, tick)
+        self.compare(self.random.choice(self.memories), self.random.choice(self.twins), tick)
+        self.rows.update(chain.cut(tick))
+        self.memories.append(chain.book.memory)
+
+    def compare(self, memory, twin, tick):
+        """With `memory` the cut is what it is without, and remembers what is true of `twin`."""
+        book, terms = self.chain.book, self.chain.terms
+        plain = settlement.cut(replace(book, memory=Memory()), twin, tick)
+        after, transitions = settlement.cut(replace(book, memory=memory), twin, tick)
+        assert transitions == plain[1]
+        assert after == plain[0]
+        assert after.memory.twin is twin
+        for number, found in enumerate(after.memory.findings):
+            if found is not None and found.assessment is not None:
+                old = memory.findings[number] if memory.findings else None
+                self.spared += old is not None and old.assessment is found.assessment
+                assert found.holds(tick)
+                assert found.assessment.verdict == evaluate(terms, CLAIMS[number], twin, tick)
+
+
+def fields_of(found):
+    """A Verdict as the second reading gives it."""
+    names = ("value", "evidence", "evidence_hash", "adverse", "adverse_ids", "against", "wakes_at")
+    told = {name: getattr(found, name) for name in names}
+    return {**told, "leaves": tuple((one.name, one.value, one.why) for one in found.leaves)}
+
+
+def test_random_facts_are_judged_as_by_a_second_reading_and_memory_changes_nothing(required):
+    """At every step of random histories: the verdict of a plain second reading, its own for as
+    long as it says it holds, and the same cut with a memory, with none and with another one's."""
+    number, spared, rows, values = required("remembered_verdicts"), 0, set(), set()
+    for seed in range(number):
+        stream = Stream(seed)
+        for _ in range(30):
+            act = stream.random.random()
+            (stream.tell if act < 0.4 else stream.ordered if act < 0.6 else stream.cut)()
+            claim, pick = stream.random.choice(CLAIMS), stream.random
+            terms, twin = stream.chain.terms, pick.choice((stream.chain.twin, *stream.twins))
+            tick = stream.tick + pick.randrange(-48, 48) * HOUR_US + pick.randrange(-1, 2)
+            found = assess(terms, claim, twin, tick)
+            read = oracles.Reading(terms, claim, twin, tick)
+            assert fields_of(found.verdict) == read.fields
+            values.add(read.fields["value"])
+            assert found.until > tick
+            last = min(found.until - 1, tick + 30 * DAY_US)
+            assert evaluate(terms, claim, twin, pick.randint(tick, last)) == found.verdict
+            assert evaluate(terms, claim, twin, last) == found.verdict
+        spared += stream.spared
+        rows |= stream.rows
+    assert values == {"TRUE", "FALSE", "UNKNOWN"}
+    assert rows >= {4, 7, 8, 9, 11, 12, 15, 21, 26, 28, 32, 42, 46, 54}
+    assert spared > number, "nothing was ever remembered"
+    number.done(number)
+
+
+def test_a_proof_of_the_last_day_that_is_still_ahead_after_the_close_is_not_too_late():
+    """Its local date is the deadline's and has not begun where it happens: UNKNOWN until it has."""
+    ahead = w.with_(
+        RECEIVED, event_time=day(60, 12 * HOUR_US), event_tz="-10:00", time_precision="DAY"
+    )
+    claim = w.claim_terms(grace_us=0)
+    facts = (*w.proofs()[:2], (ahead, day(59)))
+    begins = day(60, 10 * HOUR_US)
+    assert verdict(*facts, claim=claim, tick=day(60) + 1).value == "UNKNOWN"
+    assert verdict(*facts, claim=claim, tick=begins - 1).value == "UNKNOWN"
+    assert verdict(*facts, claim=claim, tick=begins).value == "TRUE"
+
+
+def test_an_old_revision_that_could_have_counted_is_not_overlooked():
+    """An identity that means nothing to the claim gets a superseded version that was a proof."""
+    other = w.event("order.goods_ready", "ORDER_LINE:L1", "x", day(31), revision=5,
+                    line_id="L1", qty=Decimal(1), source="wms")  # fmt: skip
+    chain = w.Chain().reserved().facts(*w.proofs()[:2], (other, day(31)))
+    chain.cut(day(61))
+    chain.facts((w.received(day(30), event_id="x", revision=3), day(31)))
+    chain.cut(day(62))
+    found = chain.book.memory.findings[0].assessment.verdict
+    assert found.against == (("wms", "x"),)
+    assert found == evaluate(chain.terms, chain.terms.claims[0], chain.twin, day(62))
+
+
+def test_a_local_date_that_comes_twice_is_not_remembered():
+    """In St John's in 2006 clocks went back at 00:01: the date came, went, and came again."""
+    begins = 1_162_089_000_000_000
+    release = w.with_(
+        RELEASED, event_time=begins + HOUR_US, event_tz="America/St_Johns", time_precision="DAY"
+    )
+    early = [w.with_(fact, event_time=begins - DAY_US) for fact in (DECLARED, RECEIVED)]
+    twin = w.twin_of(*((fact, begins - DAY_US) for fact in (*early, release)))
+    claim = w.claim_terms()
+    terms = w.contract_terms((claim,))
+    minutes = (-1, 0, 1, 30, 59, 60, 61, 120, 3_000)
+    told = [assess(terms, claim, twin, begins + n * 60 * SECOND_US) for n in minutes]
+    released = [one.verdict.leaves[0].value == "TRUE" for one in told]
+    assert released == [False, True, False, False, False, True, True, True, True]
+    for at, one in enumerate(told):
+        for later, other in zip(minutes[at:], told[at:], strict=True):
+            if begins + later * 60 * SECOND_US < one.until:
+                assert other.verdict == one.verdict
+
+
+def test_what_differs_is_found_without_looking_everything_up():
+    """One new fact and one revision among 3,000: found, with no more than a few look-ups."""
+    facts = [w.declared(day(1), f"D{number}") for number in range(3_000)]
+    before = w.twin_of(*at_once(*facts))
+    after = before
+    news = (w.with_(facts[1_234], revision=2), w.declared(day(2), "D-new"))
+    for fact in news:
+        after = w.twins.take(after, w.item(fact, day(2))).twin
+    asked = []
+
+    class Asked:
+        values = before.facts.slots.values
+
+        def get(self, identity):
+            asked.append(identity)
+            return before.facts.slots.get(identity)
+
+    found = list(differing(Asked(), after.facts.slots))
+    assert {slot.latest.event for _, slot in found} == set(news)
+    assert len([was for was, _ in found if was is None]) == 1
+    assert len(asked) < 10
+    assert list(differing(after.facts.slots, after.facts.slots)) == []

@@ -201,19 +201,25 @@ def test_any_order_gives_what_the_whole_set_says(recs: list[Rec], random: Any) -
 
 @settings(max_examples=200, deadline=None)
 @given(st.lists(records, min_size=1, max_size=8))
-def test_touched_names_every_slot_that_changed(recs: list[Rec]) -> None:
-    """What `insert` calls touched is what it changed, the inserted identity first."""
+def test_moved_has_every_slot_that_changed(recs: list[Rec]) -> None:
+    """What `insert` says that moved is what it changed, before and after, the inserted identity
+    first.
+    """
     facts = FactSet()
     for rec in recs:
         done = insert(facts, item(rec))
         changed = {i for i, slot in done.facts.slots.items() if facts.slots.get(i) != slot}
-        assert changed <= set(done.touched) <= changed | {rec.identity}
-        assert len(set(done.touched)) == len(done.touched)
+        touched = [after.identity for _, after in done.moved]
+        assert changed <= set(touched) <= changed | {rec.identity}
+        assert len(set(touched)) == len(touched)
+        for before, after in done.moved:
+            assert before == facts.slots.get(after.identity)
+            assert after == done.facts.slots[after.identity]
         if done.verdict == "DUPLICATE":
             assert done.facts is facts
-            assert not done.touched
+            assert not done.moved
         else:
-            assert done.touched[0] == rec.identity
+            assert touched[0] == rec.identity
         facts = done.facts
 
 

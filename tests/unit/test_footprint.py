@@ -275,3 +275,19 @@ def test_the_real_deliveries() -> None:
         "MODE_UNKNOWN": 226,
     }  # fmt: skip
     assert round(total / 1000, 3) == Decimal("44890.387")
+
+
+def test_a_delivery_that_moved_counts_where_it_is_now() -> None:
+    """A revision that names another consignment takes the delivery away from the first one, and a
+    further one, which no longer speaks of it, changes nothing there.
+    """
+    moved = delivered(refs=("CONSIGNMENT:D",), revision=Micros(T + 1))
+    heavier = delivered(refs=("CONSIGNMENT:D",), revision=Micros(T + 2), mass_kg=2 * TONNE)
+    for told in itertools.permutations((delivered(), moved, heavier)):
+        found = load(*told)
+        left = footprint(found, "C")
+        assert left is not None
+        assert left.missing == ("DELIVERY_UNKNOWN:not every line is delivered",)
+        here = footprint(found, "D")
+        assert here is not None
+        assert here.tces[0].mass_kg == 2 * TONNE

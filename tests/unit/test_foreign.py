@@ -1,12 +1,15 @@
 """Schemas of others in the journal: once for each partition number, and never mistaken."""
 
 import json
+import zlib
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
-from supplytwin.processors.chain import ChainFold
+from supplytwin.processors.chain import ChainFold, ChainState
+from supplytwin.processors.closing import ClosingFold
+from supplytwin.processors.sources import SourceRule, Sources
 from supplytwin.schemas import avro, codec, journal
 from supplytwin.schemas.errors import Code, FatalError, RecordError
 from supplytwin.schemas.events import ORDERS
@@ -18,6 +21,7 @@ from supplytwin.schemas.records import CONTROL, JOURNAL, QUARANTINE, REVIEWS, Co
 from supplytwin.streams.consume import Item
 from supplytwin.streams.intake import Intake
 from supplytwin.streams.quarantine import Limits
+from supplytwin.streams.replay import Replay
 from supplytwin.streams.store import Overlay, Store
 
 NUMBER = 0
@@ -151,9 +155,39 @@ def test_without_its_schema_an_entry_is_not_guessed_at() -> None:
     batch.take(Item(result.record, result, 0.0))
     _, entry = replayed(batch.writes)
     again = ChainFold("t")
-    again.foreign.learn(NUMBER + 1, written(schema()))
-    with pytest.raises(RecordError, match="stands in no journal entry before it"):
+    again.remember(replace(batch.changed[KEY], chain_id=control_key(NUMBER + 1)))
+    with pytest.raises(FatalError, match="stands in no journal entry before it"):
         again.restore(again.new(CHAIN), entry)
+
+
+def test_a_frozen_control_chain_brings_its_schemas_back() -> None:
+    """From a snapshot on nothing before it is read: what it holds is enough."""
+    batch = overlay(ChainFold("t"))
+    result = understood(schema(), FRAME + body())
+    assert isinstance(result, Input)
+    batch.take(Item(result.record, result, 0.0))
+    _, entry = replayed(batch.writes)
+    again = ClosingFold(ChainFold("t"))
+    store = Store(NUMBER, again)
+    store.states.load(KEY, zlib.compress(again.freeze(batch.changed[KEY])))
+    Replay(store, 1, CONTROL).take([entry])
+    restored = again.restore(again.new(CHAIN), entry)
+    assert isinstance(restored, ChainState)
+    assert restored.book == batch.changed[CHAIN].book
+
+
+def test_a_policy_about_sources_is_not_about_schemas() -> None:
+    """A schema has no source: its record is admitted or not, and the schema comes with it."""
+    fold = ChainFold("t")
+    control = fold.new(KEY)
+    rule = SourceRule(topic=REVIEWS, source="desk", organisation="us")
+    store = Store(NUMBER, fold)
+    store.put({KEY: replace(control, sources=Sources(sources=(rule,)))})
+    batch = overlay(fold, store)
+    result = understood(schema(), FRAME + body())
+    assert isinstance(result, Input)
+    assert batch.take(Item(result.record, result, 0.0))
+    assert batch.refusals == {}
 
 
 def test_two_schemas_of_one_fingerprint() -> None:

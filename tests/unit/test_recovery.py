@@ -16,7 +16,7 @@ from supplytwin.streams import deployment, offsets, recovery, topics
 from supplytwin.streams.conductor import Conductor, intervals, send
 from supplytwin.streams.gateway import Gateway as Instructed
 from supplytwin.streams.memory import MemoryBroker
-from supplytwin.streams.settings import Gateway, Kafka, Settings, Time
+from supplytwin.streams.settings import Gateway, Kafka, Settings, Time, WorkerSection
 
 CHAINS = 15
 LOST = (*topics.DERIVED, RECEIPTS)
@@ -31,6 +31,7 @@ class Cluster:
         self.settings = Settings(
             kafka=Kafka(partitions=2),
             time=Time(simulated=True, timeline="t"),
+            worker=WorkerSection(close_after_days=0),
             gateway=Gateway(ledger=str(self.ledger)),
         )
         self.broker = MemoryBroker()
@@ -128,7 +129,7 @@ def test_no_claim_is_paid_twice_and_the_operator_hears_of_each(cluster: Cluster)
     states = {
         claim.settlement_id: claim.state
         for store in cluster.worker.stores.values()
-        for state in store.states.values()
+        for _, state in store.states.items()
         for claim in state.book.claims.values()
     }
     settled = {one for one, state in states.items() if state in ("SETTLED", "RETURNED")}

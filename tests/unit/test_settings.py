@@ -1,12 +1,16 @@
 """Settings: one file, overlaid by the environment; what is not understood is an error."""
 
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 
 from supplytwin.schemas.errors import UsageError
-from supplytwin.streams import settings
-from supplytwin.streams.settings import Gateway, Kafka, Settings, Time, load
+from supplytwin.streams import deployment, settings
+from supplytwin.streams.memory import MemoryBroker
+from supplytwin.streams.settings import Gateway, Kafka, Settings, Snapshot, Time, load
+from supplytwin.streams.topics import Meta
 
 
 @pytest.fixture
@@ -92,7 +96,7 @@ def test_what_is_wrong_in_the_file_is_named(folder: Path, text: str, said: str) 
         ("SUPPLYTWIN_TIME__TICK_MS", "soon", r"\[time\] tick_ms: .*int"),
         ("SUPPLYTWIN_TIME__SIMULATED", "perhaps", r"\[time\] simulated: .*bool"),
         ("SUPPLYTWIN_KAFKA_BOOTSTRAP", "a", "must be written SUPPLYTWIN_KAFKA__BOOTSTRAP"),
-        ("SUPPLYTWIN_KAFKA__CLIENT", "a=b", "SUPPLYTWIN_KAFKA__CLIENT must be a JSON object"),
+        ("SUPPLYTWIN_KAFKA__CLIENT", "a=b", "SUPPLYTWIN_KAFKA__CLIENT must be JSON: an object"),
         ("SUPPLYTWIN_CONFIG", "gone.toml", "settings file gone.toml: No such file"),
     ],
 )
@@ -146,3 +150,28 @@ def test_a_registry_is_a_section(folder: Path) -> None:
         load(environ={"SUPPLYTWIN_SCHEMA_REGISTRY__SUBJECTS": "mine"})
     with pytest.raises(UsageError, match="SUPPLYTWIN_SCHEMA_REGISTRY__URL"):
         load(environ={"SUPPLYTWIN_SCHEMA_REGISTRY_URL": "http://r"})
+
+
+class Elsewhere:
+    kind, address = "kafka", "broker:9092"
+
+
+def test_snapshots_are_kept_apart_by_deployment(tmp_path: Path) -> None:
+    """By default a folder for each cluster and timeline; none when off or when nothing outlives the
+    broker; a folder that is given is taken as it is."""
+    broker: Any = Elsewhere()
+    meta = Meta(simulated=False, timeline="wall", partitions=1)
+    found = deployment.snapshot_folder(broker, Settings(), meta)
+    other = deployment.snapshot_folder(
+        broker, Settings(), msgspec.structs.replace(meta, timeline="x")
+    )
+    assert found is not None
+    assert found != other
+    assert found.parent.name == "snapshots"
+    off = Settings(snapshot=Snapshot(every=0))
+    assert deployment.snapshot_folder(broker, off, meta) is None
+    assert deployment.snapshot_folder(MemoryBroker(), Settings(), meta) is None
+    given = Settings(snapshot=Snapshot(dir=str(tmp_path)))
+    assert deployment.snapshot_folder(broker, given, meta) == tmp_path
+    with pytest.raises(UsageError, match="every"):
+        load(environ={"SUPPLYTWIN_SNAPSHOT__EVERY": "-1"})

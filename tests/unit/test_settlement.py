@@ -499,3 +499,14 @@ def test_the_canonical_state_has_nothing_of_the_history():
         "state": "SETTLED", "amount_minor": 100_000, "currency": "USD", "basis": "CONDITION",
         "bookings": [["E1", 100_000, "USD"]], "returns": [], "terms_version": 1,
     }  # fmt: skip
+
+
+def test_a_chain_without_a_contract_is_not_cut_again_and_again():
+    """A stray receipt is an input like any other: after one cut nothing is due."""
+    other = Chain()
+    other.agree()
+    chain = Chain()
+    chain.answer(other.last("RESERVE"), "CONFIRMED")
+    assert settlement.due(chain.book) == "NEXT"
+    assert chain.cut(day(1)) == []
+    assert settlement.due(chain.book) is None

@@ -97,6 +97,23 @@ def _cancel_of_both(chain):
     return chain.review("CANCEL", role="SELLER", reviewer="sue")
 
 
+RECORD = "supplytwin:quarantine/supply.customs/0/7"
+
+
+def _record_refused(chain):
+    return chain.review(
+        "QUARANTINE", source="supplytwin:quarantine", input_id="supply.customs/0/7",
+        settlement_id="*", contract_id="*", reviewer="",
+    )  # fmt: skip
+
+
+def _record_resolved(chain):
+    """A refused record stands against the claim, and an operator has dealt with it."""
+    claim = replace(chain.claim(), standing=Map({RECORD: ""}), tolls_since=day(1))
+    chain.book = replace(chain.book, claims=chain.book.claims.set(claim.settlement_id, claim))
+    return chain.review("RELEASE_RECORD", cleared_ids=(RECORD,), settlement_id="*", contract_id="*")
+
+
 SAME, STALE = "same", "STALE"
 USD = {"currency": "USD"}
 ACTS = {
@@ -124,6 +141,8 @@ ACTS = {
     "RecallOrdered": _review("RECALL"),
     "MutualCancel": _cancel_of_both,
     "ReconBreak": _two_contents,
+    "RecordRefused": _record_refused,
+    "RecordResolved": _record_resolved,
     "unknown verdict": _review("PERHAPS"),
     "unknown status": _answer("PAY", "WHAT"),
     "status of another kind": _answer("RESERVE", "BOOKED"),
@@ -201,6 +220,10 @@ EXPECTED = {
     "ReconBreak": {
         **_each(PRE, (12, "HELD")), **_each(("CREATED", "HELD", "CANCEL_PENDING"), (54, SAME)),
     },
+    "RecordRefused": {**_each(PRE, (12, "HELD")), **_each(("CREATED", "HELD"), (54, SAME))},
+    "RecordResolved": {
+        "HELD": (13, "RESERVED"), **_each(("CREATED", *PRE, "CANCEL_PENDING"), (54, SAME)),
+    },
 }  # fmt: skip
 
 
@@ -238,7 +261,8 @@ def check_effects(transition, claim):
         assert codes - {"CLAIM_RECORD"} >= ALARMS.get(row, set()) - {"CLAIM_RECORD"}
         assert codes <= ALARMS.get(row, set()) | ({"CLAIM_RECORD"} if row == 53 else set())
     if transition.to_state == "HELD" and row in ORIGINS:
-        assert claim.origin == ORIGINS[row]
+        refused = transition.reason.startswith("a record of the chain")
+        assert claim.origin == ("QUARANTINED" if refused else ORIGINS[row])
     if row in (10, 12):
         assert claim.window_end is None
     if row == 13:
@@ -266,13 +290,14 @@ def test_every_pair_of_state_and_input_does_what_the_table_says(act, state):
     assert len(chain.rows) == rows_before
     assert chain.state() == state
     told = {"bookings": Map(), "returns": Map(), "unbooked": False}
+    told |= {"standing": Map(), "tolls_since": None}
     assert replace(chain.claim(), **told) == replace(before, **told)
     if expected == STALE:
         assert outcome.verdict == "STALE"
         assert not outcome.alarms
     elif act == "ReconBreak":
         assert outcome.verdict == "CONFLICT"
-    elif act == "MutualCancel" and state not in ABSORBING:
+    elif act.startswith("Record") or (act == "MutualCancel" and state not in ABSORBING):
         assert outcome.verdict == "NOTED"
     else:
         assert outcome.verdict == "ILLEGAL"

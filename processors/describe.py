@@ -1,0 +1,43 @@
+"""A chain's subjects and exceptions as people want to see them: sorted, JSON-able."""
+
+from typing import Any
+
+from supplytwin.processors.chain import ChainState
+from supplytwin.processors.milestones import reported
+
+
+def subjects(state: ChainState) -> list[dict[str, Any]]:
+    """The subjects as people want to see them, sorted."""
+    return [
+        {
+            "subject_type": key.subject_type,
+            "subject_id": key.subject_id,
+            "state": subject.state,
+            "milestones": list(subject.codes),
+            "flags": list(subject.flags),
+            "holds": sorted(subject.value.holds),
+            "delay_days": subject.delay_days,
+        }
+        for key, subject in sorted(state.twin.subjects.items(), key=lambda item: item[0])
+        if subject.effective or subject.conflicts
+    ]
+
+
+def exceptions(state: ChainState) -> list[dict[str, Any]]:
+    """What is wrong now with the facts of this chain, sorted."""
+    found = [
+        (key, problem)
+        for key, subject in state.twin.subjects.items()
+        for problem in subject.value.exceptions
+    ]
+    found += filter(None, map(reported, state.twin.facts.slots.values()))
+    return [
+        {
+            "subject": f"{key.subject_type} {key.subject_id}",
+            "code": problem.code,
+            "reason": problem.reason,
+            "source": problem.source,
+            "event_id": problem.event_id,
+        }
+        for key, problem in sorted(found, key=lambda one: (one[0], one[1].code, one[1].event_id))
+    ]

@@ -1,0 +1,52 @@
+"""New code may fold old facts otherwise: a chain is said again, and no money moves by that alone.
+
+A restatement is one CONTROL entry of the chain. For every claim from APPROVED on whose condition
+the new fold does not find TRUE it raises a review and marks the evidence that it has seen: over
+that same evidence no row of the table approves, recalls or claims back; new evidence counts.
+"""
+
+from collections.abc import Iterator
+
+from msgspec.structs import replace
+
+from supplytwin.processors.conditions import Verdict, evaluate
+from supplytwin.processors.settlement_state import LIVE, Alarm, Book, Claim
+from supplytwin.processors.twin import Twin
+
+STANDS = frozenset(("APPROVED", *LIVE, "CANCEL_PENDING", "SETTLED"))
+"""States in which money is committed, under way or paid."""
+CODE = "RESTATEMENT_REVIEW"
+
+
+def disagreements(book: Book, twin: Twin, tick: int) -> Iterator[tuple[Claim, Verdict]]:
+    """Claims whose money rests on a condition that is not TRUE over these facts."""
+    if book.terms is None:
+        return
+    for settlement in book.order:
+        claim = book.claims[settlement]
+        if claim.state in STANDS:
+            verdict = evaluate(book.terms, book.promises[settlement], twin, tick)
+            if verdict.value != "TRUE":
+                yield claim, verdict
+
+
+def restated(book: Book, twin: Twin, tick: int) -> Book:
+    """The book with the evidence marked over which nothing follows."""
+    claims = book.claims
+    for claim, verdict in disagreements(book, twin, tick):
+        marked = replace(claim, restated=verdict.evidence_hash)
+        claims = claims.set(claim.settlement_id, marked)
+    return book if claims is book.claims else replace(book, claims=claims)
+
+
+def alarms(book: Book, twin: Twin, tick: int, version: str) -> list[Alarm]:
+    """One review for each claim that fold `version` would not have paid."""
+    return [
+        Alarm(
+            code=CODE,
+            settlement_id=claim.settlement_id,
+            reason=f"{claim.state} under an older fold; fold {version} finds {verdict.value}: "
+            + "; ".join(leaf.why for leaf in verdict.leaves if leaf.value != "TRUE"),
+        )
+        for claim, verdict in disagreements(book, twin, tick)
+    ]

@@ -1,0 +1,220 @@
+"""What the last cut of a chain found, so that the next one looks only at what has changed since.
+
+A verdict is a function of terms, claim, tick, and the facts that can count and reach certain
+subjects (`conditions.Assessment`). It is kept with these subjects and with the time until which it
+holds, and is used again while no such fact has another slot: slots are immutable, so one that is
+the same object says the same. A claim to which no row applied rests until its own state, its
+verdict or something else in the book is another one, or a time comes for which its rows wait.
+
+None of this is part of a chain's state: with an empty memory (after a restore) a cut decides the
+same, and all memories are equal.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
+from itertools import chain
+from operator import attrgetter, is_
+from typing import TYPE_CHECKING
+
+from immutables import Map
+from msgspec import Struct
+
+from supplytwin.processors.conditions import Assessment, assess
+from supplytwin.processors.evidence import Verdict, can_count
+from supplytwin.processors.facts import Identity, Slot
+from supplytwin.processors.subjects import SubjectKey
+from supplytwin.processors.twin import Twin, reached_by
+from supplytwin.schemas.terms import ClaimTerms, Terms
+
+if TYPE_CHECKING:
+    from supplytwin.processors.settlement_state import Book, Claim
+
+
+class Finding(Struct, frozen=True, kw_only=True, gc=False):
+    """What a cut found about one claim."""
+
+    assessment: Assessment | None
+    """None: the claim is over, and no row that may still apply to it reads a verdict."""
+    at: int
+    """The tick of that cut; an earlier one has to look for itself."""
+    claim: "Claim | None" = None
+    """The claim when no row applied to it, else None."""
+    frame: tuple[object, ...] = ()
+    """What else of the book its rows could see."""
+    wakes_at: int | None = None
+    """The first tick time at which by time alone a row may apply to it."""
+
+    def holds(self, tick: int) -> bool:
+        """Whether over the same facts the verdict is that of `tick` too."""
+        seen = self.assessment
+        return self.at <= tick and (seen is None or tick < seen.until)
+
+    def rests(self, claim: "Claim", frame: tuple[object, ...], tick: int) -> bool:
+        """Whether over the same facts no row applies to `claim` at `tick` either."""
+        if self.claim is not claim or self.frame is not frame or not self.holds(tick):
+            return False
+        return self.wakes_at is None or tick < self.wakes_at
+
+    def is_touched(self, stirred: set[SubjectKey]) -> bool:
+        """Whether the verdict may rest on a fact that reaches any of these subjects."""
+        return self.assessment is not None and not stirred.isdisjoint(self.assessment.subjects)
+
+
+class Memory(Struct, frozen=True, kw_only=True, gc=False, eq=False):
+    """What the last cut found, and over what. `Memory()` knows nothing."""
+
+    terms: Terms | None = None
+    twin: Twin = Twin()
+    frame: tuple[object, ...] = ()
+    findings: tuple[Finding | None, ...] = ()
+    """One for each claim in the order of the terms."""
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Memory)
+
+    def __hash__(self) -> int:
+        return 0
+
+
+class Recollection:
+    """A memory while one cut uses it, and what that cut adds to it. Lives for that call."""
+
+    def __init__(self, book: "Book", terms: Terms, twin: Twin, tick: int) -> None:
+        self.terms = terms
+        self.twin = twin
+        self.tick = tick
+        self._frame = _frame(book, book.memory.frame)
+        self._findings = _still_true(book.memory, terms, twin)
+        self._wakes: list[int] = []
+
+    def rests(self, number: int, claim: "Claim") -> bool:
+        """Whether no row applies to the claim, as none did at the cut before."""
+        found = self._findings[number]
+        if found is None or not found.rests(claim, self._frame, self.tick):
+            return False
+        if found.wakes_at is not None:
+            self._wakes.append(found.wakes_at)
+        return True
+
+    def forget(self, number: int) -> None:
+        """The claim is over: no verdict matters to it any more."""
+        self._findings[number] = None
+
+    def verdict(self, number: int, promise: ClaimTerms) -> Verdict:
+        """The condition of a claim over the facts as they are: remembered, or evaluated now."""
+        found = self._findings[number]
+        known = None if found is None or not found.holds(self.tick) else found.assessment
+        if known is None or known.promise is not promise:
+            known = assess(self.terms, promise, self.twin, self.tick)
+            self._findings[number] = Finding(assessment=known, at=self.tick)
+        return known.verdict
+
+    def note(self, number: int, book: "Book", claim: "Claim | None", wakes: Iterable[int]) -> None:
+        """The claim was tried, and `book` came of it. `claim` = None: a row applied."""
+        if claim is None:
+            self._frame = _frame(book, self._frame)
+        found, moments = self._findings[number], sorted(wakes)
+        self._wakes.extend(moments)
+        self._findings[number] = Finding(
+            assessment=None if found is None else found.assessment,
+            at=self.tick,
+            claim=claim,
+            frame=self._frame,
+            wakes_at=moments[0] if moments else None,
+        )
+
+    @property
+    def wakes_at(self) -> int | None:
+        """The first tick time at which by time alone a row may apply to any claim."""
+        return min(self._wakes, default=None)
+
+    @property
+    def memory(self) -> Memory:
+        """What the next cut starts from."""
+        return Memory(
+            terms=self.terms, twin=self.twin, frame=self._frame, findings=tuple(self._findings)
+        )
+
+
+# ---- what else of a book matters
+
+_APART = ("claims", "inputs", "contract_seq", "agenda", "memory")
+"""No row of a cut looks at these: guards read their own claim, and of the others only whether all
+are over, which their own is not. Whatever else a row reads must be a field of the book."""
+
+
+@lru_cache(maxsize=2)
+def _framing(names: tuple[str, ...]) -> Callable[[Struct], tuple[object, ...]]:
+    return attrgetter(*(name for name in names if name not in _APART))
+
+
+def _frame(book: "Book", last: tuple[object, ...]) -> tuple[object, ...]:
+    """All else of the book; `last` itself when it is still that."""
+    frame = _framing(book.__struct_fields__)(book)
+    same = len(last) == len(frame) and all(map(is_, frame, last))
+    return last if same else frame
+
+
+# ---- which facts are others
+
+
+def _still_true(memory: Memory, terms: Terms, twin: Twin) -> list[Finding | None]:
+    """One for each claim of `terms`: what was found, when its verdict follows from `twin` too.
+
+    Whether it holds at a tick is for `Finding.holds` to say.
+    """
+    if memory.terms is not terms:
+        return [None] * len(terms.claims)
+    if memory.twin is twin:
+        return list(memory.findings)
+    stirred = _stirred(memory.twin.facts.slots, twin.facts.slots)
+    if stirred is None:
+        return [None] * len(terms.claims)
+    return [None if one is None or one.is_touched(stirred) else one for one in memory.findings]
+
+
+def _stirred(before: Map[Identity, Slot], after: Map[Identity, Slot]) -> set[SubjectKey] | None:
+    """The subjects that are reached by facts that can count and differ; None: facts are missing."""
+    stirred: set[SubjectKey] = set()
+    added = 0
+    for was, slot in differing(before, after):
+        if was is None:
+            added += 1
+        else:
+            stirred |= _reached(was)
+        stirred |= _reached(slot)
+    return stirred if len(before) + added == len(after) else None
+
+
+def differing(
+    before: Map[Identity, Slot], after: Map[Identity, Slot]
+) -> Iterator[tuple[Slot | None, Slot]]:
+    """Every slot of `after` that is not the same object in `before`, with the one that was there.
+
+    Both maps go by the hashes of their keys, so what they share comes in one order: one walk along
+    both passes over it, and only a slot that is not met on the walk is looked up.
+    """
+    old_slots, slots = iter(before.values()), iter(after.values())
+    waiting: tuple[Slot, ...] = ()
+    while True:
+        for old, slot in zip(chain(waiting, old_slots), slots, strict=False):
+            if old is not slot:
+                break
+        else:
+            break
+        was = before.get(slot.identity)
+        waiting = () if was is old else (old,)
+        if was is not slot:
+            yield was, slot
+    for slot in slots:
+        was = before.get(slot.identity)
+        if was is not slot:
+            yield was, slot
+
+
+def _reached(slot: Slot) -> set[SubjectKey]:
+    if not can_count(slot):
+        return set()
+    return {
+        key for version in slot.versions for event in version.contents for key in reached_by(event)
+    }

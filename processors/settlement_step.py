@@ -1,0 +1,106 @@
+"""One step of a claim: the first row that fits is enacted, and its record is written."""
+
+from supplytwin.processors.conditions import Verdict
+from supplytwin.processors.settlement_apply import enact
+from supplytwin.processors.settlement_guards import Case, contrary, holds, plain, uncleared
+from supplytwin.processors.settlement_state import PUBLIC, Book, Cause, Claim, Transition
+from supplytwin.processors.settlement_table import SAME, Row
+from supplytwin.schemas.ids import Micros
+from supplytwin.schemas.records import Receipt, Review
+from supplytwin.schemas.terms import Terms
+
+
+def _rule_version(terms: Terms) -> str:
+    return f"{terms.template}/{terms.template_version}"
+
+
+def case_of(
+    book: Book, claim: Claim, at: int, *, cause: Cause | None = None, verdict: Verdict | None = None
+) -> Case:
+    """What the guards see of a claim of `book` at tick time `at`."""
+    assert book.terms is not None
+    promise = book.promises[claim.settlement_id]
+    return Case(
+        book=book,
+        terms=book.terms,
+        promise=promise,
+        claim=claim,
+        at=at,
+        cause=cause,
+        verdict=verdict,
+    )
+
+
+def first(case: Case, candidates: tuple[Row, ...]) -> Row | None:
+    """The first row whose guards all hold."""
+    return next((row for row in candidates if holds(case, row.guards)), None)
+
+
+def _target(case: Case, row: Row) -> str:
+    state = next(state for state, guard in row.targets if guard is None or holds(case, (guard,)))
+    return case.claim.state if state == SAME else state
+
+
+def _evidence(case: Case, row: Row) -> tuple[str, ...]:
+    match row.evidence:
+        case "VERDICT" if case.verdict is not None:
+            return case.verdict.evidence
+        case "ADVERSE":
+            return tuple(sorted(plain(case, uncleared(case))))
+        case "CONTRARY":
+            return tuple(sorted(contrary(case)))
+        case _:
+            return ()
+
+
+def _reason(case: Case, row: Row, ids: tuple[str, ...]) -> str:
+    """Why, in words: what the row stands for, then what is particular to this case."""
+    detail = ""
+    match case.cause:
+        case Receipt(rail_reason=str(code)):
+            detail = code
+        case Review() as act:
+            detail = f"{act.reviewer} ({act.role}): {act.reason}"
+        case None if case.verdict is not None and row.evidence == "VERDICT":
+            value = case.verdict.value
+            leaves = (
+                leaf for leaf in case.verdict.leaves if value == "TRUE" or leaf.value != "TRUE"
+            )
+            detail = "; ".join(leaf.why for leaf in leaves)
+        case None if row.evidence is not None:
+            detail = ", ".join(ids)
+    return f"{row.why}: {detail}" if detail else row.why
+
+
+def take(book: Book, case: Case, row: Row) -> tuple[Book, Transition]:
+    """Enact `row` on the claim as `book` (with the cause noted) has it, and write its record."""
+    claim, terms = case.claim, case.terms
+    to_state = _target(case, row)
+    ids = _evidence(case, row)
+    current = book.claims.get(claim.settlement_id, claim)
+    book, draft = enact(
+        book, row, current, to_state, at=case.at, evidence_ids=ids, cause=case.cause
+    )
+    verdict = case.verdict if row.evidence is not None else None
+    return book, Transition(
+        contract_id=terms.contract_id,
+        contract_seq=book.contract_seq,
+        settlement_id=claim.settlement_id,
+        tranche_id=claim.tranche_id,
+        claim_id=claim.claim_id,
+        row=row.number,
+        from_state=claim.state,
+        to_state=to_state,
+        public_state=PUBLIC[to_state],
+        tick_time=Micros(case.at),
+        rule_version=_rule_version(terms),
+        verdict=None if verdict is None else verdict.value,
+        evidence_ids=ids,
+        amount_minor=claim.amount_minor,
+        currency=claim.currency,
+        postings=draft.postings,
+        reason=_reason(case, row, ids),
+        evidence_hash=None if verdict is None else verdict.evidence_hash,
+        instructions=draft.orders,
+        alarms=draft.alarms,
+    )

@@ -1,0 +1,325 @@
+"""The fold of a chain keeps much and computes again little: here all of it is computed again."""
+
+import contextlib
+import hashlib
+import importlib.util
+import sys
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from supplytwin.processors import chain, snapshots, twin
+from supplytwin.processors.chain import ChainFold, ChainState
+from supplytwin.processors.facts import Slot
+from supplytwin.processors.footprint import footprint
+from supplytwin.processors.subjects import SubjectKey
+from supplytwin.schemas import codec
+from supplytwin.schemas.errors import RecordError
+from supplytwin.schemas.events import Event, ShipmentDelivered
+from supplytwin.schemas.flow import Input, Output, Record
+from supplytwin.schemas.ids import HOUR_US
+from supplytwin.schemas.records import FOOTPRINTS, JOURNAL, STATE, Footprint, StateRecord
+
+
+def _load(name: str) -> Any:
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(name, Path(__file__).parent / f"{name}.py")
+        assert spec is not None
+        assert spec.loader is not None
+        sys.modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[name])
+    return sys.modules[name]
+
+
+world = _load("fold_world")
+GOLDEN: dict[str, dict[str, str]] = {
+    "many": {
+        "canonical": "f86162521026483f",
+        "carbon.footprints": "faf8bfcb8b7b2c19",
+        "carbon.legs": "d89cc67e80c96a39",
+        "settlement.events": "b613121a470110aa",
+        "settlement.instructions": "2665d3e7c28e3a87",
+        "twin.exceptions": "7524d932a132ec92",
+        "twin.journal": "57aa7bcfe4dc4ffe",
+        "twin.milestones": "0cb2468ef465ed09",
+        "twin.state": "636a1fe29bec1d28",
+    },
+    "long": {
+        "canonical": "a19987ec3eec0596",
+        "carbon.footprints": "83b73d208fb38d9e",
+        "carbon.legs": "bd193790cd2fa6bf",
+        "settlement.events": "860e754600fad71c",
+        "settlement.instructions": "3ef7a5404c9fd457",
+        "twin.exceptions": "6743490fe3a72421",
+        "twin.journal": "7fd42e9abee33b9c",
+        "twin.milestones": "27816fa3fdc17387",
+        "twin.state": "c81313e180a3457f",
+    },
+    "wild": {
+        "canonical": "072d03790a18aa74",
+        "carbon.footprints": "7cb0c896a185d4d2",
+        "twin.exceptions": "1b6d7ee563a3702f",
+        "twin.journal": "e50591def4147cea",
+        "twin.milestones": "aab899ec4a69272d",
+        "twin.state": "d4d7531191792c22",
+    },
+}
+"""Of messages that `fold_world` makes -> digests of all that follows from them."""
+
+# ---- what follows from a set of facts, without anything that was kept
+
+
+def _afresh(taken: list[Input]) -> twin.Twin:
+    """The twin of the same facts, taken in another order."""
+    made = twin.EMPTY
+    for each in sorted(taken, key=lambda one: one.content_hash):
+        with contextlib.suppress(RecordError):
+            made = twin.take(made, each).twin
+    return made
+
+
+def _standing(found: twin.Twin, key: SubjectKey) -> list[Event]:
+    """The events that count and reach a subject, by the slots alone."""
+    slots = [slot for _, slot in sorted(found.facts.slots.items())]
+    events = [slot.effective.event for slot in slots if slot.effective is not None]
+    return [event for event in events if key in twin.reached_by(event)]
+
+
+def _is_delivery(event: Event) -> bool:
+    return isinstance(event, ShipmentDelivered) and event.classifier == "ACTUAL"
+
+
+def _attributes(found: twin.Twin, key: SubjectKey) -> tuple[str, ...]:
+    """What a line's record says about its lane."""
+    if key.subject_type != "ORDER_LINE":
+        return ()
+    links = found.subjects[key].links
+    said = {f"consignment={one.subject_id}" for one in links if one.subject_type == "CONSIGNMENT"}
+    for event in _standing(found, key):
+        if event.classifier == "ACTUAL" and event.source.startswith("inferred:"):
+            said.add("order_date=inferred")
+        if _is_delivery(event):
+            delivery: Any = event
+            pairs = {"mode": delivery.mode, "mode_detail": delivery.mode_detail,
+                     "from": delivery.from_place, "to": delivery.to_place}  # fmt: skip
+            said |= {f"{name}={value}" for name, value in pairs.items() if value is not None}
+    return tuple(sorted(said))
+
+
+def _deliveries(found: twin.Twin, consignment: str) -> tuple[bool, list[Event]]:
+    """Whether a delivery was ever stated of it, and those that count."""
+    key = SubjectKey("CONSIGNMENT", consignment)
+    slots: list[Slot] = [slot for _, slot in found.facts.slots.items()]
+    stated = any(
+        _is_delivery(event) and key in twin.reached_by(event)
+        for slot in slots
+        for version in slot.versions
+        for event in version.contents
+    )
+    return stated, [event for event in _standing(found, key) if _is_delivery(event)]
+
+
+# ---- the laws
+
+
+class Records:
+    """The newest record of each subject and consignment, as a compacted topic keeps them."""
+
+    def __init__(self) -> None:
+        self.states: dict[str, StateRecord | None] = {}
+        self.footprints: dict[str, Footprint] = {}
+
+    def __call__(self, output: Output) -> None:
+        if output.topic == STATE:
+            record = None
+            if output.value is not None:
+                record = codec.decode(STATE, output.value).message
+                assert isinstance(record, StateRecord)
+            self.states[output.key] = record
+        elif output.topic == FOOTPRINTS:
+            message = codec.decode(FOOTPRINTS, output.value or b"").message
+            assert isinstance(message, Footprint)
+            self.footprints[message.consignment_id] = message
+
+
+def _placeless(record: StateRecord | None) -> StateRecord | None:
+    """The record without when and where it was written."""
+    return None if record is None else replace(record, seq=0, index=0, taken_at=0)
+
+
+def _check_records(records: Records, state: ChainState, fold: ChainFold) -> None:
+    """The newest records are those of a chain of which everything is written at once."""
+    whole = Records()
+    for output in fold.publish(fold.new(state.chain_id), state):
+        whole(output)
+    assert {key: _placeless(one) for key, one in records.states.items()} == {
+        key: _placeless(one) for key, one in whole.states.items()
+    }
+    for key, subject in state.twin.subjects.items():
+        record = records.states[f"C|{key.subject_type}|{key.subject_id}"]
+        if record is None:
+            assert not subject.effective
+            assert not subject.conflicts
+        else:
+            assert record.attributes == _attributes(state.twin, key)
+
+
+def _check_footprints(records: Records, state: ChainState, afresh: twin.Twin) -> None:
+    """Every footprint is that of the facts, and the newest record says the same."""
+    for key in state.twin.subjects:
+        if key.subject_type != "CONSIGNMENT":
+            continue
+        stated, _ = _deliveries(state.twin, key.subject_id)
+        result = footprint(afresh, key.subject_id)
+        assert (result is not None) == stated
+        known = state.footprints.get(key.subject_id)
+        assert (known is None) == (result is None)
+        if known is not None:
+            assert known.result == result
+            record = records.footprints[key.subject_id]
+            assert record.version == known.version
+            assert (record.input_hash, record.co2e_wtw_kg, record.missing) == (
+                known.result.input_hash, known.co2e_wtw_kg, known.result.missing,
+            )  # fmt: skip
+
+
+def _same_subjects(one: twin.Twin, other: twin.Twin) -> None:
+    """All that is kept about a subject is the same, but for how its facts are cut into chunks."""
+    assert set(one.subjects) == set(other.subjects)
+    for key, subject in one.subjects.items():
+        again = other.subjects[key]
+        assert subject.ordered.facts == again.ordered.facts
+        assert replace(subject, ordered=again.ordered) == again
+        assert subject.value == again.value == twin.fold(*key, twin.reaching(one, *key))
+
+
+@st.composite
+def streams(draw: st.DrawFn) -> list[Input]:
+    """Up to 25 events about a few subjects, some of them again at another time."""
+
+    def pick(choices: Any, name: str) -> Any:
+        return draw(st.sampled_from(choices), label=name)
+
+    identities = pick((4, 12, 40), "identities")
+    found: list[Input] = []
+    for at in range(pick(range(1, 26), "length")):
+        event = world.anything(pick, identities)
+        shift = pick(range(-30, 60), "delay")
+        found.append(world.item(event, event.event_time + shift * HOUR_US, at))
+    again = draw(st.lists(st.sampled_from(found), max_size=4))
+    return [*found, *again]
+
+
+@settings(max_examples=60, deadline=None)
+@given(streams(), st.sampled_from((1, 1, 3)), st.sampled_from((0, 0, 5, 99)), st.integers(2, 6))
+def test_what_is_kept_is_what_follows_from_the_facts(
+    stream: list[Input], batch: int, small: int, kept: int
+) -> None:
+    """After every batch: subjects, footprints and latest records are those of the facts alone,
+    from whatever size on a chain counts as large, and however few facts it then remembers.
+    """
+    records = Records()
+    desk = world.Desk(records)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(snapshots, "SMALL", small)
+        patch.setattr(snapshots, "KEPT", kept)
+        for at in range(0, len(stream), batch):
+            desk.round(stream[at : at + batch])
+            state = desk.states.get("C")
+            if state is None:
+                continue
+            afresh = _afresh(stream[: at + batch])
+            _same_subjects(state.twin, afresh)
+            _check_footprints(records, state, afresh)
+            _check_records(records, state, desk.fold)
+
+
+@settings(max_examples=40, deadline=None)
+@given(streams(), st.randoms(use_true_random=False))
+def test_the_order_of_arrival_cannot_matter_to_a_chain(stream: list[Input], random: Any) -> None:
+    """Any order of any stream gives one canonical state, its footprints included."""
+    hashes = set()
+    for _ in range(3):
+        fold = ChainFold("t")
+        state = fold.new("C")
+        for each in stream:
+            try:
+                state = fold.step(state, each, 0).state
+            except RecordError:
+                continue
+        hashes.add(chain.canonical_hash(state))
+        random.shuffle(stream)
+    assert len(hashes) == 1
+
+
+def test_a_delivery_that_moved_is_of_the_lane_where_it_is_now() -> None:
+    """A revision that names another line takes mode and places away from the first line's record,
+    which a further revision cannot change.
+    """
+    records = Records()
+    desk = world.Desk(records)
+    told = [one.message for one in world.wild(400, 1, 400)]
+    made: Any = next(one for one in told if isinstance(one, ShipmentDelivered))
+    made = replace(made, subject_type="LEG", classifier="ACTUAL", correction_action=None)
+    for revision, line, mode in ((1, "1", "AIR"), (2, "2", "SEA"), (3, "2", "ROAD")):
+        event = replace(made, revision=revision, refs=(f"ORDER_LINE:{line}",), mode=mode)
+        desk.round([world.item(event, event.event_time)])
+    assert records.states["C|ORDER_LINE|1"] is None
+    again = replace(made, event_id="other", refs=("ORDER_LINE:1",), mode=None, mode_detail=None)
+    desk.round([world.item(again, again.event_time)])
+    one, two = (records.states[f"C|ORDER_LINE|{line}"] for line in "12")
+    assert "mode=ROAD" in two.attributes
+    assert not [said for said in one.attributes if said.startswith("mode=")]
+
+
+# ---- the same bytes as ever
+
+
+def _digests(items: list[Input], batch: int) -> dict[str, str]:
+    """First 16 hex digits of SHA-256 over all records, by topic, and over the canonical states."""
+    digests = defaultdict(hashlib.sha256)
+    journal: dict[str, list[Output]] = defaultdict(list)
+
+    def hear(output: Output) -> None:
+        digests[output.topic].update(f"{output.key}\0".encode() + (output.value or b"") + b"\n")
+        if output.topic == JOURNAL:
+            journal[output.key].append(output)
+
+    desk = world.Desk(hear)
+    for at in range(0, len(items), batch):
+        desk.round(items[at : at + batch])
+    for key, state in sorted(desk.states.items()):
+        digests["canonical"].update(chain.canonical(state))
+        assert key == "C" or chain.canonical(_restored(desk.fold, journal[key])) == (
+            chain.canonical(state)
+        )
+    return {name: found.hexdigest()[:16] for name, found in sorted(digests.items())}
+
+
+def _restored(fold: ChainFold, entries: list[Output]) -> ChainState:
+    state = fold.new(entries[0].key)
+    for at, entry in enumerate(entries):
+        record = Record(
+            topic=JOURNAL, partition=0, offset=at, arrival=0, key=entry.key.encode(),
+            value=entry.value,
+        )  # fmt: skip
+        state = fold.restore(state, record)
+    return state
+
+
+@pytest.mark.parametrize("name", GOLDEN)
+def test_every_byte_is_as_it_was(name: str) -> None:
+    """Thousands of messages, late, doubled, corrected and revoked, give the records that they gave
+    when this was written down: whoever changes a digest changes what a replay of a log says.
+    """
+    items = {
+        "many": lambda: world.simulated(100, 20),
+        "long": lambda: world.simulated(2, 200),
+        "wild": lambda: [one for seed in range(4) for one in world.wild(150, seed, 60 + 90 * seed)],
+    }[name]()
+    assert _digests(items, 60 if name == "many" else 25) == GOLDEN[name]

@@ -1,0 +1,195 @@
+"""A fold that says old facts otherwise: listed, said again, and no money moved by it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from supplytwin.processors import chain, closing, conditions, milestones, simulate
+from supplytwin.processors.restatement import CODE
+from supplytwin.processors.settlement_state import Claim
+from supplytwin.processors.subjects import Subject
+from supplytwin.schemas import codec, journal
+from supplytwin.schemas.errors import UsageError
+from supplytwin.schemas.flow import Message
+from supplytwin.schemas.ids import DAY_US
+from supplytwin.schemas.records import (
+    EXCEPTIONS,
+    INSTRUCTIONS,
+    JOURNAL,
+    STATE,
+    ExceptionRecord,
+    StateRecord,
+)
+from supplytwin.streams import audit_run, deployment, topics, upgrade
+from supplytwin.streams.conductor import Conductor, intervals, send
+from supplytwin.streams.memory import MemoryBroker
+from supplytwin.streams.settings import Gateway, Kafka, Settings, Time
+from supplytwin.streams.summary import read_all
+
+QUIET = dict.fromkeys(("refuse_hold", "reject_once", "reject", "give_back", "silent", "lose"), 0)
+CHAINS = 8
+
+
+class World:
+    """A few chains in memory, some paid, some under way, some waiting."""
+
+    def __init__(self, folder: Path) -> None:
+        self.settings = Settings(
+            kafka=Kafka(partitions=2),
+            time=Time(simulated=True, timeline="t"),
+            gateway=Gateway(ledger=str(folder / "rail"), behaviour=QUIET),
+        )
+        self.broker = MemoryBroker()
+        topics.init(self.broker, self.settings)
+        self.meta = topics.require_meta(self.broker)
+        self.gateway = deployment.gateway(self.broker, self.settings, self.meta)
+        self.conductor = Conductor(self.broker, partitions=2, timeline="t", pump=self.pump)
+        self.records = self.broker.producer(None)
+        self.ticks = self.broker.producer(topics.TICK_ID)
+        self.ticks.init(5.0)
+        made = simulate.chains(CHAINS, 11, spacing_us=4 * DAY_US)
+        self.rounds, self.now = intervals(made.messages, DAY_US), 0
+        self.start()
+
+    def start(self) -> None:
+        self.worker = deployment.worker(self.broker, self.settings, self.meta)
+
+    def pump(self) -> None:
+        self.worker.turn(0.0)
+        self.gateway.turn(0.0)
+
+    def days(self, number: int) -> None:
+        for _ in range(number):
+            self.now, batch = next(self.rounds, (self.now + DAY_US, list[Message]()))
+            for message in batch:
+                send(self.records, message)
+            self.conductor._round(self.records, self.ticks, self.now)
+
+    def claims(self) -> dict[str, Claim]:
+        for _ in range(50):
+            self.worker.turn(0.0)
+        return {
+            claim.settlement_id: claim
+            for store in self.worker.stores.values()
+            for _, state in store.states.items()
+            for claim in state.book.claims.values()
+        }
+
+    def values(self, topic: str) -> list[bytes]:
+        return [record.value or b"" for record in read_all(self.broker, topic, 2)]
+
+    def plan(self) -> upgrade.Plan:
+        return upgrade.plan(self.broker, self.meta, lambda *_: None)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    """Day 35: the first chains are paid, the last have hardly begun."""
+    found = World(tmp_path)
+    found.days(35)
+    states = {claim.state for claim in found.claims().values()}
+    assert {"SETTLED", "RESERVED"} <= states
+    found.worker.close()
+    yield found
+    found.broker.close()
+
+
+@pytest.fixture
+def newer(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fold 2: a release is not enough any more, facts look implausible, lines look 99 days late."""
+    for module in (chain, upgrade):
+        monkeypatch.setattr(module, "FOLD_VERSION", "2")
+    for fold in (chain.ChainFold, closing.ClosingFold):
+        monkeypatch.setattr(fold, "version", "2")
+    monkeypatch.setattr(conditions, "RELEASED_STATES", ("CLEARED",))
+    monkeypatch.setattr(milestones, "is_implausible", lambda *_: True)
+    monkeypatch.setattr(Subject, "delay_days", property(lambda self: 99))
+
+
+def test_the_same_fold_changes_nothing(world: World) -> None:
+    """Under the version that took everything a plan is empty, and applying it writes nothing."""
+    plan = world.plan()
+    assert plan.chains == ()
+    assert plan.taken_by == {"1": 2}
+    before = len(world.values(JOURNAL))
+    assert upgrade.apply(world.broker, world.meta, lambda *_: None) == 0
+    assert len(world.values(JOURNAL)) == before
+
+
+@pytest.mark.usefixtures("newer")
+def test_a_worker_does_not_start_over_another_folds_journal(world: World) -> None:
+    """It says which command to run; nothing is folded under the new meaning by accident."""
+    world.start()
+    with pytest.raises(UsageError, match="supplytwin upgrade --plan"):
+        for _ in range(50):
+            world.worker.turn(0.0)
+
+
+@pytest.mark.usefixtures("newer")
+def test_a_plan_lists_what_changes_and_writes_nothing(world: World) -> None:
+    """Every chain with facts, its states and exceptions, and each payment to be looked at again."""
+    before = {topic: len(world.values(topic)) for topic in topics.DERIVED}
+    plan = world.plan()
+    assert plan.to == "2" and plan.taken_by == {"1": 2}
+    assert plan.chains
+    assert any(one.states for one in plan.chains)
+    assert any(one.exceptions for one in plan.chains)
+    assert any(one.reviews for one in plan.chains)
+    assert {topic: len(world.values(topic)) for topic in topics.DERIVED} == before
+
+
+@pytest.mark.usefixtures("newer")
+def test_a_restatement_moves_no_money_and_raises_a_review(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Paid stays paid, nothing is recalled or claimed back; a review for each; states are new."""
+    plan = world.plan()
+    instructed = len(world.values(INSTRUCTIONS))
+    restated = upgrade.apply(world.broker, world.meta, lambda *_: None)
+    assert restated == len(plan.chains)
+    assert world.plan().taken_by == {"2": 2}
+    to_review = {name for one in plan.chains for name in one.reviews}
+    raised = [codec.decode(EXCEPTIONS, value).message for value in world.values(EXCEPTIONS)]
+    assert {
+        one.subject_id for one in raised if isinstance(one, ExceptionRecord) and one.code == CODE
+    } == to_review
+    latest = {}
+    for record in read_all(world.broker, STATE, 2):
+        latest[record.key] = codec.decode(STATE, record.value or b"").message
+    assert {one.delay_days for one in latest.values() if isinstance(one, StateRecord)} == {99}
+    world.start()
+    claims = world.claims()
+    assert {claims[name].state for name in to_review} == {"SETTLED"}
+    world.days(3)
+    after = world.claims()
+    assert {after[name].state for name in to_review} == {"SETTLED"}
+    assert all(not claim.claimed for claim in after.values())
+    assert len(world.values(INSTRUCTIONS)) >= instructed
+    assert not any(claim.state == "CANCEL_PENDING" for claim in after.values())
+    # a second plan has nothing left to say
+    world.worker.close()
+    assert all(one.reviews and not (one.states or one.milestones or one.exceptions)
+               for one in world.plan().chains)  # fmt: skip
+
+
+@pytest.mark.usefixtures("newer")
+def test_what_was_taken_before_is_not_recomputed_by_an_audit(world: World) -> None:
+    """Spans of the older fold are listed by version; what the new fold took is compared."""
+    upgrade.apply(world.broker, world.meta, lambda *_: None)
+    world.start()
+    world.days(3)
+    world.worker.close()
+    found = audit_run.run(world.broker, world.meta, lambda *_: None)
+    assert found.other_versions["1"] > 0
+    assert [one for one in found.differences if "journal" in one.place] == []
+    versions = {journal.read(value).fold_version for value in world.values(JOURNAL)}
+    assert versions == {"1", "2"}
+
+
+def test_a_running_worker_is_in_the_way(world: World) -> None:
+    """An upgrade beside a worker would be written over: it is refused."""
+    world.start()
+    world.claims()
+    with pytest.raises(UsageError, match="stop every worker"):
+        upgrade.apply(world.broker, world.meta, lambda *_: None)
