@@ -13,7 +13,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -154,12 +154,10 @@ def start(state_dir: Path, *, with_parent: bool, fresh: bool = False) -> LocalBr
         return running
     if fresh and state_dir.exists():
         shutil.rmtree(state_dir)
-    state_dir.mkdir(parents=True, exist_ok=True)
-    java = [*_JAVA, "-cp", f"{jars() / 'lib'}/*"]
     left = _STARTS
     while True:
         left -= 1
-        broker = _launch(state_dir, java, with_parent=with_parent)
+        broker = launch(state_dir, with_parent=with_parent)
         if answers(broker.bootstrap, partial(_alive, broker)):
             return broker
         _end(broker)
@@ -169,15 +167,28 @@ def start(state_dir: Path, *, with_parent: bool, fresh: bool = False) -> LocalBr
             raise FatalError(f"Apache Kafka did not come up in {_START_S:.0f} s; see {broker.log}")
 
 
-def _launch(state_dir: Path, java: list[str], *, with_parent: bool) -> LocalBroker:
-    """Start the process and write down whose it is, before anybody waits for it."""
+def launch(
+    state_dir: Path,
+    *,
+    with_parent: bool,
+    overrides: Mapping[str, str] | None = None,
+    cluster: str | None = None,
+) -> LocalBroker:
+    """Start the process and write down whose it is; nobody waits for it here (see `answers`).
+
+    `overrides` of its server properties, and the id of its `cluster`, make it one node of several.
+    """
+    state_dir.mkdir(parents=True, exist_ok=True)
     config, log, data = (state_dir / name for name in ("server.properties", "kafka.log", "data"))
     client_port, controller_port = free_ports(2)
     address = f"127.0.0.1:{client_port}"
     lines = {**properties(address, address, controller_port), "log.dirs": str(data)}
+    lines |= overrides or {}
+    address = lines["advertised.listeners"].removeprefix("CLIENT://")
     config.write_text("".join(f"{key}={value}\n" for key, value in lines.items()))
+    java = [*_JAVA, "-cp", f"{jars() / 'lib'}/*"]
     if not (data / "meta.properties").exists():
-        _format(java, config)
+        _format(java, config, cluster or cluster_id())
     with log.open("ab") as out:
         process = subprocess.Popen(
             [*(_bound_to_us() if with_parent else ()), *java, "kafka.Kafka", str(config)],
@@ -209,9 +220,13 @@ def _bound_to_us() -> list[str]:
     return [sys.executable, "-S", "-c", bind]
 
 
-def _format(java: list[str], config: Path) -> None:
-    cluster = base64.urlsafe_b64encode(secrets.token_bytes(16)).decode().rstrip("=")
-    cluster = "A" + cluster[1:]  # must not look like an option
+def cluster_id() -> str:
+    """A new one, as Kafka writes them."""
+    text = base64.urlsafe_b64encode(secrets.token_bytes(16)).decode().rstrip("=")
+    return "A" + text[1:]  # must not look like an option
+
+
+def _format(java: list[str], config: Path, cluster: str) -> None:
     done = subprocess.run(
         [*java, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(config)],
         capture_output=True, text=True, check=False, timeout=120,

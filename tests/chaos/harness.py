@@ -1,0 +1,228 @@
+"""A deployment under attack: its processes, what of their work is uncommitted right now, and the
+means to stop, kill and start them exactly there.
+
+All that is asked here is asked of Kafka and of the operating system, never of the engine.
+"""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from confluent_kafka.admin import AdminClient
+from msgspec.structs import replace
+
+from supplytwin.schemas.errors import TransientError
+from supplytwin.schemas.records import JOURNAL
+from supplytwin.streams import topics
+from supplytwin.streams.children import Child
+from supplytwin.streams.kafka import KafkaBroker
+from supplytwin.streams.ports import TopicPartition
+from supplytwin.streams.settings import (
+    Duck,
+    Gateway,
+    Kafka,
+    Settings,
+    Time,
+    WorkerSection,
+    as_environment,
+)
+from supplytwin.streams.topics import INPUTS, WORKER_GROUP, places
+
+PATIENCE_S = 120.0
+TIMELINE = "chaos"
+HONEST = {
+    "refuse_hold": 0, "reject_once": 0, "reject": 0, "give_back": 0, "silent": 0, "lose": 0
+}  # fmt: skip
+"""A rail that does its part: then the ledger says exactly what becomes of each claim."""
+
+
+class Open(NamedTuple):
+    """An open transaction on a partition: [start, end) is written and not committed."""
+
+    where: TopicPartition
+    start: int
+    end: int
+
+
+class Deployment:
+    """One deployment on `bootstrap`, initialised; its processes are started by name."""
+
+    def __init__(
+        self,
+        bootstrap: str,
+        folder: Path,
+        *,
+        simulated: bool = True,
+        partitions: int = 12,
+        replication: int = 1,
+        worker: WorkerSection | None = None,
+        tick_ms: int = 200,
+    ) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.partitions = partitions
+        self.settings = Settings(
+            kafka=Kafka(
+                bootstrap=bootstrap,
+                partitions=partitions,
+                replication=replication,
+                min_insync_replicas=max(1, replication - 1),
+            ),
+            time=Time(
+                simulated=simulated, timeline=TIMELINE if simulated else "wall", tick_ms=tick_ms
+            ),
+            worker=worker or WorkerSection(transaction_timeout_ms=60_000),
+            duck=Duck(path=str(folder / "twin.duckdb")),
+            gateway=Gateway(ledger=str(folder / "rail.sqlite"), behaviour=HONEST),
+        )
+        self.broker = KafkaBroker(bootstrap)
+        self.folder = folder
+        self.children: dict[str, Child] = {}
+        self.restarts: list[str] = []
+        self.admin = self.broker.admin()
+        self._init()
+        self._native = AdminClient({"bootstrap.servers": bootstrap})
+
+    def _init(self) -> None:
+        """As `supplytwin init`, again while a loaded machine is slow to find leaders."""
+        deadline = time.monotonic() + PATIENCE_S
+        while True:
+            try:
+                topics.init(self.broker, self.settings)
+                return
+            except TransientError:
+                if time.monotonic() > deadline:
+                    raise
+
+    # ---- processes
+
+    def environment(self, **worker: Any) -> dict[str, str]:
+        """What a process is told; `worker` changes its own section."""
+        section = replace(self.settings.worker, **worker)
+        return as_environment(replace(self.settings, worker=section))
+
+    def start(
+        self,
+        name: str,
+        *words: str,
+        env: Mapping[str, str] | None = None,
+        **worker: Any,
+    ) -> Child:
+        """One of our commands, as a process that ends with this one; a second one of a name
+        replaces the first in `children`.
+        """
+        path = self.folder / f"{name}.log"
+        child = Child(
+            name, words, {**self.environment(**worker), **(env or {})}, path, self.restarts.append
+        )
+        self.children[name] = child
+        return child
+
+    def worker(self, slot: int, *words: str, name: str = "", **worker: Any) -> Child:
+        """The worker of a slot."""
+        return self.start(name or f"worker-{slot}", "work", "--slot", str(slot), *words, **worker)
+
+    def gateway(self) -> Child:
+        return self.start("gateway", "gateway")
+
+    def ticker(self) -> Child:
+        return self.start("ticker", "tick")
+
+    def tend(self) -> None:
+        """Start again who asked for it or was killed, as a supervisor does."""
+        for child in self.children.values():
+            child.tend()
+
+    def stop(self, *names: str) -> dict[str, int]:
+        """Drain processes (default: all); their exit codes."""
+        return {name: self.children.pop(name).stop(20.0) for name in names or list(self.children)}
+
+    def log(self, name: str) -> str:
+        """What a process has said."""
+        return (self.folder / f"{name}.log").read_text(errors="replace")
+
+    def close(self) -> None:
+        """Nothing of it runs any more."""
+        for child in self.children.values():
+            if child.process.poll() is None:
+                child.process.kill()
+            child.process.wait()
+        self.children.clear()
+
+    # ---- what Kafka says
+
+    def open(self, names: Sequence[str] = (JOURNAL,)) -> list[Open]:
+        """The open transactions on some topics at this moment."""
+        wanted = places(names, self.partitions)
+        ends = self.admin.ends(wanted, "read_uncommitted")
+        stable = self.admin.ends(wanted, "read_committed")
+        # the stable end was asked later: what was committed in between is not open
+        return [Open(at, stable[at], ends[at]) for at in wanted if stable[at] < ends[at]]
+
+    def written(self, names: Sequence[str] = (JOURNAL,)) -> int:
+        """How far some topics have grown, aborted records and markers included."""
+        return sum(self.admin.ends(places(names, self.partitions), "read_uncommitted").values())
+
+    def owners(self) -> dict[int, int]:
+        """Partition number -> slot, as the group's coordinator says."""
+        described = self._native.describe_consumer_groups([WORKER_GROUP])
+        found: dict[int, int] = {}
+        for member in described[WORKER_GROUP].result(PATIENCE_S).members:
+            slot = int((member.group_instance_id or "-1").rpartition("-")[2])
+            for at in member.assignment.topic_partitions if member.assignment else ():
+                found[at.partition] = slot
+        return found
+
+    def behind(self) -> dict[TopicPartition, tuple[int, int]]:
+        """(committed, end) of each input that the workers have not committed to its end."""
+        wanted = places(INPUTS, self.partitions)
+        ends = self.admin.ends(wanted, "read_uncommitted")
+        done = self.admin.committed(WORKER_GROUP, wanted)
+        return {at: (done[at] or 0, ends[at]) for at in wanted if (done[at] or 0) < ends[at]}
+
+    def assigned(self, *slots: int) -> bool:
+        """Whether every partition number belongs to one of `slots`, and each has some."""
+        owners = self.owners()
+        return len(owners) == self.partitions and set(owners.values()) == set(slots)
+
+    # ---- attacks
+
+    def freeze_at_work(self, slot: int, patience_s: float = 30.0) -> list[Open]:
+        """SIGSTOP the worker of `slot` while it has a transaction open; what is open.
+
+        It was hit when the transaction stays open although the process stands still: a commit that
+        was on its way has arrived by then. It runs on, and is tried again, until it is hit.
+        """
+        process = self.children[f"worker-{slot}"].process
+        deadline = time.monotonic() + patience_s
+        mine = {number for number, owner in self.owners().items() if owner == slot}
+        while time.monotonic() < deadline:
+            if not any(one.where.partition in mine for one in self.open()):
+                continue
+            process.send_signal(signal.SIGSTOP)
+            time.sleep(0.05)
+            held = [one for one in self.open() if one.where.partition in mine]
+            time.sleep(0.1)
+            if held and [one for one in self.open() if one.where.partition in mine] == held:
+                return held
+            process.send_signal(signal.SIGCONT)
+        return []
+
+    def kill(self, name: str) -> None:
+        """kill -9 by pid; returns when the process is gone."""
+        process = self.children[name].process
+        os.kill(process.pid, signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL
+
+
+def until(
+    met: Callable[[], bool], what: str, patience_s: float = PATIENCE_S, every_s: float = 0.05
+) -> float:
+    """Wait until `met`; how long it took, seconds."""
+    began = time.monotonic()
+    while not met():
+        assert time.monotonic() - began < patience_s, f"{what}: not within {patience_s:.0f} s"
+        time.sleep(every_s)
+    return time.monotonic() - began
