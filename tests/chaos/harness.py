@@ -4,6 +4,7 @@ means to stop, kill and start them exactly there.
 All that is asked here is asked of Kafka and of the operating system, never of the engine.
 """
 
+import json
 import os
 import signal
 import time
@@ -81,6 +82,8 @@ class Deployment:
         self.folder = folder
         self.children: dict[str, Child] = {}
         self.restarts: list[str] = []
+        self._logged: dict[str, int] = {}
+        """How long the log of each was when it was started last."""
         self.admin = self.broker.admin()
         self._init()
         self._native = AdminClient({"bootstrap.servers": bootstrap})
@@ -114,6 +117,7 @@ class Deployment:
         replaces the first in `children`.
         """
         path = self.folder / f"{name}.log"
+        self._logged[name] = path.stat().st_size if path.exists() else 0
         child = Child(
             name, words, {**self.environment(**worker), **(env or {})}, path, self.restarts.append
         )
@@ -139,9 +143,26 @@ class Deployment:
         """Drain processes (default: all); their exit codes."""
         return {name: self.children.pop(name).stop(20.0) for name in names or list(self.children)}
 
+    def assert_alive(self) -> None:
+        """Nobody has ended."""
+        for name, child in self.children.items():
+            code = child.process.poll()
+            assert code is None, f"{name} ended with {code}: {self.log(name)[-3000:]}"
+
     def log(self, name: str) -> str:
-        """What a process has said."""
-        return (self.folder / f"{name}.log").read_text(errors="replace")
+        """What a process has said since it was started last."""
+        text = (self.folder / f"{name}.log").read_bytes()[self._logged[name] :]
+        return text.decode(errors="replace")
+
+    def said(self, name: str) -> list[dict[str, Any]]:
+        """The same, its JSON lines."""
+        lines = self.log(name).splitlines()
+        return [json.loads(line) for line in lines if line.startswith("{")]
+
+    def up(self, *slots: int) -> bool:
+        """Whether these workers, as they were started last, are members and share everything."""
+        joined = all("assigned" in self.log(f"worker-{slot}") for slot in slots)
+        return joined and self.assigned(*slots)
 
     def close(self) -> None:
         """Nothing of it runs any more."""
@@ -215,6 +236,41 @@ class Deployment:
         process = self.children[name].process
         os.kill(process.pid, signal.SIGKILL)
         assert process.wait() == -signal.SIGKILL
+
+
+class Attacks:
+    """Runs each attack once, when the journal has grown past its share of `entries`.
+
+    An attack returns False when it did not hit what it meant to hit: then it is tried again. Who
+    else ends without having been attacked fails the test.
+    """
+
+    def __init__(
+        self, deployed: Deployment, entries: int, attacks: Sequence[Callable[[], bool]]
+    ) -> None:
+        self.deployed = deployed
+        count = len(attacks)
+        self.left = [
+            (entries * (0.1 + 0.75 * number / count), attack)
+            for number, attack in enumerate(attacks)
+        ]
+
+    def pump(self) -> None:
+        """For `loads.conduct`."""
+        self.deployed.assert_alive()
+        if self.left and self.deployed.written() >= self.left[0][0]:
+            if self.left[0][1]():
+                self.left.pop(0)
+        else:
+            time.sleep(0.005)
+
+
+def patience(seconds: float) -> float:
+    """`seconds` on a quiet machine: longer by how much longer work takes here right now."""
+    wall, cpu = time.monotonic(), time.process_time()
+    while time.process_time() - cpu < 0.1:
+        pass
+    return seconds * max(1.0, (time.monotonic() - wall) / 0.1)
 
 
 def until(

@@ -4,7 +4,8 @@ Simulated time: chains of `feed simulate` with their ledger, conducted; many cha
 once, so that a round is thousands of events. The undisturbed run is one of the broker in memory.
 """
 
-from collections.abc import Callable, Iterable
+import heapq
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from harness import HONEST, TIMELINE, Deployment
@@ -12,6 +13,7 @@ from msgspec import Struct
 from verifier import Raw, Records, Witness
 
 from supplytwin.processors import simulate
+from supplytwin.schemas.flow import Message
 from supplytwin.schemas.ids import DAY_US, SECOND_US
 from supplytwin.streams import deployment, summary, topics
 from supplytwin.streams.conductor import Conductor, Played
@@ -24,24 +26,39 @@ TICK_US = 2 * DAY_US
 
 
 class Load(Struct, frozen=True, kw_only=True):
-    """Chains with everything that can go wrong with a chain, and a seed."""
+    """Chains with everything that can go wrong with a chain, and a seed.
+
+    Half of them are corrected, the other half revoked: of a claim whose release is revoked and
+    whose mistaken hold is retracted the ledger says EXPIRED, and it is held for review instead.
+    """
 
     chains: int
     seed: int = 1
-    spacing_s: int = 60
+    spacing_s: int = 120
 
     @property
-    def made(self) -> simulate.Made:
+    def made(self) -> tuple[simulate.Made, simulate.Made]:
+        half = self.chains // 2
+        return (
+            self._family(2 * self.seed, half, corrections=0.3),
+            self._family(2 * self.seed + 1, self.chains - half, revocations=0.3),
+        )
+
+    def _family(self, seed: int, chains: int, **shares: float) -> simulate.Made:
         return simulate.chains(
-            self.chains,
-            self.seed,
+            chains,
+            seed,
             facts_per_chain=FACTS_PER_CHAIN,
             late=0.1,
             duplicates=0.05,
-            corrections=0.2,
-            revocations=0.15,
             spacing_us=self.spacing_s * SECOND_US,
+            **shares,
         )
+
+    @property
+    def messages(self) -> Iterator[Message]:
+        """In the order of arrival."""
+        return heapq.merge(*(one.messages for one in self.made), key=lambda one: one.arrival)
 
 
 def of_events(events: int, seed: int = 1) -> Load:
@@ -58,7 +75,7 @@ def conduct(deployed: Deployment, load: Load, pump: Callable[[], None]) -> Playe
         pump=pump,
         patience_s=600.0,
     )
-    return conductor.play(load.made.messages, TICK_US)
+    return conductor.play(load.messages, TICK_US)
 
 
 class Truth(Struct, frozen=True, kw_only=True):
@@ -97,7 +114,7 @@ def played_in_memory(load: Load, folder: Path, partitions: int) -> MemoryBroker:
 
     try:
         conductor = Conductor(broker, partitions=partitions, timeline=TIMELINE, pump=pump)
-        conductor.play(load.made.messages, TICK_US)
+        conductor.play(load.messages, TICK_US)
     finally:
         worker.close()
         gateway.close()
@@ -125,5 +142,4 @@ def in_memory(broker: Broker, partitions: int) -> Records:
 
 def ledgers(load: Load) -> Iterable[simulate.ChainLedger]:
     """What must be true, chain by chain."""
-    made = load.made
-    return (made.chain(number) for number in range(load.chains))
+    return (made.chain(number) for made in load.made for number in range(made.plan.chains))

@@ -11,10 +11,10 @@ from typing import Any
 
 import duckdb
 import pytest
+from checks import never_committed, offsets, sound, start
 from conftest import Make
 from harness import Deployment, Open, until
-from loads import Load, conduct, ledgers, of_events, truth, undisturbed
-from verifier import Witness, kafka
+from loads import conduct, of_events, truth, undisturbed
 
 from supplytwin.schemas.records import JOURNAL
 from supplytwin.sinks import tables
@@ -42,8 +42,7 @@ class RandomKills:
         """What was uncommitted at each kill."""
 
     def pump(self) -> None:
-        for name, child in self.deployed.children.items():
-            assert child.process.poll() is None, f"{name} ended: {self.deployed.log(name)[-2000:]}"
+        self.deployed.assert_alive()
         if not self.left or self.deployed.written() < self.left[0]:
             time.sleep(0.005)
             return
@@ -54,37 +53,6 @@ class RandomKills:
             self.hit.append(found)
             self.left.pop(0)
             self.deployed.worker(slot)
-
-
-def start(deployed: Deployment) -> None:
-    for slot in SLOTS:
-        deployed.worker(slot)
-    deployed.gateway()
-    until(lambda: deployed.assigned(*SLOTS), "two workers share the partitions")
-
-
-def offsets(deployed: Deployment, isolation: str, topic: str = JOURNAL) -> set[tuple[int, int]]:
-    """(partition, offset) of every record of a topic that such a reader is given."""
-    read = kafka(deployed.settings.kafka.bootstrap, isolation)
-    return {(one.partition, one.offset) for one in read(topic)}
-
-
-def never_committed(deployed: Deployment, hit: list[list[Open]]) -> None:
-    """What was open at the kills stands in the log, and no read_committed reader is given it."""
-    everything, visible = offsets(deployed, "read_uncommitted"), offsets(deployed, "read_committed")
-    for found in hit:
-        aborted = {(at.partition, n) for at, start, end in found for n in range(start, end)}
-        assert aborted <= everything
-        assert not aborted & visible
-
-
-def sound(deployed: Deployment, load: Load) -> Witness:
-    """The outside witness has nothing to say against it."""
-    witness = Witness(kafka(deployed.settings.kafka.bootstrap))
-    witness.compare(ledgers(load))
-    witness.compare_rail(Path(deployed.settings.gateway.ledger))
-    witness.assert_sound()
-    return witness
 
 
 def test_killed_at_random_points_with_work_in_flight(

@@ -8,7 +8,7 @@ import pytest
 from loads import Load, in_memory, ledgers, played_in_memory
 from verifier import Raw, Records, Schema, Witness
 
-LOAD = Load(chains=6, seed=5)
+LOAD = Load(chains=12, seed=5)
 PARTITIONS = 2
 Topics = dict[str, list[Raw]]
 
