@@ -12,6 +12,7 @@ from confluent_kafka.admin import AdminClient
 
 from supplytwin.streams import local_broker
 from supplytwin.streams.kafka import KafkaBroker
+from supplytwin.streams.kafka_errors import client_log
 
 PATIENCE_S = 60.0
 SESSION_MS = 6_000
@@ -106,7 +107,7 @@ class Cluster:
 
     def wipe(self) -> None:
         """No topic and no group is left: the next deployment finds what a new cluster has."""
-        admin = AdminClient({"bootstrap.servers": self.bootstrap})
+        admin = AdminClient({"bootstrap.servers": self.bootstrap}, logger=client_log)
         names = _topics(admin)
         if not names:
             return

@@ -8,7 +8,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,8 +18,9 @@ from msgspec.structs import replace
 from supplytwin.schemas.errors import TransientError
 from supplytwin.schemas.records import JOURNAL
 from supplytwin.streams import topics
-from supplytwin.streams.children import Child
+from supplytwin.streams.children import CLI, Child
 from supplytwin.streams.kafka import KafkaBroker
+from supplytwin.streams.kafka_errors import client_log
 from supplytwin.streams.ports import TopicPartition
 from supplytwin.streams.settings import (
     Duck,
@@ -33,6 +34,7 @@ from supplytwin.streams.settings import (
 from supplytwin.streams.topics import INPUTS, WORKER_GROUP, places
 
 PATIENCE_S = 120.0
+VARIANTS = Path(__file__).with_name("variants.py")
 TIMELINE = "chaos"
 HONEST = {
     "refuse_hold": 0, "reject_once": 0, "reject": 0, "give_back": 0, "silent": 0, "lose": 0
@@ -86,7 +88,7 @@ class Deployment:
         """How long the log of each was when it was started last."""
         self.admin = self.broker.admin()
         self._init()
-        self._native = AdminClient({"bootstrap.servers": bootstrap})
+        self._native = AdminClient({"bootstrap.servers": bootstrap}, logger=client_log)
 
     def _init(self) -> None:
         """As `supplytwin init`, again while a loaded machine is slow to find leaders."""
@@ -110,17 +112,17 @@ class Deployment:
         self,
         name: str,
         *words: str,
-        env: Mapping[str, str] | None = None,
+        variant: str = "",
         **worker: Any,
     ) -> Child:
         """One of our commands, as a process that ends with this one; a second one of a name
-        replaces the first in `children`.
+        replaces the first in `children`. `variant`: a wrong engine, see variants.py.
         """
         path = self.folder / f"{name}.log"
         self._logged[name] = path.stat().st_size if path.exists() else 0
-        child = Child(
-            name, words, {**self.environment(**worker), **(env or {})}, path, self.restarts.append
-        )
+        program = (str(VARIANTS), variant) if variant else CLI
+        environment = self.environment(**worker)
+        child = Child(name, words, environment, path, self.restarts.append, program=program)
         self.children[name] = child
         return child
 

@@ -2,6 +2,7 @@
 go: whatever they had in their hands, it is done once.
 """
 
+import json
 import signal
 import time
 from collections.abc import Callable
