@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 from cluster import Cluster
 from harness import Deployment
+from wall import PARTITIONS, TICK_MS, World
 
 from supplytwin.streams import local_broker
+from supplytwin.streams.settings import WorkerSection
 
 Make = Callable[..., Deployment]
 
@@ -57,3 +59,21 @@ def make(cluster: Cluster, folder: Path) -> Iterator[Make]:
     yield build
     for one in made:
         one.close()
+
+
+@pytest.fixture(scope="module")
+def world(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """A deployment in wall-clock time, for all tests of a module: each starts its own engine."""
+    cluster.wipe()
+    folder = in_memory(tmp_path_factory.getbasetemp())
+    deployed = Deployment(
+        cluster.bootstrap,
+        folder,
+        simulated=False,
+        partitions=PARTITIONS,
+        tick_ms=TICK_MS,
+        worker=WorkerSection(batch=2000),
+    )
+    deployed.gateway()
+    yield World(deployed)
+    deployed.close()

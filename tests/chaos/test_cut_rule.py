@@ -6,82 +6,20 @@ One deployment for all tests; each has chains of its own, and starts the engine 
 
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from itertools import count
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
-from cluster import Cluster
-from conftest import in_memory
-from harness import Deployment, until
+from harness import until
 from verifier import Witness, kafka
-from wall import Feed, Outcome, Payable, chain_on, eta, payable
+from wall import PARTITIONS, TICK_MS, Payable, World, chain_on, eta, numbers
 
 from supplytwin.schemas.events import CUSTOMS, WAREHOUSE
-from supplytwin.streams.settings import WorkerSection
 from supplytwin.streams.ticker import Ticker
 
 pytestmark = pytest.mark.kafka
 
-PARTITIONS, TICK_MS = 4, 50
 GROUPS = 12
-numbers = count(1)
-
-
-class World:
-    """A deployment with gateway and ticker, without a worker."""
-
-    def __init__(self, deployed: Deployment) -> None:
-        self.deployed = deployed
-        self.bootstrap = deployed.settings.kafka.bootstrap
-        self.feed = Feed(self.bootstrap)
-        self.outcome = Outcome(deployed)
-
-    @contextmanager
-    def engine(self, variant: str = "") -> Iterator[None]:
-        """Worker 0, right or wrong, and the ticker, for a while."""
-        self.deployed.worker(0, variant=variant)
-        self.deployed.ticker()
-        until(lambda: self.deployed.up(0), "the worker is up")
-        yield
-        codes = self.deployed.stop("worker-0", *{"ticker"} & self.deployed.children.keys())
-        assert set(codes.values()) == {0}, codes
-
-    def reserved(self, chains: int, name: str) -> list[Payable]:
-        """New chains whose money is reserved and who lack only their receipts."""
-        made = [payable(next(numbers), name) for _ in range(chains)]
-        self.feed.send(message for one in made for message in one.before)
-        self.outcome.await_states(made, "RESERVED", 120.0)
-        return made
-
-    def stranger(self, number: int = 0) -> Feed:
-        return Feed(self.bootstrap, f"stranger-{number}")
-
-    def paid(self, chains: Sequence[Payable]) -> set[str]:
-        """Which of them were told to be paid, each of them once."""
-        told = self.outcome.pays()
-        found = {one.chain_id for one in chains if one.chain_id in told}
-        assert all(len(told[chain]) == 1 for chain in found)
-        return found
-
-
-@pytest.fixture(scope="module")
-def world(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """The deployment of this module."""
-    cluster.wipe()
-    folder = in_memory(tmp_path_factory.getbasetemp())
-    deployed = Deployment(
-        cluster.bootstrap,
-        folder,
-        simulated=False,
-        partitions=PARTITIONS,
-        tick_ms=TICK_MS,
-        worker=WorkerSection(batch=2000),
-    )
-    deployed.gateway()
-    yield World(deployed)
-    deployed.close()
 
 
 def groups(chains: Sequence[Payable], size: int) -> list[Sequence[Payable]]:

@@ -4,8 +4,10 @@ strangers whose transactions stand on the inputs.
 
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from decimal import Decimal
+from itertools import count
 from typing import Any
 
 from confluent_kafka import Producer
@@ -21,8 +23,13 @@ from supplytwin.schemas.ids import DAY_US, SECOND_US, Micros, partition_of
 from supplytwin.streams.kafka_errors import client_log
 from supplytwin.streams.ticker import wall_clock_us
 
+PARTITIONS, TICK_MS = 4, 50
 _PLANNED_US = 9 * DAY_US // 2
 """Planned so long ago, all of it has happened by now, and the deadline is half a day away."""
+
+
+numbers = count(1)
+"""No two chains of a deployment have the same."""
 
 
 class Payable(Struct, frozen=True, kw_only=True):
@@ -39,9 +46,9 @@ class Payable(Struct, frozen=True, kw_only=True):
         return len(self.before) - 1 + len(self.receipts)
 
 
-def payable(number: int, name: str = "W") -> Payable:
-    """Chain `number`; the same number gives the same chain, but for its times."""
-    chain_id = f"{name}-{number:06d}"
+def payable(number: int, name: str, *, exact: bool = False) -> Payable:
+    """Chain `number`, called `name`-number, or `exact`ly `name`; all of it has just happened."""
+    chain_id = name if exact else f"{name}-{number:06d}"
     planned = (wall_clock_us() - _PLANNED_US) // 1000 * 1000
     parcel = tell.Consignment(
         claim_id="A1",
@@ -134,6 +141,12 @@ class Feed:
             self._native.poll(0)
         assert self._native.flush(60.0) == 0
 
+    def raw(self, topic: str, key: bytes, value: bytes, partitions: Iterable[int]) -> None:
+        """One record that is none of ours on each of some partitions."""
+        for number in partitions:
+            self._native.produce(topic, value, key, partition=number)
+        assert self._native.flush(60.0) == 0
+
     def commit(self) -> None:
         self._native.commit_transaction(60.0)
 
@@ -148,18 +161,18 @@ class Outcome:
     """What has come of chains so far, as anybody can read it."""
 
     def __init__(self, deployed: Deployment) -> None:
-        self._read = kafka(deployed.settings.kafka.bootstrap)
+        self.raw = kafka(deployed.settings.kafka.bootstrap)
         self._deployed = deployed
 
-    def _records(self, topic: str) -> Iterable[tuple[Raw, dict[str, Any]]]:
+    def records(self, topic: str) -> Iterable[tuple[Raw, dict[str, Any]]]:
         schema = Schema(topic)
-        for raw in self._read(topic):
+        for raw in self.raw(topic):
             yield raw, schema.decode(raw.value or b"")
 
     def pays(self) -> dict[str, list[int]]:
         """chain -> when a PAY was written for it, ms since 1970."""
         found: dict[str, list[int]] = defaultdict(list)
-        for raw, record in self._records("settlement.instructions"):
+        for raw, record in self.records("settlement.instructions"):
             if record["kind"] == "PAY":
                 found[record["chain_id"]].append(raw.timestamp)
         return found
@@ -168,12 +181,12 @@ class Outcome:
         """chain -> the state of its claim."""
         return {
             record["chain_id"]: record["to_state"]
-            for _, record in self._records("settlement.events")
+            for _, record in self.records("settlement.events")
         }
 
     def arrivals(self, topic: str) -> dict[str, int]:
         """chain -> the time that Kafka gave its last record of an input, ms since 1970."""
-        return {(raw.key or b"").decode(): raw.timestamp for raw in self._read(topic)}
+        return {(raw.key or b"").decode(): raw.timestamp for raw in self.raw(topic)}
 
     def await_states(self, chains: Sequence[Payable], state: str, patience_s: float) -> float:
         """Until the claim of each chain is in `state`; how long it took, s."""
@@ -193,3 +206,43 @@ class Outcome:
     def _behind(self) -> bool:
         """Ticks go on all the time: of the control topic nobody is at the end for long."""
         return any(at.topic != "control" for at in self._deployed.behind())
+
+
+class World:
+    """A deployment with gateway and ticker, without a worker."""
+
+    def __init__(self, deployed: Deployment) -> None:
+        self.deployed = deployed
+        self.bootstrap = deployed.settings.kafka.bootstrap
+        self.feed = Feed(self.bootstrap)
+        self.outcome = Outcome(deployed)
+
+    @contextmanager
+    def engine(self, variant: str = "", *words: str) -> Iterator[None]:
+        """Worker 0, right or wrong, and the ticker, for a while."""
+        self.deployed.worker(0, *words, variant=variant)
+        self.deployed.ticker()
+        until(lambda: self.deployed.up(0), "the worker is up")
+        yield
+        codes = self.deployed.stop("worker-0", *{"ticker"} & self.deployed.children.keys())
+        assert set(codes.values()) == {0}, codes
+
+    def reserved(self, chains: int, name: str) -> list[Payable]:
+        """New chains whose money is reserved and who lack only their receipts."""
+        made = [payable(next(numbers), name) for _ in range(chains)]
+        self.feed.send(message for one in made for message in one.before)
+        self.outcome.await_states(made, "RESERVED", 120.0)
+        return made
+
+    def partition(self, chain: Payable) -> int:
+        return partition_of(chain.chain_id.encode(), PARTITIONS)
+
+    def stranger(self, number: int = 0) -> Feed:
+        return Feed(self.bootstrap, f"stranger-{number}")
+
+    def paid(self, chains: Sequence[Payable]) -> set[str]:
+        """Which of them were told to be paid, each of them once."""
+        told = self.outcome.pays()
+        found = {one.chain_id for one in chains if one.chain_id in told}
+        assert all(len(told[chain]) == 1 for chain in found)
+        return found
