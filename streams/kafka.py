@@ -7,7 +7,7 @@ import time
 import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import confluent_kafka as ck
 import structlog
@@ -32,6 +32,7 @@ from supplytwin.streams.kafka_errors import (
     native,
     ours,
 )
+from supplytwin.streams.kafka_incremental import Incremental
 from supplytwin.streams.ports import (
     Admin,
     Consumer,
@@ -46,6 +47,7 @@ from supplytwin.streams.ports import (
 log = structlog.get_logger("supplytwin.kafka")
 
 Client = Mapping[str, str | int | float | bool]
+GroupProtocol = Literal["classic", "consumer"]
 
 MESSAGE_MAX_BYTES = 1_310_720
 _MS = 1000
@@ -56,7 +58,7 @@ RESERVED = frozenset(
         "bootstrap.servers", "group.id", "group.instance.id", "group.protocol", "isolation.level",
         "enable.auto.commit", "enable.auto.offset.store", "auto.offset.reset", "transactional.id",
         "enable.idempotence", "acks", "partitioner", "partition.assignment.strategy",
-        "enable.partition.eof", "delivery.report.only.error",
+        "enable.partition.eof", "delivery.report.only.error", "group.remote.assignor",
     )
 )  # fmt: skip
 """What correctness rests on: `[kafka.client]` may set everything else."""
@@ -67,6 +69,8 @@ class KafkaConsumer:
 
     def __init__(self, config: dict[str, Any]) -> None:
         self.native = ck.Consumer(config, logger=client_log)
+        in_steps = config.get("group.protocol") == "consumer"
+        self._steps = Incremental(self.native) if in_steps else None
 
     def subscribe(
         self,
@@ -75,20 +79,27 @@ class KafkaConsumer:
         on_revoke: OnRebalance,
         on_lost: OnRebalance,
     ) -> None:
-        call(
-            "subscribe",
-            self.native.subscribe,
-            list(topics),
-            on_assign=lambda _, partitions: on_assign(ours(partitions)),
-            on_revoke=lambda _, partitions: on_revoke(ours(partitions)),
-            on_lost=lambda _, partitions: on_lost(ours(partitions)),
-        )
+        if self._steps is not None:
+            told = self._steps.callbacks(on_assign, on_revoke, on_lost)
+        else:
+            told = {
+                "on_assign": lambda _, partitions: on_assign(ours(partitions)),
+                "on_revoke": lambda _, partitions: on_revoke(ours(partitions)),
+                "on_lost": lambda _, partitions: on_lost(ours(partitions)),
+            }
+        call("subscribe", self.native.subscribe, list(topics), **told)
 
     def assign(self, offsets: Offsets) -> None:
-        call("assign", self.native.assign, native(offsets))
+        if self._steps is not None:
+            self._steps.assign(offsets)
+        else:
+            call("assign", self.native.assign, native(offsets))
 
     def unassign(self) -> None:
-        call("unassign", self.native.unassign)
+        if self._steps is not None:
+            self._steps.unassign()
+        else:
+            call("unassign", self.native.unassign)
 
     def consume(self, count: int, timeout_s: float) -> list[Record | Eof]:
         """`consume` of librdkafka waits its whole timeout: wait for one, take what is there."""
@@ -290,6 +301,7 @@ class KafkaBroker:
         client: Client | None = None,
         session_timeout_ms: int = 45_000,
         transaction_timeout_ms: int = 10_000,
+        group_protocol: GroupProtocol = "classic",
         version: str = "",
     ) -> None:
         clash = sorted(RESERVED & (client or {}).keys())
@@ -301,6 +313,7 @@ class KafkaBroker:
         self._client = dict(client or {})
         self._session_timeout_ms = session_timeout_ms
         self._transaction_timeout_ms = transaction_timeout_ms
+        self._group_protocol = group_protocol
         self._version = version
 
     def version(self) -> str:
@@ -322,14 +335,10 @@ class KafkaBroker:
         instance_id: str | None = None,
         from_start: bool = False,
     ) -> Consumer:
-        session = self._session_timeout_ms
         config = {
             **self._base(),
             "group.id": group or "supplytwin-unjoined",
-            "session.timeout.ms": session,
-            "heartbeat.interval.ms": min(3000, session // 3),
-            "max.poll.interval.ms": max(300_000, session),
-            "partition.assignment.strategy": "range",
+            "max.poll.interval.ms": max(300_000, self._session_timeout_ms),
             "isolation.level": isolation,
             "enable.auto.commit": False,
             "enable.auto.offset.store": False,
@@ -339,11 +348,24 @@ class KafkaBroker:
             "fetch.queue.backoff.ms": 5,
             "queued.min.messages": 20_000,
             "queued.max.messages.kbytes": 32_768,
+            **self._membership(instance_id, joins=group is not None and not from_start),
             **self._client,
         }
-        if instance_id is not None:
-            config["group.instance.id"] = instance_id
         return KafkaConsumer(config)
+
+    def _membership(self, instance_id: str | None, *, joins: bool) -> dict[str, Any]:
+        """Static in the protocol `classic` only: in `consumer` a new process of a slot would have
+        to wait for the end of the old one's session; its transactional id fences that at once.
+        """
+        if joins and self._group_protocol == "consumer":
+            return {"group.protocol": "consumer", "group.remote.assignor": "range"}
+        session = self._session_timeout_ms
+        classic = {
+            "session.timeout.ms": session,
+            "heartbeat.interval.ms": min(3000, session // 3),
+            "partition.assignment.strategy": "range",
+        }
+        return classic if instance_id is None else {**classic, "group.instance.id": instance_id}
 
     def producer(self, transactional_id: str | None) -> Producer:
         config = {
