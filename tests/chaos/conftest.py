@@ -15,6 +15,19 @@ from supplytwin.streams import local_broker
 from supplytwin.streams.settings import WorkerSection
 
 Make = Callable[..., Deployment]
+_measured: list[str] = []
+
+
+@pytest.fixture
+def measured() -> Callable[[str], None]:
+    """Takes a line for the end of the run: what was measured, not only that it was enough."""
+    return _measured.append
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What was measured."""
+    for line in _measured:
+        terminalreporter.write_line(line)
 
 
 def in_memory(fallback: Path) -> Path:

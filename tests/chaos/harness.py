@@ -8,7 +8,8 @@ import json
 import os
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -103,16 +104,20 @@ class Deployment:
 
     # ---- processes
 
-    def environment(self, **worker: Any) -> dict[str, str]:
-        """What a process is told; `worker` changes its own section."""
+    def environment(self, client_id: str, **worker: Any) -> dict[str, str]:
+        """What a process is told; `worker` changes its own section. By its client id Kafka knows
+        it.
+        """
+        kafka = replace(self.settings.kafka, client={"client.id": client_id})
         section = replace(self.settings.worker, **worker)
-        return as_environment(replace(self.settings, worker=section))
+        return as_environment(replace(self.settings, kafka=kafka, worker=section))
 
     def start(
         self,
         name: str,
         *words: str,
         variant: str = "",
+        client_id: str = "",
         **worker: Any,
     ) -> Child:
         """One of our commands, as a process that ends with this one; a second one of a name
@@ -121,14 +126,17 @@ class Deployment:
         path = self.folder / f"{name}.log"
         self._logged[name] = path.stat().st_size if path.exists() else 0
         program = (str(VARIANTS), variant) if variant else CLI
-        environment = self.environment(**worker)
+        environment = self.environment(client_id or name, **worker)
         child = Child(name, words, environment, path, self.restarts.append, program=program)
         self.children[name] = child
         return child
 
     def worker(self, slot: int, *words: str, name: str = "", **worker: Any) -> Child:
         """The worker of a slot."""
-        return self.start(name or f"worker-{slot}", "work", "--slot", str(slot), *words, **worker)
+        known = f"worker-{slot}"
+        return self.start(
+            name or known, "work", "--slot", str(slot), *words, client_id=known, **worker
+        )
 
     def gateway(self) -> Child:
         return self.start("gateway", "gateway")
@@ -189,14 +197,17 @@ class Deployment:
         return sum(self.admin.ends(places(names, self.partitions), "read_uncommitted").values())
 
     def owners(self) -> dict[int, int]:
-        """Partition number -> slot, as the group's coordinator says."""
+        """Partition number -> slot, as the group's coordinator says. Of a number that two have, or
+        of which one has not every topic, nobody.
+        """
         described = self._native.describe_consumer_groups([WORKER_GROUP])
-        found: dict[int, int] = {}
+        held: dict[int, list[int]] = defaultdict(list)
         for member in described[WORKER_GROUP].result(PATIENCE_S).members:
-            slot = int((member.group_instance_id or "-1").rpartition("-")[2])
+            slot = int(member.client_id.rpartition("-")[2])
             for at in member.assignment.topic_partitions if member.assignment else ():
-                found[at.partition] = slot
-        return found
+                held[at.partition].append(slot)
+        whole = {number: set(slots) for number, slots in held.items() if len(slots) == len(INPUTS)}
+        return {number: slots.pop() for number, slots in whole.items() if len(slots) == 1}
 
     def behind(self) -> dict[TopicPartition, tuple[int, int]]:
         """(committed, end) of each input that the workers have not committed to its end."""
@@ -209,6 +220,19 @@ class Deployment:
         """Whether every partition number belongs to one of `slots`, and each has some."""
         owners = self.owners()
         return len(owners) == self.partitions and set(owners.values()) == set(slots)
+
+    def leaders(self) -> dict[TopicPartition, int]:
+        """Partition -> the broker that leads it, of every topic, Kafka's own included."""
+        return {at: number.leader for at, number in self._partitions()}
+
+    def in_sync(self) -> bool:
+        """Whether every replica of every partition is."""
+        return all(len(at.isrs) == len(at.replicas) for _, at in self._partitions())
+
+    def _partitions(self) -> Iterator[tuple[TopicPartition, Any]]:
+        for name, topic in self._native.list_topics(timeout=PATIENCE_S).topics.items():
+            for number, at in topic.partitions.items():
+                yield TopicPartition(name, number), at
 
     # ---- attacks
 

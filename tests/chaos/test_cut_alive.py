@@ -7,15 +7,14 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from statistics import median
 from typing import Any
 from urllib.request import urlopen
 
 import pytest
 from harness import patience, until
-from wall import PARTITIONS, Feed, Payable, World, chain_on, eta, numbers, payable
+from wall import PARTITIONS, Feed, Payable, World, beside, chain_on, eta, numbers, payable
 
 from supplytwin.schemas.events import CUSTOMS, SHIPMENTS, WAREHOUSE
 from supplytwin.schemas.records import JOURNAL
@@ -28,29 +27,6 @@ ALARM_S = 35.0
 """After that the engine itself alarms: twice the transaction timeout, and 10 s."""
 DECIDED_S = 8.0
 """A decision may wait for the strangers that were there before it, not for those that come."""
-
-
-@contextmanager
-def beside(*loops: Callable[[threading.Event], None]) -> Iterator[None]:
-    """Runs each in a thread until the end; what one raises fails the test."""
-    stop, failed = threading.Event(), []
-
-    def run(loop: Callable[[threading.Event], None]) -> None:
-        try:
-            loop(stop)
-        except BaseException as error:
-            failed.append(error)
-
-    threads = [threading.Thread(target=run, args=(loop,)) for loop in loops]
-    for thread in threads:
-        thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        for thread in threads:
-            thread.join(60.0)
-    assert not failed, failed
 
 
 def overlapping(world: World, number: int, of: int, length_s: float) -> Callable[..., None]:
@@ -154,7 +130,7 @@ def doctor(world: World) -> dict[str, str]:
     """What `supplytwin doctor` finds wrong: what -> what it says."""
     done = subprocess.run(
         command("doctor", "--json"),
-        env={**world.deployed.environment(), "PATH": "/usr/bin:/bin"},
+        env={**world.deployed.environment("doctor"), "PATH": "/usr/bin:/bin"},
         capture_output=True, text=True, check=False, timeout=120,
     )  # fmt: skip
     found = json.loads(done.stdout)

@@ -14,6 +14,7 @@ from checks import never_committed, sound, start
 from conftest import Make
 from harness import Attacks, Deployment, Open, patience, until
 from loads import conduct, of_events, truth, undisturbed
+from msgspec.structs import replace
 
 from supplytwin.streams.process import RESTART
 from supplytwin.streams.settings import WorkerSection
@@ -164,11 +165,13 @@ class Seconds:
         return True
 
 
-def test_a_slot_that_is_started_twice(make: Make, folder: Path) -> None:
+@pytest.mark.parametrize("protocol", ["classic", "consumer"])
+def test_a_slot_that_is_started_twice(make: Make, folder: Path, protocol: str) -> None:
     """One of the two exits with 75 and says that it was fenced; the data do not notice."""
-    load = of_events(2500, seed=8)
+    load = of_events(1500, seed=8)
     wanted = undisturbed(load, folder / "reference", PARTITIONS)
-    deployed = make(worker=WORKER, partitions=PARTITIONS)
+    worker = replace(WORKER, group_protocol=protocol)
+    deployed = make(worker=worker, partitions=PARTITIONS)
     start(deployed)
     seconds = Seconds(deployed)
     attacks = Attacks(deployed, wanted.hashes.entries, [seconds.start] * 2)

@@ -2,9 +2,10 @@
 strangers whose transactions stand on the inputs.
 """
 
+import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
 from itertools import count
@@ -110,6 +111,29 @@ def chain_on(partition: int, partitions: int, name: str = "NOISE") -> str:
     while partition_of(f"{name}-{number}".encode(), partitions) != partition:
         number += 1
     return f"{name}-{number}"
+
+
+@contextmanager
+def beside(*loops: Callable[[threading.Event], None]) -> Iterator[None]:
+    """Runs each in a thread until the end; what one raises fails the test."""
+    stop, failed = threading.Event(), []
+
+    def run(loop: Callable[[threading.Event], None]) -> None:
+        try:
+            loop(stop)
+        except BaseException as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=run, args=(loop,)) for loop in loops]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join(60.0)
+    assert not failed, failed
 
 
 class Feed:
