@@ -56,7 +56,12 @@ _FORBIDDEN = frozenset(
     )
 )  # fmt: skip
 """No repetition helps, whatever the flags say: somebody has to grant it."""
-_LEFT_BEHIND = frozenset((_E.ILLEGAL_GENERATION, _E.UNKNOWN_MEMBER_ID, _E.REBALANCE_IN_PROGRESS))
+_LEFT_BEHIND = frozenset(
+    (
+        _E.ILLEGAL_GENERATION, _E.UNKNOWN_MEMBER_ID, _E.REBALANCE_IN_PROGRESS,
+        _E.STALE_MEMBER_EPOCH, _E.FENCED_MEMBER_EPOCH,
+    )
+)  # fmt: skip
 """The group has gone on without us: rejoin through `consume`, and read again."""
 RECOVERS = _TRANSIENT | {
     _E._MAX_POLL_EXCEEDED, _E._UNKNOWN_TOPIC, _E._UNKNOWN_PARTITION, _E.UNKNOWN_TOPIC_ID,

@@ -1,0 +1,146 @@
+"""Brokers that stop, die and come back under load: workers and gateway go on or are restarted by
+their supervisor, nobody has to intervene, and everything is there once.
+"""
+
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from checks import sound, start
+from cluster import Cluster
+from conftest import Make, in_memory
+from harness import Attacks, Deployment, until
+from loads import conduct, of_events, truth, undisturbed
+
+from supplytwin.streams.settings import WorkerSection
+
+pytestmark = pytest.mark.kafka
+
+PARTITIONS = 4
+AWAY_S = 3.0
+WORKER = WorkerSection(batch=400, transaction_timeout_ms=10_000)
+
+
+class Tended(Attacks):
+    """A supervisor starts again who asked for it; whatever else ends fails the test."""
+
+    def pump(self) -> None:
+        self.deployed.tend()
+        super().pump()
+
+
+class Broker:
+    """The only broker goes while records are being processed, and comes back."""
+
+    def __init__(self, deployed: Deployment, cluster: Cluster) -> None:
+        self.deployed, self.cluster = deployed, cluster
+        self.met: list[str] = []
+
+    def _at_work(self) -> bool:
+        deadline = time.monotonic() + 0.5
+        while time.monotonic() < deadline:
+            if self.deployed.open():
+                return True
+        return False
+
+    def _away(self, how: str, leave: Callable[[], None]) -> bool:
+        if not self._at_work():
+            return False
+        leave()
+        time.sleep(AWAY_S)
+        self.cluster.launch()
+        self.cluster.wait()
+        self.met.append(how)
+        return True
+
+    def stopped(self) -> bool:
+        return self._away("stopped", self.cluster.stop)
+
+    def killed(self) -> bool:
+        return self._away("killed", self.cluster.kill)
+
+
+def test_the_broker_stops_and_dies_under_load(
+    make: Make, cluster: Cluster, folder: Path, measured: Callable[[str], None]
+) -> None:
+    """Stopped, and killed, while transactions are open: nobody intervenes, the ledger is right."""
+    load = of_events(2500, seed=12)
+    wanted = undisturbed(load, folder / "reference", PARTITIONS)
+    deployed = make(worker=WORKER, partitions=PARTITIONS)
+    start(deployed)
+    broker = Broker(deployed, cluster)
+    attacks = Tended(deployed, wanted.hashes.entries, [broker.stopped, broker.killed])
+    conduct(deployed, load, attacks.pump)
+    assert broker.met == ["stopped", "killed"]
+    until(lambda: deployed.up(0, 1), "both work")
+    deployed.stop()
+    measured(f"broker stopped and killed: {len(deployed.restarts)} restarts by the supervisor")
+    assert truth(deployed.broker, PARTITIONS, sound(deployed, load)).says() == wanted.says()
+
+
+# ---- three brokers
+
+
+@pytest.fixture
+def three(tmp_path: Path) -> Iterator[Cluster]:
+    """A cluster of three brokers, everything replicated."""
+    folder = in_memory(tmp_path)
+    found = Cluster(folder, brokers=3)
+    yield found
+    found.close()
+    shutil.rmtree(folder)
+
+
+class Turns:
+    """Each broker in turn is stopped and started; the next one when all replicas are in sync."""
+
+    def __init__(self, deployed: Deployment, cluster: Cluster) -> None:
+        self.deployed, self.cluster = deployed, cluster
+        self.next = 0
+        self.moved: list[int] = []
+        """For each stop: how many partitions had to change their leader."""
+
+    def restart(self) -> bool:
+        leaders = self.deployed.leaders()
+        mine = [at for at, leader in leaders.items() if leader == self.next + 1]
+        if not mine or not self.deployed.open():
+            return False
+        self.cluster.stop(self.next)
+        time.sleep(AWAY_S)
+        self.cluster.launch(self.next)
+        self.cluster.wait(self.next)
+        until(self.deployed.in_sync, "all replicas are in sync")
+        self.moved.append(len(mine))
+        self.next += 1
+        return True
+
+
+def test_three_brokers_are_restarted_in_turn(
+    three: Cluster, folder: Path, required: Callable[[str], Any], measured: Callable[[str], None]
+) -> None:
+    """Every broker of three is restarted under load: nobody has to intervene, the ledger is right,
+    nothing that was acknowledged is lost.
+    """
+    load = of_events(required("chaos_three_broker_events"), seed=13)
+    wanted = undisturbed(load, folder / "reference", PARTITIONS)
+    deployed = Deployment(
+        three.bootstrap, folder / "run", worker=WORKER, partitions=PARTITIONS, replication=3
+    )
+    try:
+        start(deployed)
+        turns = Turns(deployed, three)
+        attacks = Tended(deployed, wanted.hashes.entries, [turns.restart] * 3)
+        required("chaos_three_broker_events").done(conduct(deployed, load, attacks.pump).records)
+        assert len(turns.moved) == 3
+        until(lambda: deployed.up(0, 1), "both work")
+        deployed.stop()
+        measured(
+            f"three brokers restarted in turn: leaders moved {turns.moved}, "
+            f"{len(deployed.restarts)} restarts by the supervisor"
+        )
+        assert truth(deployed.broker, PARTITIONS, sound(deployed, load)).says() == wanted.says()
+    finally:
+        deployed.close()
