@@ -169,6 +169,15 @@ def _services() -> list[Role]:
             _transactions(GATEWAY_ID),
         ),
         _role(
+            "gateway-recovery",
+            "`supplytwin gateway --recover-since`, after a failover: revoke it afterwards",
+            _browse(CONTRACTS, RECEIPTS, SETTLEMENT_EVENTS, INSTRUCTIONS, CONTROL),
+            _write(RECEIPTS),
+            _group(GATEWAY_GROUP),
+            _on("group", (WORKER_GROUP,), "Describe"),
+            _transactions(GATEWAY_ID),
+        ),
+        _role(
             "sink",
             "`supplytwin sink duck`: reads what the worker writes",
             _read(*DuckSink.topics),

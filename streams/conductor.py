@@ -132,14 +132,15 @@ class Conductor:
         ticks = self._broker.producer(TICK_ID)
         ticks.init(30.0)
         ledger = Ledger(self._broker, self._partitions)
-        sent = rounds = first = tick = claims = long_stop = 0
+        claims: set[tuple[str, str]] = set()
+        sent = rounds = first = tick = long_stop = 0
         try:
             for tick, batch in intervals(messages, interval_us):
                 first = first or tick
                 for message in batch:
                     if isinstance(message.body, Contract):
                         terms = decode_terms(message.body.terms)
-                        claims += len(terms.claims)
+                        claims |= {(terms.contract_id, one.claim_id) for one in terms.claims}
                         long_stop = max(long_stop, terms.long_stop)
                     send(records, message)
                 sent += len(batch)
@@ -150,7 +151,7 @@ class Conductor:
             for extra in count(1):
                 ledger.read()
                 over = tick > long_stop + 2 * interval_us
-                if over or (ledger.known() >= claims and not ledger.open()):
+                if over or (ledger.known() >= len(claims) and not ledger.open()):
                     break
                 tick += interval_us
                 rounds += 1
@@ -162,7 +163,7 @@ class Conductor:
                 rounds=rounds,
                 first_tick=first,
                 last_tick=tick,
-                claims=claims,
+                claims=len(claims),
                 open_claims=ledger.open(),
             )
         finally:

@@ -51,8 +51,8 @@ UNJOINED = "supplytwin-unjoined"
 """The group that readers name who join none: the client wants one, and asks for its coordinator."""
 _MS = 1000
 _E = ck.KafkaError
-_STATE = _E(_E._STATE).name()
-"""Of an error that comes from an earlier one."""
+_LATER = frozenset((_E(_E._STATE).name(), _E(_E._INCONSISTENT).name()))
+"""Names of errors that come from an earlier one."""
 
 RESERVED = frozenset(
     (
@@ -230,7 +230,7 @@ class KafkaProducer:
         undelivered = self._undelivered()
         if isinstance(undelivered, UsageError):
             return undelivered
-        failed_before = isinstance(error, AbortError) and error.name == _STATE
+        failed_before = isinstance(error, AbortError) and error.name in _LATER
         if isinstance(error, UsageError) or failed_before:
             return self._lacking(self._topics, "Write") or error
         return error

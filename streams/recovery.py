@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from supplytwin.processors.settlement_state import ABSORBING
 from supplytwin.schemas import codec
-from supplytwin.schemas.errors import FatalError
+from supplytwin.schemas.errors import FatalError, RecordError
 from supplytwin.schemas.ids import settlement_id
 from supplytwin.schemas.records import (
     CONTRACTS,
@@ -33,7 +33,7 @@ from supplytwin.schemas.terms import decode
 from supplytwin.sinks.rail import Answer, Rail
 from supplytwin.streams.audit_run import Progress, read
 from supplytwin.streams.ports import Broker, TopicPartition
-from supplytwin.streams.topics import GATEWAY_GROUP, GATEWAY_ID, WORKER_GROUP, Meta, places
+from supplytwin.streams.topics import GATEWAY_GROUP, GATEWAY_ID, INPUTS, WORKER_GROUP, Meta, places
 
 log = structlog.get_logger("supplytwin.gateway")
 _INIT_S = 30.0
@@ -128,9 +128,16 @@ def _lost(receipt: Receipt, states: dict[str, str]) -> Lost:
 
 
 def _messages(broker: Broker, meta: Meta, topic: str, progress: Progress) -> Iterator[Struct]:
+    """What can be read; what cannot be was refused by the worker, and has moved nothing."""
     for at in places((topic,), meta.partitions):
         for record in read(broker, at, None, progress):
-            yield codec.decode(topic, record.value or b"").message
+            try:
+                message = codec.decode(topic, record.value or b"").message
+            except RecordError:
+                if topic not in INPUTS:
+                    raise
+            else:
+                yield message
 
 
 def _latest(broker: Broker, meta: Meta, progress: Progress) -> dict[str, SettlementEvent | None]:
@@ -138,7 +145,10 @@ def _latest(broker: Broker, meta: Meta, progress: Progress) -> dict[str, Settlem
     found: dict[str, SettlementEvent | None] = {}
     for contract in _messages(broker, meta, CONTRACTS, progress):
         assert isinstance(contract, Contract)
-        terms = decode(contract.terms)
+        try:
+            terms = decode(contract.terms)
+        except RecordError:
+            continue  # refused, too
         for claim in terms.claims:
             found[settlement_id(terms.contract_id, claim.tranche_id, claim.claim_id)] = None
     for event in _messages(broker, meta, SETTLEMENT_EVENTS, progress):

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from confluent_kafka import KafkaException
 from confluent_kafka.admin import (
     AclBinding,
     AclBindingFilter,
@@ -111,17 +110,18 @@ class World:
         (future,) = self.root.delete_acls([right], request_timeout=20).values()
         assert len(future.result(20)) == 1
 
-    def forget(self, *groups: str) -> None:
-        """Remove groups with their offsets, once their members are gone."""
+    def wait_for_groups(self, *groups: str) -> None:
+        """Until the sessions of the members that have left are over."""
         deadline = time.monotonic() + PATIENCE_S
         for group in groups:
-            while True:
-                try:
-                    self.root.delete_consumer_groups([group])[group].result(20)
-                    break
-                except KafkaException:
-                    assert time.monotonic() < deadline, f"{group} keeps its members"
-                    time.sleep(0.5)
+            while self.root.describe_consumer_groups([group])[group].result(20).members:
+                assert time.monotonic() < deadline, f"{group} keeps its members"
+                time.sleep(0.5)
+
+    def forget(self, *groups: str) -> None:
+        """Remove groups, whose members are gone, with their offsets."""
+        for future in self.root.delete_consumer_groups(list(groups)).values():
+            future.result(20)
 
     # ---- as a role
 

@@ -24,7 +24,16 @@ from supplytwin.schemas.records import (
     SETTLEMENT_EVENTS,
     STATE,
 )
-from supplytwin.streams import acl, audit_run, broker_choice, offsets, summary, topics
+from supplytwin.streams import (
+    acl,
+    audit_run,
+    broker_choice,
+    deployment,
+    offsets,
+    recovery,
+    summary,
+    topics,
+)
 from supplytwin.streams.topics import (
     GATEWAY_GROUP,
     GATEWAY_ID,
@@ -183,6 +192,12 @@ REFUSED: dict[str, dict[str, Attempt]] = {
         "take the worker's transactional id": writes(RECEIPTS, WORKER_ID),
         "set the worker's offsets": sets(WORKER_GROUP, CONTROL),
     },
+    "gateway-recovery": {
+        "write instructions": writes(INSTRUCTIONS, GATEWAY_ID),
+        "read supply events": joins(GATEWAY_GROUP, ORDERS),
+        "set the worker's offsets": sets(WORKER_GROUP, CONTROL),
+        "write contracts": writes(CONTRACTS),
+    },
     "sink": {
         "write states": writes(STATE),
         "write orders": writes(ORDERS),
@@ -303,8 +318,16 @@ def test_nothing_is_granted_that_nobody_uses(played: Any) -> None:
     assert topics.check(operator.admin(), played.settings("operator")) == []
     operator.admin().committed(GATEWAY_GROUP, topics.places((INSTRUCTIONS,), w.PARTITIONS))
     operator.admin().committed(WORKER_GROUP, topics.places((CONTROL,), w.PARTITIONS))
-    played.forget(WORKER_GROUP, GATEWAY_GROUP)
     meta = topics.require_meta(operator)
+    played.wait_for_groups(WORKER_GROUP, GATEWAY_GROUP)
+    rail = deployment.simulated_rail(played.settings("gateway-recovery"), meta)
+    recovering = played.broker("gateway-recovery")
+    recovered = recovery.recover(recovering, rail, meta, 0, lambda *_: None, lambda: None)
+    assert recovered.answers > recovered.queried > 0
+    assert recovered.lost == ()
+    rail.close()
+    w.write(recovering, RECEIPTS)
+    played.forget(WORKER_GROUP, GATEWAY_GROUP)
     assert offsets.restore(played.broker("admin"), meta, lambda *_: None)
     used = played.rights_used()
     for role in acl.roles():

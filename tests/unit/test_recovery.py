@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 from supplytwin.processors import simulate
+from supplytwin.schemas import codec
 from supplytwin.schemas.errors import UsageError
 from supplytwin.schemas.flow import Message
 from supplytwin.schemas.ids import DAY_US
-from supplytwin.schemas.records import CONTRACTS, RECEIPTS
+from supplytwin.schemas.records import CONTRACTS, RECEIPTS, Contract
 from supplytwin.sinks.simulated_rail import booked
 from supplytwin.streams import deployment, offsets, recovery, topics
 from supplytwin.streams.conductor import Conductor, intervals, send
@@ -181,3 +182,17 @@ def test_contracts_are_the_inputs_that_name_the_settlements(cluster: Cluster) ->
     found = recover(cluster)
     assert found.queried == CHAINS
     assert "" in {one.state for one in found.lost}
+
+
+def test_what_was_refused_holds_up_no_recovery(cluster: Cluster) -> None:
+    """Contracts and receipts that nobody can read are in the quarantine, and moved nothing."""
+    stranger = cluster.broker.producer(None)
+    for topic in (CONTRACTS, RECEIPTS, topics.CONTROL):
+        stranger.produce(topic, b"@p0", b"\x01 not ours", partition=0, timestamp_us=cluster.now)
+    contract = Contract(
+        input_id="bad", source="desk", chain_id="C", contract_id="K", version=1, terms=b"{",
+        terms_hash="",
+    )  # fmt: skip
+    stranger.produce(CONTRACTS, b"C", codec.encode(CONTRACTS, contract), timestamp_us=cluster.now)
+    stranger.flush()
+    assert recover(cluster).queried == CHAINS
