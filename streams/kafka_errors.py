@@ -39,6 +39,7 @@ _TRANSIENT = frozenset(
         _E.NOT_ENOUGH_REPLICAS, _E.NOT_ENOUGH_REPLICAS_AFTER_APPEND, _E.KAFKA_STORAGE_ERROR,
         _E.FENCED_LEADER_EPOCH, _E.UNKNOWN_LEADER_EPOCH, _E.OFFSET_NOT_AVAILABLE,
         _E.CONCURRENT_TRANSACTIONS, _E.UNKNOWN_TOPIC_OR_PART,
+        _E._NOENT,  # "no leaders found": all brokers of a partition are away
     )
 )  # fmt: skip
 _LEFT_BEHIND = frozenset(

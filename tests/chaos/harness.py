@@ -19,10 +19,11 @@ from msgspec.structs import replace
 from supplytwin.schemas.errors import TransientError
 from supplytwin.schemas.records import JOURNAL
 from supplytwin.streams import topics
+from supplytwin.streams.checkpoint import insist
 from supplytwin.streams.children import CLI, Child
 from supplytwin.streams.kafka import KafkaBroker
 from supplytwin.streams.kafka_errors import client_log
-from supplytwin.streams.ports import TopicPartition
+from supplytwin.streams.ports import Isolation, TopicPartition
 from supplytwin.streams.settings import (
     Duck,
     Gateway,
@@ -184,17 +185,25 @@ class Deployment:
 
     # ---- what Kafka says
 
+    def ends(
+        self, names: Sequence[str], isolation: Isolation = "read_uncommitted"
+    ) -> dict[TopicPartition, int]:
+        """Ends of some topics, asked again while brokers come and go."""
+        wanted = places(names, self.partitions)
+        deadline = time.monotonic() + PATIENCE_S
+        return insist(lambda: self.admin.ends(wanted, isolation), deadline, time.monotonic)
+
     def open(self, names: Sequence[str] = (JOURNAL,)) -> list[Open]:
         """The open transactions on some topics at this moment."""
         wanted = places(names, self.partitions)
-        ends = self.admin.ends(wanted, "read_uncommitted")
-        stable = self.admin.ends(wanted, "read_committed")
+        ends = self.ends(names)
+        stable = self.ends(names, "read_committed")
         # the stable end was asked later: what was committed in between is not open
         return [Open(at, stable[at], ends[at]) for at in wanted if stable[at] < ends[at]]
 
     def written(self, names: Sequence[str] = (JOURNAL,)) -> int:
         """How far some topics have grown, aborted records and markers included."""
-        return sum(self.admin.ends(places(names, self.partitions), "read_uncommitted").values())
+        return sum(self.ends(names).values())
 
     def owners(self) -> dict[int, int]:
         """Partition number -> slot, as the group's coordinator says. Of a number that two have, or
@@ -212,7 +221,7 @@ class Deployment:
     def behind(self) -> dict[TopicPartition, tuple[int, int]]:
         """(committed, end) of each input that the workers have not committed to its end."""
         wanted = places(INPUTS, self.partitions)
-        ends = self.admin.ends(wanted, "read_uncommitted")
+        ends = self.ends(INPUTS)
         done = self.admin.committed(WORKER_GROUP, wanted)
         return {at: (done[at] or 0, ends[at]) for at in wanted if (done[at] or 0) < ends[at]}
 

@@ -23,6 +23,8 @@ E = ck.KafkaError
         (E(E.TOPIC_AUTHORIZATION_FAILED), FatalError),
         (E(E.FENCED_INSTANCE_ID), FatalError),
         (E(E._TRANSPORT), TransientError),
+        (E(E._NOENT), TransientError),
+        (E(E.STALE_MEMBER_EPOCH), AbortError),
         (E(E.COORDINATOR_LOAD_IN_PROGRESS), TransientError),
         (E(E.UNSTABLE_OFFSET_COMMIT), TransientError),
         (E(E.UNKNOWN_MEMBER_ID), AbortError),
