@@ -15,6 +15,8 @@ from conftest import Make, in_memory
 from harness import Attacks, Deployment, until
 from loads import conduct, of_events, truth, undisturbed
 
+from supplytwin.streams.checkpoint import insist
+from supplytwin.streams.ports import TopicPartition, TopicSpec
 from supplytwin.streams.settings import WorkerSection
 
 pytestmark = pytest.mark.kafka
@@ -79,6 +81,25 @@ def test_the_broker_stops_and_dies_under_load(
     deployed.stop()
     measured(f"broker stopped and killed: {len(deployed.restarts)} restarts by the supervisor")
     assert truth(deployed.broker, PARTITIONS, sound(deployed, load)).says() == wanted.says()
+
+
+def test_the_ends_are_known_again_after_a_restart(cluster: Cluster, fresh_prefix: str) -> None:
+    """A client that knew the leaders before the broker went asks the new ones soon after; without
+    that no cut would be complete until the client looks for leaders by itself, minutes later.
+    """
+    name = fresh_prefix + "ends"
+    admin = cluster.broker.admin()
+    admin.create([TopicSpec(name=name, partitions=4, replication=1, config={})])
+    wanted = [TopicPartition(name, number) for number in range(4)]
+    before = admin.ends(wanted, "read_uncommitted")
+    for leave in (cluster.stop, cluster.kill):
+        leave()
+        cluster.launch()
+        cluster.wait()
+        deadline = time.monotonic() + 20.0
+        found = insist(lambda: admin.ends(wanted, "read_uncommitted"), deadline, time.monotonic)
+        assert found == before
+    admin.close()
 
 
 # ---- three brokers
