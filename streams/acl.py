@@ -162,7 +162,7 @@ def _services() -> list[Role]:
             "gateway",
             "`supplytwin gateway`: instructions to the rail, receipts back",
             _read(INSTRUCTIONS),
-            _browse(CONTROL, CONTRACTS, SETTLEMENT_EVENTS, RECEIPTS),  # what a recovery asks about
+            _browse(CONTROL),
             _write(RECEIPTS),
             _group(GATEWAY_GROUP),
             _on("group", (WORKER_GROUP,), "Describe"),  # on simulated time it goes behind it

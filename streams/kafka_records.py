@@ -34,11 +34,11 @@ def item_of(message: ck.Message, group: str) -> Record | Eof | None:
         arrival=message.timestamp()[1] * 1000,
         key=message.key(),
         value=message.value(),
-        headers=_headers(message),
+        headers=headers_of(message),
     )
 
 
-def _headers(message: ck.Message) -> tuple[Header, ...]:
+def headers_of(message: ck.Message) -> tuple[Header, ...]:
     """The headers; UNREADABLE when a name is not UTF-8: Kafka takes any, the client does not.
 
     It then returns a list with holes and raises nothing, but leaves an exception behind that comes

@@ -211,17 +211,32 @@ def _write_meta(broker: Broker, settings: Settings) -> None:
 
 
 def read_meta(broker: Broker, timeout_s: float = 10.0) -> Meta | None:
-    """What `init` wrote to control partition 0, or None when it has not run."""
+    """What `init` wrote to control partition 0, or None when it has not run.
+
+    A record whose transaction is not over yet, or whose commit the partition has not heard of, may
+    be it: it is waited for, and TransientError says that it stayed so for the whole timeout.
+    """
     at = TopicPartition(CONTROL, 0)
+    deadline = time.monotonic() + timeout_s
     admin = broker.admin()
+    try:
+        begin, written = admin.begins([at])[at], admin.ends([at], "read_uncommitted")[at]
+        while True:
+            over = admin.ends([at], "read_committed")[at]
+            meta = _search_meta(broker, at, begin, deadline) if begin < over else None
+            if meta is not None or over >= min(written, begin + _META_SEARCH):
+                return meta
+            if time.monotonic() > deadline:
+                raise TransientError(f"a transaction on {CONTROL} is not over: try again")
+            time.sleep(0.05)
+    finally:
+        admin.close()
+
+
+def _search_meta(broker: Broker, at: TopicPartition, begin: int, deadline: float) -> Meta | None:
     consumer = broker.consumer(None, from_start=True)
     try:
-        end = admin.ends([at], "read_committed")[at]
-        begin = admin.begins([at])[at]
-        if begin >= end:
-            return None
         consumer.assign({at: begin})
-        deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:
             for item in consumer.consume(100, 0.1):
                 if isinstance(item, Eof) or item.offset > begin + _META_SEARCH:
@@ -229,10 +244,9 @@ def read_meta(broker: Broker, timeout_s: float = 10.0) -> Meta | None:
                 meta = _meta_of(item)
                 if meta is not None:
                     return meta
-        raise TransientError("the control topic cannot be read")
+        raise TransientError(f"{CONTROL} cannot be read")
     finally:
         consumer.close()
-        admin.close()
 
 
 def _meta_of(record: Record) -> Meta | None:

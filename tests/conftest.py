@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 
 from supplytwin.streams import local_broker
 from supplytwin.streams.kafka import KafkaBroker
@@ -46,6 +47,14 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Each counted check: done against required."""
     for name, count in sorted(_asked.items()):
         terminalreporter.write_line(f"{name}: {count.made} of {int(count)} {count.unit}")
+
+
+@pytest.fixture(autouse=True)
+def log_as_before() -> Iterator[None]:
+    """A command that a test runs sets up logging, perhaps to a stream that ends with the test."""
+    before = structlog.get_config()
+    yield
+    structlog.configure(**before)
 
 
 @pytest.fixture

@@ -34,6 +34,7 @@ from supplytwin.streams import (
     summary,
     topics,
 )
+from supplytwin.streams.redrive import OPERATOR_ID
 from supplytwin.streams.topics import (
     GATEWAY_GROUP,
     GATEWAY_ID,
@@ -42,6 +43,7 @@ from supplytwin.streams.topics import (
     WATCH_GROUP,
     WORKER_GROUP,
 )
+from supplytwin.streams.upgrade import UPGRADE_ID
 
 
 def _load(name: str) -> Any:
@@ -223,6 +225,19 @@ REFUSED: dict[str, dict[str, Attempt]] = {
         "create a topic that is not ours": lambda broker: w.create(broker, "x"),
         "take the worker's transactional id": writes(CONTROL, WORKER_ID),
     },
+    "desk": {
+        "write receipts": writes(RECEIPTS),
+        "write instructions": writes(INSTRUCTIONS),
+        "be the tick source": writes(CONTROL, TICK_ID),
+        "be a worker": joins(WORKER_GROUP, CONTROL),
+    },
+    "upgrader": {
+        "write receipts": writes(RECEIPTS),
+        "write contracts": writes(CONTRACTS),
+        "write ticks": writes(CONTROL),
+        "take the worker's transactional id": writes(JOURNAL, WORKER_ID),
+        "set the gateway's offsets": sets(GATEWAY_GROUP, INSTRUCTIONS),
+    },
     "admin": {
         "write ticks": writes(CONTROL),
         "write reviews": writes(REVIEWS),
@@ -329,6 +344,20 @@ def test_nothing_is_granted_that_nobody_uses(played: Any) -> None:
     w.write(recovering, RECEIPTS)
     played.forget(WORKER_GROUP, GATEWAY_GROUP)
     assert offsets.restore(played.broker("admin"), meta, lambda *_: None)
+    desk = played.broker("desk")
+    for topic in (QUARANTINE, CONTROL):
+        w.browse(desk, topic)
+    for topic in topics.INPUTS:
+        if topic != RECEIPTS:
+            w.write(desk, topic, OPERATOR_ID)
+    upgrader = played.broker("upgrader")
+    for topic in (*topics.DERIVED, CONTROL):
+        w.browse(upgrader, topic)
+    for topic in topics.DERIVED:
+        w.write(upgrader, topic, UPGRADE_ID)
+    upgrader.admin().committed(WORKER_GROUP, topics.places(topics.INPUTS, w.PARTITIONS))
+    for topic in topics.INPUTS:
+        w.set_offset(upgrader, WORKER_GROUP, topic)
     used = played.rights_used()
     for role in acl.roles():
         ours = {right[1:] for right in used if right[0] == acl.principal(role)}

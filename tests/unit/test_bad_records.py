@@ -16,7 +16,7 @@ from supplytwin.schemas.localtime import TIME_MAX, TIME_MIN
 from supplytwin.schemas.records import CONTRACTS, CONTROL, QUARANTINE, Quarantined
 from supplytwin.streams.drawing import Plain, folding
 from supplytwin.streams.intake import Intake
-from supplytwin.streams.kafka import _headers
+from supplytwin.streams.kafka_records import headers_of
 from supplytwin.streams.quarantine import KEY_BYTES, LARGEST, MARGIN, Limits, quarantined
 from supplytwin.streams.testing import Driver, Gate
 
@@ -180,7 +180,7 @@ def test_headers_that_the_client_cannot_give_are_marked() -> None:
         (failure, UNREADABLE),
     ):
         message: Any = Message(found)
-        assert _headers(message) == expected
+        assert headers_of(message) == expected
 
 
 # ---- the quarantine takes everything

@@ -1,10 +1,12 @@
 """Topics: one declaration, created once, checked against what the cluster has."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import msgspec
 import pytest
 
 from supplytwin.schemas import codec
-from supplytwin.schemas.errors import UsageError
+from supplytwin.schemas.errors import TransientError, UsageError
 from supplytwin.schemas.events import SUPPLY_TOPICS
 from supplytwin.schemas.flow import Record
 from supplytwin.schemas.records import (
@@ -159,6 +161,25 @@ def test_meta_is_found_behind_what_strangers_wrote(memory: MemoryBroker) -> None
     assert topics.read_meta(memory) is None
     topics.init(memory, WALL)
     assert topics.read_meta(memory) == topics.Meta(simulated=False, timeline="wall", partitions=3)
+
+
+def test_a_meta_whose_transaction_is_not_over_is_waited_for(memory: MemoryBroker) -> None:
+    """The end of committed records trails a commit: whoever looks then must not hear "no META"."""
+    topics.init(memory, WALL)
+    (meta, *_) = control_records(memory, 3)
+    late = MemoryBroker()
+    late.admin().create(topics.specs(WALL))
+    producer = late.producer("supplytwin-init")
+    producer.init(1.0)
+    producer.begin()
+    producer.produce(CONTROL, meta.key, meta.value, partition=0)
+    producer.flush()
+    with pytest.raises(TransientError, match="not over"):
+        topics.read_meta(late, 0.1)
+    with ThreadPoolExecutor(1) as other:
+        found = other.submit(topics.read_meta, late)
+        producer.commit()
+        assert found.result() == topics.Meta(simulated=False, timeline="wall", partitions=3)
 
 
 def test_settings_that_contradict_the_meta_are_named() -> None:
