@@ -1,5 +1,5 @@
-"""Brokers that stop, die and come back under load: workers and gateway go on or are restarted by
-their supervisor, nobody has to intervene, and everything is there once.
+"""Brokers that stop and come back: workers and gateway go on or are restarted by their supervisor,
+nobody has to intervene, and everything is there once.
 """
 
 import shutil
@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from checks import sound, start
 from cluster import Cluster
-from conftest import Make, in_memory
+from conftest import in_memory
 from harness import Attacks, Deployment, until
 from loads import conduct, of_events, truth, undisturbed
 
@@ -32,55 +32,6 @@ class Tended(Attacks):
     def pump(self) -> None:
         self.deployed.tend()
         super().pump()
-
-
-class Broker:
-    """The only broker goes while records are being processed, and comes back."""
-
-    def __init__(self, deployed: Deployment, cluster: Cluster) -> None:
-        self.deployed, self.cluster = deployed, cluster
-        self.met: list[str] = []
-
-    def _at_work(self) -> bool:
-        deadline = time.monotonic() + 0.5
-        while time.monotonic() < deadline:
-            if self.deployed.open():
-                return True
-        return False
-
-    def _away(self, how: str, leave: Callable[[], None]) -> bool:
-        if not self._at_work():
-            return False
-        leave()
-        time.sleep(AWAY_S)
-        self.cluster.launch()
-        self.cluster.wait()
-        self.met.append(how)
-        return True
-
-    def stopped(self) -> bool:
-        return self._away("stopped", self.cluster.stop)
-
-    def killed(self) -> bool:
-        return self._away("killed", self.cluster.kill)
-
-
-def test_the_broker_stops_and_dies_under_load(
-    make: Make, cluster: Cluster, folder: Path, measured: Callable[[str], None]
-) -> None:
-    """Stopped, and killed, while transactions are open: nobody intervenes, the ledger is right."""
-    load = of_events(2500, seed=12)
-    wanted = undisturbed(load, folder / "reference", PARTITIONS)
-    deployed = make(worker=WORKER, partitions=PARTITIONS)
-    start(deployed)
-    broker = Broker(deployed, cluster)
-    attacks = Tended(deployed, wanted.hashes.entries, [broker.stopped, broker.killed])
-    conduct(deployed, load, attacks.pump)
-    assert broker.met == ["stopped", "killed"]
-    until(lambda: deployed.up(0, 1), "both work")
-    deployed.stop()
-    measured(f"broker stopped and killed: {len(deployed.restarts)} restarts by the supervisor")
-    assert truth(deployed.broker, PARTITIONS, sound(deployed, load)).says() == wanted.says()
 
 
 def test_the_ends_are_known_again_after_a_restart(cluster: Cluster, fresh_prefix: str) -> None:
