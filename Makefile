@@ -38,6 +38,9 @@ verify: check  ## the same tests with the full acceptance counts (up to 90 minut
 	$(BIN)/python -m pytest --tier=verify
 	$(MAKE) --no-print-directory wheel-test
 
+chaos: $(STAMP)  ## kills, zombies, rebalances, broker restarts with the full counts (about an hour)
+	$(BIN)/python -m pytest --tier=verify tests/chaos
+
 bench: $(STAMP)  ## measurements on a real Kafka (5 minutes; BENCH_PEERS=1 with the peers), JSON in bench-results/
 	$(BIN)/python tests/bench/run.py
 
@@ -56,4 +59,4 @@ lock: $(STAMP)  ## recompute requirements.lock
 clean:  ## remove what was built, keep .venv
 	rm -rf build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-.PHONY: help setup demo check test verify bench wheel wheel-test lock clean
+.PHONY: help setup demo check test verify chaos bench wheel wheel-test lock clean

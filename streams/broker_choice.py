@@ -142,6 +142,7 @@ def client_of(settings: Settings, bootstrap: str, version: str = "") -> KafkaBro
         client=settings.kafka.client,
         session_timeout_ms=settings.worker.session_timeout_ms,
         transaction_timeout_ms=settings.worker.transaction_timeout_ms,
+        group_protocol=settings.worker.group_protocol,
         version=version,
     )
 

@@ -27,9 +27,12 @@ def die_with_parent() -> None:
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
-def command(*words: str) -> list[str]:
-    """The command line of one of our own commands, in this interpreter."""
-    return [sys.executable, "-m", "supplytwin.streams.cli", *words]
+CLI = ("-m", "supplytwin.streams.cli")
+
+
+def command(*words: str, program: Sequence[str] = CLI) -> list[str]:
+    """The command line of one of our own commands (or of another program) in this interpreter."""
+    return [sys.executable, *program, *words]
 
 
 class Child:
@@ -42,9 +45,11 @@ class Child:
         env: Mapping[str, str],
         log: Path,
         restarted: Callable[[str], None] = lambda name: None,
+        *,
+        program: Sequence[str] = CLI,
     ) -> None:
         self.name = name
-        self._restarted = restarted
+        self._restarted, self._program = restarted, program
         self.log = log
         self._words = words
         self._env = {**os.environ, **env}
@@ -56,7 +61,7 @@ class Child:
         self._started = time.monotonic()
         with self.log.open("ab") as log:
             return subprocess.Popen(
-                command(*self._words),
+                command(*self._words, program=self._program),
                 env=self._env,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

@@ -13,10 +13,10 @@ from msgspec import Struct
 
 from supplytwin.processors.settlement_state import ABSORBING
 from supplytwin.schemas import codec
-from supplytwin.schemas.errors import FatalError
+from supplytwin.schemas.errors import AbortError, FatalError, TransientError
 from supplytwin.schemas.events import SUPPLY_TOPICS
 from supplytwin.schemas.flow import Message
-from supplytwin.schemas.ids import Micros, control_key
+from supplytwin.schemas.ids import Micros
 from supplytwin.schemas.records import (
     CONTRACTS,
     CONTROL,
@@ -28,9 +28,12 @@ from supplytwin.schemas.records import (
 )
 from supplytwin.schemas.terms import decode as decode_terms
 from supplytwin.streams import framed
+from supplytwin.streams.checkpoint import insist
 from supplytwin.streams.ports import Broker, Eof, Producer, TopicPartition
+from supplytwin.streams.ticker import write
 from supplytwin.streams.topics import GATEWAY_GROUP, INPUTS, TICK_ID, WORKER_GROUP
 
+TICK_S = 60.0
 Pump = Callable[[], None]
 """Called while waiting: sleeps a little, or turns components that live in this process."""
 Progress = Callable[[int, int], None]
@@ -187,10 +190,7 @@ class Conductor:
         deadline = time.monotonic() + self._patience_s
         before: dict[TopicPartition, int] | None = None
         while True:
-            ends = self._admin.ends([*self._inputs, *self._paid], "read_uncommitted")
-            behind = self._behind(WORKER_GROUP, self._inputs, ends)
-            if behind is None:
-                behind = self._behind(GATEWAY_GROUP, self._paid, ends)
+            ends, behind = self._look()
             if behind is None:
                 if before == ends:
                     return
@@ -200,6 +200,15 @@ class Conductor:
             if time.monotonic() > deadline:
                 raise FatalError(f"simulated time stands still: {behind}")
             self._pump()
+
+    def _look(self) -> tuple[dict[TopicPartition, int], str | None]:
+        """The ends of everything, and who is behind; a broker that restarts is asked again."""
+        try:
+            ends = self._admin.ends([*self._inputs, *self._paid], "read_uncommitted")
+            behind = self._behind(WORKER_GROUP, self._inputs, ends)
+            return ends, behind or self._behind(GATEWAY_GROUP, self._paid, ends)
+        except TransientError as error:
+            return {}, str(error)
 
     def _behind(
         self, group: str, partitions: Sequence[TopicPartition], ends: dict[TopicPartition, int]
@@ -242,14 +251,20 @@ def send(producer: Producer, message: Message) -> None:
 
 
 def write_tick(producer: Producer, tick: int, partitions: int, timeline: str) -> None:
-    """One TICK on every control partition, in one transaction."""
+    """One TICK on every control partition, in one transaction; written again when it aborts.
+
+    Raises FatalError when that has not succeeded within a minute.
+    """
     control = Control(
         input_id=f"tick:{timeline}:{tick}", kind="TICK", tick_time=Micros(tick), timeline=timeline
     )
     value = codec.encode(CONTROL, control)
-    producer.begin()
-    for number in range(partitions):
-        producer.produce(
-            CONTROL, control_key(number).encode(), value, partition=number, timestamp_us=tick
-        )
-    producer.commit()
+    deadline = time.monotonic() + TICK_S
+    while True:
+        try:
+            write(producer, value, partitions, deadline, tick)
+            return
+        except AbortError:
+            insist(producer.abort, deadline, time.monotonic)
+            if time.monotonic() > deadline:
+                raise

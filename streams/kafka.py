@@ -30,6 +30,7 @@ from supplytwin.streams.kafka_errors import (
     native,
     ours,
 )
+from supplytwin.streams.kafka_group import GroupProtocol, Incremental, membership
 from supplytwin.streams.kafka_records import item_of
 from supplytwin.streams.kafka_rights import Lacking, lacking
 from supplytwin.streams.ports import (
@@ -58,7 +59,7 @@ RESERVED = frozenset(
         "bootstrap.servers", "group.id", "group.instance.id", "group.protocol", "isolation.level",
         "enable.auto.commit", "enable.auto.offset.store", "auto.offset.reset", "transactional.id",
         "enable.idempotence", "acks", "partitioner", "partition.assignment.strategy",
-        "enable.partition.eof", "delivery.report.only.error",
+        "enable.partition.eof", "delivery.report.only.error", "group.remote.assignor",
     )
 )  # fmt: skip
 """What correctness rests on: `[kafka.client]` may set everything else."""
@@ -71,6 +72,8 @@ class KafkaConsumer:
         self.native = ck.Consumer(config, logger=client_log)
         self._group = config["group.id"]
         self._lacking = lacking
+        in_steps = config.get("group.protocol") == "consumer"
+        self._steps = Incremental(self.native) if in_steps else None
 
     def subscribe(
         self,
@@ -79,20 +82,27 @@ class KafkaConsumer:
         on_revoke: OnRebalance,
         on_lost: OnRebalance,
     ) -> None:
-        call(
-            "subscribe",
-            self.native.subscribe,
-            list(topics),
-            on_assign=lambda _, partitions: on_assign(ours(partitions)),
-            on_revoke=lambda _, partitions: on_revoke(ours(partitions)),
-            on_lost=lambda _, partitions: on_lost(ours(partitions)),
-        )
+        if self._steps is not None:
+            told = self._steps.callbacks(on_assign, on_revoke, on_lost)
+        else:
+            told = {
+                "on_assign": lambda _, partitions: on_assign(ours(partitions)),
+                "on_revoke": lambda _, partitions: on_revoke(ours(partitions)),
+                "on_lost": lambda _, partitions: on_lost(ours(partitions)),
+            }
+        call("subscribe", self.native.subscribe, list(topics), **told)
 
     def assign(self, offsets: Offsets) -> None:
-        call("assign", self.native.assign, native(offsets))
+        if self._steps is not None:
+            self._steps.assign(offsets)
+        else:
+            call("assign", self.native.assign, native(offsets))
 
     def unassign(self) -> None:
-        call("unassign", self.native.unassign)
+        if self._steps is not None:
+            self._steps.unassign()
+        else:
+            call("unassign", self.native.unassign)
 
     def consume(self, count: int, timeout_s: float) -> list[Record | Eof]:
         """`consume` of librdkafka waits its whole timeout: wait for one, take what is there."""
@@ -305,6 +315,7 @@ class KafkaBroker:
         client: Client | None = None,
         session_timeout_ms: int = 45_000,
         transaction_timeout_ms: int = 10_000,
+        group_protocol: GroupProtocol = "classic",
         version: str = "",
     ) -> None:
         clash = sorted(RESERVED & (client or {}).keys())
@@ -316,6 +327,7 @@ class KafkaBroker:
         self._client = dict(client or {})
         self._session_timeout_ms = session_timeout_ms
         self._transaction_timeout_ms = transaction_timeout_ms
+        self._group_protocol = group_protocol
         self._version = version
 
     def version(self) -> str:
@@ -337,14 +349,12 @@ class KafkaBroker:
         instance_id: str | None = None,
         from_start: bool = False,
     ) -> Consumer:
-        session = self._session_timeout_ms
+        joins = group is not None and not from_start
+        joined = self._group_protocol if joins else "classic"
         config = {
             **self._base(),
             "group.id": group or UNJOINED,
-            "session.timeout.ms": session,
-            "heartbeat.interval.ms": min(3000, session // 3),
-            "max.poll.interval.ms": max(300_000, session),
-            "partition.assignment.strategy": "range",
+            "max.poll.interval.ms": max(300_000, self._session_timeout_ms),
             "isolation.level": isolation,
             "enable.auto.commit": False,
             "enable.auto.offset.store": False,
@@ -354,10 +364,9 @@ class KafkaBroker:
             "fetch.queue.backoff.ms": 5,
             "queued.min.messages": 20_000,
             "queued.max.messages.kbytes": 32_768,
+            **membership(joined, self._session_timeout_ms, instance_id),
             **self._client,
         }
-        if instance_id is not None:
-            config["group.instance.id"] = instance_id
         return KafkaConsumer(config, self._lacking)
 
     def producer(self, transactional_id: str | None) -> Producer:

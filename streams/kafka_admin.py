@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import confluent_kafka as ck
@@ -125,19 +126,30 @@ class KafkaAdmin:
         if not partitions:
             return {}
         asked = {ck.TopicPartition(at.topic, at.partition): spec for at in partitions}
-        answers = call(
-            "list_offsets",
-            self._native.list_offsets,
-            asked,
-            isolation_level=level,
-            request_timeout=CALL_S,
-        )
-        return {
-            TopicPartition(at.topic, at.partition): result(
-                f"list_offsets of {at.topic}", future
-            ).offset
-            for at, future in answers.items()
-        }
+        try:
+            answers = call(
+                "list_offsets",
+                self._native.list_offsets,
+                asked,
+                isolation_level=level,
+                request_timeout=CALL_S,
+            )
+            return {
+                TopicPartition(at.topic, at.partition): result(
+                    f"list_offsets of {at.topic}", future
+                ).offset
+                for at, future in answers.items()
+            }
+        except TransientError:
+            self._look_for_leaders()
+            raise
+
+    def _look_for_leaders(self) -> None:
+        """The client asks whom it knows to lead, with the epoch that it knows: after a restart of
+        the broker that is refused until it looks again, by itself only every five minutes.
+        """
+        with suppress(ck.KafkaException):
+            self._native.list_topics(timeout=_TRY_S)
 
     def committed(
         self, group: str, partitions: Sequence[TopicPartition]

@@ -46,6 +46,7 @@ _TRANSIENT = frozenset(
         _E.NOT_ENOUGH_REPLICAS, _E.NOT_ENOUGH_REPLICAS_AFTER_APPEND, _E.KAFKA_STORAGE_ERROR,
         _E.FENCED_LEADER_EPOCH, _E.UNKNOWN_LEADER_EPOCH, _E.OFFSET_NOT_AVAILABLE,
         _E.CONCURRENT_TRANSACTIONS, _E.UNKNOWN_TOPIC_OR_PART,
+        _E._NOENT,  # "no leaders found": all brokers of a partition are away
     )
 )  # fmt: skip
 GRANT = "`supplytwin topics acl` says which rights each role needs"
@@ -56,7 +57,12 @@ _FORBIDDEN = frozenset(
     )
 )  # fmt: skip
 """No repetition helps, whatever the flags say: somebody has to grant it."""
-_LEFT_BEHIND = frozenset((_E.ILLEGAL_GENERATION, _E.UNKNOWN_MEMBER_ID, _E.REBALANCE_IN_PROGRESS))
+_LEFT_BEHIND = frozenset(
+    (
+        _E.ILLEGAL_GENERATION, _E.UNKNOWN_MEMBER_ID, _E.REBALANCE_IN_PROGRESS,
+        _E.STALE_MEMBER_EPOCH, _E.FENCED_MEMBER_EPOCH,
+    )
+)  # fmt: skip
 """The group has gone on without us: rejoin through `consume`, and read again."""
 RECOVERS = _TRANSIENT | {
     _E._MAX_POLL_EXCEEDED, _E._UNKNOWN_TOPIC, _E._UNKNOWN_PARTITION, _E.UNKNOWN_TOPIC_ID,

@@ -13,7 +13,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -160,12 +160,10 @@ def start(
         return running
     if fresh and state_dir.exists():
         shutil.rmtree(state_dir)
-    state_dir.mkdir(parents=True, exist_ok=True)
-    java = [*_JAVA, "-cp", f"{jars() / 'lib'}/*"]
     left = _STARTS
     while True:
         left -= 1
-        broker = _launch(state_dir, java, security, with_parent=with_parent)
+        broker = launch(state_dir, security, with_parent=with_parent)
         client = security.client(state_dir, security.superuser) if security is not None else None
         if answers(broker.bootstrap, partial(_alive, broker), client=client):
             return broker
@@ -176,10 +174,19 @@ def start(
             raise FatalError(f"Apache Kafka did not come up in {_START_S:.0f} s; see {broker.log}")
 
 
-def _launch(
-    state_dir: Path, java: list[str], security: Security | None, *, with_parent: bool
+def launch(
+    state_dir: Path,
+    security: Security | None = None,
+    *,
+    with_parent: bool,
+    overrides: Mapping[str, str] | None = None,
+    cluster: str | None = None,
 ) -> LocalBroker:
-    """Start the process and write down whose it is, before anybody waits for it."""
+    """Start the process and write down whose it is; nobody waits for it here (see `answers`).
+
+    `overrides` of its server properties, and the id of its `cluster`, make it one node of several.
+    """
+    state_dir.mkdir(parents=True, exist_ok=True)
     config, log, data = (state_dir / name for name in ("server.properties", "kafka.log", "data"))
     client_port, inner_port, controller_port = free_ports(3)
     address = f"127.0.0.1:{client_port}"
@@ -187,10 +194,14 @@ def _launch(
     if security is not None:
         certify(state_dir)
         lines |= security.properties(state_dir, client_port, inner_port, controller_port)
+    if overrides is not None:
+        lines |= overrides
+        address = lines["advertised.listeners"].removeprefix("CLIENT://")
     config.touch(mode=0o600)  # it may hold the password of a key
     config.write_text("".join(f"{key}={value}\n" for key, value in lines.items()))
+    java = [*_JAVA, "-cp", f"{jars() / 'lib'}/*"]
     if not (data / "meta.properties").exists():
-        _format(java, config, security.format_words() if security is not None else [])
+        _format(java, config, cluster or cluster_id(), security.format_words() if security else [])
     with log.open("ab") as out:
         process = subprocess.Popen(
             [*(_bound_to_us() if with_parent else ()), *java, "kafka.Kafka", str(config)],
@@ -222,9 +233,13 @@ def _bound_to_us() -> list[str]:
     return [sys.executable, "-S", "-c", bind]
 
 
-def _format(java: list[str], config: Path, more: list[str]) -> None:
-    cluster = base64.urlsafe_b64encode(secrets.token_bytes(16)).decode().rstrip("=")
-    cluster = "A" + cluster[1:]  # must not look like an option
+def cluster_id() -> str:
+    """A new one, as Kafka writes them."""
+    text = base64.urlsafe_b64encode(secrets.token_bytes(16)).decode().rstrip("=")
+    return "A" + text[1:]  # must not look like an option
+
+
+def _format(java: list[str], config: Path, cluster: str, more: list[str]) -> None:
     done = subprocess.run(
         [*java, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(config), *more],
         capture_output=True, text=True, check=False, timeout=120,

@@ -44,7 +44,13 @@ class WorkerSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     batch: Count = 5000
     transaction_timeout_ms: Count = 10_000
     session_timeout_ms: Count = 45_000
-    """45 s under a supervisor that restarts at once; 10 s where peers must take over."""
+    """45 s under a supervisor that restarts at once; 10 s where peers must take over. Of the group
+    protocol `classic`; of `consumer` it is the broker's `group.consumer.session.timeout.ms`.
+    """
+    group_protocol: Literal["classic", "consumer"] = "classic"
+    """`classic`: static membership, a restart within the session is no rebalance. `consumer`
+    (KIP-848): partition numbers move one by one, a restart is a rebalance.
+    """
     close_after_days: Whole = 90
     """A finished chain leaves memory after so many days of ticks without an entry; 0 = never."""
     memory_max_mb: Whole = 4096

@@ -21,6 +21,24 @@ def wall_clock_us() -> int:
     return time.time_ns() // 1000
 
 
+def write(
+    producer: Producer,
+    value: bytes,
+    partitions: int,
+    deadline: float,
+    timestamp_us: int | None = None,
+) -> None:
+    """One control record on every partition, in one transaction.
+
+    Raises AbortError when it is to be aborted, FatalError after `deadline` (time.monotonic).
+    """
+    insist(producer.begin, deadline, time.monotonic)
+    for number in range(partitions):
+        key = control_key(number).encode()
+        producer.produce(CONTROL, key, value, partition=number, timestamp_us=timestamp_us)
+    insist(producer.commit, deadline, time.monotonic)
+
+
 class Ticker:
     """Writes one TICK to every control partition, in one transaction, every `interval_s`.
 
@@ -66,19 +84,11 @@ class Ticker:
         value = codec.encode(CONTROL, message)
         deadline = time.monotonic() + TIMEOUT_S
         try:
-            self._write(value, deadline)
+            write(self._producer, value, self.meta.partitions, deadline)
         except AbortError:
             insist(self._producer.abort, deadline, time.monotonic)
         self.beat = time.monotonic()
         return self._last
-
-    def _write(self, value: bytes, deadline: float) -> None:
-        producer = self._producer
-        insist(producer.begin, deadline, time.monotonic)
-        for number in range(self.meta.partitions):
-            key = control_key(number).encode()
-            producer.produce(CONTROL, key, value, partition=number)
-        insist(producer.commit, deadline, time.monotonic)
 
     def run(self, stop: threading.Event) -> None:
         """Tick until `stop` is set."""

@@ -15,6 +15,7 @@ from supplytwin.schemas.flow import Record
 from supplytwin.schemas.ids import partition_of
 from supplytwin.streams.framed import FramedBroker
 from supplytwin.streams.kafka import KafkaBroker
+from supplytwin.streams.kafka_group import GroupProtocol
 from supplytwin.streams.memory import MemoryBroker
 from supplytwin.streams.ports import (
     Broker,
@@ -30,6 +31,7 @@ from supplytwin.streams.settings import SchemaRegistry
 
 Item = Record | Eof
 PATIENCE_S = 15.0
+PROTOCOLS: tuple[GroupProtocol, ...] = ("classic", "consumer")
 QUIET_S = 0.4
 """Longer than a fetch that finds nothing, with room for a busy machine."""
 
@@ -89,6 +91,18 @@ def bench(request: pytest.FixtureRequest, fresh_prefix: str) -> Iterator[Bench]:
         broker = FramedBroker(MemoryBroker(), registry, as_it_came="nobody")
     else:
         broker = KafkaBroker(request.getfixturevalue("kafka_address"), session_timeout_ms=6_000)
+    bench = Bench(broker, fresh_prefix)
+    yield bench
+    bench.close()
+
+
+@pytest.fixture(params=["memory", *(pytest.param(p, marks=pytest.mark.kafka) for p in PROTOCOLS)])
+def group(request: pytest.FixtureRequest, fresh_prefix: str) -> Iterator[Bench]:
+    """Each implementation of groups in turn: the real one has two."""
+    broker: Broker = MemoryBroker()
+    if request.param != "memory":
+        address = request.getfixturevalue("kafka_address")
+        broker = KafkaBroker(address, session_timeout_ms=6_000, group_protocol=request.param)
     bench = Bench(broker, fresh_prefix)
     yield bench
     bench.close()
@@ -556,12 +570,12 @@ def settle(members: Sequence[Calls], enough: Callable[[], bool]) -> list[Item]:
     return found
 
 
-def test_a_group_shares_its_partitions_by_range(bench: Bench) -> None:
+def test_a_group_shares_its_partitions_by_range(group: Bench) -> None:
     """One member has all; a second takes the same numbers of every topic; a leaver gives back."""
-    topics = [bench.topic(name, partitions=4).topic for name in ("a", "b")]
-    first = Calls(bench.consumer("g"), topics)
+    topics = [group.topic(name, partitions=4).topic for name in ("a", "b")]
+    first = Calls(group.consumer("g"), topics)
     settle([first], lambda: len(first.held) == 8)
-    second = Calls(bench.consumer("g"), topics)
+    second = Calls(group.consumer("g"), topics)
     settle([first, second], lambda: len(first.held) == 4 == len(second.held))
     assert ("revoke", 8) in first.log
     for member in (first, second):
@@ -597,12 +611,12 @@ def test_an_instance_that_was_replaced_cannot_commit(bench: Bench) -> None:
     assert second.consumer.committed([at], PATIENCE_S) == {at: 3}
 
 
-def test_what_a_callback_does_not_assign_is_read_from_the_committed_offset(bench: Bench) -> None:
+def test_what_a_callback_does_not_assign_is_read_from_the_committed_offset(group: Bench) -> None:
     """Callbacks that only listen: reading starts where the group stands."""
-    at = bench.topic()
-    write(bench.producer(), at, b"0", b"1", b"2")
-    bench.admin.commit(bench.prefix + "g", {at: 2})
-    consumer = bench.consumer("g")
+    at = group.topic()
+    write(group.producer(), at, b"0", b"1", b"2")
+    group.admin.commit(group.prefix + "g", {at: 2})
+    consumer = group.consumer("g")
     told: list[str] = []
     consumer.subscribe(
         [at.topic],
@@ -615,10 +629,10 @@ def test_what_a_callback_does_not_assign_is_read_from_the_committed_offset(bench
     assert told == ["assign 1", "revoke 1"]
 
 
-def test_a_callbacks_error_comes_out_of_consume(bench: Bench) -> None:
+def test_a_callbacks_error_comes_out_of_consume(group: Bench) -> None:
     """What a rebalance callback raises is not swallowed."""
-    at = bench.topic()
-    consumer = bench.consumer("g")
+    at = group.topic()
+    consumer = group.consumer("g")
 
     def refuse(partitions: Sequence[TopicPartition]) -> None:
         raise FatalError("not like this")

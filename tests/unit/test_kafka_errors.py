@@ -24,6 +24,8 @@ E = ck.KafkaError
         (E(E.TRANSACTIONAL_ID_AUTHORIZATION_FAILED, "x", fatal=True), UsageError),
         (E(E.FENCED_INSTANCE_ID), FatalError),
         (E(E._TRANSPORT), TransientError),
+        (E(E._NOENT), TransientError),
+        (E(E.STALE_MEMBER_EPOCH), AbortError),
         (E(E.COORDINATOR_LOAD_IN_PROGRESS), TransientError),
         (E(E.UNSTABLE_OFFSET_COMMIT), TransientError),
         (E(E.UNKNOWN_MEMBER_ID), AbortError),
