@@ -143,10 +143,8 @@ def examined(
     topics = admin.topics()
     missing = sorted(set(needed) - topics.keys())
     if missing:
-        raise UsageError(
-            f"topics are missing, or we may not see them: {', '.join(missing)}; run "
-            "`supplytwin init`, or see `supplytwin topics acl`"
-        )
+        hint = "run `supplytwin init`, or see `supplytwin topics acl`"
+        raise UsageError(f"topics are missing, or hidden from us: {', '.join(missing)}; {hint}")
     counts = {name: topics[name].partitions for name in needed}
     right = counts[needed[0]] if partitions is None else partitions
     if set(counts.values()) != {right}:
