@@ -15,7 +15,9 @@ beside leaves that are all TRUE does not change the value: it is adverse, and ro
 claim.
 """
 
+from collections.abc import Sequence
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from msgspec import Struct
@@ -23,10 +25,13 @@ from msgspec import Struct
 from supplytwin.processors.evidence import (
     RECEIVED,
     REVERSED,
+    Concern,
     Leaf,
+    Part,
     Scope,
     Verdict,
     quantity,
+    verdict,
 )
 from supplytwin.processors.facts import Identity, Slot
 from supplytwin.processors.standing import EXACT, Accumulator
@@ -55,10 +60,12 @@ class Assessment(Struct, frozen=True, kw_only=True, gc=False):
     verdict: Verdict
     promise: ClaimTerms
     """The claim's terms that it is about: another deadline is another question."""
+    parts: tuple[Part, ...]
+    """The customs, then each line of the claim."""
     until: int
     """The first later tick time at which time alone may change it."""
-    subjects: frozenset[SubjectKey]
-    """It follows from the facts that reach these and can count (`evidence.can_count`)."""
+    concerns: frozenset[Concern]
+    """It follows from these facts, terms and tick."""
 
 
 def evaluate(terms: Terms, claim: ClaimTerms, twin: Twin, tick: int) -> Verdict:
@@ -66,22 +73,31 @@ def evaluate(terms: Terms, claim: ClaimTerms, twin: Twin, tick: int) -> Verdict:
     return assess(terms, claim, twin, tick).verdict
 
 
-def assess(terms: Terms, claim: ClaimTerms, twin: Twin, tick: int) -> Assessment:
-    """`evaluate`, with what its verdict depends on."""
-    scope = Scope(terms, claim, tick)
-    home = SubjectKey(CONSIGNMENT, claim.consignment_id)
-    declarations = [SubjectKey(DECLARATION, one) for one in _declared(twin, home)]
-    lines = [SubjectKey(LINE, line.line_id) for line in claim.lines]
-    by = local_date(claim.deadline, terms.zone).isoformat()
-    leaves = (
-        *_customs(scope, twin, declarations),
-        *(_received(scope, twin, *one, by) for one in zip(lines, claim.lines, strict=True)),
+def assess(
+    terms: Terms,
+    claim: ClaimTerms,
+    twin: Twin,
+    tick: int,
+    known: Sequence[Part | None] | None = None,
+) -> Assessment:
+    """`evaluate`, with what its verdict depends on.
+
+    `known`: those parts of another assessment of this claim that are still the same.
+    """
+    customs, *received = known or (None,) * (1 + len(claim.lines))
+    parts = (
+        customs or _customs(Scope(terms, claim, tick), twin),
+        *(
+            part or _received(Scope(terms, claim, tick), twin, line)
+            for part, line in zip(received, claim.lines, strict=True)
+        ),
     )
     return Assessment(
-        verdict=scope.verdict(leaves),
+        verdict=verdict(parts),
         promise=claim,
-        until=scope.until,
-        subjects=frozenset((home, *declarations, *lines)),
+        parts=parts,
+        until=min([part.until for part in parts]),
+        concerns=parts[0].concerns.union(*[part.concerns for part in parts[1:]]),
     )
 
 
@@ -149,10 +165,12 @@ def _declared(twin: Twin, consignment: SubjectKey) -> list[str]:
     )
 
 
-def _customs(scope: Scope, twin: Twin, declarations: list[SubjectKey]) -> tuple[Leaf, Leaf, Leaf]:
+def _customs(scope: Scope, twin: Twin) -> Part:
     """Released, no open hold, not revoked: over the declarations that refer to the claim."""
     consignment = scope.claim.consignment_id
-    reference = f"CONSIGNMENT:{consignment}"
+    home = SubjectKey(CONSIGNMENT, consignment)
+    reference = ":".join(home)
+    declarations = [SubjectKey(DECLARATION, one) for one in _declared(twin, home)]
     live: list[_Declaration] = []
     released: list[str] = []
     release_may_return = removal_may_return = False
@@ -171,7 +189,7 @@ def _customs(scope: Scope, twin: Twin, declarations: list[SubjectKey]) -> tuple[
             released.append(found.subject_id)
     held = [one.subject_id for one in live if one.value.holds]
     revoked = [one.subject_id for one in live if one.value.revoked]
-    return (
+    leaves = (
         scope.leaf(
             "release",
             _why_release(consignment, released, live),
@@ -195,6 +213,8 @@ def _customs(scope: Scope, twin: Twin, declarations: list[SubjectKey]) -> tuple[
             revivable=release_may_return,
         ),
     )
+    concerns: list[Concern] = [("CUSTOMS", key) for key in (home, *declarations)]
+    return scope.part(leaves, frozenset(concerns))
 
 
 def _declaration(scope: Scope, twin: Twin, key: SubjectKey, reference: str) -> _Declaration:
@@ -254,9 +274,10 @@ def _why_release(consignment: str, released: list[str], live: list[_Declaration]
 # ---- the buyer's warehouse
 
 
-def _received(scope: Scope, twin: Twin, key: SubjectKey, line: ClaimLine, by: str) -> Leaf:
+def _received(scope: Scope, twin: Twin, line: ClaimLine) -> Part:
     """Received minus reversed >= quantity, in the buyer's warehouses."""
     line_id, net, may_return = line.line_id, Decimal(0), False
+    key = SubjectKey(LINE, line_id)
     warehouses = scope.terms.warehouses
 
     def received(event: Event) -> bool:
@@ -288,11 +309,16 @@ def _received(scope: Scope, twin: Twin, key: SubjectKey, line: ClaimLine, by: st
                 may_return |= scope.most(slot, received) > quantity(version.event)
     true = net >= line.qty
     where = "is in" if true else "to be in"
+    by = _date(scope.claim.deadline, scope.terms.zone)
     why = (
         f"{line.qty} of line {line_id} {where} the buyer's warehouse by {by}"
         f" (received {net} of {line.qty})"
     )
-    return scope.leaf(f"received:{line_id}", why, true=true, revivable=may_return)
+    leaf = scope.leaf(f"received:{line_id}", why, true=true, revivable=may_return)
+    return scope.part((leaf,), frozenset((("GOODS", key),)))
+
+
+_date = lru_cache(maxsize=4096)(local_date)
 
 
 def _reaches(event: Event, line: SubjectKey) -> bool:

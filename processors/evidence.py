@@ -8,13 +8,14 @@ deadline: it can only delay.
 """
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping, Set
 from decimal import Decimal
 from typing import Any, Literal
 
 from msgspec import Struct
 
 from supplytwin.processors.facts import Identity, Slot, Version
+from supplytwin.processors.subjects import SubjectKey
 from supplytwin.schemas.events import CUSTOMS, Event
 from supplytwin.schemas.ids import DAY_US, Micros
 from supplytwin.schemas.localtime import day_start, happened_by, local_day, zone
@@ -22,10 +23,15 @@ from supplytwin.schemas.machines import DECLARATION
 from supplytwin.schemas.terms import ClaimTerms, Terms
 
 RECEIVED, REVERSED = "wh.received", "wh.receipt_reversed"
+WITHDRAWN = "withdrawn"
+"""How a fact stands that counted and may count again, where it does not stand otherwise."""
 NEVER = 2**63
 """Later than every tick time, us."""
 Value = Literal["TRUE", "FALSE", "UNKNOWN"]
 Test = Callable[[Event], bool]
+Sort = Literal["CUSTOMS", "GOODS"]
+Concern = tuple[Sort, SubjectKey]
+"""Facts of a sort that reach a subject."""
 
 
 class Leaf(Struct, frozen=True, kw_only=True, gc=False):
@@ -69,21 +75,16 @@ class Verdict(Struct, frozen=True, kw_only=True, gc=False):
         return hashlib.sha256("".join(f"{line}\n" for line in lines).encode()).hexdigest()
 
 
-def contents(slot: Slot) -> Iterator[Event]:
-    """Everything that was ever said under this identity."""
-    for version in slot.versions:
-        yield from version.contents
-
-
-def can_count(slot: Slot) -> bool:
-    """Whether anything under this identity is of a kind that a condition looks at."""
+def sorts(slot: Slot) -> set[Sort]:
+    """Of which sorts that a condition looks at anything under this identity is."""
+    found: set[Sort] = set()
     for version in slot.versions:
         for event in version.contents:
             if event.subject_type == DECLARATION and event.TOPIC == CUSTOMS:
-                return True
-            if event.event_type in (RECEIVED, REVERSED):
-                return True
-    return False
+                found.add("CUSTOMS")
+            elif event.event_type in (RECEIVED, REVERSED):
+                found.add("GOODS")
+    return found
 
 
 def counts_from(event: Event) -> int:
@@ -110,6 +111,55 @@ def happening(event: Event, tick: int) -> tuple[bool, int]:
     return happened, max(tick + 1, midnight_utc - DAY_US)
 
 
+class Part(Struct, frozen=True, kw_only=True, gc=False):
+    """What one part of a condition comes to: the customs, or one line."""
+
+    leaves: tuple[Leaf, ...]
+    rests_on: Mapping[Identity, tuple[Slot, str]]
+    adverse: Mapping[Identity, str]
+    """With their adverse ids."""
+    against: Set[Identity]
+    wakes_at: int | None
+    at: int
+    """The tick at which this was found."""
+    until: int
+    """The first later tick time at which time alone may change it."""
+    concerns: frozenset[Concern]
+    """It follows from these facts, terms and tick."""
+
+    def holds(self, tick: int, stirred: set[Concern]) -> bool:
+        """Whether it is the same at `tick`, when of all facts only those `stirred` are others."""
+        return self.at <= tick < self.until and stirred.isdisjoint(self.concerns)
+
+
+def verdict(parts: tuple[Part, ...]) -> Verdict:
+    """The leaves combined by Kleene's `all`, with everything that they rest on."""
+    leaves: list[Leaf] = []
+    standing: dict[Identity, tuple[Slot, str]] = {}
+    adverse: dict[Identity, str] = {}
+    against: set[Identity] = set()
+    wakes: list[int] = []
+    for part in parts:
+        leaves += part.leaves
+        for identity, one in part.rests_on.items():
+            if one[1] != WITHDRAWN or identity not in standing:
+                standing[identity] = one
+        adverse.update(part.adverse)
+        against.update(part.against)
+        if part.wakes_at is not None:
+            wakes.append(part.wakes_at)
+    values = {leaf.value for leaf in leaves}
+    return Verdict(
+        value="FALSE" if "FALSE" in values else "UNKNOWN" if "UNKNOWN" in values else "TRUE",
+        rests_on=tuple([standing[one] for one in sorted(standing)]),
+        adverse=tuple(sorted(adverse)),
+        adverse_ids=tuple([adverse[one] for one in sorted(adverse)]),
+        against=tuple(sorted(against)),
+        leaves=tuple(leaves),
+        wakes_at=min(wakes, default=None),
+    )
+
+
 def quantity(event: Any) -> Decimal:
     """The quantity of a receipt or of its reversal."""
     qty: Decimal = event.qty
@@ -117,7 +167,8 @@ def quantity(event: Any) -> Decimal:
 
 
 class Scope:
-    """One evaluation: sorts facts, and collects what the verdict rests on. Lives for that call."""
+    """The evaluation of one part: sorts facts, and collects what it rests on. Lives for that
+    call."""
 
     def __init__(self, terms: Terms, claim: ClaimTerms, tick: int) -> None:
         self.terms = terms
@@ -170,7 +221,7 @@ class Scope:
             return False
         self.against.add(slot.identity)
         if slot.identity not in self.rests_on:
-            self._rest_on(slot, "withdrawn")
+            self._rest_on(slot, WITHDRAWN)
         return True
 
     def most(self, slot: Slot, test: Test) -> Decimal:
@@ -221,17 +272,17 @@ class Scope:
             return Leaf(name=name, value="UNKNOWN", why=why)
         return Leaf(name=name, value="FALSE", why=f"too late for {why}")
 
-    def verdict(self, leaves: tuple[Leaf, ...]) -> Verdict:
-        """The leaves combined by Kleene's `all`, with everything that they rest on."""
-        values = {leaf.value for leaf in leaves}
-        return Verdict(
-            value="FALSE" if "FALSE" in values else "UNKNOWN" if "UNKNOWN" in values else "TRUE",
-            rests_on=tuple(self.rests_on[one] for one in sorted(self.rests_on)),
-            adverse=tuple(sorted(self.adverse)),
-            adverse_ids=tuple(self.adverse[one] for one in sorted(self.adverse)),
-            against=tuple(sorted(self.against)),
+    def part(self, leaves: tuple[Leaf, ...], concerns: frozenset[Concern]) -> Part:
+        """What was found, by these leaves."""
+        return Part(
             leaves=leaves,
+            rests_on=self.rests_on,
+            adverse=self.adverse,
+            against=self.against,
             wakes_at=min(self.ahead, default=None),
+            at=self.tick,
+            until=self.until,
+            concerns=concerns,
         )
 
     def _rest_on(self, slot: Slot, standing: str) -> None:

@@ -1,7 +1,7 @@
 """What the last cut of a chain found, so that the next one looks only at what has changed since.
 
-A verdict is a function of terms, claim, tick, and the facts that can count and reach certain
-subjects (`conditions.Assessment`). It is kept with these subjects and with the time until which it
+A verdict has parts, and each is a function of terms, claim, tick, and the facts of one sort that
+reach certain subjects (`evidence.Part`). It is kept with these and with the time until which it
 holds, and is used again while no such fact has another slot: slots are immutable, so one that is
 the same object says the same. A claim to which no row applied rests until its own state, its
 verdict or something else in the book is another one, or a time comes for which its rows wait.
@@ -20,9 +20,8 @@ from immutables import Map
 from msgspec import Struct
 
 from supplytwin.processors.conditions import Assessment, assess
-from supplytwin.processors.evidence import Verdict, can_count
+from supplytwin.processors.evidence import Concern, Part, Verdict, sorts
 from supplytwin.processors.facts import Identity, Slot
-from supplytwin.processors.subjects import SubjectKey
 from supplytwin.processors.twin import Twin, reached_by
 from supplytwin.schemas.terms import ClaimTerms, Terms
 
@@ -55,10 +54,6 @@ class Finding(Struct, frozen=True, kw_only=True, gc=False):
             return False
         return self.wakes_at is None or tick < self.wakes_at
 
-    def is_touched(self, stirred: set[SubjectKey]) -> bool:
-        """Whether the verdict may rest on a fact that reaches any of these subjects."""
-        return self.assessment is not None and not stirred.isdisjoint(self.assessment.subjects)
-
 
 class Memory(Struct, frozen=True, kw_only=True, gc=False, eq=False):
     """What the last cut found, and over what. `Memory()` knows nothing."""
@@ -84,13 +79,15 @@ class Recollection:
         self.twin = twin
         self.tick = tick
         self._frame = _frame(book, book.memory.frame)
-        self._findings = _still_true(book.memory, terms, twin)
+        self._stirred, self._findings = _recalled(book.memory, terms, twin)
         self._wakes: list[int] = []
 
     def rests(self, number: int, claim: "Claim") -> bool:
         """Whether no row applies to the claim, as none did at the cut before."""
         found = self._findings[number]
         if found is None or not found.rests(claim, self._frame, self.tick):
+            return False
+        if found.assessment and not self._stirred.isdisjoint(found.assessment.concerns):
             return False
         if found.wakes_at is not None:
             self._wakes.append(found.wakes_at)
@@ -101,13 +98,17 @@ class Recollection:
         self._findings[number] = None
 
     def verdict(self, number: int, promise: ClaimTerms) -> Verdict:
-        """The condition of a claim over the facts as they are: remembered, or evaluated now."""
-        found = self._findings[number]
-        known = None if found is None or not found.holds(self.tick) else found.assessment
-        if known is None or known.promise is not promise:
-            known = assess(self.terms, promise, self.twin, self.tick)
-            self._findings[number] = Finding(assessment=known, at=self.tick)
-        return known.verdict
+        """The condition of a claim over the facts as they are: what still holds is not evaluated
+        again."""
+        found, stirred = self._findings[number], self._stirred
+        seen = None if found is None else found.assessment
+        known: list[Part | None] | None = None
+        if seen is not None and seen.promise is promise:
+            known = [one if one.holds(self.tick, stirred) else None for one in seen.parts]
+        if seen is None or known is None or None in known:
+            seen = assess(self.terms, promise, self.twin, self.tick, known)
+        self._findings[number] = Finding(assessment=seen, at=self.tick)
+        return seen.verdict
 
     def note(self, number: int, book: "Book", claim: "Claim | None", wakes: Iterable[int]) -> None:
         """The claim was tried, and `book` came of it. `claim` = None: a row applied."""
@@ -158,31 +159,28 @@ def _frame(book: "Book", last: tuple[object, ...]) -> tuple[object, ...]:
 # ---- which facts are others
 
 
-def _still_true(memory: Memory, terms: Terms, twin: Twin) -> list[Finding | None]:
-    """One for each claim of `terms`: what was found, when its verdict follows from `twin` too.
-
-    Whether it holds at a tick is for `Finding.holds` to say.
-    """
-    if memory.terms is not terms:
-        return [None] * len(terms.claims)
-    if memory.twin is twin:
-        return list(memory.findings)
-    stirred = _stirred(memory.twin.facts.slots, twin.facts.slots)
-    if stirred is None:
-        return [None] * len(terms.claims)
-    return [None if one is None or one.is_touched(stirred) else one for one in memory.findings]
+def _recalled(
+    memory: Memory, terms: Terms, twin: Twin
+) -> tuple[set[Concern], list[Finding | None]]:
+    """What was found of each claim of `terms`, and which facts are others in `twin`."""
+    stirred: set[Concern] | None = set()
+    if memory.terms is terms and memory.twin is not twin:
+        stirred = _stirred(memory.twin.facts.slots, twin.facts.slots)
+    if memory.terms is not terms or stirred is None:
+        return set(), [None] * len(terms.claims)
+    return stirred, list(memory.findings)
 
 
-def _stirred(before: Map[Identity, Slot], after: Map[Identity, Slot]) -> set[SubjectKey] | None:
-    """The subjects that are reached by facts that can count and differ; None: facts are missing."""
-    stirred: set[SubjectKey] = set()
+def _stirred(before: Map[Identity, Slot], after: Map[Identity, Slot]) -> set[Concern] | None:
+    """The facts that conditions look at and that differ; None: some are missing in `after`."""
+    stirred: set[Concern] = set()
     added = 0
     for was, slot in differing(before, after):
         if was is None:
             added += 1
         else:
-            stirred |= _reached(was)
-        stirred |= _reached(slot)
+            stirred |= _concerns(was)
+        stirred |= _concerns(slot)
     return stirred if len(before) + added == len(after) else None
 
 
@@ -212,9 +210,10 @@ def differing(
             yield was, slot
 
 
-def _reached(slot: Slot) -> set[SubjectKey]:
-    if not can_count(slot):
+def _concerns(slot: Slot) -> set[Concern]:
+    """Whose parts may rest on this slot."""
+    of = sorts(slot)
+    if not of:
         return set()
-    return {
-        key for version in slot.versions for event in version.contents for key in reached_by(event)
-    }
+    events = [event for version in slot.versions for event in version.contents]
+    return {(sort, key) for sort in of for event in events for key in reached_by(event)}

@@ -667,6 +667,20 @@ def test_a_proof_of_the_last_day_that_is_still_ahead_after_the_close_is_not_too_
     assert verdict(*facts, claim=claim, tick=begins).value == "TRUE"
 
 
+def test_a_receipt_that_is_moved_to_another_line_stands_as_counting():
+    """Withdrawn from the one line, it counts for the other: that is how it stands for the claim."""
+    lines = tuple(ClaimLine(line_id=name, qty=Decimal(40)) for name in ("L1", "L2"))
+    claim = w.claim_terms(lines=lines)
+    first = w.with_(RECEIVED, refs=("ORDER_LINE:L1", "ORDER_LINE:L2"), line_id="L1")
+    second = w.with_(first, revision=2, line_id="L2")
+    twin = w.twin_of((first, day(30)), (second, day(31)))
+    terms = w.contract_terms((claim,))
+    found = evaluate(terms, claim, twin, BEFORE)
+    assert [standing for _, standing in found.rests_on] == ["counts"]
+    assert found.against == (("wms", "recv-L1"),)
+    assert fields_of(found) == oracles.Reading(terms, claim, twin, BEFORE).fields
+
+
 def test_an_old_revision_that_could_have_counted_is_not_overlooked():
     """An identity that means nothing to the claim gets a superseded version that was a proof."""
     other = w.event("order.goods_ready", "ORDER_LINE:L1", "x", day(31), revision=5,
