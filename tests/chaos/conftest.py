@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cluster import Cluster
+from cluster import QUICK, Cluster
 from harness import Deployment
 from wall import PARTITIONS, TICK_MS, World
 
@@ -43,7 +43,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """One broker of our own."""
     local_broker.require()
     folder = in_memory(tmp_path_factory.getbasetemp())
-    found = Cluster(folder)
+    found = Cluster(folder, settings=QUICK)
     yield found
     found.close()
     shutil.rmtree(folder)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 from msgspec.structs import replace
 
@@ -90,7 +91,7 @@ class Deployment:
         """How long the log of each was when it was started last."""
         self.admin = self.broker.admin()
         self._init()
-        self._native = AdminClient({"bootstrap.servers": bootstrap}, logger=client_log)
+        self._native = self._client()
 
     def _init(self) -> None:
         """As `supplytwin init`, again while a loaded machine is slow to find leaders."""
@@ -102,6 +103,9 @@ class Deployment:
             except TransientError:
                 if time.monotonic() > deadline:
                     raise
+
+    def _client(self) -> AdminClient:
+        return AdminClient({"bootstrap.servers": self.settings.kafka.bootstrap}, logger=client_log)
 
     # ---- processes
 
@@ -209,9 +213,14 @@ class Deployment:
         """Partition number -> slot, as the group's coordinator says. Of a number that two have, or
         of which one has not every topic, nobody.
         """
-        described = self._native.describe_consumer_groups([WORKER_GROUP])
+        try:
+            described = self._native.describe_consumer_groups([WORKER_GROUP], request_timeout=10.0)
+            members = described[WORKER_GROUP].result(PATIENCE_S).members
+        except KafkaException:  # the coordinator that it knows has gone: a new client looks for it
+            self._native = self._client()
+            return {}
         held: dict[int, list[int]] = defaultdict(list)
-        for member in described[WORKER_GROUP].result(PATIENCE_S).members:
+        for member in members:
             slot = int(member.client_id.rpartition("-")[2])
             for at in member.assignment.topic_partitions if member.assignment else ():
                 held[at.partition].append(slot)
@@ -284,6 +293,7 @@ class Attacks:
         self, deployed: Deployment, entries: int, attacks: Sequence[Callable[[], bool]]
     ) -> None:
         self.deployed = deployed
+        self.guard: Callable[[], None] = deployed.assert_alive
         count = len(attacks)
         self.left = [
             (entries * (0.1 + 0.75 * number / count), attack)
@@ -292,7 +302,7 @@ class Attacks:
 
     def pump(self) -> None:
         """For `loads.conduct`."""
-        self.deployed.assert_alive()
+        self.guard()
         if self.left and self.deployed.written() >= self.left[0][0]:
             if self.left[0][1]():
                 self.left.pop(0)
