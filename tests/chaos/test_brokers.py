@@ -155,6 +155,7 @@ class Turns:
         return True
 
 
+@pytest.mark.full
 def test_three_brokers_are_restarted_in_turn(
     three: Cluster, folder: Path, required: Callable[[str], Any], measured: Callable[[str], None]
 ) -> None:

@@ -68,6 +68,7 @@ def set_workers(deployed: Deployment, wanted: int) -> None:
         assert deployed.stop(f"worker-{slot}") == {f"worker-{slot}": 0}
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("protocol", ["classic", "consumer"])
 def test_workers_come_and_go_under_load(
     make: Make,
@@ -144,6 +145,7 @@ class Rolling:
         return attack
 
 
+@pytest.mark.full
 def test_a_rolling_restart_is_no_rebalance(make: Make, folder: Path) -> None:
     """Three workers restarted in turn under load: each keeps its partition numbers, nobody else is
     assigned anything, and the ledger is that of a run without restarts.

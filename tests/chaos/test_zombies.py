@@ -167,6 +167,7 @@ class Seconds:
         return True
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("protocol", ["classic", "consumer"])
 def test_a_slot_that_is_started_twice(make: Make, folder: Path, protocol: str) -> None:
     """One of the two exits with 75 and says that it was fenced; the data do not notice."""
