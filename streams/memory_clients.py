@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from itertools import count
 
-from supplytwin.schemas.errors import AbortError, FatalError, TransientError
+from supplytwin.schemas.errors import AbortError, FatalError, FencedError, TransientError
 from supplytwin.schemas.flow import Header, Record
 from supplytwin.schemas.ids import partition_of
 from supplytwin.streams.memory_group import Group, Member
@@ -97,7 +97,7 @@ class MemoryConsumer:
         while True:
             with self._memory.changed:
                 if member.fenced:
-                    raise FatalError(f"another consumer took over the instance {member.instance}")
+                    raise FencedError(f"another consumer took over the instance {member.instance}")
                 counts = {name: len(topic.logs) for name, topic in self._memory.topics.items()}
                 event = group.turn(member, counts)
                 self._memory.changed.notify_all()
@@ -236,7 +236,7 @@ class MemoryProducer:
 
     def _check(self) -> None:
         if self._fenced:
-            raise FatalError(f"a newer producer holds the transactional id {self._id}")
+            raise FencedError(f"a newer producer holds the transactional id {self._id}")
 
     def _open(self) -> Transaction:
         self._check()

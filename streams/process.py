@@ -54,7 +54,8 @@ def serve(
     except UsageError:
         raise
     except Exception as error:
-        log.error("cannot go on", why=str(error), trace=trace(error))
+        kind = type(error).__name__
+        log.error("cannot go on", error=kind, why=str(error), trace=trace(error))
         return RESTART
     finally:
         done.set()
