@@ -225,11 +225,13 @@ def upgrade(
 def _tell_plan(found: restatements.Plan) -> None:
     wrote = ", ".join(f"{n} by fold {version}" for version, n in found.taken_by.items())
     out.print(f"this is fold {found.to}; partition numbers last written: {wrote or 'none'}")
-    drawn = folding("chain", "states", "milestones", "exceptions", "payments to review")
+    drawn = folding(
+        "chain", "states", "milestones", "exceptions", "footprints", "payments to review"
+    )
     for one in found.chains:
         drawn.add_row(
             one.chain_id, str(len(one.states)), str(one.milestones), str(one.exceptions),
-            ", ".join(one.reviews),
+            str(one.footprints), ", ".join(one.reviews),
         )  # fmt: skip
     out.print(drawn if found.chains else "nothing is said otherwise")
 
