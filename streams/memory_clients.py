@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Sequence
-from functools import lru_cache
 from itertools import count
 
 from supplytwin.schemas.errors import AbortError, FatalError, FencedError, TransientError
@@ -21,7 +20,6 @@ from supplytwin.streams.ports import (
 )
 
 PRODUCER_MAX_BYTES = 1_310_720
-_placed = lru_cache(maxsize=1 << 16)(partition_of)
 
 
 class MemoryConsumer:
@@ -268,7 +266,7 @@ class MemoryProducer:
                 raise FatalError(f"there is no topic {topic}")
             if partition is None:
                 count = len(found.logs)
-                partition = next(self._turn) % count if key is None else _placed(key, count)
+                partition = next(self._turn) % count if key is None else partition_of(key, count)
             log = self._memory.log(TopicPartition(topic, partition))
             size = batch_bytes(key, value, headers)
             if size > PRODUCER_MAX_BYTES:
