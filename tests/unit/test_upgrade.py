@@ -3,9 +3,12 @@
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 from msgspec.structs import replace
+from typer.testing import CliRunner
 
 from supplytwin.processors import (
     carbon,
@@ -36,7 +39,8 @@ from supplytwin.schemas.records import (
     Leg,
     StateRecord,
 )
-from supplytwin.streams import audit_run, deployment, topics, upgrade
+from supplytwin.streams import audit_run, cli, cli_check, deployment, topics, upgrade
+from supplytwin.streams.broker_choice import Chosen
 from supplytwin.streams.conductor import Conductor, intervals, send
 from supplytwin.streams.memory import MemoryBroker
 from supplytwin.streams.settings import Gateway, Kafka, Settings, Time
@@ -344,3 +348,23 @@ def test_a_footprint_that_opens_an_exception_says_so(
         if isinstance(one, ExceptionRecord) and one.code == "FACTOR_UNKNOWN" and one.open
     ]  # fmt: skip
     assert sorted(opened) == sorted(complete)
+
+
+@pytest.mark.usefixtures("newer_carbon")
+def test_the_command_counts_footprints(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`supplytwin upgrade --plan --json` and `--apply --json` say how many of what."""
+    chosen = Chosen(broker=world.broker, how="in memory", close=lambda: None)
+    monkeypatch.setattr(cli_check, "connect", lambda context: (world.settings, chosen))
+    complete = sum(versions[-1].complete for versions in footprints(world).values())
+
+    def said(*words: str) -> Any:
+        done = CliRunner().invoke(cli.app, ["upgrade", *words])
+        assert done.exit_code == 0, done.output
+        return done.output
+
+    planned = msgspec.json.decode(said("--plan", "--json"))
+    assert sum(one["footprints"] for one in planned["chains"]) == complete > 0
+    assert "footprints" in said("--plan")
+    restated = msgspec.json.decode(said("--apply", "--json"))
+    assert restated == {"restated": len(planned["chains"])}
+    assert "nothing is said otherwise" in said("--plan")
