@@ -368,3 +368,23 @@ def test_the_command_counts_footprints(world: World, monkeypatch: pytest.MonkeyP
     restated = msgspec.json.decode(said("--apply", "--json"))
     assert restated == {"restated": len(planned["chains"])}
     assert "nothing is said otherwise" in said("--plan")
+
+
+@pytest.mark.usefixtures("newer_carbon")
+def test_a_restatement_of_a_restatement_links_to_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fold 3 folds the same journal, fold 2's restatement in it, and goes on from what that said."""
+    upgrade.apply(world.broker, world.meta, lambda *_: None)
+    second = {key: v[-1] for key, v in footprints(world).items() if v[-1].fold_version == "2"}
+    for module in (chain, upgrade):
+        monkeypatch.setattr(module, "FOLD_VERSION", "3")
+    twice = footprint.daf
+    monkeypatch.setattr(footprint, "daf", lambda *of: 2 * twice(*of))
+    assert upgrade.apply(world.broker, world.meta, lambda *_: None) == len(second) > 0
+    third = {key: v[-1] for key, v in footprints(world).items() if v[-1].fold_version == "3"}
+    assert {key: one.previous_version for key, one in third.items()} == {
+        key: one.version for key, one in second.items()
+    }
+    assert_linked(world)
+    assert world.plan().chains == ()
