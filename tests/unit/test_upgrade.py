@@ -123,13 +123,18 @@ def world(tmp_path: Path) -> Iterator[World]:
     found.broker.close()
 
 
+def install(patch: pytest.MonkeyPatch, version: str) -> None:
+    """This code is another fold from now on."""
+    for module in (chain, upgrade):
+        patch.setattr(module, "FOLD_VERSION", version)
+    for fold in (chain.ChainFold, closing.ClosingFold):
+        patch.setattr(fold, "version", version)
+
+
 @pytest.fixture
 def newer(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Fold 2: a release is not enough any more, facts look implausible, lines look 99 days late."""
-    for module in (chain, upgrade):
-        monkeypatch.setattr(module, "FOLD_VERSION", "2")
-    for fold in (chain.ChainFold, closing.ClosingFold):
-        monkeypatch.setattr(fold, "version", "2")
+    install(monkeypatch, "2")
     monkeypatch.setattr(conditions, "RELEASED_STATES", ("CLEARED",))
     monkeypatch.setattr(milestones, "is_implausible", lambda *_: True)
     monkeypatch.setattr(Subject, "delay_days", property(lambda self: 99))
@@ -246,10 +251,7 @@ def assert_linked(world: World) -> None:
 @pytest.fixture
 def newer_carbon(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Fold 2: every distance counts twice; nothing else is said otherwise."""
-    for module in (chain, upgrade):
-        monkeypatch.setattr(module, "FOLD_VERSION", "2")
-    for fold in (chain.ChainFold, closing.ClosingFold):
-        monkeypatch.setattr(fold, "version", "2")
+    install(monkeypatch, "2")
     once = footprint.daf
     monkeypatch.setattr(footprint, "daf", lambda *of: 2 * once(*of))
 
@@ -335,8 +337,7 @@ def test_a_footprint_that_opens_an_exception_says_so(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Fold 2 has no factor: the number is gone, the exception stands, once."""
-    for module in (chain, upgrade):
-        monkeypatch.setattr(module, "FOLD_VERSION", "2")
+    install(monkeypatch, "2")
     complete = {key for key, versions in footprints(world).items() if versions[-1].complete}
     monkeypatch.setattr(factors.Pack, "default", lambda *_: None)
     upgrade.apply(world.broker, world.meta, lambda *_: None)
@@ -374,11 +375,10 @@ def test_the_command_counts_footprints(world: World, monkeypatch: pytest.MonkeyP
 def test_a_restatement_of_a_restatement_links_to_it(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Fold 3 folds the same journal, fold 2's restatement in it, and goes on from what that said."""
+    """Fold 3 folds the journal with fold 2's restatement in it, and goes on from what that said."""
     upgrade.apply(world.broker, world.meta, lambda *_: None)
     second = {key: v[-1] for key, v in footprints(world).items() if v[-1].fold_version == "2"}
-    for module in (chain, upgrade):
-        monkeypatch.setattr(module, "FOLD_VERSION", "3")
+    install(monkeypatch, "3")
     twice = footprint.daf
     monkeypatch.setattr(footprint, "daf", lambda *of: 2 * twice(*of))
     assert upgrade.apply(world.broker, world.meta, lambda *_: None) == len(second) > 0
