@@ -240,8 +240,7 @@ class ChainFold:
         emit = self._emitter(state, now)
         emit.restate(codec.encode(CONTROL, said))
         _report_alarms(emit, restatement.alarms(state.book, state.twin, now, FOLD_VERSION))
-        book = restatement.restated(state.book, state.twin, now)
-        return _finish(state, emit, "restated", book=book)
+        return _finish(state, emit, "restated", **_restated(state, said, now))
 
     def close(self, state: ChainState, now: int) -> Step[ChainState]:
         """The CLOSED entry; `processors.closing` says when, and what is left in memory."""
@@ -310,8 +309,10 @@ class ChainFold:
     def _controlled(state: ChainState, entry: JournalEntry, item: Input | None) -> ChainState:
         """A control record, or (without one) a restatement."""
         if item is None:
-            book = restatement.restated(state.book, state.twin, entry.taken_at)
-            return msgspec.structs.replace(state, book=book, touched=True)
+            said = codec.decode(CONTROL, entry.body).message
+            assert isinstance(said, Control)
+            changes = _restated(state, said, entry.taken_at)
+            return msgspec.structs.replace(state, touched=True, **changes)
         if isinstance(item.message, WriterSchema):
             found = item.message
             schemas = state.schemas.set(found.fingerprint, found.text)
@@ -356,6 +357,14 @@ def _finish(state: ChainState, emit: Emitter, count: str, **changes: Any) -> Ste
         state, head=emit.head, index=emit.index, taken_at=emit.taken_at, touched=True, **changes
     )
     return Step(state=state, entries=emit.entries, outputs=emit.outputs, counts=(count,))
+
+
+def _restated(state: ChainState, said: Control, now: int) -> dict[str, Any]:
+    """What a restatement changes in a state; the same when it is taken and when it is restored."""
+    return {
+        "book": restatement.restated(state.book, state.twin, now),
+        "footprints": carbon.numbered(state.footprints, restatement.versions(said)),
+    }
 
 
 def _claims_of(state: ChainState, book: Book) -> Map[str, tuple[str, ...]]:

@@ -3,15 +3,19 @@
 A restatement is one CONTROL entry of the chain. For every claim from APPROVED on whose condition
 the new fold does not find TRUE it raises a review and marks the evidence that it has seen: over
 that same evidence no row of the table approves, recalls or claims back; new evidence counts.
+The entry also records the versions of the footprints that are said anew: they link to the old ones.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
+import msgspec
+from msgspec import Struct
 from msgspec.structs import replace
 
 from supplytwin.processors.conditions import Verdict, evaluate
 from supplytwin.processors.settlement_state import LIVE, Alarm, Book, Claim
 from supplytwin.processors.twin import Twin
+from supplytwin.schemas.records import Control
 
 STANDS = frozenset(("APPROVED", *LIVE, "CANCEL_PENDING", "SETTLED"))
 """States in which money is committed, under way or paid."""
@@ -37,6 +41,22 @@ def restated(book: Book, twin: Twin, tick: int) -> Book:
         marked = replace(claim, restated=verdict.evidence_hash)
         claims = claims.set(claim.settlement_id, marked)
     return book if claims is book.claims else replace(book, claims=claims)
+
+
+def body(old: str | None, new: str, footprints: Mapping[str, int]) -> bytes:
+    """What the entry says: both folds, and the versions that `carbon.renumbered` gives."""
+    return msgspec.json.encode({"restated": {"from": old, "to": new}, "footprints": footprints})
+
+
+def versions(said: Control) -> dict[str, int]:
+    """Version by consignment, as `body` has written it."""
+    return msgspec.json.decode(said.body or b"{}", type=_Body).footprints
+
+
+class _Body(Struct, frozen=True, kw_only=True):
+    """What is read back of `body`."""
+
+    footprints: dict[str, int] = {}
 
 
 def alarms(book: Book, twin: Twin, tick: int, version: str) -> list[Alarm]:

@@ -11,7 +11,7 @@ from decimal import Context, Decimal
 from itertools import groupby
 from typing import Any
 
-from supplytwin.schemas import terms as contract_terms
+from supplytwin.processors.agreement import agreement
 from supplytwin.schemas.events import (
     CustomsAccepted,
     CustomsDeclared,
@@ -29,12 +29,11 @@ from supplytwin.schemas.events import (
 from supplytwin.schemas.flow import Message
 from supplytwin.schemas.ids import DAY_US, HOUR_US, SECOND_US, Micros
 from supplytwin.schemas.money import to_minor
-from supplytwin.schemas.records import CONTRACTS, Contract
 from supplytwin.schemas.scms import Row, by_order
-from supplytwin.schemas.terms import ClaimLine, ClaimTerms, Party, Terms
+from supplytwin.schemas.terms import ClaimLine, ClaimTerms, Party
 
 SOURCE, INFERRED = "scms", "inferred:scms"
-CUSTOMS, WMS, DESK = "simulated:customs", "simulated:wms", "simulated:contract-desk"
+CUSTOMS, WMS = "simulated:customs", "simulated:wms"
 CURRENCY = "USD"
 MODES = {"Air": "AIR", "Air Charter": "AIR", "Ocean": "SEA", "Truck": "ROAD"}
 DEADLINE_D, GRACE_D, FUNDING_D, LONG_STOP_D = 30, 30, 28, 180
@@ -239,35 +238,18 @@ def _contract(order: str, lines: Sequence[Row], ordered: dt.date) -> Message:
         for consignment, members in groupby(ranked, key=lambda line: line.consignment)
     )
     country, vendor = lines[0].country, lines[0].vendor
-    terms = Terms(
-        contract_id=order,
-        version=1,
-        template=contract_terms.TEMPLATE,
-        template_version=contract_terms.TEMPLATE_VERSION,
-        chain_id=order,
+    return agreement(
+        order,
+        agreed,
         buyer=Party(org_id=f"buyer:{country}", name=country, account=f"simulated:{country}"),
         seller=Party(org_id=f"seller:{vendor}", name=vendor, account=f"simulated:{vendor}"),
         currency=CURRENCY,
-        cap_minor=sum(claim.amount_minor for claim in claims),
-        agreed_at=Micros(agreed),
-        funding_deadline=Micros(agreed + FUNDING_D * DAY_US),
-        long_stop=Micros(max(c.deadline + c.grace_us for c in claims) + LONG_STOP_D * DAY_US),
-        zone="+00:00",
-        warehouses=tuple(sorted({store_of(line.country) for line in lines})),
         claims=claims,
+        warehouses=(store_of(line.country) for line in lines),
+        funding_us=FUNDING_D * DAY_US,
+        long_stop=max(c.deadline + c.grace_us for c in claims) + LONG_STOP_D * DAY_US,
         status_sla_us=STATUS_SLA_US,
     )
-    canonical = contract_terms.encode(terms)
-    contract = Contract(
-        input_id=f"contract:{order}:1",
-        source=DESK,
-        chain_id=order,
-        contract_id=order,
-        version=1,
-        terms=canonical,
-        terms_hash=contract_terms.terms_hash(canonical),
-    )
-    return Message(topic=CONTRACTS, key=order, arrival=agreed, body=contract)
 
 
 def _claim(consignment: str, lines: Sequence[Row]) -> ClaimTerms:

@@ -161,7 +161,7 @@ _REVIEW_ROWS = (
     _row(13, "HELD", "ReviewReleased",
          "reviewer_is_another evidence_as_seen clears_what_stands condition_not_false"
          " not_undecided_after_close before_long_stop",
-         "clear_named forget_origin open_window_if_matched",
+         "clear_named untoll forget_origin open_window_if_matched",
          "MATCHED if condition_true else RESERVED", "VERDICT", why="released by review"),
     _row(13, "HELD", "RecordResolved",
          "reviewer_is_another held_for_a_record clears_all_that_stands before_long_stop",

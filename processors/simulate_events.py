@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeVar
 
 from msgspec import Struct
 
-from supplytwin.schemas import terms as contract_terms
+from supplytwin.processors.agreement import agreement
 from supplytwin.schemas.events import (
     CustomsAccepted,
     CustomsDeclared,
@@ -34,11 +34,10 @@ from supplytwin.schemas.events import (
 from supplytwin.schemas.flow import Message
 from supplytwin.schemas.ids import DAY_US, HOUR_US, Micros
 from supplytwin.schemas.money import from_minor
-from supplytwin.schemas.records import CONTRACTS, Contract
-from supplytwin.schemas.terms import ClaimLine, ClaimTerms, Party, Terms
+from supplytwin.schemas.terms import ClaimLine, ClaimTerms, Party
 
 ERP, CUSTOMS, CARRIER = "simulated:erp", "simulated:customs", "simulated:carrier"
-WMS, DESK = "simulated:wms", "simulated:contract-desk"
+WMS = "simulated:wms"
 TRANCHE = "T1"
 DEADLINE_US, GRACE_US = 5 * DAY_US, 5 * DAY_US
 """Deadline after the planned arrival; grace after the deadline."""
@@ -138,35 +137,18 @@ def contract(chain_id: str, begins: int, currency: str, parcels: Sequence[Consig
         )
         for parcel in parcels
     )
-    terms = Terms(
-        contract_id=chain_id,
-        version=1,
-        template=contract_terms.TEMPLATE,
-        template_version=contract_terms.TEMPLATE_VERSION,
-        chain_id=chain_id,
+    return agreement(
+        chain_id,
+        begins,
         buyer=Party(org_id="simulated:buyer", name="Buyer", account=f"simulated:{chain_id}:b"),
         seller=Party(org_id="simulated:seller", name="Seller", account=f"simulated:{chain_id}:s"),
         currency=currency,
-        cap_minor=sum(claim.amount_minor for claim in claims),
-        agreed_at=Micros(begins),
-        funding_deadline=Micros(begins + _FUNDING_US),
-        long_stop=Micros(max(parcel.close for parcel in parcels) + _LONG_STOP_US),
-        zone="+00:00",
-        warehouses=tuple(sorted({parcel.store for parcel in parcels})),
         claims=claims,
+        warehouses=(parcel.store for parcel in parcels),
+        funding_us=_FUNDING_US,
+        long_stop=max(parcel.close for parcel in parcels) + _LONG_STOP_US,
         status_sla_us=_STATUS_SLA_US,
     )
-    canonical = contract_terms.encode(terms)
-    body = Contract(
-        input_id=f"contract:{chain_id}:1",
-        source=DESK,
-        chain_id=chain_id,
-        contract_id=chain_id,
-        version=1,
-        terms=canonical,
-        terms_hash=contract_terms.terms_hash(canonical),
-    )
-    return Message(topic=CONTRACTS, key=chain_id, arrival=begins, body=body)
 
 
 class _Teller:

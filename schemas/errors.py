@@ -5,6 +5,7 @@
     ├── TransientError   try the same call again, within one deadline
     │   └── AbortError   abort the transaction, drop the overlay, rewind, try again
     ├── FatalError       abort and leave the process (exit code 75): the supervisor starts a new one
+    │   └── FencedError  because the broker knows a newer owner of this process's id
     └── UsageError       what was asked cannot be done: one line and the way out (exit code 2)
 
 A business refusal (a condition that is not met, a rejected payment) is an event, never an
@@ -79,6 +80,12 @@ class AbortError(TransientError):
 
 class FatalError(SupplytwinError):
     """This process cannot go on: exit 75."""
+
+
+class FencedError(FatalError):
+    """The broker takes nothing from this process any more: another one has its transactional or
+    member id, or its transaction was ended from outside (Kafka tells the two in one code).
+    """
 
 
 class UsageError(SupplytwinError):

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from functools import lru_cache
 from typing import NewType
 
 from supplytwin.schemas.errors import Code, RecordError
@@ -85,6 +86,7 @@ def murmur2(data: bytes) -> int:
     return h ^ (h >> 15)
 
 
+@lru_cache(maxsize=1 << 16)
 def partition_of(key: bytes, partitions: int) -> int:
     """The partition of a key under Kafka's default partitioner (librdkafka: murmur2_random)."""
     return (murmur2(key) & 0x7FFFFFFF) % partitions

@@ -11,10 +11,15 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from supplytwin.schemas.errors import FatalError
+import msgspec
+
+from supplytwin.schemas.errors import FatalError, FencedError
 
 RESTART = 75
 """Exit code of a process that cannot go on and wants to be started again (EX_TEMPFAIL)."""
+STUCK = "stuck, leaving"
+_TAIL = 65_536
+"""Bytes of a log of which the last line is looked for: a line has a trace of 4,000 characters."""
 _PR_SET_PDEATHSIG = 1
 _RESTARTS_IN_A_ROW = 5
 _STABLE_S = 30.0
@@ -25,6 +30,38 @@ def die_with_parent() -> None:
     and exec.
     """
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+Restarted = Callable[[str, str], None]
+"""Told the name of a process that is started again, and why (`ended`)."""
+
+
+def unwatched(name: str, why: str) -> None:
+    """The default of every `Restarted`: nobody counts."""
+
+
+def ended(code: int, said: bytes) -> str:
+    """Why a process is to be started again: killed | fenced | stuck | failed.
+
+    `said` is (the end of) what it logged. The exit code is one for all that a restart helps: the
+    last line tells more, and a process that is fenced has no time to be asked for its metrics.
+    """
+    if code == -signal.SIGKILL:
+        return "killed"
+    try:
+        line = msgspec.json.decode(said.splitlines()[-1], type=_Last)
+    except (IndexError, msgspec.DecodeError):
+        return "failed"
+    if line.event == STUCK:
+        return "stuck"
+    return "fenced" if line.error == FencedError.__name__ else "failed"
+
+
+class _Last(msgspec.Struct, frozen=True, kw_only=True):
+    """What matters of a process's last log line."""
+
+    event: str
+    error: str = ""
 
 
 CLI = ("-m", "supplytwin.streams.cli")
@@ -44,7 +81,7 @@ class Child:
         words: Sequence[str],
         env: Mapping[str, str],
         log: Path,
-        restarted: Callable[[str], None] = lambda name: None,
+        restarted: Restarted = unwatched,
         *,
         program: Sequence[str] = CLI,
     ) -> None:
@@ -60,6 +97,7 @@ class Child:
     def _spawn(self) -> subprocess.Popen[bytes]:
         self._started = time.monotonic()
         with self.log.open("ab") as log:
+            self._from = log.tell()
             return subprocess.Popen(
                 command(*self._words, program=self._program),
                 env=self._env,
@@ -84,9 +122,16 @@ class Child:
         self._failures = 0 if lasted > _STABLE_S else self._failures + 1
         if self._failures > _RESTARTS_IN_A_ROW:
             raise FatalError(f"{self.name} failed {self._failures} times in a row: {self.log}")
-        self._restarted(self.name)
+        self._restarted(self.name, ended(code, self._said()))
         time.sleep(min(0.2 * 2**self._failures, 5.0))
         self.process = self._spawn()
+
+    def _said(self) -> bytes:
+        """The end of what this process logged since it was last started."""
+        with self.log.open("rb") as log:
+            size = log.seek(0, os.SEEK_END)
+            log.seek(max(self._from, size - _TAIL))
+            return log.read()
 
     def stop(self, patience_s: float = 12.0) -> int:
         """Drain by SIGTERM; SIGKILL when it does not end in time. Returns the exit code."""
@@ -107,7 +152,7 @@ class Children:
         env: Mapping[str, str],
         logs: Path,
         *,
-        restarted: Callable[[str], None] = lambda name: None,
+        restarted: Restarted = unwatched,
     ) -> None:
         self._env = env
         self._restarted = restarted

@@ -10,12 +10,14 @@ from typing import Annotated
 import typer
 
 from supplytwin.schemas.errors import UsageError
+from supplytwin.schemas.records import Quarantined
 from supplytwin.streams import audit_run, offsets, redrive, topics
 from supplytwin.streams import upgrade as restatements
 from supplytwin.streams.audit import Audited
 from supplytwin.streams.cli_look import quarantine_app
 from supplytwin.streams.cli_run import AsJson, connect, emit_json, err, out
 from supplytwin.streams.drawing import bar, folding
+from supplytwin.streams.ports import Broker
 
 Who = Annotated[str, typer.Option(help="Who does this: stands in the journal.")]
 Role = Annotated[str, typer.Option(help="In which role.")]
@@ -123,6 +125,21 @@ def _offsets() -> None:
     """Where worker and gateway read on."""
 
 
+@contextmanager
+def _found(
+    context: typer.Context, topic: str, partition: int, offset: int
+) -> Iterator[tuple[Broker, topics.Meta, Quarantined]]:
+    """(broker, deployment, the record that was refused at that place) while the body runs."""
+    _, chosen = connect(context)
+    try:
+        meta = topics.require_meta(chosen.broker)
+        with _reading(quiet=False) as progress:
+            found = redrive.find(chosen.broker, meta, topic, partition, offset, progress)
+        yield chosen.broker, meta, found
+    finally:
+        chosen.close()
+
+
 def quarantine_release(
     context: typer.Context,
     topic: Annotated[str, typer.Argument()],
@@ -137,16 +154,10 @@ def quarantine_release(
     key: Annotated[str | None, typer.Option(help="A corrected key: the chain_id.")] = None,
 ) -> None:
     """Send a refused record again, as it was or corrected; its chain's claims go on."""
-    _, chosen = connect(context)
-    try:
-        meta = topics.require_meta(chosen.broker)
-        with _reading(quiet=False) as progress:
-            found = redrive.find(chosen.broker, meta, topic, partition, offset, progress)
+    with _found(context, topic, partition, offset) as (broker, meta, found):
         act = redrive.Act(who=who, role=role, reason=reason)
         value = None if body is None else body.read_bytes()
-        redrive.release(chosen.broker, meta, found, act, body=value, key=key)
-    finally:
-        chosen.close()
+        redrive.release(broker, meta, found, act, body=value, key=key)
     out.print(f"released: sent to {topic} again; a record that is still wrong comes back")
 
 
@@ -160,14 +171,8 @@ def quarantine_drop(
     role: Role = "OPERATOR",
 ) -> None:
     """Leave a refused record out for good; its chain's claims go on."""
-    _, chosen = connect(context)
-    try:
-        meta = topics.require_meta(chosen.broker)
-        with _reading(quiet=False) as progress:
-            found = redrive.find(chosen.broker, meta, topic, partition, offset, progress)
-        redrive.drop(chosen.broker, meta, found, redrive.Act(who=who, role=role, reason=reason))
-    finally:
-        chosen.close()
+    with _found(context, topic, partition, offset) as (broker, meta, found):
+        redrive.drop(broker, meta, found, redrive.Act(who=who, role=role, reason=reason))
     out.print("dropped")
 
 
@@ -225,11 +230,13 @@ def upgrade(
 def _tell_plan(found: restatements.Plan) -> None:
     wrote = ", ".join(f"{n} by fold {version}" for version, n in found.taken_by.items())
     out.print(f"this is fold {found.to}; partition numbers last written: {wrote or 'none'}")
-    drawn = folding("chain", "states", "milestones", "exceptions", "payments to review")
+    drawn = folding(
+        "chain", "states", "milestones", "exceptions", "footprints", "payments to review"
+    )
     for one in found.chains:
         drawn.add_row(
             one.chain_id, str(len(one.states)), str(one.milestones), str(one.exceptions),
-            ", ".join(one.reviews),
+            str(one.footprints), ", ".join(one.reviews),
         )  # fmt: skip
     out.print(drawn if found.chains else "nothing is said otherwise")
 

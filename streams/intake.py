@@ -2,7 +2,6 @@
 
 import secrets
 from collections.abc import Sequence
-from functools import lru_cache
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -86,12 +85,6 @@ class Intake:
         return schema_input(source, control_key(record.partition), found)
 
 
-@lru_cache(maxsize=1 << 16)
-def _place(key: bytes, partitions: int) -> tuple[int, str]:
-    """(the partition of a key, the key as a text)."""
-    return partition_of(key, partitions), key.decode(errors="backslashreplace")
-
-
 def check_placement(record: Record, partitions: int) -> str:
     """The record's key. Raises RecordError unless key and partition are the partitioner's
     (MISPLACED), and time and headers can be written down.
@@ -109,11 +102,11 @@ def check_placement(record: Record, partitions: int) -> str:
     if len(record.key) > CHAIN_ID_BYTES:
         reason = f"has {len(record.key)} bytes, a chain_id has at most {CHAIN_ID_BYTES}"
         raise RecordError(Code.MISPLACED, "key", reason)
-    right, key = _place(record.key, partitions)
+    right = partition_of(record.key, partitions)
     if record.partition != right:
         reason = f"belongs into partition {right}: produce with partitioner=murmur2_random"
         raise RecordError(Code.MISPLACED, "partition", reason)
-    return key
+    return record.key.decode(errors="backslashreplace")
 
 
 def check_together(record: Record, key: str, message: Struct) -> None:

@@ -1,7 +1,7 @@
 """What the errors of librdkafka mean to us, and how its terms translate into ours.
 
 What we may not do is a UsageError; then by the flags: retriable is a TransientError, requiring an
-abort an AbortError, fatal or unflagged a FatalError.
+abort an AbortError, fatal or unflagged a FatalError (a FencedError where the code says so).
 Codes stand in only where librdkafka sets no flags at all: everything outside a transaction.
 """
 
@@ -17,6 +17,7 @@ import structlog
 from supplytwin.schemas.errors import (
     AbortError,
     FatalError,
+    FencedError,
     SupplytwinError,
     TransientError,
     UsageError,
@@ -64,6 +65,10 @@ _LEFT_BEHIND = frozenset(
     )
 )  # fmt: skip
 """The group has gone on without us: rejoin through `consume`, and read again."""
+_FENCED = frozenset(
+    (_E._FENCED, _E.PRODUCER_FENCED, _E.INVALID_PRODUCER_EPOCH, _E.FENCED_INSTANCE_ID)
+)
+"""Fatal, and why: somebody else is who we were."""
 RECOVERS = _TRANSIENT | {
     _E._MAX_POLL_EXCEEDED, _E._UNKNOWN_TOPIC, _E._UNKNOWN_PARTITION, _E.UNKNOWN_TOPIC_ID,
     *_LEFT_BEHIND,
@@ -76,15 +81,22 @@ def classify(error: ck.KafkaError, what: str) -> SupplytwinError:
     text = f"{what}: {error.str()} ({error.name()})"
     if error.code() in _FORBIDDEN:
         return UsageError(f"{text}; {GRANT}")
+    fatal = FencedError if _fences(error) else FatalError
     if error.fatal():
-        return FatalError(text)
+        return fatal(text)
     if error.txn_requires_abort():
         return AbortError(text, error.name())
     if error.retriable() or error.code() in _TRANSIENT:
         return TransientError(text, error.name())
     if error.code() in _LEFT_BEHIND:
         return AbortError(text, error.name())
-    return FatalError(text)
+    return fatal(text)
+
+
+def _fences(error: ck.KafkaError) -> bool:
+    """The client reports a consumer's fatal error as _FATAL: its own code is only in the text."""
+    wrapped = error.code() == _E._FATAL and "fenced by other consumer" in error.str()
+    return wrapped or error.code() in _FENCED
 
 
 def call(what: str, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:

@@ -26,7 +26,7 @@ def item_of(message: ck.Message, group: str) -> Record | Eof | None:
             return None
         where = f"{topic} partition {partition}" if topic else f"as group {group}"
         found = classify(error, f"cannot read {where}")
-        raise found if isinstance(found, UsageError) else FatalError(str(found))
+        raise found if isinstance(found, UsageError | FatalError) else FatalError(str(found))
     return Record(
         topic=topic or "",
         partition=-1 if partition is None else partition,

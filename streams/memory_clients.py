@@ -2,10 +2,9 @@
 
 import time
 from collections.abc import Sequence
-from functools import lru_cache
 from itertools import count
 
-from supplytwin.schemas.errors import AbortError, FatalError, TransientError
+from supplytwin.schemas.errors import AbortError, FatalError, FencedError, TransientError
 from supplytwin.schemas.flow import Header, Record
 from supplytwin.schemas.ids import partition_of
 from supplytwin.streams.memory_group import Group, Member
@@ -21,7 +20,6 @@ from supplytwin.streams.ports import (
 )
 
 PRODUCER_MAX_BYTES = 1_310_720
-_placed = lru_cache(maxsize=1 << 16)(partition_of)
 
 
 class MemoryConsumer:
@@ -97,7 +95,7 @@ class MemoryConsumer:
         while True:
             with self._memory.changed:
                 if member.fenced:
-                    raise FatalError(f"another consumer took over the instance {member.instance}")
+                    raise FencedError(f"another consumer took over the instance {member.instance}")
                 counts = {name: len(topic.logs) for name, topic in self._memory.topics.items()}
                 event = group.turn(member, counts)
                 self._memory.changed.notify_all()
@@ -236,7 +234,7 @@ class MemoryProducer:
 
     def _check(self) -> None:
         if self._fenced:
-            raise FatalError(f"a newer producer holds the transactional id {self._id}")
+            raise FencedError(f"a newer producer holds the transactional id {self._id}")
 
     def _open(self) -> Transaction:
         self._check()
@@ -268,7 +266,7 @@ class MemoryProducer:
                 raise FatalError(f"there is no topic {topic}")
             if partition is None:
                 count = len(found.logs)
-                partition = next(self._turn) % count if key is None else _placed(key, count)
+                partition = next(self._turn) % count if key is None else partition_of(key, count)
             log = self._memory.log(TopicPartition(topic, partition))
             size = batch_bytes(key, value, headers)
             if size > PRODUCER_MAX_BYTES:

@@ -186,13 +186,13 @@ class UpMetrics(Registry):
         super().__init__()
         self._restarts = Counter(
             "supplytwin_restarts",
-            "Processes started again: fenced, failed (75) or killed",
-            ["process"],
+            "Processes started again, by why: fenced, stuck, failed (75) or killed",
+            ["process", "why"],
             registry=self.registry,
         )
 
-    def restarted(self, process: str) -> None:
-        self._restarts.labels(process).inc()
+    def restarted(self, process: str, why: str) -> None:
+        self._restarts.labels(process, why).inc()
 
 
 def configure_logging(level: str = "info") -> None:

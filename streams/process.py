@@ -14,12 +14,11 @@ from msgspec import Struct
 
 from supplytwin.schemas.errors import UsageError
 from supplytwin.streams.checkpoint import POINTS, At, nowhere
+from supplytwin.streams.children import RESTART
 from supplytwin.streams.observe import trace
 
 log = structlog.get_logger("supplytwin.process")
 
-RESTART = 75
-"""Exit code of a process that cannot go on and wants to be started again (EX_TEMPFAIL)."""
 DRAIN_S = 9.0
 IN_FLIGHT_S = 0.3
 
@@ -54,7 +53,8 @@ def serve(
     except UsageError:
         raise
     except Exception as error:
-        log.error("cannot go on", why=str(error), trace=trace(error))
+        kind = type(error).__name__
+        log.error("cannot go on", error=kind, why=str(error), trace=trace(error))
         return RESTART
     finally:
         done.set()

@@ -2,8 +2,8 @@
 
 Runs while no worker does. What was said is read from the derived topics, what is to be said is
 folded from the journal. Each chain that differs gets one CONTROL entry (a restatement), its changed
-latest states, milestones and exceptions, and a review for each claim whose money would not be
-paid now. The last entry on every partition number says under which fold it goes on.
+latest states, milestones, exceptions and footprints, and a review for each claim whose money would
+not be paid now. The last entry on every partition number says under which fold it goes on.
 """
 
 from collections import Counter
@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from supplytwin.processors import restatement, snapshots
+from supplytwin.processors import carbon, restatement, snapshots
 from supplytwin.processors.chain import FOLD_VERSION, ChainFold, ChainState
 from supplytwin.processors.emit import Emitter
 from supplytwin.processors.milestones import NOBODY, exception_changes, milestone_changes
@@ -23,12 +23,14 @@ from supplytwin.schemas.flow import Output
 from supplytwin.schemas.ids import Micros, control_key
 from supplytwin.schemas.records import (
     EXCEPTIONS,
+    FOOTPRINTS,
     JOURNAL,
     MILESTONES,
     STATE,
     Control,
     Derived,
     ExceptionRecord,
+    Footprint,
     Milestone,
 )
 from supplytwin.streams.audit import UNPLACED
@@ -42,6 +44,7 @@ _INIT_S = 30.0
 _KEYS = {
     MILESTONES: ("subject_type", "subject_id", "code"),
     EXCEPTIONS: ("subject_type", "subject_id", "code", "source", "event_id"),
+    FOOTPRINTS: ("consignment_id",),
 }
 _STANDS = {MILESTONES: "reached", EXCEPTIONS: "open"}
 Change = tuple[str, Derived]
@@ -56,6 +59,7 @@ class ChainPlan(Struct, frozen=True, kw_only=True):
     """Keys of twin.state records that change."""
     milestones: int
     exceptions: int
+    footprints: int
     reviews: tuple[str, ...]
     """Settlement ids of claims whose money would not be paid now."""
 
@@ -103,17 +107,26 @@ class _Number:
             found.setdefault(message.chain_id, {})[_key(topic, message)] = message
         return found
 
-    def changed(self) -> Iterator[tuple[ChainState, list[Change], list[Output], list[str]]]:
-        """(state, changes, latest states, settlements to review) of each chain that differs."""
+    def changed(self) -> Iterator["_Changed"]:
+        """What differs, of each chain of which something does."""
         for chain_id, state in sorted(self.states.items()):
             if chain_id.startswith("@"):
                 continue
-            changes = [change for topic in _KEYS for change in self._changes(topic, state)]
-            outputs = self.new_states(state)
             found = restatement.disagreements(state.book, state.twin, self.now)
-            reviews = [claim.settlement_id for claim, _ in found]
-            if changes or outputs or reviews:
-                yield state, changes, outputs, reviews
+            one = _Changed(
+                state=state,
+                changes=[change for topic in _STANDS for change in self._changes(topic, state)],
+                outputs=self.new_states(state),
+                reviews=[claim.settlement_id for claim, _ in found],
+                versions=carbon.renumbered(state.footprints, self.printed(chain_id)),
+            )
+            if one.changes or one.outputs or one.reviews or one.versions:
+                yield one
+
+    def printed(self, chain_id: str) -> dict[str, Footprint]:
+        """The newest record of each footprint of a chain, by consignment."""
+        found = self._said[FOOTPRINTS].get(chain_id, {}).values()
+        return {one.consignment_id: one for one in found if isinstance(one, Footprint)}
 
     def _changes(self, topic: str, state: ChainState) -> Iterator[Change]:
         said = {
@@ -143,8 +156,16 @@ class _Number:
             return said is not output.value
         return _bare(said) != _bare(output.value)
 
-    def restated(self, state: ChainState, changes: Iterable[Change], said: Control) -> list[Output]:
+    def restated(self, state: ChainState, found: "_Changed | None" = None) -> list[Output]:
         """The records of one restated chain, journal entry first, latest states last."""
+        versions = {} if found is None else found.versions
+        said = Control(
+            input_id=f"restated:{FOLD_VERSION}",
+            kind="META",
+            tick_time=Micros(self.now),
+            timeline=self.timeline,
+            body=restatement.body(self.version, FOLD_VERSION, versions),
+        )
         step = self.fold.restate(state, said, self.now)
         after = step.state
         emit = Emitter(
@@ -152,13 +173,27 @@ class _Number:
             taken_at=self.now,
         )  # fmt: skip
         emit.index = after.index
-        for topic, record in changes:
+        for topic, record in () if found is None else found.changes:
             fields = msgspec.structs.asdict(record)
             own = {k: v for k, v in fields.items() if k not in Derived.__struct_fields__}
             emit.derive(topic, type(record), **own)
+        carbon.restate(after.footprints, versions, self.printed(after.chain_id), emit.derive)
         after = msgspec.structs.replace(after, index=emit.index)
         latest = [] if after.chain_id.startswith("@") else self.new_states(after)
         return [*step.entries, *step.outputs, *emit.outputs, *latest]
+
+
+class _Changed(Struct, frozen=True, kw_only=True):
+    """What a newer fold says otherwise about one chain."""
+
+    state: ChainState
+    changes: list[Change]
+    outputs: list[Output]
+    """Its latest states."""
+    reviews: list[str]
+    """Settlement ids."""
+    versions: dict[str, int]
+    """Of footprints, see `carbon.renumbered`."""
 
 
 def _key(topic: str, record: Derived) -> tuple[str | None, ...]:
@@ -200,15 +235,17 @@ def plan(broker: Broker, meta: Meta, progress: Progress) -> Plan:
         found = _Number(broker, meta, number, progress)
         if found.version is not None:
             taken_by[found.version] += 1
-        for state, changes, outputs, reviews in found.changed():
-            kinds = Counter(topic for topic, _ in changes)
+        for one in found.changed():
+            kinds = Counter(topic for topic, _ in one.changes)
+            chain_id = one.state.chain_id
             chains.append(
                 ChainPlan(
-                    chain_id=state.chain_id,
-                    states=tuple(output.key for output in outputs),
+                    chain_id=chain_id,
+                    states=tuple(output.key for output in one.outputs),
                     milestones=kinds[MILESTONES],
                     exceptions=kinds[EXCEPTIONS],
-                    reviews=tuple(reviews),
+                    footprints=len(carbon.unsaid(one.versions, found.printed(chain_id))),
+                    reviews=tuple(one.reviews),
                 )
             )
     return Plan(to=FOLD_VERSION, taken_by=dict(sorted(taken_by.items())), chains=tuple(chains))
@@ -236,21 +273,13 @@ def apply(broker: Broker, meta: Meta, progress: Progress) -> int:
 
 def _apply_number(producer: Producer, found: _Number) -> int:
     """One transaction: all of a partition number, or nothing of it."""
-    body = msgspec.json.encode({"restated": {"from": found.version, "to": FOLD_VERSION}})
-    said = Control(
-        input_id=f"restated:{FOLD_VERSION}",
-        kind="META",
-        tick_time=Micros(found.now),
-        timeline=found.timeline,
-        body=body,
-    )
     changed = list(found.changed())
     name = control_key(found.number)
     own = found.states.get(name) or found.fold.new(name)
     producer.begin()
-    for state, changes, _, _ in changed:
-        _produce(producer, found.restated(state, changes, said), found.number)
-    _produce(producer, found.restated(own, (), said), found.number)
+    for one in changed:
+        _produce(producer, found.restated(one.state, one), found.number)
+    _produce(producer, found.restated(own), found.number)
     producer.commit()
     return len(changed)
 

@@ -86,7 +86,7 @@ class Deployment:
         self.broker = KafkaBroker(bootstrap)
         self.folder = folder
         self.children: dict[str, Child] = {}
-        self.restarts: list[str] = []
+        self.restarts: list[tuple[str, str]] = []
         self._logged: dict[str, int] = {}
         """How long the log of each was when it was started last."""
         self.admin = self.broker.admin()
@@ -132,9 +132,12 @@ class Deployment:
         self._logged[name] = path.stat().st_size if path.exists() else 0
         program = (str(VARIANTS), variant) if variant else CLI
         environment = self.environment(client_id or name, **worker)
-        child = Child(name, words, environment, path, self.restarts.append, program=program)
+        child = Child(name, words, environment, path, self._restarted, program=program)
         self.children[name] = child
         return child
+
+    def _restarted(self, name: str, why: str) -> None:
+        self.restarts.append((name, why))
 
     def worker(self, slot: int, *words: str, name: str = "", **worker: Any) -> Child:
         """The worker of a slot."""

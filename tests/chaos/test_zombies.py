@@ -16,6 +16,7 @@ from harness import Attacks, Deployment, Open, patience, until
 from loads import conduct, of_events, truth, undisturbed
 from msgspec.structs import replace
 
+from supplytwin.streams import children
 from supplytwin.streams.children import RESTART, Child
 from supplytwin.streams.settings import WorkerSection
 
@@ -161,7 +162,9 @@ class Seconds:
             return False
         (loser,) = ended
         assert loser.process.returncode == RESTART
-        self.why.append(json.loads(loser.log.read_text().splitlines()[-1])["why"])
+        said = loser.log.read_bytes()
+        assert children.ended(RESTART, said) == "fenced"
+        self.why.append(json.loads(said.splitlines()[-1])["why"])
         (winner,) = (one for one in self._both if one is not loser)
         self.deployed.children["worker-0"] = winner
         return True

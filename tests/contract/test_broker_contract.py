@@ -10,7 +10,13 @@ from contextlib import suppress
 
 import pytest
 
-from supplytwin.schemas.errors import AbortError, FatalError, SupplytwinError, TransientError
+from supplytwin.schemas.errors import (
+    AbortError,
+    FatalError,
+    FencedError,
+    SupplytwinError,
+    TransientError,
+)
 from supplytwin.schemas.flow import Record
 from supplytwin.schemas.ids import partition_of
 from supplytwin.streams.framed import FramedBroker
@@ -360,7 +366,7 @@ def test_init_with_the_same_id_aborts_and_fences_the_former(bench: Bench) -> Non
     former.produce(at.topic, b"k", b"former")
     former.flush()
     newer = bench.producer("t")
-    with pytest.raises(FatalError):
+    with pytest.raises(FencedError):
         former.produce(at.topic, b"k", b"zombie")
         former.commit()
     newer.begin()
@@ -602,7 +608,7 @@ def test_an_instance_that_was_replaced_cannot_commit(bench: Bench) -> None:
     with pytest.raises(AbortError):
         producer.send_offsets({at: 2}, first.consumer)
     producer.abort()
-    with pytest.raises(FatalError):
+    with pytest.raises(FencedError):
         until(first.consumer, lambda items: False)
     assert second.consumer.committed([at], PATIENCE_S) == {at: 1}
     producer.begin()

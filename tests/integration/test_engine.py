@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from supplytwin.schemas import journal
-from supplytwin.schemas.errors import AbortError, FatalError
+from supplytwin.schemas.errors import AbortError, FencedError
 from supplytwin.schemas.records import CONTROL, JOURNAL
 from supplytwin.streams.cut import Cut
 from supplytwin.streams.kafka import KafkaBroker, KafkaProducer
@@ -401,7 +401,7 @@ def test_a_fenced_worker_ends(driver: Driver[GateState]) -> None:
     driver.fact("parcels", "k", "w", "received")
     driver.tick(60)
     deadline = time.monotonic() + 20.0
-    with pytest.raises(FatalError):
+    with pytest.raises(FencedError):
         while time.monotonic() < deadline:
             first.turn()
     driver.settle()

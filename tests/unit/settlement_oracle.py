@@ -9,6 +9,8 @@ LIVE = {"INSTRUCTED", "ACCEPTED", "IN_DOUBT"}
 FLYING = LIVE | {"CANCEL_PENDING"}
 BEFORE = PRE | {"CREATED", "HELD"}
 ENDED = {"SETTLED", "RETURNED", "VOIDED", "EXPIRED", "CLOSED"}
+DESK = "supplytwin:quarantine/"
+"""Before the place of a refused record: the id under which it stands against a claim."""
 TRY_AGAIN = {"AB05", "AB06", "AB07", "AB08", "AM04", "AM21", "ED05", "TM01"}
 
 
@@ -18,7 +20,8 @@ class Claim:
     def __init__(self, name, terms, promise):
         self.name, self.terms, self.promise = name, terms, promise
         self.amount = promise.amount_minor
-        self.close = promise.deadline + promise.grace_us
+        self.agreed_close = promise.deadline + promise.grace_us
+        self.still_since, self.lost = None, 0
         self.state = "CREATED"
         self.attempt, self.sent = 1, 0
         self.answered, self.live, self.expires = False, False, None
@@ -43,6 +46,23 @@ class Claim:
 
     def hold_stands(self, now):
         return self.live and (self.expires is None or now <= self.expires)
+
+    @property
+    def close(self):
+        """The agreed close, later by the time lost to refused records; within the long stop."""
+        last = self.terms.long_stop
+        return last if self.still_since is not None else min(self.agreed_close + self.lost, last)
+
+    def in_quarantine(self):
+        """Refused records of the chain that nobody has dealt with yet."""
+        return {key for key in self.raised if key.startswith(DESK) and key not in self.cleared}
+
+    def clear(self, ids, now):
+        """These ids stand no longer; with the last refused record the clock goes on."""
+        self.cleared |= set(ids)
+        if self.still_since is not None and not self.in_quarantine():
+            self.lost += now - self.still_since
+            self.still_since = None
 
     def quiet(self, since, now):
         return now > since + self.terms.status_sla_us
@@ -308,6 +328,8 @@ class Oracle:
         """(verdict, [(claim, row)]) of one review with a new id."""
         if v.verdict == "CANCEL":
             return self._cancel(v, now)
+        if v.settlement_id == "*":
+            return self._of_a_record(v, now)
         c = self.claims.get(v.settlement_id)
         row = None if c is None else self._reviewed(c, v, now, verdict)
         return ("ILLEGAL", []) if row is None else ("TAKEN", [(c.name, row)])
@@ -329,14 +351,59 @@ class Oracle:
                 moved.append((c.name, 28))
         return ("TAKEN" if moved else "NOTED"), moved
 
+    def _of_a_record(self, v, now):
+        """A record under the chain's key was refused (only the worker says so), or a person has
+        dealt with one: every claim that is not yet instructed hears of it.
+        """
+        by_desk = v.source + "/" == DESK
+        rule = {
+            ("QUARANTINE", True): self._refused,
+            ("RELEASE_RECORD", False): self._dealt_with, ("DROP_RECORD", False): self._dealt_with,
+        }.get((v.verdict, by_desk))  # fmt: skip
+        if rule is None:
+            return "ILLEGAL", []
+        rows = [(c.name, rule(c, v, now)) for c in self.claims.values()]
+        moved = [(name, row) for name, row in rows if row is not None]
+        return ("TAKEN" if moved else "NOTED"), moved
+
+    def _refused(self, c, v, now):
+        """Held, and its clock stands still from the first refused record on."""
+        if c.state not in BEFORE:
+            return None
+        key = f"{v.source}/{v.input_id}"
+        c.raised[key] = v.reviewer
+        c.noted.add(key)
+        c.still_since = now if c.still_since is None else c.still_since
+        if c.state not in PRE:
+            return 54
+        c.state, c.origin = "HELD", "QUARANTINED"
+        return 12
+
+    def _dealt_with(self, c, v, now):
+        """The claim goes on when nothing else stands against it, but not past the long stop."""
+        named = self.adverse(c, None) & set(v.cleared_ids)
+        if not named or c.state not in BEFORE | {"CANCEL_PENDING"}:
+            return None
+        alone = named == self.adverse(c, None)
+        another = self._is_another(c, v)
+        c.clear(v.cleared_ids, now)
+        held = c.state == "HELD" and c.origin in ("QUARANTINED", "RISK")
+        if not (held and alone and another and now <= self.terms.long_stop):
+            return 54
+        c.state, c.origin = "RESERVED", None
+        return 13
+
+    def _is_another(self, c, v):
+        """Four eyes: a named person, and nobody who raised what still stands."""
+        raisers = {who for key, who in c.raised.items() if key not in c.cleared}
+        return bool(v.reviewer) and v.reviewer not in raisers
+
     def _recall(self, c, now):
         c.state, c.status_at = "CANCEL_PENDING", now
         c.recalls += 1
 
     def _reviewed(self, c, v, now, verdict):
-        another = v.reviewer and v.reviewer not in {
-            who for key, who in c.raised.items() if key not in c.cleared
-        }
+        another = self._is_another(c, v)
         if v.verdict == "HOLD":
             return self._raise(c, f"{v.source}/{v.input_id}", v.reviewer)
         if v.verdict == "RECALL":
@@ -356,7 +423,7 @@ class Oracle:
             return None
         if verdict.value == "FALSE" or (verdict.value == "UNKNOWN" and now > c.close):
             return None
-        c.cleared |= set(v.cleared_ids)
+        c.clear(v.cleared_ids, now)
         c.origin = None
         c.state, c.window = ("MATCHED", now) if verdict.value == "TRUE" else ("RESERVED", c.window)
         return 13

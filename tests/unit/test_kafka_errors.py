@@ -4,7 +4,13 @@ import confluent_kafka as ck
 import pytest
 import structlog
 
-from supplytwin.schemas.errors import AbortError, FatalError, TransientError, UsageError
+from supplytwin.schemas.errors import (
+    AbortError,
+    FatalError,
+    FencedError,
+    TransientError,
+    UsageError,
+)
 from supplytwin.streams.kafka import KafkaBroker
 from supplytwin.streams.kafka_errors import Complaints, call, classify
 
@@ -17,12 +23,16 @@ E = ck.KafkaError
         (E(E._TIMED_OUT, "x", retriable=True), TransientError),
         (E(E.ILLEGAL_GENERATION, "x", txn_requires_abort=True), AbortError),
         (E(E._TIMED_OUT, "x", txn_requires_abort=True), AbortError),
-        (E(E._FENCED, "x", fatal=True), FatalError),
+        (E(E._FENCED, "x", fatal=True), FencedError),
+        (E(E._FATAL, "Static consumer fenced by other consumer", fatal=True), FencedError),
+        (E(E._FATAL, "out of order sequence", fatal=True), FatalError),
+        (E(E.INVALID_PRODUCER_EPOCH, "x", fatal=True), FencedError),
+        (E(E.INVALID_PRODUCER_EPOCH, "x", txn_requires_abort=True), AbortError),
         (E(E._TIMED_OUT, "x", fatal=True, retriable=True), FatalError),
         (E(E._STATE), FatalError),
         (E(E.TOPIC_AUTHORIZATION_FAILED, "x", txn_requires_abort=True), UsageError),
         (E(E.TRANSACTIONAL_ID_AUTHORIZATION_FAILED, "x", fatal=True), UsageError),
-        (E(E.FENCED_INSTANCE_ID), FatalError),
+        (E(E.FENCED_INSTANCE_ID), FencedError),
         (E(E._TRANSPORT), TransientError),
         (E(E._NOENT), TransientError),
         (E(E.STALE_MEMBER_EPOCH), AbortError),

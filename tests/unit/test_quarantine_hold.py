@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from typer.testing import CliRunner
 
 from supplytwin.processors import simulate
 from supplytwin.processors.chain import ChainFold, ChainState
@@ -18,11 +19,14 @@ from supplytwin.schemas.ids import DAY_US, partition_of
 from supplytwin.schemas.records import (
     JOURNAL,
     QUARANTINE,
+    REVIEWS,
     SETTLEMENT_EVENTS,
     Quarantined,
+    Review,
     SettlementEvent,
 )
-from supplytwin.streams import audit_run, deployment, redrive, show, topics
+from supplytwin.streams import audit_run, cli, cli_check, deployment, redrive, show, topics
+from supplytwin.streams.broker_choice import Chosen
 from supplytwin.streams.conductor import Conductor, intervals, send
 from supplytwin.streams.memory import MemoryBroker
 from supplytwin.streams.ports import TopicPartition
@@ -168,6 +172,25 @@ def test_an_operators_act_lets_the_claim_go_on(world: World, how: str) -> None:
     world.days(4)
     assert world.claim().state == "SETTLED"
     assert len(world.refused()) == 1
+
+
+@pytest.mark.parametrize("how", ["release", "drop"])
+def test_the_commands_do_so(world: World, monkeypatch: pytest.MonkeyPatch, how: str) -> None:
+    """`supplytwin quarantine release | drop` with a place: the act is taken, and says by whom."""
+    world.days(5)
+    place = world.spoil()
+    chosen = Chosen(broker=world.broker, how="in memory", close=lambda: None)
+    monkeypatch.setattr(cli_check, "connect", lambda context: (world.settings, chosen))
+    words = [place.topic, str(place.partition), str(place.offset), "--who", "olga",
+             "--reason", "the source sent it again"]  # fmt: skip
+    done = CliRunner().invoke(cli.app, ["quarantine", how, *words])
+    assert done.exit_code == 0, done.output
+    world.conductor.quiet()
+    told = [codec.decode(REVIEWS, r.value or b"").message for r in world.read(REVIEWS)]
+    (act,) = [one for one in told if isinstance(one, Review)]
+    assert (act.reviewer, act.role) == ("olga", "OPERATOR")
+    assert act.verdict == {"release": "RELEASE_RECORD", "drop": "DROP_RECORD"}[how]
+    assert len(world.refused()) == (2 if how == "release" else 1), "garbage comes back"
 
 
 def test_what_stood_still_is_added_to_the_deadline_and_no_more(world: World) -> None:

@@ -8,8 +8,10 @@ import msgspec
 import pytest
 
 from supplytwin.processors import settlement
+from supplytwin.processors.conditions import evaluate
 from supplytwin.processors.settlement_state import Book
 from supplytwin.schemas.errors import FatalError, RecordError
+from supplytwin.schemas.records import QUARANTINE_DESK
 
 
 def _load(name):
@@ -510,3 +512,25 @@ def test_a_chain_without_a_contract_is_not_cut_again_and_again():
     assert settlement.due(chain.book) == "NEXT"
     assert chain.cut(day(1)) == []
     assert settlement.due(chain.book) is None
+
+
+def test_a_review_that_clears_a_refused_record_lets_the_deadline_go_on():
+    """Released past the record that held it, a claim has its deadline plus the time lost: an act
+    on the record itself, later, finds nothing that stands, and the deadline where it was."""
+    chain = Chain().reserved()
+    place = "supply.customs/0/7"
+    every = {"contract_id": "*", "settlement_id": "*"}
+    chain.now = day(10)
+    chain.review("QUARANTINE", source=QUARANTINE_DESK, input_id=place, reviewer="", **every)
+    assert chain.claim().origin == "QUARANTINED"
+    chain.now = day(13)
+    promise = chain.book.promises[chain.ids[0]]
+    seen = evaluate(chain.terms, promise, chain.twin, chain.now).evidence_hash
+    cleared = (f"{QUARANTINE_DESK}/{place}",)
+    chain.review("RELEASE", evidence_hash=seen, cleared_ids=cleared)
+    in_force = chain.book.promises[chain.ids[0]].deadline
+    chain.now = day(20)
+    chain.review("DROP_RECORD", source="supplytwin:operator", cleared_ids=cleared, **every)
+    assert chain.state() == "RESERVED"
+    assert in_force == chain.book.promises[chain.ids[0]].deadline == day(63)
+    assert w.history(chain.restored()) == w.history(chain.book)

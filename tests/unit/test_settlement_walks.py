@@ -16,7 +16,7 @@ from supplytwin.processors import postings, settlement, settlement_table
 from supplytwin.processors.conditions import evaluate
 from supplytwin.processors.settlement_state import ABSORBING, Accounts, total
 from supplytwin.schemas.ids import DAY_US
-from supplytwin.schemas.records import Receipt
+from supplytwin.schemas.records import EVERY, QUARANTINE_DESK, Receipt, Review
 
 HERE = Path(__file__).parent
 
@@ -42,9 +42,15 @@ class Walk:
         self.chain = Chain(w.contract_terms((w.claim_terms(1), w.claim_terms(2))))
         self.chain.agree()
         self.oracle = oracles.Oracle(self.chain.terms, self.chain.ids)
+        self.spoilt = self.random.choice((0.0, 0.04, 0.12))
+        """The share of steps that are about refused records."""
         self.tick = day(0)
         self.kept = []
+        self.refused = []
+        """Places of refused records, dealt with or not."""
         self.fired = Counter()
+        self.acts = Counter()
+        """(act on a record, row, state before)."""
         self.calm = seed % 3 > 0 if calm is None else calm
         """Two of three walks get far: both holds, the proofs, fewer contradictions, less chaos."""
         if self.calm:
@@ -66,6 +72,7 @@ class Walk:
         for name, mine in self.oracle.claims.items():
             claim = self.chain.book.claims[name]
             assert claim.state == mine.state
+            assert self.chain.terms.close(self.chain.book.promises[name]) == mine.close
             money = claim.accounts
             assert (money.reserved, money.in_flight, money.seller) == (
                 mine.reserved, mine.in_flight, mine.seller,
@@ -90,11 +97,7 @@ class Walk:
 
     def cut(self, tick):
         self.tick = tick
-        terms = self.chain.terms
-        verdicts = {
-            name: evaluate(terms, self.chain.book.promises[name], self.chain.twin, tick)
-            for name in self.chain.ids
-        }
+        verdicts = {name: self.verdict(name, tick) for name in self.chain.ids}
         self.chain.now = tick
         before = {name: claim.state for name, claim in self.chain.book.claims.items()}
         agenda = settlement.due(self.chain.book)
@@ -112,6 +115,14 @@ class Walk:
         awaited = agenda == "NEXT" or (agenda is not None and agenda <= tick)
         assert touched or awaited or not moved, "a cut moved a claim that was not due"
         self.agree()
+
+    def verdict(self, name, tick):
+        """The condition of a claim under the deadline that the oracle finds in force."""
+        promise = self.chain.book.promises[name]
+        deadline = self.oracle.claims[name].close - promise.grace_us
+        return evaluate(
+            self.chain.terms, replace(promise, deadline=deadline), self.chain.twin, tick
+        )
 
     def receive(self, message):
         known = message.input_id in {one.input_id for one in self.kept}
@@ -135,7 +146,7 @@ class Walk:
         chain, pick = self.chain, self.random
         number = pick.randrange(2)
         name = chain.ids[number]
-        verdict = evaluate(chain.terms, chain.book.promises[name], chain.twin, chain.now)
+        verdict = self.verdict(name, chain.now)
         adverse = sorted(self.oracle.adverse(self.oracle.claims[name], verdict))
         base = {
             "reviewer": pick.choice(("rosa", "hal", "")), "role": pick.choice(("BUYER", "SELLER")),
@@ -146,6 +157,56 @@ class Walk:
         entry = chain.journal
         review = next(e[1] for e in reversed(entry) if e[0] == "INPUT")
         self.told(message, *self.oracle.review(review, chain.now, verdict))
+
+    def _of_a_record(self, verdict, source, place, **fields):
+        """Tell code and oracle what became of a record under the chain's key."""
+        self.chain._ids += 1
+        base = {
+            "input_id": f"{verdict}-{self.chain._ids}", "source": source, "chain_id": w.CHAIN,
+            "contract_id": EVERY, "settlement_id": EVERY, "verdict": verdict, "reviewer": "",
+            "role": "SYSTEM", "reason": place,
+        }  # fmt: skip
+        review = Review(**{**base, **fields})
+        before = {name: claim.state for name, claim in self.chain.book.claims.items()}
+        outcome = self.chain.act(review)
+        verdict, moved = self.oracle.review(review, self.chain.now, None)
+        self.told(outcome, verdict, moved)
+        self.acts.update((review.verdict, row, before[name]) for name, row in moved)
+        return review
+
+    def refuse(self):
+        """A record of the chain goes to the quarantine; the worker may say so twice."""
+        place = f"supply.customs/0/{len(self.refused)}"
+        self.refused.append(place)
+        source = self.random.choice((QUARANTINE_DESK,) * 15 + ("supplytwin:operator",))
+        told = self._of_a_record("QUARANTINE", source, place, input_id=place)
+        if self.random.random() < 0.1:
+            assert self.chain.act(told).verdict == "DUPLICATE"
+            self.agree()
+
+    def deal_with(self, *places):
+        """An operator releases or drops refused records, once or again, alone or with a friend."""
+        pick = self.random
+        self._of_a_record(
+            pick.choice(("RELEASE_RECORD", "DROP_RECORD")),
+            pick.choice(("supplytwin:operator",) * 15 + (QUARANTINE_DESK,)),
+            places[0],
+            reviewer=pick.choice(("olga",) * 8 + ("rosa", "")),
+            role="OPERATOR",
+            cleared_ids=tuple(f"{QUARANTINE_DESK}/{place}" for place in places),
+        )
+
+    def quarantine(self):
+        """Refusals, and acts on one or two of them: mostly on what stands, so that claims go on."""
+        pick = self.random
+        open_ = sorted({key for c in self.oracle.claims.values() for key in c.in_quarantine()})
+        if not self.refused or pick.random() < (0.25 if open_ else 0.5):
+            self.refuse()
+            return
+        places = [key.removeprefix(f"{QUARANTINE_DESK}/") for key in open_] or self.refused
+        if pick.random() < 0.1:
+            places = [*self.refused, "supply.customs/1/0"]
+        self.deal_with(*pick.sample(places, min(len(places), pick.choice((1, 1, 1, 2)))))
 
     # -- what happens
 
@@ -283,11 +344,14 @@ class Walk:
             )
         elif pick < 0.725:
             self.review(verdict="CANCEL")
+        elif pick < 0.725 + self.spoilt:
+            self.quarantine()
         else:
             days = self.random.choice((0, 1, 1, 2, 5, 15) if self.calm else (1, 2, 5, 15, 40))
             ahead = self.tick + days * DAY_US + self.random.randrange(2)
             jump = self.random.random()
-            ahead = max(ahead, day(90) + 1) if jump < 0.05 else ahead
+            close = self.random.choice((day(90), *(c.close for c in self.oracle.claims.values())))
+            ahead = max(ahead, close + self.random.randrange(2)) if jump < 0.05 else ahead
             self.cut(max(ahead, day(271)) if jump < 0.02 else ahead)
 
 
@@ -300,7 +364,7 @@ def _walks(config):
 
 def test_random_walks_agree_with_the_oracle_and_restore(request):
     """Rows, states, money and counters at every step; sum zero; each journal restores its book."""
-    fired = Counter()
+    fired, acts = Counter(), Counter()
     for seed in range(_walks(request.config)):
         walk = Walk(seed)
         for _ in range(60):
@@ -308,10 +372,15 @@ def test_random_walks_agree_with_the_oracle_and_restore(request):
             walk.conserve()
         assert w.history(walk.chain.restored()) == w.history(walk.chain.book)
         fired.update(walk.fired)
+        acts.update(walk.acts)
     numbers = {row for row, _ in fired}
     assert numbers >= {2, 3, 4, 7, 8, 9, 10, 12, 21, 22, 23, 24, 25, 26, 28, 29, 30, 31, 32}
     assert numbers >= {15, 34, 39, 42, 44, 45, 46, 47, 48, 49, 50, 53, 54}
     assert numbers <= {row.number for row in settlement_table.ROWS}
+    for state in ("CREATED", "HELD"):
+        assert acts["QUARANTINE", 54, state] and acts["DROP_RECORD", 54, state]
+    assert acts["QUARANTINE", 12, "RESERVED"]
+    assert acts["DROP_RECORD", 13, "HELD"] and acts["RELEASE_RECORD", 13, "HELD"]
 
 
 def test_every_prefix_of_a_journal_restores_the_book_of_that_moment():

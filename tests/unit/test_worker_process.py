@@ -12,6 +12,7 @@ from supplytwin.schemas import codec
 from supplytwin.schemas.errors import AbortError, FatalError, UsageError
 from supplytwin.schemas.records import CONTROL, Control
 from supplytwin.streams import observe, process, ticker, topics
+from supplytwin.streams.children import RESTART
 from supplytwin.streams.memory import MemoryBroker
 from supplytwin.streams.ports import Eof, TopicPartition
 from supplytwin.streams.settings import Kafka, Settings, Time
@@ -52,7 +53,7 @@ def test_the_second_signal_leaves_at_once() -> None:
             time.sleep(0.001)
 
     assert process.serve(run, leave=left.append) == 0
-    assert left == [process.RESTART]
+    assert left == [RESTART]
 
 
 @pytest.mark.parametrize("draining", [True, False])
