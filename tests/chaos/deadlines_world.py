@@ -36,7 +36,7 @@ MS = 1000
 ZONE = dt.timezone(dt.timedelta(hours=8))
 OFFSET, OFFSET_US = "+08:00", 8 * HOUR_US
 """The contracts' zone: it decides on which date a deadline is."""
-AGREED_DAYS, YEAR_DAYS, END_DAYS = 90, 365, 380
+AGREED_DAYS, YEAR_DAYS, STOP_DAYS = 90, 365, 5
 CLAIMS = 25
 """Of one contract."""
 STORE = "store:1"
@@ -98,8 +98,11 @@ def _local_midnight(micros: int) -> int:
 class Draw:
     """Where the last fact of a claim lies around its deadline, by kind: (happened, arrived)."""
 
-    def __init__(self, chance: random.Random, ready: int, deadline: int, close: int) -> None:
+    def __init__(
+        self, chance: random.Random, ready: int, deadline: int, close: int, tick_us: int
+    ) -> None:
         self.chance, self.ready, self.deadline, self.close = chance, ready, deadline, close
+        self.decided = close + tick_us
         self.precision = "MS"
 
     def within(self, low: int, high: int) -> int:
@@ -142,7 +145,7 @@ class Draw:
         return self.within(self.ready, self.deadline), self.close + MS
 
     def long_after(self) -> tuple[int, int]:
-        late = self.within(self.close + 8 * DAY_US, self.close + 14 * DAY_US)
+        late = self.within(self.decided, self.decided + 4 * DAY_US)
         return self.within(self.ready, self.deadline), late
 
 
@@ -170,7 +173,7 @@ class World(Struct, frozen=True, kw_only=True):
     @property
     def ticks(self) -> int:
         """The last tick is beyond every deadline."""
-        return END_DAYS * DAY_US // self.tick_us + 2
+        return self.number_of(self.begins + (YEAR_DAYS + STOP_DAYS) * DAY_US) + 3
 
     @property
     def chains(self) -> int:
@@ -219,8 +222,8 @@ class Chain:
         self.funding = self.agreed + self.chance.randrange(20 * DAY_US, 40 * DAY_US) // MS * MS
         self.ready = world.first_tick(self.agreed) + 3 * world.tick_us
         """When everything but the last fact of each claim is known."""
-        spread = self.chance.randrange(10 * DAY_US) // MS * MS
-        self.long_stop = world.begins + (END_DAYS - 10) * DAY_US + spread
+        beyond = world.tick_us + self.chance.randrange(STOP_DAYS * DAY_US) // MS * MS
+        self.long_stop = world.begins + YEAR_DAYS * DAY_US + beyond
         self.sla = 45 * DAY_US if number % 8 == 7 else NEVER_US
         """How long the rail, which says nothing after the hold, is waited for."""
         self.plans = [self._plan(at) for at in range(CLAIMS)]
@@ -229,11 +232,11 @@ class Chain:
         chance, world = self.chance, self.world
         kind = chance.choice(KINDS if self.sla == NEVER_US else PAID)
         grace = chance.randrange(3 * DAY_US // MS, 12 * DAY_US // MS) * MS
-        last = world.begins + YEAR_DAYS * DAY_US - grace
+        last = world.begins + YEAR_DAYS * DAY_US - grace - world.tick_us
         deadline = chance.randrange((self.ready + 10 * DAY_US) // MS, last // MS) * MS
         if chance.random() < 0.2:  # the tick at the very close must still wait
             grace += world.first_tick(deadline + grace) - deadline - grace
-        draw = Draw(chance, self.ready, deadline, deadline + grace)
+        draw = Draw(chance, self.ready, deadline, deadline + grace, world.tick_us)
         told = "in_time" if kind in ("withdrawn", "unfunded", "never") else kind
         happened, arrived = getattr(draw, told)()
         role = "receipt"
@@ -395,12 +398,10 @@ class Chain:
 
     def _receipt(self, plan: Plan, happened: int, arrival: int, **fields: Any) -> Message:
         line = self._line(plan)
-        consignment = self._consignment(plan.claim_id if self.apart else "")
         return self._told(
             WarehouseReceived, f"received:{line}", "wms:1", happened, arrival,
             subject_type="LOT", subject_id=line, facility=STORE, lot_id=line, sku="SKU-1",
-            refs=(f"CONSIGNMENT:{consignment}", f"ORDER_LINE:{line}"), qty=Decimal(10), uom="EA",
-            line_id=line, **fields,
+            refs=(f"ORDER_LINE:{line}",), qty=Decimal(10), uom="EA", line_id=line, **fields,
         )  # fmt: skip
 
     def _inspected(self, plan: Plan, happened: int) -> Message:
