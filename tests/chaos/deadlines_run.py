@@ -31,7 +31,12 @@ class Player:
     def __init__(
         self, broker: Broker, world: World, partitions: int, timeline: str, pump: Callable[[], None]
     ) -> None:
-        self._world, self._partitions, self._timeline, self._pump = world, partitions, timeline, pump
+        self._world, self._partitions, self._timeline, self._pump = (
+            world,
+            partitions,
+            timeline,
+            pump,
+        )
         self._admin = broker.admin()
         self._inputs = places(INPUTS, partitions)
         self._plain = broker.producer(None)

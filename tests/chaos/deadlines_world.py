@@ -479,12 +479,12 @@ class Check:
         self.outage = outage
         self.problems: list[str] = []
         self.fired = self.moved = 0
-        """Deadlines that were right; of them, decided at a later tick because of the outage."""
+        """Deadlines that were right; of all, decided at another tick because of the outage."""
 
     def compare(self, plans: Sequence[Plan], cuts: Cuts, sent: Instructions) -> None:
         for plan in plans:
             found = cuts.get(plan.settlement_id, [])
-            wanted, told = self._wanted(plan, found)
+            wanted, told, steps = self._wanted(plan, found)
             orders = sent.get(plan.settlement_id, [])
             if found != wanted or orders != told:
                 self.problems.append(
@@ -492,18 +492,19 @@ class Check:
                     f" and must be {wanted} {told}"
                 )
             else:
-                self.fired += 1
+                self.fired += steps
         for settlement in cuts.keys() - {plan.settlement_id for plan in plans}:
             self.problems.append(f"{settlement} is no claim")
 
     def _wanted(
         self, plan: Plan, found: list[tuple[int, str, int, str]]
-    ) -> tuple[list[tuple[int, str, int, str]], list[tuple[str, int]]]:
+    ) -> tuple[list[tuple[int, str, int, str]], list[tuple[str, int]], int]:
+        """Transitions, instructions, and how many steps of the plan these are."""
         number = self.partition(plan.chain_id)
         last = self.world.tick(self.world.ticks - 1)
         wanted: list[tuple[int, str, int, str]] = []
         orders = [("RESERVE", plan.amount_minor)]
-        tick = 0
+        tick = steps = 0
         for step in plan.steps:
             moment = step.moment if step.after is None else tick + step.after + 1
             at = found[len(wanted)][2] if len(wanted) < len(found) else 0
@@ -513,7 +514,8 @@ class Check:
             wanted += [(row, STATES.get(row, step.state), tick, step.verdict or "")
                        for row in step.rows]  # fmt: skip
             orders += [(ORDERS[row], plan.amount_minor) for row in step.rows if row in ORDERS]
-        return wanted, orders
+            steps += 1
+        return wanted, orders, steps
 
     def _tick(self, number: int, step: Step, moment: int, found: int) -> int:
         """The tick that must decide; after an outage the first one that was handled."""

@@ -105,8 +105,13 @@ def restores_to_stable() -> None:
 NAMED = {
     change.__name__: change
     for change in (
-        folds_beyond, ignores_waiting, does_not_wait, leaders_apart, asks_once, restores_to_stable,
-    )  # fmt: skip
+        folds_beyond,
+        ignores_waiting,
+        does_not_wait,
+        leaders_apart,
+        asks_once,
+        restores_to_stable,
+    )
 }
 
 
