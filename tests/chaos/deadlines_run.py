@@ -5,7 +5,8 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Sequence
 
-from deadlines_world import Cuts, Instructions, Plan, World
+from deadlines_check import Cuts, Instructions
+from deadlines_world import World
 from msgspec import Struct
 from verifier import Raw, Records, Schema, Witness
 
@@ -101,7 +102,7 @@ class Found(Struct, frozen=True, kw_only=True):
     """Partition number -> the ticks at which something was decided there, ascending."""
 
 
-def look(records: Records, plans: Sequence[Plan], partitions: int) -> Found:
+def look(records: Records, partitions: int) -> Found:
     """Read it all, as anybody can; raises AssertionError when the records contradict each other."""
     witness = Witness(records)
     witness.assert_sound()

@@ -13,8 +13,10 @@ from typing import Any
 import pytest
 from checks import never_committed
 from conftest import Make
+from deadlines_check import Check, Cuts, Instructions, Outage
 from deadlines_run import Found, Player, look
-from deadlines_world import IDLE, KINDS, PAID, Check, Cuts, Instructions, Outage, Plan, World
+from deadlines_told import IDLE, made
+from deadlines_world import KINDS, PAID, Plan, World
 from harness import TIMELINE, Deployment, Open, until
 from loads import in_memory
 from verifier import kafka
@@ -142,13 +144,13 @@ def test_a_year_of_deadlines(
     """
     count = required("chaos_deadlines")
     world = world_of(count)
-    plans, rounds, repeated = world.made()
+    plans, rounds, repeated = made(world)
     assert {plan.kind for plan in plans} == set(KINDS)
     deployed = make(worker=WORKER, partitions=PARTITIONS)
     outage, held = play(deployed, world, rounds)
     assert set(deployed.stop().values()) == {0}
     replayed = audit(deployed)
-    found = look(kafka(deployed.settings.kafka.bootstrap), plans, PARTITIONS)
+    found = look(kafka(deployed.settings.kafka.bootstrap), PARTITIONS)
     check = Check(world, number_of, found.handled, outage)
     check.compare(plans, found.cuts, found.instructions)
     assert not check.problems, "\n".join(check.problems[:20])
@@ -171,7 +173,7 @@ def test_a_year_of_deadlines(
 def test_an_engine_that_does_not_wait_for_its_cut_expires_what_was_in_time(make: Make) -> None:
     """The test above can fail: evidence that stands in the log before the tick is passed over."""
     world = world_of(200)
-    plans, rounds, _ = world.made()
+    plans, rounds, _ = made(world)
     deployed = make(worker=WORKER, partitions=PARTITIONS)
     deployed.start("worker-0", "work", "--slot", "0", variant="does_not_wait")
     until(lambda: deployed.up(0), "the worker is up")
@@ -181,7 +183,7 @@ def test_an_engine_that_does_not_wait_for_its_cut_expires_what_was_in_time(make:
         player.await_handled(range(PARTITIONS))
     player.close()
     deployed.stop()
-    found = look(kafka(deployed.settings.kafka.bootstrap), plans, PARTITIONS)
+    found = look(kafka(deployed.settings.kafka.bootstrap), PARTITIONS)
     check = Check(world, number_of, found.handled)
     check.compare(plans, found.cuts, found.instructions)
     in_time = {plan.settlement_id for plan in plans if plan.kind in PAID}
@@ -193,7 +195,7 @@ def test_an_engine_that_does_not_wait_for_its_cut_expires_what_was_in_time(make:
 def right(tmp_path_factory: pytest.TempPathFactory) -> tuple[World, list[Plan], Found]:
     """A small world without Kafka, and what a right engine makes of it."""
     world = world_of(200)
-    plans, rounds, _ = world.made()
+    plans, rounds, _ = made(world)
     settings = Settings(
         kafka=Kafka(partitions=PARTITIONS), time=Time(simulated=True, timeline=TIMELINE)
     )
@@ -206,7 +208,7 @@ def right(tmp_path_factory: pytest.TempPathFactory) -> tuple[World, list[Plan], 
         player.await_handled(range(PARTITIONS))
     player.close()
     worker.close()
-    return world, plans, look(in_memory(broker, PARTITIONS), plans, PARTITIONS)
+    return world, plans, look(in_memory(broker, PARTITIONS), PARTITIONS)
 
 
 def dropped(cuts: Cuts, told: Instructions, one: str) -> None:
