@@ -33,7 +33,7 @@ pytestmark = pytest.mark.kafka
 
 PARTITIONS = 4
 MANY = 5000
-"""From so many on there is a tick a day, else every ten days."""
+"""From so many on there is a tick every two days, else every ten."""
 WORKER = WorkerSection(batch=1000, transaction_timeout_ms=60_000)
 """Kafka itself aborts nothing in that time: the restart must."""
 AWAY_FROM, AWAY_ROUNDS = 0.6, 4
@@ -43,7 +43,7 @@ AWAY_FROM, AWAY_ROUNDS = 0.6, 4
 def world_of(deadlines: int) -> World:
     """Beside its own, some claims have a long stop, or the silence of the rail, to wait for."""
     claims = deadlines * 3 // 4
-    return World(claims=claims, tick_us=DAY_US if deadlines >= MANY else 10 * DAY_US)
+    return World(claims=claims, tick_us=2 * DAY_US if deadlines >= MANY else 10 * DAY_US)
 
 
 def number_of(chain_id: str) -> int:
