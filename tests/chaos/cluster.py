@@ -176,6 +176,11 @@ def _evict(bootstrap: str, admin: AdminClient, groups: list[str]) -> None:
         one.close()
 
 
+def forget_groups(bootstrap: str) -> None:
+    """No group has an offset any more."""
+    _delete_groups(bootstrap, AdminClient({"bootstrap.servers": bootstrap}, logger=client_log))
+
+
 def _done(future: object) -> bool:
     try:
         future.result(PATIENCE_S)  # type: ignore[attr-defined]

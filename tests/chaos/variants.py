@@ -39,12 +39,24 @@ class IgnoresWaiting(Cut):
         return {}
 
 
+class DoesNotWait(Cut):
+    """Wrong: handles a tick as soon as it has the answers, whatever it has read."""
+
+    @property
+    def complete(self) -> bool:
+        return self.asked is not None
+
+
 def folds_beyond() -> None:
     Worker.cut_type = FoldsBeyond
 
 
 def ignores_waiting() -> None:
     Worker.cut_type = IgnoresWaiting
+
+
+def does_not_wait() -> None:
+    Worker.cut_type = DoesNotWait
 
 
 def leaders_apart() -> None:
@@ -92,7 +104,14 @@ def restores_to_stable() -> None:
 
 NAMED = {
     change.__name__: change
-    for change in (folds_beyond, ignores_waiting, leaders_apart, asks_once, restores_to_stable)
+    for change in (
+        folds_beyond,
+        ignores_waiting,
+        does_not_wait,
+        leaders_apart,
+        asks_once,
+        restores_to_stable,
+    )
 }
 
 

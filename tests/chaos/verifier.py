@@ -203,7 +203,8 @@ class Witness:
             topic, digest = entry["source_topic"], hashlib.sha256(entry["body"]).digest()
             if topic is None:
                 chain.kinds[entry["kind"]] += 1
-                chain.decisions[entry["seq"]] = digest
+                if entry["kind"] != "CLOSED":  # that the chain has left memory is told to nobody
+                    chain.decisions[entry["seq"]] = digest
                 continue
             chain.kinds[topic] += 1
             if entry["kind"] == "FACT" or topic == "settlement.contracts":
