@@ -19,11 +19,13 @@ import polars as pl
 from msgspec import Struct
 
 from supplytwin.processors import custody
-from supplytwin.schemas import binary, journal
+from supplytwin.schemas import binary
 from supplytwin.schemas.binary import long, text
 from supplytwin.schemas.errors import Code, RecordError
 from supplytwin.schemas.flow import Due, Input, Output, Record, Step
 from supplytwin.schemas.ids import partition_of
+from supplytwin.schemas.replay import Replayed
+from supplytwin.streams.keeping import KeepsAll
 from supplytwin.streams.worker import WorkerTopics
 
 PARTITIONS = 4
@@ -256,7 +258,7 @@ class Tally(Struct, frozen=True, gc=False):
     bits: int
 
 
-class TallyFold:
+class TallyFold(KeepsAll[Tally]):
     """The canonical work as a fold of the engine (see `streams.ports.Fold`)."""
 
     version = "1"
@@ -308,11 +310,11 @@ class TallyFold:
     def publish(self, before: Tally, after: Tally) -> Sequence[Output]:
         return ()
 
-    def restore(self, state: Tally, entry: Record) -> Tally:
-        value = entry.value or b""
-        read = journal.read(value)
-        head = custody.follow(state.head, state.key, read, value)
-        row = binary.read_whole(self._body, read.body, len(HEAD_IN))
+    def restore(self, state: Tally, record: Record) -> Tally:
+        assert isinstance(record, Replayed)
+        entry = record.entry
+        head = custody.follow(state.head, state.key, entry, record.value or b"")
+        row = binary.read_whole(self._body, entry.body, len(HEAD_IN))
         return self._after(state, head, _handled(row))
 
 
