@@ -18,11 +18,17 @@ HASH_LEN = 32
 GENESIS = bytes(HASH_LEN)
 """prev_hash of a chain's first entry."""
 _HASH_FIELD_LEN = 1 + HASH_LEN
+_OF_HASH = long(HASH_LEN)
 
 
 @lru_cache(maxsize=1 << 10, typed=True)
 def _from(topic: str, partition: int) -> bytes:
     return PRESENT + text(topic) + PRESENT + long(partition) + PRESENT
+
+
+@lru_cache(maxsize=1 << 4, typed=True)
+def _kind(kind: str) -> bytes:
+    return text(kind)
 
 
 @lru_cache(maxsize=1 << 8, typed=True)
@@ -32,8 +38,6 @@ def _under(taken_at: int, fold_version: str, timeline: str, body_fingerprint: by
 
 
 def _headers(headers: Sequence[Header]) -> bytes:
-    if not headers:
-        return NULL
     parts = [long(len(headers))]
     for key, value in headers:
         parts.append(text(key))
@@ -66,12 +70,12 @@ def encode(
         topic, partition, offset, arrival = source
         origin = _from(topic, partition) + long(offset) + PRESENT + moment(arrival)
     signed = b"".join(
-        (text(chain_id), long(seq), text(kind), origin,
+        (text(chain_id), long(seq), _kind(kind), origin,
          _under(taken_at, fold_version, timeline, body_fingerprint),
-         _headers(headers), blob(body), blob(prev_hash))
+         _headers(headers) if headers else NULL, blob(body), blob(prev_hash))
     )  # fmt: skip
     digest = hashlib.sha256(signed).digest()
-    return codec.header(JOURNAL) + signed + blob(digest), digest
+    return b"".join((codec.header(JOURNAL), signed, _OF_HASH, digest)), digest
 
 
 def read(value: bytes) -> JournalEntry:

@@ -80,12 +80,14 @@ class Checkpoint(Generic[State]):
         self._at("after_begin")
         # 2. produce: journal entries, outputs, quarantine, in the order in which they were caused
         for overlay in overlays:
-            number = overlay.store.number
+            produce = partial(producer.produce, partition=overlay.store.number)
             for topic, key, value, headers in overlay.writes:
-                produce = partial(
-                    producer.produce, topic, key, value, partition=number, headers=headers
-                )
-                insist(produce, deadline, clock)
+                try:
+                    produce(topic, key, value, headers=headers)
+                except AbortError:
+                    raise
+                except TransientError:
+                    insist(partial(produce, topic, key, value, headers=headers), deadline, clock)
         self._at("after_produce")
         # 3. send offsets, with the group's metadata of this moment: it fences a former owner
         self._at("before_send_offsets")

@@ -6,6 +6,7 @@ an endless abort: so sizes are checked before anything is produced.
 
 import hashlib
 from collections.abc import Collection, Iterable, Mapping
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
@@ -27,24 +28,43 @@ KEY_BYTES = 1_000
 """What is kept of a key too large to keep: one that compresses well may have megabytes."""
 
 
+class Write(NamedTuple):
+    """One record of a transaction."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[Header, ...]
+
+
 class Limits:
     """The largest record of each topic, in bytes; `LARGEST` where nothing else is known."""
 
     def __init__(self, by_topic: Mapping[str, int] | None = None) -> None:
         self._by_topic = dict(by_topic or {})
+        self._least = min(map(self.of, self._by_topic), default=self.of(""))
+        """What fits everywhere."""
 
     def of(self, topic: str) -> int:
         """What key, value and headers together may have in `topic`."""
         return min(self._by_topic.get(topic, LARGEST), LARGEST) - MARGIN
 
-    def check(self, outputs: Iterable[Output]) -> None:
-        """Raise RecordError(TOO_LARGE) when one of `outputs` would be refused."""
+    def writes(self, outputs: Iterable[Output], headers: tuple[Header, ...] = ()) -> list[Write]:
+        """`outputs` as they are written, with these headers behind their own.
+
+        Raises RecordError(TOO_LARGE) when the broker would refuse one.
+        """
+        found = []
         for output in outputs:
-            key, limit = output.key.encode(), self.of(output.topic)
-            size = size_of(key, output.value, output.headers)
-            if size > limit:
-                reason = f"its record in {output.topic} would have {size} bytes, {limit} fit"
+            topic, value = output.topic, output.value
+            own = output.headers + headers if headers else output.headers
+            write = Write(topic, output.key.encode(), value, own)
+            size = size_of(write.key, value, own)
+            if size > self._least and size > self.of(topic):
+                reason = f"its record in {topic} would have {size} bytes, {self.of(topic)} fit"
                 raise RecordError(Code.TOO_LARGE, "", reason)
+            found.append(write)
+        return found
 
 
 class Policy:
@@ -88,10 +108,10 @@ class Policy:
 
 def size_of(key: bytes | None, value: bytes | None, headers: Iterable[Header]) -> int:
     """Bytes of key, value and headers, with 16 for the lengths of each header."""
-    extra = 0
+    size = len(key or b"") + len(value or b"")
     for name, text in headers:
-        extra += 16 + len(name.encode()) + len(text or b"")
-    return len(key or b"") + len(value or b"") + extra
+        size += 16 + len(name.encode()) + len(text or b"")
+    return size
 
 
 def quarantined(record: Record, error: RecordError, limits: Limits) -> tuple[bytes | None, bytes]:

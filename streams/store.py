@@ -3,7 +3,7 @@
 import heapq
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import Generic, NamedTuple
+from typing import Generic
 
 import structlog
 
@@ -14,7 +14,7 @@ from supplytwin.streams.consume import Item, defect, reraise_unless_defect
 from supplytwin.streams.observe import trace
 from supplytwin.streams.places import Places
 from supplytwin.streams.ports import Fold, State
-from supplytwin.streams.quarantine import Limits, Policy, quarantined
+from supplytwin.streams.quarantine import Limits, Policy, Write, quarantined
 from supplytwin.streams.states import States
 
 log = structlog.get_logger("supplytwin.engine")
@@ -23,15 +23,6 @@ TRACE = frozenset(("traceparent", "tracestate"))
 """Headers of W3C Trace Context."""
 AT_NEXT_CUT = -(1 << 62)
 """Due.NEXT as a time: before every tick."""
-
-
-class Write(NamedTuple):
-    """One record of the transaction; its partition is the overlay's number."""
-
-    topic: str
-    key: bytes | None
-    value: bytes | None
-    headers: tuple[Header, ...]
 
 
 class Store(Generic[State]):
@@ -112,6 +103,7 @@ class Overlay(Generic[State]):
         self.now = store.now
         self.control_next = store.control_next
         self.writes: list[Write] = []
+        """For the partition of the store's number."""
         self.entries: list[Output] = []
         self.counts: Counter[str] = Counter()
         self.refusals: Counter[str] = Counter()
@@ -127,16 +119,17 @@ class Overlay(Generic[State]):
 
     def take(self, item: Item) -> bool:
         """Fold one record, or quarantine it: then false."""
-        if isinstance(item.result, RecordError):
-            self.refuse(item.record, item.result)
+        found = item.result
+        if isinstance(found, RecordError):
+            self.refuse(item.record, found)
             return False
-        before = item.result.before
+        before = found.before
         if before is not None and not self.take(Item(item.record, before, item.at)):
             return False
         try:
-            self.fold.admit(self.state(self.store.control), item.result)
-            step = self.fold.step(self.state(item.result.key), item.result, self.now)
-            self._limits.check((*step.entries, *step.outputs))
+            self.fold.admit(self.state(self.store.control), found)
+            step = self.fold.step(self.state(found.key), found, self.now)
+            self.apply(found.key, step, _traced(item.record))
         except RecordError as error:
             self.refuse(item.record, error)
         except BaseException as error:
@@ -144,22 +137,21 @@ class Overlay(Generic[State]):
             log.error("the fold raised", **_place(item), trace=trace(error))
             self.refuse(item.record, defect(error))
         else:
-            self.apply(item.result.key, step, _traced(item.record))
             return True
         return False
 
     def apply(self, key: str, step: Step[State], headers: tuple[Header, ...] = ()) -> None:
-        """What `step` did is part of this batch; its records get these headers, too."""
-        if step.state is not self.store.states.find(key) or key in self.changed:
-            self.changed[key] = step.state
-        self.entries.extend(step.entries)
-        for output in (*step.entries, *step.outputs):
-            self.write(output, headers)
-        self.counts.update(step.counts)
+        """What `step` did is part of this batch; its records get these headers, too.
 
-    def write(self, output: Output, headers: tuple[Header, ...] = ()) -> None:
-        key = output.key.encode()
-        self.writes.append(Write(output.topic, key, output.value, (*output.headers, *headers)))
+        Raises RecordError(TOO_LARGE), and nothing of it is, when a record cannot be written.
+        """
+        writes = self._limits.writes((*step.entries, *step.outputs), headers)
+        if key in self.changed or step.state is not self.store.states.find(key):
+            self.changed[key] = step.state
+        self.entries += step.entries
+        self.writes += writes
+        if step.counts:
+            self.counts.update(step.counts)
 
     def refuse(self, record: Record, error: RecordError) -> None:
         """`record` goes to the quarantine, with its bytes unless they are too large."""
@@ -176,13 +168,11 @@ class Overlay(Generic[State]):
             return
         try:
             step = self.fold.refused(self.state(key), record, error, self.now)
-            self._limits.check(() if step is None else (*step.entries, *step.outputs))
+            if step is not None:
+                self.apply(key, step)
         except BaseException as failure:
             reraise_unless_defect(failure)
             log.error("the fold raised", chain_id=key, trace=trace(failure))
-        else:
-            if step is not None:
-                self.apply(key, step)
 
     def due(self, tick: int) -> list[str]:
         """Chains due at `tick`, sorted, so that every run decides in the same order."""
@@ -198,7 +188,7 @@ class Overlay(Generic[State]):
         """What the fold decides; None when it raises: the chain stays as it is, and due."""
         try:
             step = self.fold.decide(state, tick)
-            self._limits.check((*step.entries, *step.outputs))
+            self._limits.writes((*step.entries, *step.outputs))  # to be applied, or postponed
         except BaseException as error:
             reraise_unless_defect(error)
             log.error("decide failed, the chain is left as it is", chain_id=key, trace=trace(error))
@@ -222,14 +212,11 @@ class Overlay(Generic[State]):
             before = self.store.states.find(key)
             try:
                 outputs = self.fold.publish(self.fold.new(key) if before is None else before, after)
-                self._limits.check(outputs)
+                self.writes += self._limits.writes(outputs)
             except BaseException as error:
                 reraise_unless_defect(error)
                 log.error("publish failed, the view is stale", chain_id=key, trace=trace(error))
                 self.counts["publish_failed"] += 1
-            else:
-                for output in outputs:
-                    self.write(output)
 
     def merge(self) -> None:
         """The transaction is committed: all of this is true now."""
@@ -248,4 +235,6 @@ def _place(item: Item) -> dict[str, object]:
 
 def _traced(record: Record) -> tuple[Header, ...]:
     """The W3C trace context of an input, for everything that it leads to."""
+    if not record.headers:
+        return ()
     return tuple(header for header in record.headers if header[0] in TRACE)

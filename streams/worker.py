@@ -307,14 +307,11 @@ class Worker(Generic[State]):
         self, clients: "_Clients[State]", events: Iterable[Record | Eof], at: float
     ) -> dict[int, list[Item]]:
         """Note how far was read; the records decoded, by partition number, in order."""
-        records: list[Record] = []
-        for event in events:
-            cut = self.cuts.get(event.partition)
-            if cut is None:
-                continue
-            cut.passed(event, at)
-            if isinstance(event, Record):
-                records.append(event)
+        cuts = self.cuts
+        known = [event for event in events if event.partition in cuts]
+        for event in {(event.topic, event.partition): event for event in known}.values():
+            cuts[event.partition].passed(event, at)
+        records = [event for event in known if isinstance(event, Record)]
         found: dict[int, list[Item]] = {}
         if records:
             self.metrics.batch(len(records))

@@ -121,10 +121,10 @@ def test_the_limit_is_exact_and_may_be_smaller_for_a_topic() -> None:
     """Key + value + headers at the limit pass, one byte more does not."""
     limits = Limits({"small": 5000})
     room = 5000 - MARGIN - 1
-    limits.check([Output(topic="small", key="k", value=bytes(room))])
+    limits.writes([Output(topic="small", key="k", value=bytes(room))])
     with pytest.raises(RecordError, match="TOO_LARGE"):
-        limits.check([Output(topic="small", key="k", value=bytes(room + 1))])
-    limits.check([Output(topic="other", key="k", value=bytes(room + 1))])
+        limits.writes([Output(topic="small", key="k", value=bytes(room + 1))])
+    limits.writes([Output(topic="other", key="k", value=bytes(room + 1))])
 
 
 @pytest.mark.parametrize(
