@@ -5,7 +5,7 @@ again at the same address, and emptied between tests.
 import os
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from confluent_kafka import Consumer, ConsumerGroupType, KafkaException
@@ -176,9 +176,16 @@ def _evict(bootstrap: str, admin: AdminClient, groups: list[str]) -> None:
         one.close()
 
 
-def forget_groups(bootstrap: str) -> None:
-    """No group has an offset any more."""
-    _delete_groups(bootstrap, AdminClient({"bootstrap.servers": bootstrap}, logger=client_log))
+def forget_groups(bootstrap: str, names: Iterable[str]) -> None:
+    """These groups and all others have no offset any more. A broker that has just started tells of
+    no group before it has read them.
+    """
+    admin = AdminClient({"bootstrap.servers": bootstrap}, logger=client_log)
+    deadline = time.monotonic() + PATIENCE_S
+    while set(names) - {one.group_id for one in admin.list_consumer_groups().result().valid}:
+        assert time.monotonic() < deadline, "the groups are not there"
+        time.sleep(0.2)
+    _delete_groups(bootstrap, admin)
 
 
 def _done(future: object) -> bool:

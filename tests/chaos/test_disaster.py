@@ -22,7 +22,7 @@ from supplytwin.schemas.records import JOURNAL, RECEIPTS
 from supplytwin.streams import topics
 from supplytwin.streams.children import command
 from supplytwin.streams.conductor import Conductor, intervals, send
-from supplytwin.streams.topics import DERIVED
+from supplytwin.streams.topics import DERIVED, GATEWAY_GROUP, WORKER_GROUP
 
 pytestmark = pytest.mark.kafka
 
@@ -110,7 +110,7 @@ class Disaster:
             shutil.copytree(self.kept / one.name, one)
         self.cluster.launch()
         self.cluster.wait()
-        forget_groups(self.cluster.bootstrap)
+        forget_groups(self.cluster.bootstrap, (WORKER_GROUP, GATEWAY_GROUP))
 
     def recover(self) -> None:
         """What docs/operations.md says, by the commands."""
