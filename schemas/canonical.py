@@ -73,6 +73,8 @@ def _by_pair() -> tuple[list[int], ...]:
 
 def _long(data: bytes, at: int) -> tuple[int, int]:
     """(an integer without padding, the position behind it)."""
+    if data[at] > 127 and 0 < (high := data[at + 1]) < 128:  # two bytes, as most lengths have
+        return (high << 6 | (data[at] & 127) >> 1) ^ -(data[at] & 1), at + 2
     value, end = binary.read_long(data, at)
     if data[end - 1] == 0 and end - at > 1:
         raise NotCanonical

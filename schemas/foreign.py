@@ -93,6 +93,8 @@ class Foreign:
 
         Raises RecordError when no entry before it has its schema.
         """
+        if entry.body[:1] != CONFLUENT:
+            return entry.body
         fingerprint = _fingerprint(entry)
         value = self.value(partition, journal.topic_of(entry), fingerprint, entry.body)
         if value.startswith(_OF_NOBODY):

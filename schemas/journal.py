@@ -105,4 +105,4 @@ def computed_hash(value: bytes) -> bytes:
 
 def verify(value: bytes) -> bool:
     """Whether the entry's own hash is that of its stored bytes."""
-    return value[-_HASH_FIELD_LEN:] == blob(computed_hash(value))
+    return value[-_HASH_FIELD_LEN:] == _OF_HASH + computed_hash(value)

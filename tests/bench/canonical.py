@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 import polars as pl
 from msgspec import Struct
+from msgspec.structs import replace
 
 from supplytwin.processors import custody
 from supplytwin.schemas import binary
@@ -24,7 +25,7 @@ from supplytwin.schemas.binary import long, text
 from supplytwin.schemas.errors import Code, RecordError
 from supplytwin.schemas.flow import Due, Input, Output, Record, Step
 from supplytwin.schemas.ids import partition_of
-from supplytwin.schemas.replay import Replayed
+from supplytwin.schemas.replay import Replayed, read
 from supplytwin.streams.keeping import KeepsAll
 from supplytwin.streams.worker import WorkerTopics
 
@@ -225,9 +226,7 @@ class Decoder:
         key = record.key or b""
         if chain.encode() != key or _placed(key, partitions) != record.partition:
             return RecordError(Code.MISPLACED, "key", "is not this chain's")
-        return Input(
-            record=record, key=chain, message=handled, fingerprint=0, content_hash=_NO_HASH
-        )
+        return _input(record, chain, handled)
 
     def _one(self, record: Record, partitions: int) -> Input | RecordError:
         value = record.value or b""
@@ -238,6 +237,10 @@ class Decoder:
         except RecordError as error:
             return error
         return self._input(record, partitions, row["chain_id"], _handled(row))
+
+
+def _input(record: Record, chain: str, handled: Handled) -> Input:
+    return Input(record=record, key=chain, message=handled, fingerprint=0, content_hash=_NO_HASH)
 
 
 def _handled(row: dict[str, Any]) -> Handled:
@@ -265,7 +268,7 @@ class TallyFold(KeepsAll[Tally]):
 
     def __init__(self, prefix: str) -> None:
         self._journal, self._out = prefix + "journal", prefix + "out"
-        self._body = _reader(("event_type", "event_time", "mass_kg", "event_id"))
+        self._blocks = Blocks(NEEDED)
 
     def new(self, key: str) -> Tally:
         return Tally(key, custody.START, 0, 0, 0.0, 0)
@@ -310,12 +313,24 @@ class TallyFold(KeepsAll[Tally]):
     def publish(self, before: Tally, after: Tally) -> Sequence[Output]:
         return ()
 
+    def replay(self, records: Sequence[Record]) -> Sequence[Replayed]:
+        """The bodies are decoded together, as they were when they came."""
+        past = read(records)
+        if not past:
+            return past
+        frame = self._blocks([one.entry.body for one in past])
+        columns = [frame[name].to_list() for name in NEEDED]
+        return [
+            replace(one, item=_input(one, chain, Handled(event_id, kind, at, mass)))
+            for one, chain, event_id, kind, at, mass in zip(past, *columns, strict=True)
+        ]
+
     def restore(self, state: Tally, record: Record) -> Tally:
         assert isinstance(record, Replayed)
-        entry = record.entry
-        head = custody.follow(state.head, state.key, entry, record.value or b"")
-        row = binary.read_whole(self._body, entry.body, len(HEAD_IN))
-        return self._after(state, head, _handled(row))
+        assert record.item is not None
+        assert isinstance(record.item.message, Handled)
+        head = custody.follow(state.head, state.key, record.entry, record.value or b"")
+        return self._after(state, head, record.item.message)
 
 
 def topics(prefix: str, source: str) -> WorkerTopics:
