@@ -23,7 +23,7 @@ FINE = (
     ("fold: twin", "processors.chain:take"),
     ("fold: changes", "processors.twin:milestone_changes"),
     ("fold: changes", "processors.twin:exception_changes"),
-    ("carbon", "processors.carbon:update"),
+    ("carbon", "processors.carbon:follow"),
     ("conditions", "processors.chain:ChainFold.decide"),
     ("conditions", "processors.chain:ChainFold.due"),
     ("conditions", "streams.cut:handle"),
