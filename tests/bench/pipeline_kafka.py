@@ -14,6 +14,7 @@ from typing import Any
 from canonical import PARTITIONS
 from kafka_tools import patiently, places
 from measure import Child, Clock, answer, cpu_of, peak_rss_mb, rates, until, word
+from msgspec.structs import replace
 from parts import COARSE, Parts
 from pipeline import (
     META,
@@ -29,6 +30,7 @@ from pipeline import (
 from supplytwin.schemas.records import CONTROL, INSTRUCTIONS
 from supplytwin.streams import deployment, topics
 from supplytwin.streams.kafka import KafkaBroker
+from supplytwin.streams.settings import Snapshot
 from supplytwin.streams.topics import GATEWAY_GROUP, INPUTS, TICK_ID, WORKER_GROUP
 
 # ---- the worker's process
@@ -80,9 +82,14 @@ def gateway(address: str, ledger: str) -> None:
     ours.close()
 
 
-def restore(address: str) -> None:
-    """Role: a new worker process of the deployment, until everything is restored."""
-    ours = deployment.worker(KafkaBroker(address), settings(address, ""), META)
+def restore(address: str, snapshots: bool) -> None:
+    """Role: a new worker process of the deployment, until everything is restored: from the whole
+    journal, or from the snapshots that the first worker has left and what follows them.
+    """
+    own = settings(address, "")
+    if not snapshots:
+        own = replace(own, snapshot=Snapshot(every=0))
+    ours = deployment.worker(KafkaBroker(address), own, META)
     clock = Clock()
     clock.start()
     while len(ours.stores) < PARTITIONS:

@@ -96,10 +96,12 @@ def pipeline(address: str, folder: Path) -> Results:
     restored = []
     for _ in range(min(3, ROUNDS)):
         bare = once("bare_read", address=address, topic=JOURNAL)
-        own = once("pipeline_restore", address=address)
-        assert own["events"] <= bare["events"], (own, bare)
-        restored.append({"bare": bare, "restore": own})
-        say(f"  restore {own['events_per_cpu_s']:,}, bare {bare['events_per_cpu_s']:,} per CPU-s")
+        own = once("pipeline_restore", address=address, snapshots=False)
+        quick = once("pipeline_restore", address=address, snapshots=True)
+        assert own["events"] == quick["events"] <= bare["events"], (own, quick, bare)
+        restored.append({"bare": bare, "restore": own, "with_snapshots": quick})
+        say(f"  restore {own['events_per_cpu_s']:,}, with snapshots {quick['events_per_cpu_s']:,},"
+            f" bare read {bare['events_per_cpu_s']:,} per CPU-s")  # fmt: skip
     middle = {n: median(one["events_per_cpu_s"] for one in found) for n, found in runs.items()}
     _show_pipeline(runs, middle, totals)
     ratio = median(
