@@ -17,6 +17,7 @@ from msgspec import Struct
 from supplytwin.processors import (
     carbon,
     custody,
+    evidence,
     refusal,
     restatement,
     settlement,
@@ -80,7 +81,7 @@ class ChainState(Struct, frozen=True, kw_only=True, gc=False):
     taken_at: int = 0
     """Tick time of the last entry."""
     touched: bool = False
-    """Facts or inputs were taken since the last cut."""
+    """Facts that conditions look at, or inputs, were taken since the last cut."""
     schemas: Map[int, bytes] = Map()
     """Of a control chain: schemas of others that entries of its partition number were written
     with, canonical JSON by fingerprint."""
@@ -151,7 +152,7 @@ class ChainFold:
             twin=taken.twin,
             footprints=footprints,
             taken_at=now,
-            touched=True,
+            touched=state.touched or evidence.bears(taken.slots),
             recent=snapshots.remember(state.recent, seq, taken),
         )
         return Step(state=state, entries=emit.entries, outputs=emit.outputs, counts=("facts",))
@@ -253,12 +254,7 @@ class ChainFold:
 
     def publish(self, before: ChainState, after: ChainState) -> Sequence[Output]:
         """Latest-value records of the subjects that changed."""
-        return snapshots.records(
-            before,
-            after,
-            fold_version=FOLD_VERSION,
-            timeline=self._timeline,
-        )
+        return snapshots.records(before, after, fold_version=FOLD_VERSION, timeline=self._timeline)
 
     def replay(self, records: Sequence[Record]) -> list[Replayed]:
         """Journal records as `restore` takes them."""

@@ -8,7 +8,7 @@ deadline: it can only delay.
 """
 
 import hashlib
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Iterable, Mapping, Set
 from decimal import Decimal
 from typing import Any, Literal
 
@@ -85,6 +85,13 @@ def sorts(slot: Slot) -> set[Sort]:
             elif event.event_type in (RECEIVED, REVERSED):
                 found.add("GOODS")
     return found
+
+
+def bears(moved: Iterable[tuple[Slot | None, Slot]]) -> bool:
+    """Whether a condition looks at anything of what became another. If not, no verdict is another
+    before time makes it so.
+    """
+    return any(sorts(slot) for pair in moved for slot in pair if slot is not None)
 
 
 def counts_from(event: Event) -> int:

@@ -54,12 +54,13 @@ EMPTY = Twin()
 
 class Taken(Struct, frozen=True, kw_only=True, gc=False):
     """What taking one event did. `moved`: every subject that it touched, as it was and as it is,
-    sorted.
+    sorted. `slots`: the same of every identity; None = it is new.
     """
 
     twin: Twin
     verdict: Verdict
     moved: Moved = ()
+    slots: Sequence[tuple[Slot | None, Slot]] = ()
     milestones: tuple[MilestoneChange, ...] = ()
     exceptions: tuple[ExceptionChange, ...] = ()
 
@@ -161,6 +162,7 @@ def take(twin: Twin, item: Input) -> Taken:
         twin=Twin(facts=inserted.facts, subjects=subjects),
         verdict=inserted.verdict,
         moved=moved,
+        slots=inserted.moved,
         milestones=milestone_changes(was, subjects, moved),
         exceptions=exception_changes(moved, inserted.moved),
     )

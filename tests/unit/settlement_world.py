@@ -8,6 +8,7 @@ import msgspec
 
 from supplytwin.processors import settlement
 from supplytwin.processors import twin as twins
+from supplytwin.processors.evidence import bears
 from supplytwin.processors.settlement_state import Book
 from supplytwin.schemas import events, terms
 from supplytwin.schemas.flow import Input, Record
@@ -200,7 +201,7 @@ class Chain:
     def __init__(self, signed=None):
         self.terms = contract_terms() if signed is None else signed
         self.book = Book()
-        self.twin = twins.EMPTY
+        self.twin, self.touched = twins.EMPTY, False
         self.now = 0
         self.journal = []
         self.sent = []
@@ -219,7 +220,8 @@ class Chain:
 
     def facts(self, *pairs):
         for message, arrival in pairs:
-            self.twin = twins.take(self.twin, item(message, arrival)).twin
+            taken = twins.take(self.twin, item(message, arrival))
+            self.twin, self.touched = taken.twin, self.touched or bears(taken.slots)
         return self
 
     def answer(self, order, status, *, input_id=None, **fields):

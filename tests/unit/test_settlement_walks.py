@@ -7,6 +7,7 @@ import random
 import sys
 import tomllib
 from collections import Counter
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -101,7 +102,7 @@ class Walk:
         self.chain.now = tick
         before = {name: claim.state for name, claim in self.chain.book.claims.items()}
         agenda = settlement.due(self.chain.book)
-        touched, self.touched = getattr(self, "touched", True), False
+        touched, self.chain.touched = self.chain.touched, False
         book, transitions = settlement.cut(self.chain.book, self.chain.twin, tick)
         self.chain.book = book
         self.chain._decided(transitions, None)
@@ -217,7 +218,7 @@ class Walk:
         at = min(at, self.tick + DAY_US)
         decl, line = f"D{number}", f"L{number}"
         revision = pick.randrange(10**6) if self.calm else pick.randrange(1, 4)
-        supporting = ("declared", "released", "received", "hold_removed")
+        supporting = ("declared", "released", "received", "hold_removed", "ready")
         contrary = ("hold_placed", "release_revoked", "reversed", "retract", "cancelled")
         kind = pick.choice((*supporting * 3, *contrary) if self.calm else (*supporting, *contrary))
         rev = {"revision": revision, "event_time": at}
@@ -229,6 +230,10 @@ class Walk:
             )
         elif kind == "reversed":
             fact = w.reversed_(at, 40, line, f"v{pick.randrange(2)}-{line}", **rev)
+        elif kind == "ready":  # no condition looks at it, unless it takes the place of a receipt
+            name = pick.choice((f"ready-{line}", f"r0-{line}"))
+            fact = w.event("order.goods_ready", f"ORDER_LINE:{line}", name, at, **rev,
+                           line_id=line, qty=Decimal(40))  # fmt: skip
         elif kind == "retract":
             target = pick.choice(
                 (f"released-{decl}", f"r0-{line}", f"hold_placed-{decl}", f"v0-{line}")
@@ -246,7 +251,6 @@ class Walk:
         else:
             fact = w.customs(kind, at, decl, **rev)
         self.chain.facts((fact, self.tick))
-        self.touched = True
 
     def withdraw(self, number):
         """The release of a claim is taken back by its own source."""
