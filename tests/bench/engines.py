@@ -7,6 +7,7 @@ from canonical import PARTITIONS, WANTED, Blocks, Decoder, Tally, TallyFold, top
 from kafka_tools import FETCH, plain_producer
 from measure import Clock, answer, peak_rss_mb, word
 
+from supplytwin.streams import heap
 from supplytwin.streams.kafka import KafkaBroker
 from supplytwin.streams.ports import TopicPartition
 from supplytwin.streams.worker import Worker, WorkerSettings
@@ -50,6 +51,7 @@ def floor(address: str, source: str, out: str, count: int, batch: int) -> None:
 
 
 def _worker(address: str, prefix: str, source: str, batch: int) -> Worker[Tally]:
+    heap.take_over()  # as `supplytwin work` does
     return Worker(
         KafkaBroker(address),
         TallyFold(prefix),

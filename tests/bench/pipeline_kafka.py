@@ -28,7 +28,7 @@ from pipeline import (
 )
 
 from supplytwin.schemas.records import CONTROL, INSTRUCTIONS
-from supplytwin.streams import deployment, topics
+from supplytwin.streams import deployment, heap, topics
 from supplytwin.streams.kafka import KafkaBroker
 from supplytwin.streams.settings import Snapshot
 from supplytwin.streams.topics import GATEWAY_GROUP, INPUTS, TICK_ID, WORKER_GROUP
@@ -43,6 +43,7 @@ def worker(address: str, split: bool) -> None:
     if split:
         parts.install(COARSE)
     ours = deployment.worker(KafkaBroker(address), own, META)
+    heap.take_over()  # as `supplytwin work` does
     while len(ours.cuts) < PARTITIONS:
         ours.turn()
     answer({"ready": True})
@@ -90,6 +91,7 @@ def restore(address: str, snapshots: bool) -> None:
     if not snapshots:
         own = replace(own, snapshot=Snapshot(every=0))
     ours = deployment.worker(KafkaBroker(address), own, META)
+    heap.take_over()  # as `supplytwin work` does
     clock = Clock()
     clock.start()
     while len(ours.stores) < PARTITIONS:

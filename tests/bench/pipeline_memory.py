@@ -12,7 +12,7 @@ from parts import FINE, Parts, cost_of_a_call
 from pipeline import LENGTHS, META, Stretch, Tally, check, settings, stretches, write, write_tick
 
 from supplytwin.schemas.ids import control_key
-from supplytwin.streams import deployment, topics
+from supplytwin.streams import deployment, heap, topics
 from supplytwin.streams.memory import MemoryBroker
 from supplytwin.streams.ports import Broker
 from supplytwin.streams.topics import TICK_ID
@@ -26,6 +26,7 @@ class World:
         own = settings("in memory", str(folder / "rail.sqlite"))
         topics.init(self.broker, own)
         self.worker = deployment.worker(self.broker, own, META)
+        heap.take_over()  # as `supplytwin work` does
         self.gateway = deployment.gateway(self.broker, own, META)
         self.feed = self.broker.producer(None)
         self.ticks = self.broker.producer(TICK_ID)
