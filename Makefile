@@ -39,7 +39,7 @@ verify: check  ## the same tests with the full acceptance counts (up to 90 minut
 	$(MAKE) --no-print-directory wheel-test
 
 verify-rest: $(STAMP)
-	$(BIN)/python -m pytest --tier=verify --ignore=tests/chaos
+	$(BIN)/python -m pytest --tier=verify tests/unit tests/contract tests/integration tests/e2e tests/bench
 
 chaos: $(STAMP)  ## kills, zombies, rebalances, broker restarts with the full counts (about an hour)
 	$(BIN)/python -m pytest --tier=verify tests/chaos
