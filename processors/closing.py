@@ -190,7 +190,8 @@ class ClosingFold:
         return self._close_at(state)
 
     def _close_at(self, state: ChainState) -> int | None:
-        if not self._close_after_us or state.kept_seq == state.head.seq:
+        """None: not by age, or not yet known: no tick was handled before its last entry."""
+        if not self._close_after_us or not state.taken_at or state.kept_seq == state.head.seq:
             return None
         return state.taken_at + self._close_after_us
 

@@ -21,6 +21,7 @@ from supplytwin.schemas import codec
 from supplytwin.schemas.events import CUSTOMS, CustomsHoldPlaced, Event, ShipmentArrived
 from supplytwin.schemas.flow import Message
 from supplytwin.schemas.ids import DAY_US, SECOND_US, Micros, partition_of
+from supplytwin.schemas.records import CONTROL
 from supplytwin.streams.kafka_errors import client_log
 from supplytwin.streams.ticker import wall_clock_us
 
@@ -244,9 +245,11 @@ class World:
     @contextmanager
     def engine(self, variant: str = "", *words: str) -> Iterator[None]:
         """Worker 0, right or wrong, and the ticker, for a while."""
+        before = self.deployed.written((CONTROL,))
         self.deployed.worker(0, *words, variant=variant)
         self.deployed.ticker()
         until(lambda: self.deployed.up(0), "the worker is up")
+        until(lambda: self.deployed.written((CONTROL,)) > before, "the ticker ticks")
         yield
         codes = self.deployed.stop("worker-0", *{"ticker"} & self.deployed.children.keys())
         assert set(codes.values()) == {0}, codes

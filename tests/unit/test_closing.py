@@ -42,6 +42,19 @@ def test_a_finished_chain_is_closed_after_its_days_and_not_before():
     assert chain.kinds().count("CLOSED") == 1
 
 
+def test_days_are_counted_from_a_tick():
+    """What came before the first tick has no time yet: its chain is not as old as the epoch."""
+    chain = c.ChainDriver()
+    chain.fact(w.received(day(30)))
+    chain.tick(day(31))
+    assert chain.kinds() == ["FACT"]
+    chain.fact(w.received(day(31), event_id="second"))
+    chain.tick(day(31 + QUIET) - 1)
+    assert chain.kinds() == ["FACT", "FACT"]
+    chain.tick(day(31 + QUIET))
+    assert chain.kinds() == ["FACT", "FACT", "CLOSED"]
+
+
 def test_without_days_nothing_is_closed():
     """[worker] close_after_days = 0: every chain stays."""
     chain = c.ChainDriver(close_after_days=0).paid()
