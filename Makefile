@@ -31,8 +31,14 @@ check: $(STAMP)  ## ruff, mypy, pyright, import-linter
 	PYTHONPATH=infra/typing $(BIN)/lint-imports
 
 test: check  ## checks, all tests with reduced counts, and the unit tests against the built wheel
-	$(BIN)/python -m pytest --tier=test
+	$(MAKE) --no-print-directory --jobs=2 --output-sync=target test-pure test-kafka
 	$(MAKE) --no-print-directory wheel-test
+
+test-pure: $(STAMP)
+	$(BIN)/python -m pytest --tier=test tests/unit tests/contract tests/bench
+
+test-kafka: $(STAMP)
+	$(BIN)/python -m pytest --tier=test tests/integration tests/e2e tests/chaos
 
 verify: check  ## the same tests with the full acceptance counts (up to 90 minutes; the faults beside the rest)
 	$(MAKE) --no-print-directory --jobs=2 --output-sync=target chaos verify-rest
@@ -62,4 +68,4 @@ lock: $(STAMP)  ## recompute requirements.lock
 clean:  ## remove what was built, keep .venv
 	rm -rf build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-.PHONY: help setup demo check test verify verify-rest chaos bench wheel wheel-test lock clean
+.PHONY: help setup demo check test test-pure test-kafka verify verify-rest chaos bench wheel wheel-test lock clean

@@ -81,6 +81,7 @@ def test_strangers_and_lag_do_not_starve_decisions(
     chains.done(len(due))
 
 
+@pytest.mark.full
 def test_a_busy_chain_is_decided_as_fast_as_a_quiet_one(world: World) -> None:
     """Fifty facts a second to a chain do not delay its decision."""
     each = 8

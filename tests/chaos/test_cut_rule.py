@@ -94,6 +94,7 @@ def test_leaders_that_do_not_answer_at_one_instant(
     chains.done(len(held))
 
 
+@pytest.mark.full
 def test_an_engine_that_asks_once_pays_them(world: World) -> None:
     """The test above can fail."""
     with world.engine("leaders_apart,asks_once"):
@@ -124,6 +125,7 @@ def held_in_hand(world: World, held: Sequence[Payable]) -> set[str]:
     return world.paid(held)
 
 
+@pytest.mark.full
 def test_a_hold_that_is_consumed_and_waits(world: World, required: Callable[[str], Any]) -> None:
     """What waits is looked at: nobody is paid with the hold in hand."""
     with world.engine():
@@ -131,6 +133,7 @@ def test_a_hold_that_is_consumed_and_waits(world: World, required: Callable[[str
         assert held_in_hand(world, held) == set()
 
 
+@pytest.mark.full
 def test_an_engine_that_ignores_what_waits_pays_them(world: World) -> None:
     """The test above can fail."""
     with world.engine("ignores_waiting"):

@@ -136,7 +136,13 @@ class Disaster:
         return [one for one in self.deployed.said("gateway") if one["event"] == event]
 
 
-@pytest.mark.parametrize("names", [OURS, (JOURNAL,)], ids=["all that we write", "the journal"])
+@pytest.mark.parametrize(
+    "names",
+    [
+        pytest.param(OURS, id="all that we write"),
+        pytest.param((JOURNAL,), id="the journal", marks=pytest.mark.full),
+    ],
+)
 def test_a_lost_tail_pays_nobody_twice(alone: Cluster, folder: Path, names: Sequence[str]) -> None:
     """The tail is lost after the gateway has sent: every claim is paid once, and the operator is
     told what was queried and what was found.

@@ -230,7 +230,7 @@ class Terminations:
             return False
         child = self.deployed.children["worker-0"]
         child.process.terminate()
-        time.sleep(0.02)
+        time.sleep(0.003)  # both sent at one moment may arrive as one
         began = time.monotonic()
         child.process.terminate()
         code = child.process.wait(60.0)
@@ -240,9 +240,10 @@ class Terminations:
         return code == RESTART
 
 
+@pytest.mark.full
 def test_sigterm_under_load(make: Make, folder: Path) -> None:
     """One SIGTERM: exit 0 in less than 10 s, nothing half done. A second one: exit at once."""
-    load = of_events(3000, seed=9)
+    load = of_events(6000, seed=9)
     wanted = undisturbed(load, folder / "reference", PARTITIONS)
     deployed = make(worker=WORKER, partitions=PARTITIONS)
     start(deployed)
