@@ -50,7 +50,7 @@ verify-rest: $(STAMP)
 chaos: $(STAMP)  ## kills, zombies, rebalances, broker restarts with the full counts (about an hour)
 	$(BIN)/python -m pytest --tier=verify tests/chaos
 
-bench: $(STAMP)  ## measurements on a real Kafka (5 minutes; BENCH_PEERS=1 with the peers), JSON in bench-results/
+bench: $(STAMP)  ## measurements on a real Kafka (5 minutes; BENCH_PEERS=1 with the peers: 7), JSON in bench-results/
 	$(BIN)/python tests/bench/run.py
 
 wheel: $(STAMP)  ## build dist/*.whl
