@@ -154,7 +154,7 @@ class ChainFold:
             touched=True,
             recent=snapshots.remember(state.recent, seq, taken),
         )
-        return Step(state=state, entries=emit.entries, outputs=emit.outputs, counts=("facts",))
+        return Step(state=state, entries=emit.entries, outputs=emit.outputs, counts=taken.counts)
 
     def _ordered(
         self, state: ChainState, item: Input, message: Ordered, now: int

@@ -66,7 +66,7 @@ def finished(state: ChainState) -> bool:
 
 def _stays(key: SubjectKey, subject: Subject) -> bool:
     machine = MACHINES.get(key.subject_type)
-    if machine is None or not machine.folded:
+    if machine is None:
         return True
     return not subject.value.holds and (subject.state is None or subject.state in machine.final)
 

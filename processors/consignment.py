@@ -6,7 +6,7 @@ from immutables import Map
 from msgspec import Struct
 
 from supplytwin.processors.standing import Accumulator, Reached
-from supplytwin.schemas.lifecycles import NONE
+from supplytwin.schemas.effect import NONE
 from supplytwin.schemas.machines import LINE, MACHINES
 
 CANCELLED = "CANCELLED"

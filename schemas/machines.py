@@ -9,10 +9,11 @@ from msgspec import Struct, field
 
 LINE, DECLARATION, LOT, CONSIGNMENT = "ORDER_LINE", "DECLARATION", "LOT", "CONSIGNMENT"
 LEG, TRIP, TITLE = "LEG", "EQUIPMENT_TRIP", "WAREHOUSE_RECEIPT"
+UNIT = "HANDLING_UNIT"
 
 
 class Machine(Struct, frozen=True, kw_only=True):
-    """The states of one subject type."""
+    """The states of one subject type; a handling unit has none, it is only somewhere."""
 
     name: str
     path: tuple[str, ...]
@@ -24,13 +25,12 @@ class Machine(Struct, frozen=True, kw_only=True):
     terminal: frozenset[str] = frozenset()
     final: frozenset[str] = frozenset()
     """States in which nothing more is waited for: the terminal ones, and where goods stay. Feeds
-    without a warehouse end at DELIVERED, few ever tell that an order is closed."""
+    without a warehouse end at DELIVERED, few ever tell that an order is closed, and most carriers
+    tell of a container only until it is off the vessel."""
     born: bool = False
     """The first state of the path is where a subject stands before any event."""
     places: dict[str, int] = field(default_factory=dict)
     """State -> its place on the path; of a state beside it the place where it goes on."""
-    folded: bool = False
-    """Whether the twin keeps this lifecycle in this version."""
 
     def __post_init__(self) -> None:
         at = {state: place for place, state in enumerate(self.path)}
@@ -58,7 +58,6 @@ MACHINES: dict[str, Machine] = {
             side={"CANCELLED": None},
             terminal=frozenset(("CLOSED", "CANCELLED")),
             final=_LINE_FINAL,
-            folded=True,
         ),
         Machine(
             name=DECLARATION,
@@ -67,7 +66,6 @@ MACHINES: dict[str, Machine] = {
             optional=frozenset(("SELECTED", "EXAMINED")),
             terminal=frozenset(("CLEARED", "CANCELLED")),
             final=frozenset(("RELEASED", "CLEARED", "REJECTED", "CANCELLED")),
-            folded=True,
         ),
         Machine(
             name=LOT,
@@ -85,21 +83,19 @@ MACHINES: dict[str, Machine] = {
             terminal=frozenset(("CLOSED",)),
             final=frozenset(("RECEIVED", "AVAILABLE", "DISPATCHED", "CLOSED")),
             born=True,
-            folded=True,
         ),
         Machine(
             name=CONSIGNMENT,
             path=_LINE_PATH,
             side={"CANCELLED": None},
             final=_LINE_FINAL,
-            folded=True,
         ),
         Machine(
             name=LEG,
             path=("PLANNED", "LOADING", "DEPARTED", "ARRIVED", "DISCHARGED", "CLOSED"),
             side={"CANCELLED": None, "OMITTED": None},
             terminal=frozenset(("CLOSED", "CANCELLED", "OMITTED")),
-            born=True,
+            final=frozenset(("ARRIVED", "DISCHARGED", "CLOSED", "CANCELLED", "OMITTED")),
         ),
         Machine(
             name=TRIP,
@@ -116,6 +112,7 @@ MACHINES: dict[str, Machine] = {
             ),
             side={"UNAVAILABLE": "DISCHARGED"},
             terminal=frozenset(("EMPTY_RETURNED",)),
+            final=frozenset(("DISCHARGED", "AVAILABLE", "GATED_OUT", "STRIPPED", "EMPTY_RETURNED")),
         ),
         Machine(
             name=TITLE,
@@ -123,6 +120,8 @@ MACHINES: dict[str, Machine] = {
             side={"CANCELLED": None},
             optional=frozenset(("PLEDGED",)),
             terminal=frozenset(("CANCELLED",)),
+            final=frozenset(("ISSUED", "TRANSFERRED", "CANCELLED")),
         ),
+        Machine(name=UNIT, path=()),
     )
 }

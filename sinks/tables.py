@@ -70,7 +70,9 @@ TABLES: tuple[TableSpec, ...] = (
     TableSpec(
         topic=STATE,
         table="twin_state",
-        about="The latest state of every subject (line, consignment, declaration, lot) of a chain",
+        about="The latest state of every subject (line, consignment, leg, trip, handling unit, "
+        "declaration, lot, warehouse receipt) of a chain; flag orphan = others refer to it, "
+        "nothing tells of it",
         mode="latest",
         key=(RECORD_KEY,),
         decimals=frozenset(("qty_ordered", "qty_received", "co2e_kg")),
@@ -216,7 +218,60 @@ def _attribute(name: str) -> str:
     return f"substr({found}, {len(name) + 2})"
 
 
+def _attributes(name: str) -> str:
+    """SQL for the list of all values of a `name=value` attribute."""
+    return f"[substr(a, {len(name) + 2}) FOR a IN attributes IF starts_with(a, '{name}=')]"
+
+
+def _twins(view: str, about: str, subject_type: str, columns: str) -> ViewSpec:
+    """The latest state of the subjects of one type."""
+    return ViewSpec(
+        name=view,
+        about=about,
+        sql=f"""
+        SELECT chain_key, chain_id, {columns},
+               lifecycle AS state, milestones, flags, planned_time, eta, taken_at AS since
+        FROM twin_state WHERE subject_type = '{subject_type}'""",
+    )
+
+
 VIEWS: tuple[ViewSpec, ...] = (
+    _twins(
+        "twin_trip",
+        "One row a trip of a container under a booking or bill of lading",
+        "EQUIPMENT_TRIP",
+        f"""subject_id AS trip_id, split_part(subject_id, '@', 1) AS container_no,
+               nullif(split_part(subject_id, '@', 2), '') AS document,
+               {_attributes("consignment")} AS consignment_ids""",
+    ),
+    _twins(
+        "twin_leg",
+        "One row a leg of a consignment; flag rolled = it was bound to another vehicle before",
+        "LEG",
+        f"""subject_id AS leg_id, {_attribute("vehicle")} AS vehicle_id,
+               {_attributes("consignment")} AS consignment_ids""",
+    ),
+    _twins(
+        "twin_title",
+        "One row a warehouse receipt; while it is PLEDGED its lots cannot be dispatched",
+        "WAREHOUSE_RECEIPT",
+        f"""subject_id AS wr_id, {_attribute("holder")} AS holder,
+               {_attributes("lot")} AS lot_ids""",
+    ),
+    _twins(
+        "twin_handling_unit",
+        "One row a handling unit, and the unit or trip (TYPE:id) that it is in",
+        "HANDLING_UNIT",
+        f"""subject_id AS hu_id, {_attribute("inside")} AS inside,
+               {_attributes("order_line")} AS line_ids, {_attributes("lot")} AS lot_ids""",
+    ),
+    ViewSpec(
+        name="orphan",
+        about="Placeholders: subjects that others refer to and that nothing tells of (yet)",
+        sql="""
+        SELECT chain_key, chain_id, subject_type, subject_id, taken_at AS since
+        FROM twin_state WHERE list_contains(flags, 'orphan')""",
+    ),
     ViewSpec(
         name="chain",
         about="One row a chain: how long its journal is, when it was touched, what it consists of",

@@ -155,6 +155,38 @@ def test_exceptions_of_one_code_close_one_by_one(sink: DuckSink, ask: Ask) -> No
     assert ask("SELECT code, event_id FROM open_exception") == [("A", "e2")]
 
 
+def test_trips_legs_receipts_and_units_have_views(sink: DuckSink, ask: Ask) -> None:
+    """Each has its state in words of its own; orphans of every type stand in one view."""
+    chain = w.Chain(w.Log(), "C")
+    states = [
+        chain.state("EQUIPMENT_TRIP", "MSCU1234565@BKG-7", lifecycle="ON_BOARD",
+                    attributes=("consignment=A", "consignment=B")),
+        chain.state("LEG", "A/1", lifecycle="DEPARTED", flags=("rolled",),
+                    attributes=("consignment=A", "vehicle=V1")),
+        chain.state("WAREHOUSE_RECEIPT", "R", lifecycle="PLEDGED",
+                    attributes=("holder=bank", "lot=L1")),
+        chain.state("HANDLING_UNIT", "P", flags=("orphan",),
+                    attributes=("inside=EQUIPMENT_TRIP:MSCU1234565@BKG-7", "order_line=7")),
+        chain.state("ORDER_LINE", "7", flags=("late", "orphan")),
+    ]  # fmt: skip
+    sink.write({STATE: states}, {})
+    assert ask("SELECT container_no, document, state, consignment_ids FROM twin_trip") == [
+        ("MSCU1234565", "BKG-7", "ON_BOARD", ["A", "B"])
+    ]
+    assert ask("SELECT leg_id, vehicle_id, state, flags FROM twin_leg") == [
+        ("A/1", "V1", "DEPARTED", ["rolled"])
+    ]
+    assert ask("SELECT wr_id, holder, lot_ids, state FROM twin_title") == [
+        ("R", "bank", ["L1"], "PLEDGED")
+    ]
+    assert ask("SELECT hu_id, inside, line_ids, lot_ids FROM twin_handling_unit") == [
+        ("P", "EQUIPMENT_TRIP:MSCU1234565@BKG-7", ["7"], [])
+    ]
+    assert ask("SELECT subject_type, subject_id FROM orphan ORDER BY 1") == [
+        ("HANDLING_UNIT", "P"), ("ORDER_LINE", "7"),
+    ]  # fmt: skip
+
+
 def test_a_chain_is_summed_up_in_one_row(sink: DuckSink, ask: Ask) -> None:
     """Entries, decisions and subjects of a chain; control chains are none."""
     log = w.Log()
