@@ -165,10 +165,9 @@ class ClosingFold:
             raise FatalError(f"{state.chain_id} is closed: its journal has to be read first")
         return self._chains.step(state, item, now)
 
-    def admit(self, control: Chain, item: Input) -> None:
-        """Raise RecordError when the policy in force does not let this source speak here."""
-        if isinstance(control, ChainState):
-            self._chains.admit(control, item)
+    def admit(self, control: Chain, item: Input) -> Input:
+        """See `ChainFold.admit`."""
+        return self._chains.admit(control, item) if isinstance(control, ChainState) else item
 
     def refused(
         self, state: Chain, record: Record, error: RecordError, now: int

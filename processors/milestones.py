@@ -123,7 +123,11 @@ def reported(slot: Slot) -> tuple[SubjectKey, Problem] | None:
         reason = f"revision {latest.revision} came with {len(latest.hashes)} different contents"
         return _problem(slot, CONFLICT, reason)
     if slot.unauthorised and not slot.retracted:
-        return _problem(slot, UNAUTHORISED, "corrects an event of another source or topic")
+        return _problem(
+            slot,
+            UNAUTHORISED,
+            "corrects an event of another topic, or of a source that has not delegated it",
+        )
     return None
 
 

@@ -75,7 +75,7 @@ class Taken(Struct, frozen=True, kw_only=True, gc=False):
         """What is counted: the fact, and every placeholder that came or went with it."""
         found = ["facts"]
         for _, old, new in self.moved:
-            if old.orphan != new.orphan:
+            if not (old.told and new.told) and old.orphan != new.orphan:
                 found.append("orphans_found" if new.orphan else "orphans_gone")
         return found
 
