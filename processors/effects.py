@@ -196,6 +196,16 @@ def _alert(acc: Accumulator, fact: Fact, changes: Changes) -> str | None:
     return None if event.alert is None else EXCURSION
 
 
+def _route(acc: Accumulator, fact: Fact, changes: Changes) -> str | None:
+    """Where a leg goes: its own part of the booking, or the only one that there is."""
+    legs: tuple[str, ...] = fact.event.legs  # type: ignore[attr-defined]
+    for leg in legs:
+        number, _, route = leg.partition(";")
+        if len(legs) == 1 or fact.subject_id.endswith(f"/{int(number)}"):
+            changes["route"] = route
+    return None
+
+
 def _bind(acc: Accumulator, fact: Fact, changes: Changes) -> str | None:
     """A leg's vehicle. Before it has left it may be another one: then the leg was rolled."""
     vehicle: str | None = fact.event.vehicle_id  # type: ignore[attr-defined]
@@ -269,6 +279,7 @@ KINDS: dict[str, Callable[[Accumulator, Fact, Changes], str | None]] = {
     "CANCEL": _cancel,
     "REINSTATE": _reinstate,
     "ALERT": _alert,
+    "ROUTE": _route,
     "BIND": _bind,
     "ROLL": _roll,
     "HOLDER": _holder,

@@ -140,6 +140,9 @@ def _attributes(key: SubjectKey, subject: Subject) -> tuple[str, ...]:
     if kind == LOT:
         return (f"pledged={value.pledges}",) if value.pledges else ()
     found = [] if value.bound is None else [f"{_BOUND[kind]}={value.bound}"]
+    if value.route is not None:
+        named = zip(("mode", "from", "to"), value.route.split(";"), strict=True)
+        found += [f"{name}={said}" for name, said in named]
     listed = sorted(one for one in subject.links if one.subject_type in _LISTED.get(kind, ()))
     found += [f"{one.subject_type.lower()}={one.subject_id}" for one in listed[:_LISTED_MAX]]
     return tuple(sorted(found))

@@ -164,6 +164,8 @@ class Accumulator(Struct, frozen=True, kw_only=True, gc=False):
     bound: str | None = None
     """Of a leg its vehicle, of a warehouse receipt its holder, of a handling unit what it is in
     (``TYPE:id``)."""
+    route: str | None = None
+    """Of a leg: ``mode;from;to``, as booked."""
     pledges: int = 0
     """How many warehouse receipts of a lot are pledged."""
     flags: frozenset[str] = frozenset()

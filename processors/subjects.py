@@ -148,6 +148,7 @@ class CanonicalSubject(Struct, frozen=True, kw_only=True, gc=False, omit_default
     pledges: int = 0
     quantities: Quantities
     revoked: bool
+    route: str | None = None
     state: str | None
     subject: SubjectKey
 
@@ -180,6 +181,7 @@ def canonical_subject(key: SubjectKey, subject: Subject) -> CanonicalSubject:
         pledges=value.pledges,
         quantities=_quantities(value),
         revoked=value.revoked,
+        route=value.route,
         state=subject.state,
         subject=key,
     )

@@ -162,7 +162,14 @@ _SHIPMENTS: dict[str, tuple[Effect, ...]] = {
     "shipment.booked": (
         Effect(machine=CONSIGNMENT, reaches="subject", milestone="BOOKED"),
         Effect(machine=LINE, milestone="BOOKED"),
-        Effect(machine=LEG, to="PLANNED", repeats=True, milestone="BOOKED", introduces=True),
+        Effect(
+            machine=LEG,
+            to="PLANNED",
+            repeats=True,
+            kind="ROUTE",
+            milestone="BOOKED",
+            introduces=True,
+        ),
     ),
     "shipment.stuffed": (
         _trip("STUFFED", "STUFFED", introduces=True),

@@ -235,7 +235,49 @@ def _twins(view: str, about: str, subject_type: str, columns: str) -> ViewSpec:
     )
 
 
+_STANDING = """
+        WITH latest AS (
+            SELECT * FROM event
+            QUALIFY row_number() OVER (PARTITION BY chain_key, chain_id, source, event_id
+                                       ORDER BY revision DESC, seq) = 1),
+        standing AS (
+            SELECT * FROM latest AS one
+            WHERE correction_action IS DISTINCT FROM 'RETRACT' AND NOT EXISTS (
+                SELECT 1 FROM latest AS other
+                WHERE other.chain_key = one.chain_key AND other.chain_id = one.chain_id
+                  AND other.source = one.source AND other.source_topic = one.source_topic
+                  AND other.correction_event_id = one.event_id
+                  AND coalesce(other.correction_source, other.source) = one.source
+                  AND other.revision >= one.revision AND other.event_id <> one.event_id))"""
+"""Facts as their own sources leave them: what was revised or retracted by them is left out."""
+_ROLES = {
+    "buyer": "BUYER", "seller": "SELLER", "carrier": "CARRIER", "declarant": "DECLARANT",
+    "office": "CUSTOMS_OFFICE", "authority": "AUTHORITY", "receiver": "RECEIVER",
+    "holder": "HOLDER",
+}  # fmt: skip
+_PARTIES = ", ".join(f"{{'role': '{role}', 'id': {name}}}" for name, role in _ROLES.items())
+
 VIEWS: tuple[ViewSpec, ...] = (
+    ViewSpec(
+        name="party",
+        about="Who has which role at which subject, by which fact and since when; facts that their "
+        "own source has revised or retracted are left out",
+        sql=f"""{_STANDING}
+        SELECT chain_key, chain_id, named.id AS party_id, named.role, subject_type, subject_id,
+               source, event_id, event_type, event_time AS since
+        FROM (SELECT *, unnest([{_PARTIES}]) AS named FROM standing)
+        WHERE named.id IS NOT NULL""",
+    ),
+    ViewSpec(
+        name="place",
+        about="Where something is said to happen to a subject: UN/LOCODE, facility or position; "
+        "facts that their own source has revised or retracted are left out",
+        sql=f"""{_STANDING}
+        SELECT chain_key, chain_id, coalesce(unlocode, facility, lat || ',' || lon) AS place_id,
+               unlocode, facility, lat, lon, subject_type, subject_id, source, event_id,
+               event_type, classifier, event_time
+        FROM standing WHERE coalesce(unlocode, facility) IS NOT NULL OR lat IS NOT NULL""",
+    ),
     _twins(
         "twin_trip",
         "One row a trip of a container under a booking or bill of lading",
@@ -248,7 +290,9 @@ VIEWS: tuple[ViewSpec, ...] = (
         "twin_leg",
         "One row a leg of a consignment; flag rolled = it was bound to another vehicle before",
         "LEG",
-        f"""subject_id AS leg_id, {_attribute("vehicle")} AS vehicle_id,
+        f"""subject_id AS leg_id, {_attribute("mode")} AS mode,
+               {_attribute("from")} AS from_place, {_attribute("to")} AS to_place,
+               {_attribute("vehicle")} AS vehicle_id,
                {_attributes("consignment")} AS consignment_ids""",
     ),
     _twins(

@@ -63,7 +63,7 @@ GOLDEN: dict[str, dict[str, str]] = {
     "wild": {
         "canonical": "80fa80b6f47cf2d6",
         "carbon.footprints": "0689ab4afa5be329",
-        "twin.exceptions": "f4e10809171151ff",
+        "twin.exceptions": "ac9d6be00ed0222d",
         "twin.journal": "e50591def4147cea",
         "twin.milestones": "947350b9dc4c4d41",
         "twin.state": "ccdb3da8efcf478f",
@@ -112,6 +112,9 @@ def _attributes(found: twin.Twin, key: SubjectKey) -> tuple[str, ...]:
         bound, listed = SHOWN.get(key.subject_type, ("", ""))
         shown = listed.split()
         said = {f"{bound}={value.bound}"} if value.bound is not None else set()
+        if value.route is not None:
+            mode, start, end = value.route.split(";")
+            said |= {f"mode={mode}", f"from={start}", f"to={end}"}
         pairs = [f"{kind.lower()}={name}" for kind, name in links]
         return tuple(sorted(said.union(pair for pair in pairs if pair.split("=")[0] in shown)))
     said = {f"consignment={one.subject_id}" for one in links if one.subject_type == "CONSIGNMENT"}

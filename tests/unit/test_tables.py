@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+from msgspec.structs import replace
 
 from supplytwin.schemas.events import EVENT_TYPES
 from supplytwin.schemas.ids import key63
@@ -185,6 +186,32 @@ def test_trips_legs_receipts_and_units_have_views(sink: DuckSink, ask: Ask) -> N
     assert ask("SELECT subject_type, subject_id FROM orphan ORDER BY 1") == [
         ("HANDLING_UNIT", "P"), ("ORDER_LINE", "7"),
     ]  # fmt: skip
+
+
+def test_parties_and_places_are_what_standing_facts_name(sink: DuckSink, ask: Ask) -> None:
+    """Roles and places come from facts; those that their own source revised or retracted go, and a
+    stranger's retraction takes nothing away.
+    """
+    chain = w.Chain(w.Log(), "C")
+    first = w.placed("C")
+    gone, kept = (w.delivered("C", name, receiver=name, unlocode="HTPAP") for name in ("x", "y"))
+    retract = {"correction_action": "RETRACT", "correction_reason": "DID_NOT_OCCUR"}
+    events = [
+        first,
+        replace(first, revision=first.revision + 1, buyer="Kenya"),
+        gone,
+        kept,
+        replace(gone, event_id="r1", correction_event_id="x", **retract),
+        replace(gone, event_id="r2", source="other", correction_event_id="y",
+                correction_source=kept.source, **retract),
+    ]  # fmt: skip
+    sink.write(w.grouped(chain.fact(event) for event in events), {})
+    assert ask("SELECT role, party_id, event_id FROM party ORDER BY 1, 2") == [
+        ("BUYER", "Kenya", "e1"), ("RECEIVER", "y", "y"), ("SELLER", "maker", "e1"),
+    ]  # fmt: skip
+    assert ask("SELECT place_id, event_id, event_type FROM place") == [
+        ("HTPAP", "y", "shipment.delivered")
+    ]
 
 
 def test_a_chain_is_summed_up_in_one_row(sink: DuckSink, ask: Ask) -> None:

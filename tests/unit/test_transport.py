@@ -180,6 +180,7 @@ def test_a_booking_plans_the_legs_that_later_facts_move() -> None:
     assert (first.state, first.value.bound, first.value.inferred) == ("ARRIVED", "V1", frozenset())
     assert one(found, f"LEG:{leg_id('A', 2)}").state == "PLANNED"
     assert not first.orphan
+    assert first.value.route == "SEA;CNSHA;DEHAM"
     assert {("LEG", "A/1"), ("LEG", "A/2")} <= {*one(found, "CONSIGNMENT:A").links}
 
 
