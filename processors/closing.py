@@ -26,7 +26,7 @@ from supplytwin.schemas import codec
 from supplytwin.schemas.errors import FatalError, RecordError
 from supplytwin.schemas.events import EVENT_TYPES, Event
 from supplytwin.schemas.flow import Asleep, Due, Input, Output, Record, Step
-from supplytwin.schemas.machines import MACHINES
+from supplytwin.schemas.machines import CONSIGNMENT, MACHINES
 from supplytwin.schemas.records import Contract, Instruction, Receipt, Review, SettlementEvent
 from supplytwin.schemas.replay import Replayed
 
@@ -68,7 +68,9 @@ def _stays(key: SubjectKey, subject: Subject) -> bool:
     machine = MACHINES.get(key.subject_type)
     if machine is None:
         return True
-    return not subject.value.holds and (subject.state is None or subject.state in machine.final)
+    of_lines = key.subject_type == CONSIGNMENT
+    state = subject.tally.state if of_lines else subject.value.state
+    return not subject.value.holds and (state is None or state in machine.final)
 
 
 # ---- what is left of it

@@ -30,6 +30,10 @@ LINKS: dict[str, frozenset[str]] = {
 """Subject type -> the types with which a fact about such a subject links it."""
 
 
+ALSO = {"TRIP": TRIP, "SSCC": UNIT, "WR": TITLE}
+"""Other names of subjects in refs."""
+
+
 class Reach(NamedTuple):
     keys: tuple[SubjectKey, ...]
     """Its own subject first."""
@@ -62,7 +66,8 @@ def linked_by(event: Event, own: SubjectKey) -> tuple[SubjectKey, ...]:
 def _reach_of(own_type: str, own_id: str, refs: tuple[str, ...]) -> Reach:
     keys = [SubjectKey(own_type, own_id)]
     for ref in refs:
-        subject_type, _, subject_id = ref.partition(":")
+        name, _, subject_id = ref.partition(":")
+        subject_type = ALSO.get(name, name)
         if subject_type in SUBJECT_TYPES and subject_id:
             keys.append(SubjectKey(subject_type, subject_id))
     found = tuple(dict.fromkeys(keys))

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from immutables import Map
 from msgspec import Struct
 
-from supplytwin.processors.consignment import Tally
+from supplytwin.processors.consignment import Tally, least_of
 from supplytwin.processors.facts import Identity
 from supplytwin.processors.sequence import NOTHING, Ordered
 from supplytwin.processors.standing import Accumulator, Problem
@@ -37,6 +37,8 @@ class Subject(Struct, frozen=True, kw_only=True, gc=False):
     """
     tally: Tally = Tally()
     """A consignment's lines."""
+    trips: Map[str, int] = Map()
+    """A consignment's trips, by state."""
     stated: bool = False
     """A delivery was stated of it at some time, whether or not it still counts."""
     deliveries: tuple[ShipmentDelivered, ...] = ()
@@ -58,8 +60,10 @@ class Subject(Struct, frozen=True, kw_only=True, gc=False):
 
     @property
     def state(self) -> str | None:
-        """Its lifecycle state; a consignment's is the least of its lines'."""
-        return self.ordered.value.state or (self.tally.state if self.tally.states else None)
+        """Its lifecycle state; a consignment's is the least of its lines', or of its trips'."""
+        if self.tally.states:
+            return self.ordered.value.state or self.tally.state
+        return self.ordered.value.state or (least_of(self.trips) if self.trips else None)
 
     @property
     def codes(self) -> tuple[str, ...]:
@@ -83,7 +87,7 @@ class Subject(Struct, frozen=True, kw_only=True, gc=False):
     def flags(self) -> tuple[str, ...]:
         """What to know before trusting its figures, sorted."""
         value, tally = self.ordered.value, self.tally
-        partial = bool(tally.states) and tally.partial
+        partial = tally.partial if tally.states else len(self.trips) > 1
         return _flags(
             value.flags, bool(value.inferred), bool(self.conflicts), partial, self.late, self.orphan
         )

@@ -33,12 +33,13 @@ from supplytwin.processors.subjects import (
 )
 from supplytwin.processors.titles import carry
 from supplytwin.schemas import localtime
+from supplytwin.schemas.effect import NONE
 from supplytwin.schemas.errors import Code, RecordError
 from supplytwin.schemas.events import Event, ShipmentDelivered
 from supplytwin.schemas.flow import Input
 from supplytwin.schemas.ids import HOUR_US
 from supplytwin.schemas.lifecycles import effect_on
-from supplytwin.schemas.machines import CONSIGNMENT, LINE, MACHINES
+from supplytwin.schemas.machines import CONSIGNMENT, LINE, MACHINES, TRIP
 
 INFERRED = "inferred:"
 """What the sources begin with that tell what nobody saw."""
@@ -257,7 +258,9 @@ def _links(subject: Subject, own: SubjectKey, other: SubjectKey) -> bool:
 
 
 def _recount(subjects: Subjects, work: Work) -> None:
-    """Carry what changed on order lines over to the consignments that they belong to."""
+    """Carry what changed on order lines and trips over to the consignments that they belong to."""
+    for key in [key for key in work if key.subject_type == TRIP]:
+        _recount_trip(subjects, work, subjects.get(key, NOBODY), work[key])
     for key in [key for key in work if key.subject_type == LINE]:
         before, after = subjects.get(key, NOBODY), work[key]
         old, new = before.ordered.value, after.ordered.value
@@ -274,6 +277,18 @@ def _recount(subjects: Subjects, work: Work) -> None:
                 subject.tally, old if owner in was else None, new if owner in links else None
             )
             work[owner] = replace(subject, tally=tally)
+
+
+def _recount_trip(subjects: Subjects, work: Work, before: Subject, after: Subject) -> None:
+    was, is_now = before.value.state or NONE, after.value.state or NONE
+    if was == is_now and before.links is after.links:
+        return
+    for owner in {**before.links, **after.links}:
+        if owner.subject_type == CONSIGNMENT:
+            subject = work[owner] if owner in work else subjects.get(owner, NOBODY)
+            old = was if owner in before.links else None
+            new = is_now if owner in after.links else None
+            work[owner] = replace(subject, trips=consignment.exchange(subject.trips, old, new))
 
 
 # ---- asking

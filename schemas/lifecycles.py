@@ -348,8 +348,8 @@ _WAREHOUSE: dict[str, tuple[Effect, ...]] = {
 EFFECTS: dict[str, tuple[Effect, ...]] = {**_ORDERS, **_CUSTOMS, **_SHIPMENTS, **_WAREHOUSE}
 """Event type -> its effects, at most one per machine once `when` is looked at."""
 
-PLEDGED = Effect(machine=LOT, kind="PLEDGE", always=True)
-FREED = Effect(machine=LOT, kind="FREE", always=True)
+LOT_PLEDGED = Effect(machine=LOT, kind="PLEDGE", always=True)
+LOT_FREED = Effect(machine=LOT, kind="FREE", always=True)
 """What a receipt that is pledged, or no longer is, does to the lots that it is linked with."""
 
 _BY_TYPE: dict[tuple[str, str], tuple[Effect, ...]] = {

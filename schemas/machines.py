@@ -25,8 +25,8 @@ class Machine(Struct, frozen=True, kw_only=True):
     terminal: frozenset[str] = frozenset()
     final: frozenset[str] = frozenset()
     """States in which nothing more is waited for: the terminal ones, and where goods stay. Feeds
-    without a warehouse end at DELIVERED, few ever tell that an order is closed, and most carriers
-    tell of a container only until it is off the vessel."""
+    without a warehouse end at DELIVERED, few ever tell that an order is closed. For a leg or a trip
+    nobody waits: many carriers stop telling on the way."""
     born: bool = False
     """The first state of the path is where a subject stands before any event."""
     places: dict[str, int] = field(default_factory=dict)
@@ -46,6 +46,11 @@ class Machine(Struct, frozen=True, kw_only=True):
 
 _LINE_PATH = (
     "PLACED", "CONFIRMED", "READY", "SHIPPED", "DELIVERED", "RECEIVED", "ACCEPTED", "CLOSED",
+)  # fmt: skip
+_LEG_PATH = ("PLANNED", "LOADING", "DEPARTED", "ARRIVED", "DISCHARGED", "CLOSED")
+_TRIP_PATH = (
+    "EMPTY_OUT", "STUFFED", "GATED_IN", "ON_BOARD", "DISCHARGED", "AVAILABLE", "GATED_OUT",
+    "STRIPPED", "EMPTY_RETURNED",
 )  # fmt: skip
 _LINE_FINAL = frozenset(("DELIVERED", "RECEIVED", "ACCEPTED", "CLOSED", "CANCELLED"))
 
@@ -92,27 +97,17 @@ MACHINES: dict[str, Machine] = {
         ),
         Machine(
             name=LEG,
-            path=("PLANNED", "LOADING", "DEPARTED", "ARRIVED", "DISCHARGED", "CLOSED"),
+            path=_LEG_PATH,
             side={"CANCELLED": None, "OMITTED": None},
             terminal=frozenset(("CLOSED", "CANCELLED", "OMITTED")),
-            final=frozenset(("ARRIVED", "DISCHARGED", "CLOSED", "CANCELLED", "OMITTED")),
+            final=frozenset((*_LEG_PATH, "CANCELLED", "OMITTED")),
         ),
         Machine(
             name=TRIP,
-            path=(
-                "EMPTY_OUT",
-                "STUFFED",
-                "GATED_IN",
-                "ON_BOARD",
-                "DISCHARGED",
-                "AVAILABLE",
-                "GATED_OUT",
-                "STRIPPED",
-                "EMPTY_RETURNED",
-            ),
+            path=_TRIP_PATH,
             side={"UNAVAILABLE": "DISCHARGED"},
             terminal=frozenset(("EMPTY_RETURNED",)),
-            final=frozenset(("DISCHARGED", "AVAILABLE", "GATED_OUT", "STRIPPED", "EMPTY_RETURNED")),
+            final=frozenset((*_TRIP_PATH, "UNAVAILABLE")),
         ),
         Machine(
             name=TITLE,

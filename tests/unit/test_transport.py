@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from supplytwin.processors import sequence, twin
+from supplytwin.processors import sequence, titles, twin
 from supplytwin.processors.lifecycle import accumulate
 from supplytwin.processors.standing import EMPTY
+from supplytwin.processors.subjects import SubjectKey
 from supplytwin.schemas.events import Event
 from supplytwin.schemas.ids import HOUR_US
 from supplytwin.schemas.trips import is_bare_container, leg_id, trip_id
@@ -158,6 +159,26 @@ def test_a_trip_is_reached_by_its_payload() -> None:
     parted = any_order(stuffed, gone)
     assert not one(parted, "CONSIGNMENT:A").links
     assert one(parted, f"EQUIPMENT_TRIP:{TRIP}").state is None
+
+
+def test_a_consignment_without_lines_stands_where_its_trips_stand() -> None:
+    """At the least of them, PARTIAL while they differ; with lines, these alone say it."""
+    other = trip_id("TCNU7654321", "BKG-7")
+    first = trip(1, "loaded", refs=("CONSIGNMENT:A",))
+    second = at(2, "shipment.stripped", f"EQUIPMENT_TRIP:{other}", "CONSIGNMENT:A", trip_id=other)
+    found = one(any_order(first, second), "CONSIGNMENT:A")
+    assert (found.state, "partial" in found.flags) == ("SHIPPED", True)
+    line = make("order.accepted", "ORDER_LINE:1", "CONSIGNMENT:A")
+    with_line = one(any_order(first, second, line), "CONSIGNMENT:A")
+    assert (with_line.state, "partial" in with_line.flags) == ("ACCEPTED", False)
+
+
+def test_refs_have_other_names_for_trips_units_and_receipts() -> None:
+    """TRIP, SSCC and WR in refs are these subjects."""
+    event = make("wh.received", "LOT:1", f"TRIP:{TRIP}", "SSCC:P", "WR:R")
+    assert {("EQUIPMENT_TRIP", TRIP), ("HANDLING_UNIT", "P"), ("WAREHOUSE_RECEIPT", "R")} < {
+        *twin.reached_by(event)
+    }
 
 
 # ---- legs
@@ -341,6 +362,31 @@ def test_an_unpledge_of_the_same_day_lets_a_dispatch_without_a_time_go() -> None
     assert not codes(same, "LOT:1")
     other = any_order(*pledged, receipt(12 + 24, "UNPLEDGE"), day)
     assert codes(other, "LOT:1") == ["LOT_PLEDGED"]
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.integers(0, 47), min_size=80, max_size=140), st.data())
+def test_a_receipt_with_a_long_history_says_the_same_to_its_lot(
+    hours: list[int], data: st.DataObject
+) -> None:
+    """Pledges and releases inserted and retracted anywhere give the lot what all of them give."""
+    actions = ("PLEDGE", "UNPLEDGE", "TRANSFER")
+    found = load(ISSUED)
+    for number, hour in enumerate(hours):
+        event = make("wh.warehouse_receipt", "WAREHOUSE_RECEIPT:R", id=str(number), wr_id="R",
+                     action=actions[number % 3], event_time=T + hour * HOUR_US)  # fmt: skip
+        found = twin.take(found, item(event, T)).twin
+    for gone in sorted(data.draw(st.sets(st.sampled_from(range(len(hours))), max_size=30))):
+        event = make("wh.warehouse_receipt", "WAREHOUSE_RECEIPT:R", id=f"r{gone}", wr_id="R",
+                     action="ISSUE", correction_action="RETRACT",
+                     correction_event_id=str(gone))  # fmt: skip
+        found = twin.take(found, item(event, T)).twin
+    told = one(found, "WAREHOUSE_RECEIPT:R")
+    turned = titles.turns(SubjectKey("WAREHOUSE_RECEIPT", "R"), told.ordered)
+    lot = one(found, "LOT:1")
+    assert [fact.order for fact in lot.ordered.facts if "\0" in fact.order[4]] == sorted(turned)
+    assert lot.value == sequence.fold("LOT", lot.ordered.facts)
+    assert lot.value.pledges == (told.state == "PLEDGED")
 
 
 LOT_KINDS = ("wh.received", "wh.receipt_reversed", "wh.adjusted", "wh.reserved", "wh.unreserved",

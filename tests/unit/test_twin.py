@@ -4,6 +4,7 @@ import datetime as dt
 import hashlib
 import itertools
 import json
+from collections import Counter
 from decimal import Decimal
 from functools import partial
 from typing import Any
@@ -170,6 +171,12 @@ def refolded(found: twin.Twin) -> None:
             if line.subject_type == "ORDER_LINE" and key.subject_type == "CONSIGNMENT":
                 tally = change(tally, None, found.subjects[line].value)
         assert one.tally == tally
+        states = [
+            found.subjects[k].value.state or ""
+            for k in one.links
+            if key.subject_type == "CONSIGNMENT" and k.subject_type == "EQUIPMENT_TRIP"
+        ]
+        assert dict(one.trips) == Counter(states)
 
 
 def _standing(found: twin.Twin) -> list[Event]:
