@@ -15,6 +15,7 @@ NEGATIVE, NOT_OPEN = "NEGATIVE_QUANTITY", "HOLD_NOT_OPEN"
 NO_INVOICE, MISMATCH, AMBIGUOUS = "INVOICE_NOT_OPEN", "QTY_MISMATCH", "AMBIGUOUS_LINE"
 PLEDGED = "LOT_PLEDGED"
 BAD_QUANTITY, EXCURSION = "BAD_QUANTITY", "EXCURSION"
+SEAL_BROKEN = "SEAL_BROKEN"
 
 Changes = dict[str, Any]
 
@@ -196,6 +197,14 @@ def _alert(acc: Accumulator, fact: Fact, changes: Changes) -> str | None:
     return None if event.alert is None else EXCURSION
 
 
+def _seal(acc: Accumulator, fact: Fact, changes: Changes) -> str | None:
+    """A container's seal. Who replaces the one that is known must say so."""
+    event: Any = fact.event
+    changes["bound"] = event.seal_no
+    replaced = acc.bound is not None and acc.bound not in (event.seal_no, event.old_seal)
+    return SEAL_BROKEN if replaced else None
+
+
 def _route(acc: Accumulator, fact: Fact, changes: Changes) -> str | None:
     """Where a leg goes: its own part of the booking, or the only one that there is."""
     legs: tuple[str, ...] = fact.event.legs  # type: ignore[attr-defined]
@@ -279,6 +288,7 @@ KINDS: dict[str, Callable[[Accumulator, Fact, Changes], str | None]] = {
     "CANCEL": _cancel,
     "REINSTATE": _reinstate,
     "ALERT": _alert,
+    "SEAL": _seal,
     "ROUTE": _route,
     "BIND": _bind,
     "ROLL": _roll,

@@ -23,6 +23,8 @@ _COUNTS_ANYWAY = ("REVERSE", "REVOKE")
 """Contrary evidence that closes the gates even where its machine refuses the step."""
 _TELLS = ("ALERT", "ROLL")
 """An exception in itself, whatever it moves."""
+_STANDS = (*_TELLS, "SEAL")
+"""What it says stands, even when it is an exception."""
 
 
 def accumulate(machine: str, accumulator: Accumulator, fact: Fact) -> Accumulator:
@@ -79,7 +81,7 @@ def _apply(
     if kind is not None:
         refused = KINDS[kind](acc, fact, changes)
         if refused is not None:
-            return changes if kind in _TELLS else {}, refused
+            return changes if kind in _STANDS else {}, refused
     _mark(acc, fact, effect, to, changes, allowed=problem is None)
     return changes, problem
 

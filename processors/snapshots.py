@@ -124,7 +124,7 @@ def attributes(subject: Subject) -> tuple[str, ...]:
     return tuple(sorted(set(found))) if len(found) > 1 else tuple(found)
 
 
-_BOUND = {LEG: "vehicle", TITLE: "holder", UNIT: "inside"}
+_BOUND = {LEG: "vehicle", TRIP: "seal", TITLE: "holder", UNIT: "inside"}
 _LISTED = {
     LEG: (CONSIGNMENT,), TRIP: (CONSIGNMENT, LINE), TITLE: (LOT,), UNIT: (CONSIGNMENT, LINE, LOT),
 }  # fmt: skip

@@ -162,8 +162,8 @@ class Accumulator(Struct, frozen=True, kw_only=True, gc=False):
     eta: Scheduled | None = None
     delivered: Happened | None = None
     bound: str | None = None
-    """Of a leg its vehicle, of a warehouse receipt its holder, of a handling unit what it is in
-    (``TYPE:id``)."""
+    """Of a leg its vehicle, of a trip the container's seal, of a warehouse receipt its holder, of a
+    handling unit what it is in (``TYPE:id``)."""
     route: str | None = None
     """Of a leg: ``mode;from;to``, as booked."""
     pledges: int = 0

@@ -12,7 +12,7 @@ Kind = Literal[
     "ORDER", "CHANGE", "DELIVER", "RECEIVE", "REVERSE", "ADJUST", "COUNT", "RESERVE", "UNRESERVE",
     "DISPATCH", "HOLD", "UNHOLD", "INVOICE", "UNINVOICE", "ASSESS", "PAY", "REVOKE", "RELEASE",
     "CANCEL",
-    "REINSTATE", "ALERT", "ROUTE", "BIND", "ROLL", "HOLDER", "NEST",
+    "REINSTATE", "ALERT", "SEAL", "ROUTE", "BIND", "ROLL", "HOLDER", "NEST",
     "UNNEST", "PLEDGE", "FREE",
 ]  # fmt: skip
 """What an effect does besides moving the state: one function each in `processors.lifecycle`."""

@@ -176,7 +176,7 @@ _SHIPMENTS: dict[str, tuple[Effect, ...]] = {
         Effect(machine=LINE, milestone="STUFFED"),
         Effect(machine=UNIT, kind="NEST", milestone="STUFFED"),
     ),
-    "shipment.sealed": (Effect(machine=TRIP),),
+    "shipment.sealed": (Effect(machine=TRIP, kind="SEAL"),),
     "shipment.gate_in": (
         _trip("GATED_IN", "GATED_IN", when=_EMPTY[False]),
         replace(_RETURNED, when=_EMPTY[True]),

@@ -284,6 +284,7 @@ VIEWS: tuple[ViewSpec, ...] = (
         "EQUIPMENT_TRIP",
         f"""subject_id AS trip_id, split_part(subject_id, '@', 1) AS container_no,
                nullif(split_part(subject_id, '@', 2), '') AS document,
+               {_attribute("seal")} AS seal_no,
                {_attributes("consignment")} AS consignment_ids""",
     ),
     _twins(

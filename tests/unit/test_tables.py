@@ -161,7 +161,7 @@ def test_trips_legs_receipts_and_units_have_views(sink: DuckSink, ask: Ask) -> N
     chain = w.Chain(w.Log(), "C")
     states = [
         chain.state("EQUIPMENT_TRIP", "MSCU1234565@BKG-7", lifecycle="ON_BOARD",
-                    attributes=("consignment=A", "consignment=B")),
+                    attributes=("consignment=A", "consignment=B", "seal=S1")),
         chain.state("LEG", "A/1", lifecycle="DEPARTED", flags=("rolled",),
                     attributes=("consignment=A", "vehicle=V1")),
         chain.state("WAREHOUSE_RECEIPT", "R", lifecycle="PLEDGED",
@@ -171,8 +171,8 @@ def test_trips_legs_receipts_and_units_have_views(sink: DuckSink, ask: Ask) -> N
         chain.state("ORDER_LINE", "7", flags=("late", "orphan")),
     ]  # fmt: skip
     sink.write({STATE: states}, {})
-    assert ask("SELECT container_no, document, state, consignment_ids FROM twin_trip") == [
-        ("MSCU1234565", "BKG-7", "ON_BOARD", ["A", "B"])
+    assert ask("SELECT container_no, document, seal_no, state, consignment_ids FROM twin_trip") == [
+        ("MSCU1234565", "BKG-7", "S1", "ON_BOARD", ["A", "B"])
     ]
     assert ask("SELECT leg_id, vehicle_id, state, flags FROM twin_leg") == [
         ("A/1", "V1", "DEPARTED", ["rolled"])

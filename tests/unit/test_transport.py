@@ -161,6 +161,17 @@ def test_a_trip_is_reached_by_its_payload() -> None:
     assert one(parted, f"EQUIPMENT_TRIP:{TRIP}").state is None
 
 
+def test_a_seal_is_replaced_only_by_one_that_names_it() -> None:
+    """Another seal than the known one, without saying so, is an exception; the newest is known."""
+    first = trip(1, "sealed", seal_no="S1")
+    fair = trip(2, "sealed", seal_no="S2", old_seal="S1")
+    broken = trip(3, "sealed", seal_no="S3")
+    assert not codes(any_order(first, fair), f"EQUIPMENT_TRIP:{TRIP}")
+    found = any_order(first, fair, broken)
+    assert codes(found, f"EQUIPMENT_TRIP:{TRIP}") == ["SEAL_BROKEN"]
+    assert one(found, f"EQUIPMENT_TRIP:{TRIP}").value.bound == "S3"
+
+
 def test_a_consignment_without_lines_stands_where_its_trips_stand() -> None:
     """At the least of them, PARTIAL while they differ; with lines, these alone say it."""
     other = trip_id("TCNU7654321", "BKG-7")
