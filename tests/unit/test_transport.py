@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from supplytwin.processors import sequence, titles, twin
+from supplytwin.processors.chain import ChainFold
 from supplytwin.processors.lifecycle import accumulate
 from supplytwin.processors.standing import EMPTY
 from supplytwin.processors.subjects import SubjectKey
@@ -285,6 +286,8 @@ def test_a_placeholder_is_counted_until_its_own_fact_arrives() -> None:
     assert "orphan" in one(taken.twin, "ORDER_LINE:7").flags
     assert not one(taken.twin, "CONSIGNMENT:A").orphan
     assert taken.counts == ["facts", "orphans_found"]
+    fold = ChainFold("t")
+    assert fold.step(fold.new("C"), item(delivered), 0).counts == taken.counts
     repaired = twin.take(taken.twin, item(placed))
     assert repaired.counts == ["facts", "orphans_gone"]
     assert not one(repaired.twin, "ORDER_LINE:7").orphan
