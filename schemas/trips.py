@@ -1,7 +1,7 @@
 """Subject ids of transport: a container number alone names no trip, a leg belongs to a consignment.
 
 A container is used again and again, so a trip is (container, booking or bill of lading):
-``MSCU1234565@BKG-7``. A leg is one of a consignment's: ``ASN-8/1``.
+``MSCU1234565/BKG-7``. A leg is one of a consignment's: ``ASN-8/1``.
 """
 
 import re
@@ -19,7 +19,7 @@ def trip_id(container_no: str, document: str) -> str:
     container = re.sub("[ -]", "", container_no).upper()
     if not container or not document:
         raise ValueError("a trip is (container, booking or bill of lading)")
-    return f"{container}@{document}"
+    return f"{container}/{document}"
 
 
 def leg_id(consignment_id: str, leg_no: int) -> str:

@@ -223,6 +223,10 @@ def _attributes(name: str) -> str:
     return f"[substr(a, {len(name) + 2}) FOR a IN attributes IF starts_with(a, '{name}=')]"
 
 
+_OF_TRIP = "^([A-Z0-9]+)/(.+)$"
+"""Container and document in a trip's id; an identifier of others is neither."""
+
+
 def _twins(view: str, about: str, subject_type: str, columns: str) -> ViewSpec:
     """The latest state of the subjects of one type."""
     return ViewSpec(
@@ -282,8 +286,9 @@ VIEWS: tuple[ViewSpec, ...] = (
         "twin_trip",
         "One row a trip of a container under a booking or bill of lading",
         "EQUIPMENT_TRIP",
-        f"""subject_id AS trip_id, split_part(subject_id, '@', 1) AS container_no,
-               nullif(split_part(subject_id, '@', 2), '') AS document,
+        f"""subject_id AS trip_id,
+               nullif(regexp_extract(subject_id, '{_OF_TRIP}', 1), '') AS container_no,
+               nullif(regexp_extract(subject_id, '{_OF_TRIP}', 2), '') AS document,
                {_attribute("seal")} AS seal_no,
                {_attributes("consignment")} AS consignment_ids""",
     ),

@@ -80,7 +80,7 @@ def test_a_container_under_way_keeps_no_chain():
     """Carriers stop telling: a trip on board, and its consignment, are waited for by nobody; a
     pledged receipt is.
     """
-    trip = "MSCU1234565@BKG-7"
+    trip = "MSCU1234565/BKG-7"
     chain = c.ChainDriver().paid()
     loaded = {"source": "carrier", "trip_id": trip, "leg_no": 1, "vehicle_id": "V"}
     about, refs = f"EQUIPMENT_TRIP:{trip}", ("CONSIGNMENT:X",)

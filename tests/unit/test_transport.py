@@ -141,7 +141,7 @@ def test_a_container_number_alone_names_no_trip(bare: str) -> None:
 
 def test_a_trip_id_is_a_container_and_its_document() -> None:
     """Spellings of a container are one, its document keeps trips apart, and neither may lack."""
-    assert TRIP == "MSCU1234565@BKG-7"
+    assert TRIP == "MSCU1234565/BKG-7"
     assert not is_bare_container(TRIP)
     assert not is_bare_container("MSCU123456")
     for container, document in (("", "BKG-7"), ("MSCU1234565", "")):
