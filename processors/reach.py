@@ -40,6 +40,8 @@ class Reach(NamedTuple):
     ordered: tuple[SubjectKey, ...]
     linked: tuple[SubjectKey, ...]
     """Those that it links its own subject with."""
+    carries: bool
+    """Whether there is a receipt or a trip among them: what follows for others hangs on these."""
 
 
 def reached_by(event: Event) -> tuple[SubjectKey, ...]:
@@ -51,8 +53,9 @@ def reach(event: Event) -> Reach:
     """The subjects of an event."""
     refs = event.refs
     named = NAMED.get(event.event_type)
-    if named is not None:
-        refs = (*refs, *named(event))
+    more = () if named is None else named(event)
+    if more:
+        refs = (*refs, *more)
     ask = _few if len(refs) <= FEW else _reach_of
     return ask(event.subject_type, event.subject_id, refs)
 
@@ -73,7 +76,8 @@ def _reach_of(own_type: str, own_id: str, refs: tuple[str, ...]) -> Reach:
     found = tuple(dict.fromkeys(keys))
     types = LINKS.get(own_type, ())
     linked = [key for key in found[1:] if key.subject_type in types]
-    return Reach(keys=found, ordered=tuple(sorted(found)), linked=tuple(linked))
+    carries = any(key.subject_type in (TITLE, TRIP) for key in found)
+    return Reach(keys=found, ordered=tuple(sorted(found)), linked=tuple(linked), carries=carries)
 
 
 FEW = 8

@@ -35,11 +35,11 @@ from supplytwin.processors.titles import carry
 from supplytwin.schemas import localtime
 from supplytwin.schemas.effect import NONE
 from supplytwin.schemas.errors import Code, RecordError
-from supplytwin.schemas.events import Event, ShipmentDelivered
+from supplytwin.schemas.events import Event, OrderPlaced, ShipmentDelivered
 from supplytwin.schemas.flow import Input
 from supplytwin.schemas.ids import HOUR_US
 from supplytwin.schemas.lifecycles import effect_on
-from supplytwin.schemas.machines import CONSIGNMENT, LINE, MACHINES, TRIP
+from supplytwin.schemas.machines import CONSIGNMENT, LINE, MACHINES, ORDER, TRIP
 
 INFERRED = "inferred:"
 """What the sources begin with that tell what nobody saw."""
@@ -123,7 +123,9 @@ def take(twin: Twin, item: Input) -> Taken:
     for before, after in inserted.moved:
         if before is not None:
             _exchange(was, work, before, after)
-    carry(was, work)
+    if found.carries or len(work) > len(found.keys):
+        carry(was, work)
+        _recount_trips(was, work)
     _recount(was, work)
     subjects = was.update(work)
     moved = [(key, was.get(key, NOBODY), now) for key, now in work.items()]
@@ -172,7 +174,7 @@ def _contribute(work: Work, identity: Identity, version: Version, count: int) ->
     it from then on.
     """
     event = version.contents[0]
-    keys, _, linked = reach(event)
+    keys, _, linked, _ = reach(event)
     own = keys[0]
     change = sequence.insert if count > 0 else sequence.remove
     for key in keys:
@@ -184,7 +186,11 @@ def _contribute(work: Work, identity: Identity, version: Version, count: int) ->
         if fact is not None:
             ordered = change(key.subject_type, ordered, fact)
         told = subject.told
-        if key is own or (fact is not None and fact.effect and fact.effect.introduces):
+        if key is own:
+            told += count
+        elif fact is None:
+            told += count * (key.subject_type == ORDER and isinstance(event, OrderPlaced))
+        elif fact.effect is not None and fact.effect.introduces:
             told += count
         effective = subject.effective + count
         work[key] = replace(
@@ -258,9 +264,7 @@ def _links(subject: Subject, own: SubjectKey, other: SubjectKey) -> bool:
 
 
 def _recount(subjects: Subjects, work: Work) -> None:
-    """Carry what changed on order lines and trips over to the consignments that they belong to."""
-    for key in [key for key in work if key.subject_type == TRIP]:
-        _recount_trip(subjects, work, subjects.get(key, NOBODY), work[key])
+    """Carry what changed on order lines over to the consignments that they belong to."""
     for key in [key for key in work if key.subject_type == LINE]:
         before, after = subjects.get(key, NOBODY), work[key]
         old, new = before.ordered.value, after.ordered.value
@@ -279,16 +283,19 @@ def _recount(subjects: Subjects, work: Work) -> None:
             work[owner] = replace(subject, tally=tally)
 
 
-def _recount_trip(subjects: Subjects, work: Work, before: Subject, after: Subject) -> None:
-    was, is_now = before.value.state or NONE, after.value.state or NONE
-    if was == is_now and before.links is after.links:
-        return
-    for owner in {**before.links, **after.links}:
-        if owner.subject_type == CONSIGNMENT:
-            subject = work[owner] if owner in work else subjects.get(owner, NOBODY)
-            old = was if owner in before.links else None
-            new = is_now if owner in after.links else None
-            work[owner] = replace(subject, trips=consignment.exchange(subject.trips, old, new))
+def _recount_trips(subjects: Subjects, work: Work) -> None:
+    """Carry what changed on trips over to the consignments that they are linked with."""
+    for key in [key for key in work if key.subject_type == TRIP]:
+        before, after = subjects.get(key, NOBODY), work[key]
+        was, is_now = before.value.state or NONE, after.value.state or NONE
+        if was == is_now and before.links is after.links:
+            continue
+        for owner in {**before.links, **after.links}:
+            if owner.subject_type == CONSIGNMENT:
+                subject = work[owner] if owner in work else subjects.get(owner, NOBODY)
+                old = was if owner in before.links else None
+                new = is_now if owner in after.links else None
+                work[owner] = replace(subject, trips=consignment.exchange(subject.trips, old, new))
 
 
 # ---- asking

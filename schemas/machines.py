@@ -10,6 +10,8 @@ from msgspec import Struct, field
 LINE, DECLARATION, LOT, CONSIGNMENT = "ORDER_LINE", "DECLARATION", "LOT", "CONSIGNMENT"
 LEG, TRIP, TITLE = "LEG", "EQUIPMENT_TRIP", "WAREHOUSE_RECEIPT"
 UNIT = "HANDLING_UNIT"
+ORDER = "ORDER"
+"""Has no lifecycle: its lines have."""
 
 
 class Machine(Struct, frozen=True, kw_only=True):

@@ -304,6 +304,14 @@ def test_a_declaration_alone_does_not_tell_of_its_consignment() -> None:
     assert not one(any_order(declared, booked), "CONSIGNMENT:A").orphan
 
 
+def test_an_order_is_known_by_its_placing() -> None:
+    """An order that its line's placing names is no orphan; one that only a change names is."""
+    placed = make("order.placed", "ORDER_LINE:1", "ORDER:O")
+    changed = make("order.line_changed", "ORDER_LINE:1", "ORDER:O", field="QTY", new="1")
+    assert not one(any_order(placed, changed), "ORDER:O").orphan
+    assert one(load(changed), "ORDER:O").orphan
+
+
 def test_a_retracted_order_leaves_an_orphan_behind() -> None:
     """When the fact that told of a line did not occur, what others said of it hangs in the air."""
     placed = make("order.placed", "ORDER_LINE:7")

@@ -220,6 +220,8 @@ def _is_orphan(found: twin.Twin, key: SubjectKey) -> bool:
         effect = effect_on(event, key.subject_type, is_subject=own)
         if own or (effect is not None and effect.introduces):
             return False
+        if (key.subject_type, event.event_type) == ("ORDER", "order.placed"):
+            return False
     return bool(reached)
 
 
