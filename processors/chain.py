@@ -27,7 +27,7 @@ from supplytwin.processors import (
 )
 from supplytwin.processors.emit import Emitter
 from supplytwin.processors.settlement_state import Alarm, Book, Outcome, Transition
-from supplytwin.processors.sources import Sources, check_source, sources_of
+from supplytwin.processors.sources import Sources, admitted, sources_of
 from supplytwin.processors.twin import EMPTY, Twin, take
 from supplytwin.processors.twin import canonical as canonical_twin
 from supplytwin.schemas import codec
@@ -155,7 +155,7 @@ class ChainFold:
             touched=state.touched or evidence.bears(taken.slots),
             recent=snapshots.remember(state.recent, seq, taken),
         )
-        return Step(state=state, entries=emit.entries, outputs=emit.outputs, counts=("facts",))
+        return Step(state=state, entries=emit.entries, outputs=emit.outputs, counts=taken.counts)
 
     def _ordered(
         self, state: ChainState, item: Input, message: Ordered, now: int
@@ -185,11 +185,11 @@ class ChainFold:
             last_input=Cause(seq=seq, message=message),
         )
 
-    def admit(self, control: ChainState, item: Input) -> None:
-        """Raise RecordError when the policy in force does not let this source speak here."""
-        exempt = isinstance(item.message, Control | WriterSchema)
-        if control.sources is not None and not exempt:
-            check_source(control.sources, item.record.topic, getattr(item.message, "source", ""))
+    def admit(self, control: ChainState, item: Input) -> Input:
+        """`item` as the policy in force takes it. Raises RecordError when its source may not speak
+        here.
+        """
+        return admitted(control.sources, item)
 
     def refused(
         self, state: ChainState, record: Record, error: RecordError, now: int

@@ -26,7 +26,7 @@ from supplytwin.schemas import codec
 from supplytwin.schemas.errors import FatalError, RecordError
 from supplytwin.schemas.events import EVENT_TYPES, Event
 from supplytwin.schemas.flow import Asleep, Due, Input, Output, Record, Step
-from supplytwin.schemas.machines import MACHINES
+from supplytwin.schemas.machines import CONSIGNMENT, MACHINES
 from supplytwin.schemas.records import Contract, Instruction, Receipt, Review, SettlementEvent
 from supplytwin.schemas.replay import Replayed
 
@@ -66,9 +66,11 @@ def finished(state: ChainState) -> bool:
 
 def _stays(key: SubjectKey, subject: Subject) -> bool:
     machine = MACHINES.get(key.subject_type)
-    if machine is None or not machine.folded:
+    if machine is None:
         return True
-    return not subject.value.holds and (subject.state is None or subject.state in machine.final)
+    of_lines = key.subject_type == CONSIGNMENT
+    state = subject.tally.state if of_lines else subject.value.state
+    return not subject.value.holds and (state is None or state in machine.final)
 
 
 # ---- what is left of it
@@ -165,10 +167,9 @@ class ClosingFold:
             raise FatalError(f"{state.chain_id} is closed: its journal has to be read first")
         return self._chains.step(state, item, now)
 
-    def admit(self, control: Chain, item: Input) -> None:
-        """Raise RecordError when the policy in force does not let this source speak here."""
-        if isinstance(control, ChainState):
-            self._chains.admit(control, item)
+    def admit(self, control: Chain, item: Input) -> Input:
+        """See `ChainFold.admit`."""
+        return self._chains.admit(control, item) if isinstance(control, ChainState) else item
 
     def refused(
         self, state: Chain, record: Record, error: RecordError, now: int

@@ -1,4 +1,6 @@
-"""A consignment stands where its order lines stand: at the least of them, counted as they move."""
+"""A consignment stands where its order lines stand: at the least of them, counted as they move. One
+without lines stands where its trips stand: a carrier that stops telling holds no line back.
+"""
 
 from typing import TypeVar
 
@@ -6,12 +8,26 @@ from immutables import Map
 from msgspec import Struct
 
 from supplytwin.processors.standing import Accumulator, Reached
-from supplytwin.schemas.lifecycles import NONE
+from supplytwin.schemas.effect import NONE
 from supplytwin.schemas.machines import LINE, MACHINES
 
 CANCELLED = "CANCELLED"
 K = TypeVar("K", str, int)
 _RANK = {state: rank for rank, state in enumerate((NONE, *MACHINES[LINE].path, CANCELLED))}
+
+
+_BY_TRIP = {
+    NONE: NONE, "EMPTY_OUT": "CONFIRMED", "STUFFED": "READY", "GATED_IN": "READY",
+    "ON_BOARD": "SHIPPED", "DISCHARGED": "SHIPPED", "AVAILABLE": "SHIPPED",
+    "UNAVAILABLE": "SHIPPED", "GATED_OUT": "SHIPPED", "STRIPPED": "DELIVERED",
+    "EMPTY_RETURNED": "DELIVERED",
+}  # fmt: skip
+"""State of a trip -> where the goods in it stand."""
+
+
+def least_of(trips: Map[str, int]) -> str | None:
+    """Where a consignment stands of which only the states of its trips are known."""
+    return min((_BY_TRIP[state] for state in trips), key=_RANK.__getitem__) or None
 
 
 class Tally(Struct, frozen=True, kw_only=True, gc=False):
@@ -65,12 +81,12 @@ def change(tally: Tally, old: Accumulator | None, new: Accumulator | None) -> Ta
     state = None if old is None else old.state or NONE
     stands = None if new is None else new.state or NONE
     if state != stands:
-        states = _exchange(states, state, stands)
+        states = exchange(states, state, stands)
     was = None if state == CANCELLED else old
     now = None if stands == CANCELLED else new
     if was is None or now is None or was.delivered != now.delivered or was.planned != now.planned:
         delay = None if was is None else was.delay_days
-        delays = _exchange(delays, delay, None if now is None else now.delay_days)
+        delays = exchange(delays, delay, None if now is None else now.delay_days)
     lines = tally.lines + (now is not None) - (was is not None)
     codes, complete = tally.codes, tally.complete
     gone = _NO_CODES if was is None else was.milestones
@@ -79,9 +95,9 @@ def change(tally: Tally, old: Accumulator | None, new: Accumulator | None) -> Ta
         come = only_in(here, gone)
         lost = only_in(gone, here) if len(gone) + len(come) > len(here) else []
         for code in lost:
-            codes = _exchange(codes, code, None)
+            codes = exchange(codes, code, None)
         for code in come:
-            codes = _exchange(codes, None, code)
+            codes = exchange(codes, None, code)
         if lines == tally.lines:
             complete = _corrected(complete, codes, lines, lost + come)
     if lines != tally.lines:
@@ -107,7 +123,8 @@ def _corrected(
 _NO_CODES: Map[str, Reached] = Map()
 
 
-def _exchange(counts: Map[K, int], old: K | None, new: K | None) -> Map[K, int]:
+def exchange(counts: Map[K, int], old: K | None, new: K | None) -> Map[K, int]:
+    """`counts` with one of `old` replaced by one of `new`; None = none."""
     if old == new:
         return counts
     if old is not None:

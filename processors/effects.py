@@ -9,11 +9,13 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from supplytwin.processors.standing import EXACT, ZERO, Accumulator, Fact, Happened, is_bounded
-from supplytwin.schemas.machines import LINE
+from supplytwin.schemas.machines import LINE, TRIP, UNIT
 
 NEGATIVE, NOT_OPEN = "NEGATIVE_QUANTITY", "HOLD_NOT_OPEN"
 NO_INVOICE, MISMATCH, AMBIGUOUS = "INVOICE_NOT_OPEN", "QTY_MISMATCH", "AMBIGUOUS_LINE"
+PLEDGED = "LOT_PLEDGED"
 BAD_QUANTITY, EXCURSION = "BAD_QUANTITY", "EXCURSION"
+SEAL_BROKEN = "SEAL_BROKEN"
 
 Changes = dict[str, Any]
 
@@ -105,6 +107,8 @@ def _unreserve(acc: Accumulator, fact: Fact, changes: Changes) -> str | None:
 
 
 def _dispatch(acc: Accumulator, fact: Fact, changes: Changes) -> str | None:
+    if acc.pledges:
+        return PLEDGED
     qty: Decimal | None = fact.event.qty  # type: ignore[attr-defined]
     left = ZERO if qty is None else EXACT.subtract(acc.on_hand, qty)
     if left < 0:
@@ -193,6 +197,75 @@ def _alert(acc: Accumulator, fact: Fact, changes: Changes) -> str | None:
     return None if event.alert is None else EXCURSION
 
 
+def _seal(acc: Accumulator, fact: Fact, changes: Changes) -> str | None:
+    """A container's seal. Who replaces the one that is known must say so."""
+    event: Any = fact.event
+    changes["bound"] = event.seal_no
+    replaced = acc.bound is not None and acc.bound not in (event.seal_no, event.old_seal)
+    return SEAL_BROKEN if replaced else None
+
+
+def _route(acc: Accumulator, fact: Fact, changes: Changes) -> str | None:
+    """Where a leg goes: its own part of the booking, or the only one that there is."""
+    legs: tuple[str, ...] = fact.event.legs  # type: ignore[attr-defined]
+    for leg in legs:
+        number, _, route = leg.partition(";")
+        if len(legs) == 1 or fact.subject_id.endswith(f"/{int(number)}"):
+            changes["route"] = route
+    return None
+
+
+def _bind(acc: Accumulator, fact: Fact, changes: Changes) -> str | None:
+    """A leg's vehicle. Before it has left it may be another one: then the leg was rolled."""
+    vehicle: str | None = fact.event.vehicle_id  # type: ignore[attr-defined]
+    if vehicle is None or vehicle == acc.bound:
+        return None
+    if acc.bound is not None:
+        left = acc.state not in (None, "PLANNED", "LOADING")
+        changes["flags"] = acc.flags | {"vehicle_conflict" if left else "rolled"}
+        if left:
+            return None
+    changes["bound"] = vehicle
+    return None
+
+
+def _roll(acc: Accumulator, fact: Fact, changes: Changes) -> str | None:
+    changes["bound"] = None
+    changes["flags"] = acc.flags | {"rolled"}
+    return _alert(acc, fact, changes)
+
+
+def _holder(acc: Accumulator, fact: Fact, changes: Changes) -> str | None:
+    changes["bound"] = fact.event.holder  # type: ignore[attr-defined]
+    return None
+
+
+def _nest(acc: Accumulator, fact: Fact, changes: Changes) -> str | None:
+    """A handling unit is in another one, or in a trip's container; the outer one stays."""
+    event: Any = fact.event
+    packed = event.event_type == "wh.packed"
+    outer = f"{UNIT}:{event.hu_id}" if packed else f"{TRIP}:{event.trip_id}"
+    if outer != f"{UNIT}:{fact.subject_id}":
+        changes["bound"] = outer
+    return None
+
+
+def _unnest(acc: Accumulator, fact: Fact, changes: Changes) -> str | None:
+    if acc.bound == f"{TRIP}:{fact.event.trip_id}":  # type: ignore[attr-defined]
+        changes["bound"] = None
+    return None
+
+
+def _pledge(acc: Accumulator, fact: Fact, changes: Changes) -> str | None:
+    changes["pledges"] = acc.pledges + 1
+    return None
+
+
+def _free(acc: Accumulator, fact: Fact, changes: Changes) -> str | None:
+    changes["pledges"] = acc.pledges - 1
+    return None
+
+
 KINDS: dict[str, Callable[[Accumulator, Fact, Changes], str | None]] = {
     "ORDER": _order,
     "CHANGE": _change,
@@ -215,4 +288,13 @@ KINDS: dict[str, Callable[[Accumulator, Fact, Changes], str | None]] = {
     "CANCEL": _cancel,
     "REINSTATE": _reinstate,
     "ALERT": _alert,
+    "SEAL": _seal,
+    "ROUTE": _route,
+    "BIND": _bind,
+    "ROLL": _roll,
+    "HOLDER": _holder,
+    "NEST": _nest,
+    "UNNEST": _unnest,
+    "PLEDGE": _pledge,
+    "FREE": _free,
 }

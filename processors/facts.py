@@ -3,10 +3,10 @@
 For one identity (source, event_id) the highest revision wins. Same identity and revision with other
 content makes the identity CONFLICTED until a higher revision comes. A correction (RETRACT or
 SUPERSEDE) beats every version of its target whose revision is not above its own, whichever came
-first, when it has authority over the target: the same source on the same topic. Without authority
-it is an exception and has no effect at all. A correction that is itself beaten has no effect
-either; of corrections that aim at each other in a ring the one with the highest (revision, source,
-event_id) stands, and the one that aims at it does not reach it.
+first, when it has authority over the target: the same topic, and the same source or a delegation
+that it was taken under. Without authority it is an exception and has no effect at all. A correction
+that is itself beaten has no effect either; of corrections that aim at each other in a ring the one
+with the highest (revision, source, event_id) stands, and the one that aims at it does not reach it.
 """
 
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from supplytwin.schemas.events import Event
-from supplytwin.schemas.flow import Input
+from supplytwin.schemas.flow import DELEGATION, Input, Record
 
 
 class Identity(NamedTuple):
@@ -35,6 +35,8 @@ class Version(Struct, frozen=True, kw_only=True, gc=False):
     """What they are the hashes of, in the same order; more than one = conflicted."""
     arrival: int
     """The earliest arrival of this revision, us."""
+    delegated: bool = False
+    """It was taken under a delegation: as a correction it has the authority of its target."""
 
     @property
     def event(self) -> Event:
@@ -108,6 +110,11 @@ def target_of(event: Event) -> Identity | None:
     return None if target == (event.source, event.event_id) else target
 
 
+def is_delegated(record: Record) -> bool:
+    """Whether a record was taken under a delegation (see `sources.admitted`)."""
+    return any(name == DELEGATION for name, _ in record.headers)
+
+
 def insert(facts: FactSet, item: Input) -> Inserted:
     """Add one event.
 
@@ -119,7 +126,11 @@ def insert(facts: FactSet, item: Input) -> Inserted:
     before = facts.slots.get(identity)
     arrival = item.record.arrival
     version = Version(
-        revision=event.revision, hashes=(item.content_hash,), contents=(event,), arrival=arrival
+        revision=event.revision,
+        hashes=(item.content_hash,),
+        contents=(event,),
+        arrival=arrival,
+        delegated=bool(item.record.headers) and is_delegated(item.record),
     )
     if before is None:
         slot = Slot(identity=identity, versions=(version,))
@@ -247,7 +258,9 @@ def _connected(
 
 
 def _has_authority(slot: Slot, target: Identity, aim: Slot | None) -> bool:
-    return target.source == slot.identity.source and (aim is None or aim.topic == slot.topic)
+    if target.source != slot.identity.source and not slot.latest.delegated:
+        return False
+    return aim is None or aim.topic == slot.topic
 
 
 def _beaten(slots: Map[Identity, Slot], targets: dict[Identity, Identity]) -> dict[Identity, int]:

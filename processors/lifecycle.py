@@ -7,17 +7,24 @@ leaves the lifecycle as it was. Contrary evidence still counts where money looks
 
 from msgspec.structs import replace
 
-from supplytwin.processors.effects import KINDS, Changes, quantity
+from supplytwin.processors.effects import KINDS, PLEDGED, Changes, quantity
 from supplytwin.processors.standing import Accumulator, Fact, Problem, Reached, Scheduled
-from supplytwin.schemas.lifecycles import NONE, Effect
-from supplytwin.schemas.machines import DECLARATION, MACHINES, Machine
+from supplytwin.schemas.effect import NONE, Effect
+from supplytwin.schemas.machines import DECLARATION, MACHINES, TRIP, Machine
+from supplytwin.schemas.trips import is_bare_container
 
 ILLEGAL, AFTER_CLOSE = "ILLEGAL_TRANSITION", "AFTER_CLOSE"
+NO_DOCUMENT = "CONTAINER_WITHOUT_DOCUMENT"
+"""A trip that is named by its container alone: its facts may be those of many trips."""
 FREE, DUTY_OK = "FREE_TO_DELIVER", "DUTY_OK"
 _TURNING = ("REVERSE", "UNRESERVE", "REINSTATE")
 """Where they lead depends on what was there before."""
 _COUNTS_ANYWAY = ("REVERSE", "REVOKE")
 """Contrary evidence that closes the gates even where its machine refuses the step."""
+_TELLS = ("ALERT", "ROLL")
+"""An exception in itself, whatever it moves."""
+_STANDS = (*_TELLS, "SEAL")
+"""What it says stands, even when it is an exception."""
 
 
 def accumulate(machine: str, accumulator: Accumulator, fact: Fact) -> Accumulator:
@@ -62,17 +69,19 @@ def _apply(
     rules: Machine, acc: Accumulator, fact: Fact, effect: Effect
 ) -> tuple[Changes, str | None]:
     """All that `fact` does, and the code of the exception when it is refused."""
+    if rules.name == TRIP and is_bare_container(fact.subject_id):
+        return {}, NO_DOCUMENT
     changes: Changes = {}
     kind, to = effect.kind, effect.to
     if kind in _TURNING:
         to = _destination(acc, fact, effect)
     problem = None if to is None and effect.always else _move(rules, acc, fact, effect, to, changes)
-    if problem is not None and kind not in _COUNTS_ANYWAY:
+    if problem is not None and kind not in _COUNTS_ANYWAY and kind not in _TELLS:
         return {}, problem
     if kind is not None:
         refused = KINDS[kind](acc, fact, changes)
         if refused is not None:
-            return {}, refused
+            return changes if kind in _STANDS else {}, refused
     _mark(acc, fact, effect, to, changes, allowed=problem is None)
     return changes, problem
 
@@ -98,9 +107,8 @@ def _move(
     if to is None:
         allowed = stays = not closed or _one_day(acc, fact)
     elif effect.leaves:
-        allowed, stays = state in effect.leaves, False
-        if state == NONE and not rules.born:
-            skipped = rules.path[:1]
+        allowed, stays = state in effect.leaves, effect.repeats and state == to
+        skipped = _skipped(rules, state, to)
     else:
         here, there = rules.places[state], rules.places[to]
         allowed = here < there and not closed
@@ -120,6 +128,15 @@ def _move(
     changes["state"] = to
     changes["moved"] = (fact.day, fact.coarse)
     return None
+
+
+def _skipped(rules: Machine, state: str, to: str) -> tuple[str, ...]:
+    """What a step that names the states it leaves must have passed on its way forward."""
+    if to in rules.side:
+        return () if state != NONE or rules.born else rules.path[:1]
+    if state in rules.side:
+        return ()
+    return rules.path[rules.places[state] + 1 : rules.places[to]]
 
 
 def _one_day(acc: Accumulator, fact: Fact) -> bool:
@@ -186,13 +203,13 @@ def _refuse(acc: Accumulator, fact: Fact, effect: Effect, code: str, changes: Ch
     if code == AFTER_CLOSE:
         changes["flags"] = changes.get("flags", acc.flags) | {"after_close"}
     counted = effect.kind == "REVERSE" and "reversed" in changes
-    if effect.reverses and not counted:
+    if (effect.reverses and not counted) or code == PLEDGED:
         day = fact.day
         changes["pending"] = (*(p for p in acc.pending if p.day == day), fact)
 
 
 def _retry(rules: Machine, acc: Accumulator, fact: Fact) -> Accumulator:
-    """Let refused reversals follow `fact` when it is of their local date, one of DAY precision."""
+    """Let what was refused follow `fact` when it is of their local date, one of DAY precision."""
     for late in acc.pending:
         if late.day != fact.day or not (fact.coarse or late.coarse):
             continue

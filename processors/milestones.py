@@ -11,15 +11,12 @@ from msgspec import Struct
 from supplytwin.processors.consignment import CANCELLED, only_in
 from supplytwin.processors.facts import Slot
 from supplytwin.processors.standing import Problem, Reached, is_implausible
-from supplytwin.processors.subjects import Subject, SubjectKey
+from supplytwin.processors.subjects import Subject, SubjectKey, Subjects
 from supplytwin.schemas.machines import LINE
 
 CONFLICT, UNAUTHORISED = "CONFLICT", "UNAUTHORISED_RETRACTION"
 IMPLAUSIBLE = "IMPLAUSIBLE_TIME"
 NO_LONGER = "no longer follows from the facts"
-
-Subjects = Map[SubjectKey, Subject]
-NOBODY = Subject()
 
 
 class MilestoneChange(Struct, frozen=True, kw_only=True, gc=False):
@@ -126,7 +123,11 @@ def reported(slot: Slot) -> tuple[SubjectKey, Problem] | None:
         reason = f"revision {latest.revision} came with {len(latest.hashes)} different contents"
         return _problem(slot, CONFLICT, reason)
     if slot.unauthorised and not slot.retracted:
-        return _problem(slot, UNAUTHORISED, "corrects an event of another source or topic")
+        return _problem(
+            slot,
+            UNAUTHORISED,
+            "corrects an event of another topic, or of a source that has not delegated it",
+        )
     return None
 
 

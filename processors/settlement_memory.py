@@ -22,7 +22,8 @@ from msgspec import Struct
 from supplytwin.processors.conditions import Assessment, assess
 from supplytwin.processors.evidence import Concern, Part, Verdict, sorts
 from supplytwin.processors.facts import Identity, Slot
-from supplytwin.processors.twin import Twin, reached_by
+from supplytwin.processors.reach import reached_by
+from supplytwin.processors.twin import Twin
 from supplytwin.schemas.terms import ClaimTerms, Terms
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from supplytwin.processors.twin import Taken
 from supplytwin.schemas import codec
 from supplytwin.schemas.flow import Output
 from supplytwin.schemas.ids import Micros
-from supplytwin.schemas.machines import CONSIGNMENT, LINE
+from supplytwin.schemas.machines import CONSIGNMENT, LEG, LINE, LOT, TITLE, TRIP, UNIT
 from supplytwin.schemas.records import STATE, StateRecord
 
 if TYPE_CHECKING:
@@ -124,6 +124,30 @@ def attributes(subject: Subject) -> tuple[str, ...]:
     return tuple(sorted(set(found))) if len(found) > 1 else tuple(found)
 
 
+_BOUND = {LEG: "vehicle", TRIP: "seal", TITLE: "holder", UNIT: "inside"}
+_LISTED = {
+    LEG: (CONSIGNMENT,), TRIP: (CONSIGNMENT, LINE), TITLE: (LOT,), UNIT: (CONSIGNMENT, LINE, LOT),
+}  # fmt: skip
+_LISTED_MAX = 50
+"""Names of linked subjects in one record: it has to stay small, the rest is in the journal."""
+
+
+def _attributes(key: SubjectKey, subject: Subject) -> tuple[str, ...]:
+    """`name=value`, sorted: what a line is cut by, and what another subject is bound to or with."""
+    kind, value = key.subject_type, subject.ordered.value
+    if kind == LINE:
+        return attributes(subject)
+    if kind == LOT:
+        return (f"pledged={value.pledges}",) if value.pledges else ()
+    found = [] if value.bound is None else [f"{_BOUND[kind]}={value.bound}"]
+    if value.route is not None:
+        named = zip(("mode", "from", "to"), value.route.split(";"), strict=True)
+        found += [f"{name}={said}" for name, said in named]
+    listed = sorted(one for one in subject.links if one.subject_type in _LISTED.get(kind, ()))
+    found += [f"{one.subject_type.lower()}={one.subject_id}" for one in listed[:_LISTED_MAX]]
+    return tuple(sorted(found))
+
+
 def _encode(
     state: "ChainState",
     key: SubjectKey,
@@ -166,7 +190,7 @@ def _encode(
             exposure_minor=None if owed is None else owed[0],
             currency=None if owed is None else owed[1],
             co2e_kg=None if printed is None else printed.co2e_wtw_kg,
-            attributes=attributes(subject) if is_line else (),
+            attributes=_attributes(key, subject),
         ),
     )
 

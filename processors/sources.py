@@ -1,8 +1,12 @@
-"""Who may speak: control data that says which sources are admitted on which topic.
+"""Who may speak, and who may correct whom: control data.
 
 A POLICY record with the body ``{"sources": [{"topic": ..., "source": pattern, "organisation":
-...}]}``, as canonical JSON, replaces the policy before it. A topic without a rule admits everybody;
-on one with rules a source is admitted when a pattern (shell wildcards, whole name) matches it.
+...}], "delegations": [{"topic": ..., "source": pattern, "target": pattern}]}``, as canonical JSON,
+replaces the policy before it. Patterns are shell wildcards over the whole name. A topic without a
+rule admits everybody; on one with rules a source is admitted when a pattern matches it. A source
+may correct its own events, and those of a target on the same topic by a delegation that is in force
+when the correction is first taken. That is recorded with it, as a header of its journal entry, and
+stays true whatever the policy becomes.
 """
 
 import re
@@ -11,8 +15,12 @@ from functools import lru_cache
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from supplytwin.schemas.errors import Code, RecordError
+from supplytwin.schemas.events import Event
+from supplytwin.schemas.flow import DELEGATION, Input
+from supplytwin.schemas.foreign import WriterSchema
 from supplytwin.schemas.records import Control
 
 
@@ -24,14 +32,24 @@ class SourceRule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     organisation: str
 
 
+class Delegation(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """On this topic a source may correct the events of these targets."""
+
+    topic: str
+    source: str
+    target: str
+
+
 class Sources(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The whole policy."""
 
     sources: tuple[SourceRule, ...]
+    delegations: tuple[Delegation, ...] = ()
 
 
 class _Body(Struct, frozen=True, kw_only=True):
     sources: tuple[SourceRule, ...] | None = None
+    delegations: tuple[Delegation, ...] = ()
 
 
 _body = msgspec.json.Decoder(_Body)
@@ -48,7 +66,9 @@ def sources_of(control: Control) -> Sources | None:
         found = _body.decode(control.body)
     except msgspec.DecodeError as error:
         raise RecordError(Code.BAD_VALUE, "body", f"is not a policy: {error}") from None
-    return None if found.sources is None else Sources(sources=found.sources)
+    if found.sources is None:
+        return None
+    return Sources(sources=found.sources, delegations=found.delegations)
 
 
 @lru_cache(maxsize=4096)
@@ -64,6 +84,41 @@ def _reason(policy: Sources, topic: str, source: str) -> str:
         return ""
     owners = ", ".join(sorted({rule.organisation for rule in rules}))
     return f"{source[:60]!r} may not speak on {topic}, which is for {owners}"
+
+
+@lru_cache(maxsize=65536)
+def _delegation(policy: Sources, topic: str, source: str, target: str) -> bytes | None:
+    """The first delegation that lets `source` correct the events of `target`, as JSON."""
+    for rule in policy.delegations:
+        if (
+            rule.topic == topic
+            and _pattern(rule.source).match(source)
+            and _pattern(rule.target).match(target)
+        ):
+            return msgspec.json.encode(rule)
+    return None
+
+
+def admitted(policy: Sources | None, item: Input) -> Input:
+    """`item` as it is taken under `policy`: with the delegation that gives a correction authority,
+    and with none that somebody else wrote into its headers. Raises RecordError(FORBIDDEN_SOURCE).
+    """
+    record, message = item.record, item.message
+    if policy is not None and not isinstance(message, Control | WriterSchema):
+        check_source(policy, record.topic, getattr(message, "source", ""))
+    by = None
+    if policy is not None and isinstance(message, Event) and message.correction_action is not None:
+        target = message.correction_source
+        if target is not None and target != message.source:
+            by = _delegation(policy, record.topic, message.source, target)
+    if by is None and not record.headers:
+        return item
+    headers = tuple(header for header in record.headers if header[0] != DELEGATION)
+    if by is not None:
+        headers = (*headers, (DELEGATION, by))
+    if headers == record.headers:
+        return item
+    return replace(item, record=replace(record, headers=headers))
 
 
 def check_source(policy: Sources, topic: str, source: str) -> None:

@@ -7,9 +7,10 @@ from immutables import Map
 from msgspec import Struct
 
 from supplytwin.schemas import localtime
+from supplytwin.schemas.effect import Effect
 from supplytwin.schemas.events import Event
 from supplytwin.schemas.ids import DAY_US, Micros
-from supplytwin.schemas.lifecycles import RANK, Effect, source_priority
+from supplytwin.schemas.ranks import RANK, source_priority
 
 IMPLAUSIBLE_AFTER_US = 120_000_000
 """An ACTUAL event further ahead of its arrival than this is implausible."""
@@ -160,10 +161,18 @@ class Accumulator(Struct, frozen=True, kw_only=True, gc=False):
     planned: Scheduled | None = None
     eta: Scheduled | None = None
     delivered: Happened | None = None
+    bound: str | None = None
+    """Of a leg its vehicle, of a trip the container's seal, of a warehouse receipt its holder, of a
+    handling unit what it is in (``TYPE:id``)."""
+    route: str | None = None
+    """Of a leg: ``mode;from;to``, as booked."""
+    pledges: int = 0
+    """How many warehouse receipts of a lot are pledged."""
     flags: frozenset[str] = frozenset()
     exceptions: tuple[Problem, ...] = ()
     pending: tuple[Fact, ...] = ()
-    """Reversals that were refused and may yet follow something of their own local date."""
+    """What was refused and may yet follow something of its own local date: reversals, and the
+    dispatch of a pledged lot."""
 
     @property
     def net_received(self) -> Decimal:

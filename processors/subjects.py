@@ -7,7 +7,7 @@ from typing import NamedTuple
 from immutables import Map
 from msgspec import Struct
 
-from supplytwin.processors.consignment import Tally
+from supplytwin.processors.consignment import Tally, least_of
 from supplytwin.processors.facts import Identity
 from supplytwin.processors.sequence import NOTHING, Ordered
 from supplytwin.processors.standing import Accumulator, Problem
@@ -28,13 +28,17 @@ class Subject(Struct, frozen=True, kw_only=True, gc=False):
     ordered: Ordered = NOTHING
     effective: int = 0
     """How many versions that count reach it; 0 = nothing is left of it."""
+    told: int = 0
+    """How many of them tell of it that it exists: they are about it, or introduce it."""
     conflicts: frozenset[Identity] = frozenset()
     links: Map[SubjectKey, None] = Map()
-    """A consignment's lines and declarations, and the other way round: those of which a fact that
-    counts refers to the consignment.
+    """What it is linked with (`reach.LINKS`), both ways: a fact that counts, about the one, names
+    the other.
     """
     tally: Tally = Tally()
     """A consignment's lines."""
+    trips: Map[str, int] = Map()
+    """A consignment's trips, by state."""
     stated: bool = False
     """A delivery was stated of it at some time, whether or not it still counts."""
     deliveries: tuple[ShipmentDelivered, ...] = ()
@@ -48,9 +52,18 @@ class Subject(Struct, frozen=True, kw_only=True, gc=False):
         return self.ordered.value
 
     @property
+    def orphan(self) -> bool:
+        """A placeholder: others refer to it, nothing tells of it. A consignment consists of its
+        lines, so they tell of it, too.
+        """
+        return bool(self.effective) and not self.told and not self.tally.states
+
+    @property
     def state(self) -> str | None:
-        """Its lifecycle state; a consignment's is the least of its lines'."""
-        return self.ordered.value.state or (self.tally.state if self.tally.states else None)
+        """Its lifecycle state; a consignment's is the least of its lines', or of its trips'."""
+        if self.tally.states:
+            return self.ordered.value.state or self.tally.state
+        return self.ordered.value.state or (least_of(self.trips) if self.trips else None)
 
     @property
     def codes(self) -> tuple[str, ...]:
@@ -74,16 +87,25 @@ class Subject(Struct, frozen=True, kw_only=True, gc=False):
     def flags(self) -> tuple[str, ...]:
         """What to know before trusting its figures, sorted."""
         value, tally = self.ordered.value, self.tally
-        partial = bool(tally.states) and tally.partial
-        return _flags(value.flags, bool(value.inferred), bool(self.conflicts), partial, self.late)
+        partial = tally.partial if tally.states else len(self.trips) > 1
+        return _flags(
+            value.flags, bool(value.inferred), bool(self.conflicts), partial, self.late, self.orphan
+        )
 
 
 @lru_cache(maxsize=1024)
 def _flags(
-    own: frozenset[str], inferred: bool, conflict: bool, partial: bool, late: bool
+    own: frozenset[str], inferred: bool, conflict: bool, partial: bool, late: bool, orphan: bool
 ) -> tuple[str, ...]:
-    named = (("inferred", inferred), ("conflict", conflict), ("partial", partial), ("late", late))
+    named = (("inferred", inferred), ("conflict", conflict), ("partial", partial),
+             ("late", late), ("orphan", orphan))  # fmt: skip
     return tuple(sorted(own.union(name for name, on in named if on)))
+
+
+Subjects = Map[SubjectKey, Subject]
+Work = dict[SubjectKey, Subject]
+"""Every subject that an event touches."""
+NOBODY = Subject()
 
 
 def decimal_text(amount: Decimal) -> str:
@@ -103,13 +125,15 @@ Quantities = tuple[str | None, str, str, str, str]
 """Ordered, received, reversed, on hand, reserved."""
 
 
-class CanonicalSubject(Struct, frozen=True, kw_only=True, gc=False):
+class CanonicalSubject(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """A subject without its history: lists sorted, no arrival, no float.
 
     The fields stand in the order of their names, so that its JSON is that of the sorted object.
+    Those with a default are left out where they say nothing.
     """
 
     bonded: bool
+    bound: str | None = None
     delay_days: int | None
     delivered: Micros | None
     duty: tuple[dict[str, str], dict[str, str]]
@@ -125,8 +149,10 @@ class CanonicalSubject(Struct, frozen=True, kw_only=True, gc=False):
     """Code -> the fact that it rests on; None = on every line of a consignment."""
     pieces: int
     planned: Micros | None
+    pledges: int = 0
     quantities: Quantities
     revoked: bool
+    route: str | None = None
     state: str | None
     subject: SubjectKey
 
@@ -142,6 +168,7 @@ def canonical_subject(key: SubjectKey, subject: Subject) -> CanonicalSubject:
     planned, eta, delivered = value.planned, value.eta, value.delivered
     return CanonicalSubject(
         bonded=value.bonded,
+        bound=value.bound,
         delay_days=subject.delay_days if delivered or tally.delays else None,
         delivered=delivered.time if delivered else None,
         duty=(_amounts(value.assessed), _amounts(value.paid)),
@@ -155,8 +182,10 @@ def canonical_subject(key: SubjectKey, subject: Subject) -> CanonicalSubject:
         milestones=milestones,
         pieces=value.pieces,
         planned=planned.time if planned else None,
+        pledges=value.pledges,
         quantities=_quantities(value),
         revoked=value.revoked,
+        route=value.route,
         state=subject.state,
         subject=key,
     )

@@ -5,8 +5,6 @@ follows now, so that the reports follow the set and never the order of arrival.
 """
 
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
-from typing import NamedTuple
 
 from immutables import Map
 from msgspec import Struct, to_builtins
@@ -16,28 +14,33 @@ from supplytwin.processors import consignment, sequence
 from supplytwin.processors.facts import FactSet, Identity, Slot, Verdict, Version
 from supplytwin.processors.facts import insert as insert_fact
 from supplytwin.processors.milestones import (
-    NOBODY,
     ExceptionChange,
     MilestoneChange,
     Moved,
-    Subjects,
     exception_changes,
     milestone_changes,
     reported,
 )
+from supplytwin.processors.reach import linked_by, reach, reached_by
 from supplytwin.processors.standing import Accumulator, Fact, make_fact
-from supplytwin.processors.subjects import Subject, SubjectKey, canonical_subject
+from supplytwin.processors.subjects import (
+    NOBODY,
+    Subject,
+    SubjectKey,
+    Subjects,
+    Work,
+    canonical_subject,
+)
+from supplytwin.processors.titles import carry
 from supplytwin.schemas import localtime
+from supplytwin.schemas.effect import NONE
 from supplytwin.schemas.errors import Code, RecordError
-from supplytwin.schemas.events import SUBJECT_TYPES, Event, ShipmentDelivered
+from supplytwin.schemas.events import Event, OrderPlaced, ShipmentDelivered
 from supplytwin.schemas.flow import Input
 from supplytwin.schemas.ids import HOUR_US
 from supplytwin.schemas.lifecycles import effect_on
-from supplytwin.schemas.machines import CONSIGNMENT, DECLARATION, LINE, MACHINES
+from supplytwin.schemas.machines import CONSIGNMENT, LINE, MACHINES, ORDER, TRIP
 
-FOLDED = frozenset(name for name, rules in MACHINES.items() if rules.folded)
-LINKING = (LINE, DECLARATION)
-"""Their facts link them with the consignments that they refer to."""
 INFERRED = "inferred:"
 """What the sources begin with that tell what nobody saw."""
 FUTURE_US = 48 * HOUR_US
@@ -69,6 +72,15 @@ class Taken(Struct, frozen=True, kw_only=True, gc=False):
         """The subjects that it touched, sorted."""
         return tuple(key for key, _, _ in self.moved)
 
+    @property
+    def counts(self) -> list[str]:
+        """What is counted: the fact, and every placeholder that came or went with it."""
+        found = ["facts"]
+        for _, old, new in self.moved:
+            if not (old.told and new.told) and old.orphan != new.orphan:
+                found.append("orphans_found" if new.orphan else "orphans_gone")
+        return found
+
 
 # ---- what is not taken
 
@@ -90,48 +102,7 @@ def check_arrival(event: Event, arrival: int) -> None:
         raise RecordError(Code.FUTURE, "revision", "is more than 48 h ahead of its arrival")
 
 
-# ---- which subjects an event reaches
-
-
-class _Reach(NamedTuple):
-    keys: tuple[SubjectKey, ...]
-    """Its own subject first."""
-    ordered: tuple[SubjectKey, ...]
-    linked: tuple[SubjectKey, ...]
-    """The consignments that it links its own subject with."""
-
-
-def reached_by(event: Event) -> tuple[SubjectKey, ...]:
-    """Its own subject first, then those that its refs name."""
-    return _reach(event).keys
-
-
-def _reach(event: Event) -> _Reach:
-    ask = _few if len(event.refs) <= FEW else _reach_of
-    return ask(event.subject_type, event.subject_id, event.refs)
-
-
-def _reach_of(own_type: str, own_id: str, refs: tuple[str, ...]) -> _Reach:
-    keys = [SubjectKey(own_type, own_id)]
-    for ref in refs:
-        subject_type, _, subject_id = ref.partition(":")
-        if subject_type in SUBJECT_TYPES and subject_id:
-            keys.append(SubjectKey(subject_type, subject_id))
-    found = tuple(dict.fromkeys(keys))
-    links = own_type in LINKING
-    linked = [key for key in found[1:] if links and key.subject_type == CONSIGNMENT]
-    return _Reach(keys=found, ordered=tuple(sorted(found)), linked=tuple(linked))
-
-
-FEW = 8
-"""Events with more refs than this are rare and may be large: they are not remembered."""
-_few = lru_cache(maxsize=8192)(_reach_of)
-
-
 # ---- taking an event
-
-Work = dict[SubjectKey, Subject]
-"""Every subject that an event touches."""
 
 
 def take(twin: Twin, item: Input) -> Taken:
@@ -142,8 +113,8 @@ def take(twin: Twin, item: Input) -> Taken:
     inserted = insert_fact(twin.facts, item)
     if inserted.verdict == "DUPLICATE":
         return Taken(twin=twin, verdict="DUPLICATE")
-    was, reach = twin.subjects, _reach(event)
-    work = {key: was.get(key, NOBODY) for key in reach.ordered}
+    was, found = twin.subjects, reach(event)
+    work = {key: was.get(key, NOBODY) for key in found.ordered}
     before, after = inserted.moved[0]
     version = after.effective if before is None else None
     if version is None:
@@ -153,10 +124,13 @@ def take(twin: Twin, item: Input) -> Taken:
     for before, after in inserted.moved:
         if before is not None:
             _exchange(was, work, before, after)
+    if found.carries or len(work) > len(found.keys):
+        carry(was, work)
+        _recount_trips(was, work)
     _recount(was, work)
     subjects = was.update(work)
     moved = [(key, was.get(key, NOBODY), now) for key, now in work.items()]
-    if len(work) > len(reach.keys):
+    if len(work) > len(found.keys):
         moved.sort(key=_key)
     return Taken(
         twin=Twin(facts=inserted.facts, subjects=subjects),
@@ -202,7 +176,7 @@ def _contribute(work: Work, identity: Identity, version: Version, count: int) ->
     it from then on.
     """
     event = version.contents[0]
-    keys, _, linked = _reach(event)
+    keys, _, linked, _ = reach(event)
     own = keys[0]
     change = sequence.insert if count > 0 else sequence.remove
     for key in keys:
@@ -213,8 +187,17 @@ def _contribute(work: Work, identity: Identity, version: Version, count: int) ->
         fact = _fact_for(version, key, is_subject=key is own)
         if fact is not None:
             ordered = change(key.subject_type, ordered, fact)
+        told = subject.told
+        if key is own:
+            told += count
+        elif fact is None:
+            told += count * (key.subject_type == ORDER and isinstance(event, OrderPlaced))
+        elif fact.effect is not None and fact.effect.introduces:
+            told += count
         effective = subject.effective + count
-        work[key] = replace(subject, members=members, ordered=ordered, effective=effective)
+        work[key] = replace(
+            subject, members=members, ordered=ordered, effective=effective, told=told
+        )
     for other in linked:
         _link(work, own, other, count)
     if event.classifier == "ACTUAL":
@@ -229,7 +212,7 @@ def _fact_for(version: Version, key: SubjectKey, *, is_subject: bool) -> Fact | 
     """The version as a fact in the fold of this subject; None when it only links."""
     event = version.contents[0]
     effect = effect_on(event, key.subject_type, is_subject=is_subject)
-    if (effect is None and not is_subject) or key.subject_type not in FOLDED:
+    if (effect is None and not is_subject) or key.subject_type not in MACHINES:
         return None
     return make_fact(event, version.arrival, effect, key.subject_id)
 
@@ -265,24 +248,21 @@ def _enrol(work: Work, event: Event, identity: Identity) -> None:
 
 
 def _link(work: Work, own: SubjectKey, other: SubjectKey, count: int) -> None:
-    """Link a line or declaration with a consignment, or part them when no fact of it that counts
-    refers to the consignment any more.
-    """
+    """Link two subjects, or part them when no fact that counts, of either, links them any more."""
     one, two = work[own], work[other]
     if (other in one.links) == (count > 0):
         return
     if count > 0:
         work[own] = replace(one, links=one.links.set(other, None))
         work[other] = replace(two, links=two.links.set(own, None))
-    elif not any(other in _linked_by(fact.event, own) for fact in one.ordered.facts):
+    elif not _links(one, own, other) and not _links(two, other, own):
         work[own] = replace(one, links=one.links.delete(other))
         work[other] = replace(two, links=two.links.delete(own))
 
 
-def _linked_by(event: Event, own: SubjectKey) -> tuple[SubjectKey, ...]:
-    """The consignments with which `event` links `own`: none when it is another subject's."""
-    keys, _, linked = _reach(event)
-    return linked if keys[0] == own else ()
+def _links(subject: Subject, own: SubjectKey, other: SubjectKey) -> bool:
+    """Whether a fact about the one links it with the other."""
+    return any(other in linked_by(fact.event, own) for fact in subject.ordered.facts)
 
 
 def _recount(subjects: Subjects, work: Work) -> None:
@@ -294,6 +274,8 @@ def _recount(subjects: Subjects, work: Work) -> None:
         if was is links and (old is new or consignment.says_the_same(old, new)):
             continue
         for owner in links if was is links else dict.fromkeys((*was, *links)):
+            if owner.subject_type != CONSIGNMENT:
+                continue
             subject = work.get(owner)
             if subject is None:
                 subject = subjects.get(owner, NOBODY)
@@ -301,6 +283,21 @@ def _recount(subjects: Subjects, work: Work) -> None:
                 subject.tally, old if owner in was else None, new if owner in links else None
             )
             work[owner] = replace(subject, tally=tally)
+
+
+def _recount_trips(subjects: Subjects, work: Work) -> None:
+    """Carry what changed on trips over to the consignments that they are linked with."""
+    for key in [key for key in work if key.subject_type == TRIP]:
+        before, after = subjects.get(key, NOBODY), work[key]
+        was, is_now = before.value.state or NONE, after.value.state or NONE
+        if was == is_now and before.links is after.links:
+            continue
+        for owner in {**before.links, **after.links}:
+            if owner.subject_type == CONSIGNMENT:
+                subject = work[owner] if owner in work else subjects.get(owner, NOBODY)
+                old = was if owner in before.links else None
+                new = is_now if owner in after.links else None
+                work[owner] = replace(subject, trips=consignment.exchange(subject.trips, old, new))
 
 
 # ---- asking

@@ -11,6 +11,8 @@ from msgspec import Struct
 Header = tuple[str, bytes | None]
 UNREADABLE: tuple[Header, ...] = (("unreadable headers", None),)
 """Stands for headers that the Kafka client cannot give: a name among them is not UTF-8."""
+DELEGATION = "st-delegation"
+"""Header of a journal entry: the delegation under which a correction was taken, as JSON."""
 S_co = TypeVar("S_co", covariant=True)
 
 

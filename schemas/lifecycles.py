@@ -1,64 +1,26 @@
 """What each event type does, as data: machine, transition, and which subject or ref it reaches.
 
-An event reaches its own subject and every subject that its `refs` name as ``TYPE:value``. On each
-of them it has the effect that stands here for that subject type, if any; a ref without an effect
-only links. An event moves its machine forward along the path, and states that it skips are marked
-inferred; backward go only the reversals, which name the states that they leave. Everything else is
-an exception and changes nothing. Source: DESIGN §5.
+An event reaches its own subject and every subject that its `refs` name as ``TYPE:value``, or its
+payload (`schemas.named`). On each of them it has the effect that stands here for that subject type,
+if any; a ref without an effect only links. An event moves its machine forward along the path, and
+states that it skips are marked inferred; backward go only the reversals, which name the states that
+they leave. Everything else is an exception and changes nothing. Source: DESIGN §5.
 """
 
-from typing import Literal
+from typing import Any
 
-from msgspec import Struct
+from msgspec.structs import replace
 
+from supplytwin.schemas.effect import NONE, Effect, Kind, said
 from supplytwin.schemas.events import Event
-from supplytwin.schemas.machines import CONSIGNMENT, DECLARATION, LEG, LINE, LOT, TITLE, TRIP
+from supplytwin.schemas.machines import CONSIGNMENT, DECLARATION, LEG, LINE, LOT, TITLE, TRIP, UNIT
 
-NONE = ""
-"""In `Effect.leaves`: the subject has no state yet."""
-
-
-Kind = Literal[
-    "ORDER", "CHANGE", "DELIVER", "RECEIVE", "REVERSE", "ADJUST", "COUNT", "RESERVE", "UNRESERVE",
-    "DISPATCH", "HOLD", "UNHOLD", "INVOICE", "UNINVOICE", "ASSESS", "PAY", "REVOKE", "RELEASE",
-    "CANCEL",
-    "REINSTATE", "ALERT",
-]  # fmt: skip
-"""What an effect does besides moving the state: one function each in `processors.lifecycle`."""
-
-
-class Effect(Struct, frozen=True, kw_only=True):
-    """What an event type does to one subject type."""
-
-    machine: str
-    reaches: Literal["subject", "ref", "either"] = "either"
-    to: str | None = None
-    """The state it leads to; None = the state stays."""
-    leaves: tuple[str, ...] = ()
-    """The only states from which it leads there; () = every state before `to` on the path."""
-    repeats: bool = False
-    """Allowed again in the state it leads to (partial deliveries, second confirmations)."""
-    always: bool = False
-    """Allowed in every state, terminal ones too: what it does is beside the lifecycle."""
-    reverses: bool = False
-    """Takes something back: within one local date it comes after that, whatever the order."""
-    adverse: bool = False
-    """Contrary evidence: counts even while it is ahead of the clock."""
-    kind: Kind | None = None
-    milestone: str | None = None
-    undoes: tuple[str, ...] = ()
-    when: tuple[str, frozenset[object]] | None = None
-    """Only when this payload field has one of these values."""
-
-
-def _is(field: str, *values: object) -> tuple[str, frozenset[object]]:
-    return field, frozenset(values)
-
-
-_EMPTY = {state: _is("empty", state) for state in (True, False)}
+_EMPTY = {state: said("empty", state) for state in (True, False)}
 
 _ORDERS: dict[str, tuple[Effect, ...]] = {
-    "order.placed": (Effect(machine=LINE, to="PLACED", kind="ORDER", milestone="ORDER_PLACED"),),
+    "order.placed": (
+        Effect(machine=LINE, to="PLACED", kind="ORDER", milestone="ORDER_PLACED", introduces=True),
+    ),
     "order.confirmed": (
         Effect(machine=LINE, to="CONFIRMED", repeats=True, milestone="ORDER_CONFIRMED"),
     ),
@@ -71,6 +33,13 @@ _ORDERS: dict[str, tuple[Effect, ...]] = {
             to="CANCELLED",
             leaves=(NONE, "PLACED", "CONFIRMED", "READY"),
             kind="CANCEL",
+            milestone="CANCELLED",
+            adverse=True,
+        ),
+        Effect(
+            machine=LEG,
+            to="CANCELLED",
+            leaves=(NONE, "PLANNED"),
             milestone="CANCELLED",
             adverse=True,
         ),
@@ -93,7 +62,9 @@ _ORDERS: dict[str, tuple[Effect, ...]] = {
 }
 
 _CUSTOMS: dict[str, tuple[Effect, ...]] = {
-    "customs.declared": (Effect(machine=DECLARATION, to="FILED", milestone="CUSTOMS_FILED"),),
+    "customs.declared": (
+        Effect(machine=DECLARATION, to="FILED", milestone="CUSTOMS_FILED", introduces=True),
+    ),
     "customs.accepted": (Effect(machine=DECLARATION, to="ACCEPTED", milestone="CUSTOMS_ACCEPTED"),),
     "customs.rejected": (
         Effect(
@@ -154,59 +125,83 @@ _CUSTOMS: dict[str, tuple[Effect, ...]] = {
 
 
 def _carried(
-    milestone: str | None, *, line: str | None, leg: str | None = None, trip: str | None = None
+    milestone: str | None, *, line: str | None, leg: str, kind: Kind | None = None
 ) -> tuple[Effect, ...]:
-    """A transport event: moves a line, a leg and a trip; a milestone of the consignment itself."""
-    effects = [Effect(machine=CONSIGNMENT, reaches="subject", milestone=milestone)]
+    """A transport event: moves a line and a leg; a milestone of the consignment itself."""
+    effects = [
+        Effect(machine=CONSIGNMENT, reaches="subject", milestone=milestone),
+        Effect(machine=LEG, to=leg, repeats=True, kind=kind, milestone=milestone),
+    ]
     if line is not None:
         effects.append(Effect(machine=LINE, to=line, repeats=True, milestone=milestone))
-    if leg is not None:
-        effects.append(Effect(machine=LEG, to=leg, milestone=milestone))
-    if trip is not None:
-        effects.append(Effect(machine=TRIP, to=trip, milestone=milestone))
     return tuple(effects)
 
 
-_TRANSHIPPED = Effect(
-    machine=TRIP,
-    to="ON_BOARD",
-    leaves=(NONE, "EMPTY_OUT", "STUFFED", "GATED_IN", "DISCHARGED"),
-    milestone="ON_BOARD",
+def _trip(to: str, milestone: str, **more: Any) -> Effect:
+    """A step of a container. Carrier and terminal tell the same step: it may come again."""
+    return Effect(machine=TRIP, to=to, repeats=True, milestone=milestone, **more)
+
+
+_LOADED = _trip(
+    "ON_BOARD", "ON_BOARD", leaves=(NONE, "EMPTY_OUT", "STUFFED", "GATED_IN", "DISCHARGED")
 )
-_ALERTED = tuple(
-    Effect(machine=name, reaches="subject", kind="ALERT", always=True, adverse=True)
-    for name in (LINE, LOT, CONSIGNMENT, LEG, TRIP)
-)
+"""From DISCHARGED: a transshipment."""
+_RETURNED = Effect(machine=TRIP, to="EMPTY_RETURNED", milestone="TRIP_CLOSED")
+
+
+def _alerted(*machines: str, when: tuple[str, frozenset[object]] | None = None) -> list[Effect]:
+    return [
+        Effect(machine=name, reaches="subject", kind="ALERT", always=True, adverse=True, when=when)
+        for name in machines
+    ]
+
+
+_WRONG = said("exception_code", "DAMAGED", "LOST", "DELAY")
 
 _SHIPMENTS: dict[str, tuple[Effect, ...]] = {
     "shipment.booked": (
         Effect(machine=CONSIGNMENT, reaches="subject", milestone="BOOKED"),
         Effect(machine=LINE, milestone="BOOKED"),
-        Effect(machine=LEG, to="PLANNED", repeats=True, milestone="BOOKED"),
+        Effect(
+            machine=LEG,
+            to="PLANNED",
+            repeats=True,
+            kind="ROUTE",
+            milestone="BOOKED",
+            introduces=True,
+        ),
     ),
     "shipment.stuffed": (
-        Effect(machine=TRIP, to="STUFFED", milestone="STUFFED"),
+        _trip("STUFFED", "STUFFED", introduces=True),
         Effect(machine=LINE, milestone="STUFFED"),
+        Effect(machine=UNIT, kind="NEST", milestone="STUFFED"),
     ),
-    "shipment.sealed": (Effect(machine=TRIP),),
+    "shipment.sealed": (Effect(machine=TRIP, kind="SEAL"),),
     "shipment.gate_in": (
-        Effect(machine=TRIP, to="GATED_IN", milestone="GATED_IN", when=_EMPTY[False]),
-        Effect(machine=TRIP, to="EMPTY_RETURNED", milestone="TRIP_CLOSED", when=_EMPTY[True]),
+        _trip("GATED_IN", "GATED_IN", when=_EMPTY[False]),
+        replace(_RETURNED, when=_EMPTY[True]),
     ),
     "shipment.gate_out": (
-        Effect(machine=TRIP, to="GATED_OUT", milestone="GATED_OUT", when=_EMPTY[False]),
-        Effect(machine=TRIP, to="EMPTY_OUT", milestone="GATED_OUT", when=_EMPTY[True]),
+        _trip("GATED_OUT", "GATED_OUT", when=_EMPTY[False]),
+        _trip("EMPTY_OUT", "EMPTY_OUT", introduces=True, when=_EMPTY[True]),
     ),
-    "shipment.loaded": (*_carried("ON_BOARD", line="SHIPPED", leg="LOADING"), _TRANSHIPPED),
-    "shipment.departed": _carried("DEPARTED", line="SHIPPED", leg="DEPARTED"),
-    "shipment.arrived": _carried("ARRIVED", line="SHIPPED", leg="ARRIVED"),
-    "shipment.discharged": _carried("DISCHARGED", line=None, leg="DISCHARGED", trip="DISCHARGED"),
-    "shipment.available": (Effect(machine=TRIP, to="AVAILABLE", milestone="AVAILABLE"),),
+    "shipment.loaded": (
+        *_carried("ON_BOARD", line="SHIPPED", leg="LOADING", kind="BIND"),
+        _LOADED,
+    ),
+    "shipment.departed": _carried("DEPARTED", line="SHIPPED", leg="DEPARTED", kind="BIND"),
+    "shipment.arrived": _carried("ARRIVED", line="SHIPPED", leg="ARRIVED", kind="BIND"),
+    "shipment.discharged": (
+        *_carried("DISCHARGED", line=None, leg="DISCHARGED"),
+        _trip("DISCHARGED", "DISCHARGED"),
+    ),
+    "shipment.available": (_trip("AVAILABLE", "AVAILABLE"),),
     "shipment.unavailable": (
         Effect(
             machine=TRIP,
             to="UNAVAILABLE",
             leaves=("DISCHARGED", "AVAILABLE"),
+            repeats=True,
             undoes=("AVAILABLE",),
             reverses=True,
         ),
@@ -216,18 +211,37 @@ _SHIPMENTS: dict[str, tuple[Effect, ...]] = {
         Effect(machine=CONSIGNMENT, reaches="subject", kind="DELIVER", milestone="DELIVERED"),
         Effect(machine=LEG, to="CLOSED", milestone="DELIVERED"),
     ),
-    "shipment.stripped": (Effect(machine=TRIP, to="STRIPPED", milestone="UNPACKED"),),
-    "shipment.empty_returned": (
-        Effect(machine=TRIP, to="EMPTY_RETURNED", milestone="TRIP_CLOSED"),
+    "shipment.stripped": (
+        _trip("STRIPPED", "UNPACKED"),
+        Effect(machine=UNIT, kind="UNNEST", milestone="UNPACKED"),
     ),
-    "shipment.sensor": _ALERTED,
-    "shipment.exception": _ALERTED,
+    "shipment.empty_returned": (_RETURNED,),
+    "shipment.sensor": tuple(_alerted(LINE, LOT, CONSIGNMENT, LEG, TRIP, UNIT)),
+    "shipment.exception": (
+        *_alerted(LINE, LOT, CONSIGNMENT, TRIP, UNIT),
+        *_alerted(LEG, when=_WRONG),
+        Effect(machine=LEG, kind="ROLL", always=True, when=said("exception_code", "ROLLED")),
+        Effect(
+            machine=LEG,
+            to="OMITTED",
+            leaves=(NONE, "PLANNED"),
+            kind="ALERT",
+            when=said("exception_code", "REROUTED"),
+        ),
+    ),
     "shipment.energy": (Effect(machine=LEG), Effect(machine=CONSIGNMENT, reaches="subject")),
 }
 
 _WAREHOUSE: dict[str, tuple[Effect, ...]] = {
     "wh.received": (
-        Effect(machine=LOT, to="RECEIVED", repeats=True, kind="RECEIVE", milestone="RECEIVED_WH"),
+        Effect(
+            machine=LOT,
+            to="RECEIVED",
+            repeats=True,
+            kind="RECEIVE",
+            milestone="RECEIVED_WH",
+            introduces=True,
+        ),
         Effect(machine=LINE, to="RECEIVED", repeats=True, kind="RECEIVE", milestone="RECEIVED_WH"),
     ),
     "wh.receipt_reversed": (
@@ -256,7 +270,7 @@ _WAREHOUSE: dict[str, tuple[Effect, ...]] = {
             to="AVAILABLE",
             repeats=True,
             milestone="QC_PASSED",
-            when=_is("result", "PASS"),
+            when=said("result", "PASS"),
         ),
         Effect(
             machine=LOT,
@@ -264,7 +278,7 @@ _WAREHOUSE: dict[str, tuple[Effect, ...]] = {
             repeats=True,
             milestone="QC_HOLD",
             adverse=True,
-            when=_is("result", "FAIL", "PARTIAL"),
+            when=said("result", "FAIL", "PARTIAL"),
         ),
     ),
     "wh.put_away": (Effect(machine=LOT, to="AVAILABLE", repeats=True, milestone="STOCKED"),),
@@ -284,27 +298,49 @@ _WAREHOUSE: dict[str, tuple[Effect, ...]] = {
         ),
     ),
     "wh.picked": (Effect(machine=LOT, to="PICKED", repeats=True, milestone="PICKED"),),
-    "wh.packed": (Effect(machine=LOT, milestone="PACKED"),),
+    "wh.packed": (
+        Effect(machine=LOT, milestone="PACKED"),
+        Effect(machine=UNIT, kind="NEST", milestone="PACKED"),
+    ),
     "wh.dispatched": (
         Effect(machine=LOT, to="DISPATCHED", repeats=True, kind="DISPATCH", milestone="DISPATCHED"),
         Effect(machine=LINE, to="SHIPPED", repeats=True, milestone="DISPATCHED"),
+        Effect(machine=UNIT, milestone="DISPATCHED"),
     ),
     "wh.warehouse_receipt": (
-        Effect(machine=TITLE, to="ISSUED", when=_is("action", "ISSUE")),
-        Effect(machine=TITLE, to="PLEDGED", when=_is("action", "PLEDGE")),
+        Effect(
+            machine=TITLE,
+            to="ISSUED",
+            kind="HOLDER",
+            introduces=True,
+            when=said("action", "ISSUE"),
+        ),
+        Effect(
+            machine=TITLE,
+            to="PLEDGED",
+            leaves=(NONE, "ISSUED", "TRANSFERRED"),
+            when=said("action", "PLEDGE"),
+        ),
         Effect(
             machine=TITLE,
             to="ISSUED",
             leaves=("PLEDGED",),
             reverses=True,
-            when=_is("action", "UNPLEDGE"),
+            when=said("action", "UNPLEDGE"),
         ),
-        Effect(machine=TITLE, to="TRANSFERRED", repeats=True, when=_is("action", "TRANSFER")),
+        Effect(
+            machine=TITLE,
+            to="TRANSFERRED",
+            leaves=(NONE, "ISSUED"),
+            repeats=True,
+            kind="HOLDER",
+            when=said("action", "TRANSFER"),
+        ),
         Effect(
             machine=TITLE,
             to="CANCELLED",
             leaves=(NONE, "ISSUED", "TRANSFERRED"),
-            when=_is("action", "CANCEL"),
+            when=said("action", "CANCEL"),
         ),
     ),
 }
@@ -312,32 +348,9 @@ _WAREHOUSE: dict[str, tuple[Effect, ...]] = {
 EFFECTS: dict[str, tuple[Effect, ...]] = {**_ORDERS, **_CUSTOMS, **_SHIPMENTS, **_WAREHOUSE}
 """Event type -> its effects, at most one per machine once `when` is looked at."""
 
-_RANKED = (
-    "order.placed", "order.confirmed", "order.line_changed", "order.held", "order.unheld",
-    "order.cancelled", "order.reinstated", "order.goods_ready", "shipment.booked",
-    "shipment.stuffed", "shipment.sealed", "shipment.gate_in", "shipment.loaded",
-    "shipment.departed", "shipment.energy", "shipment.sensor", "shipment.exception",
-    "shipment.arrived", "shipment.discharged", "customs.declared", "customs.accepted",
-    "customs.rejected", "customs.inspection_ordered", "customs.inspection_completed",
-    "customs.duty_assessed", "customs.duty_paid", "customs.hold_placed", "customs.hold_removed",
-    "customs.released", "customs.cleared", "customs.release_revoked", "customs.cancelled",
-    "shipment.available", "shipment.unavailable", "shipment.gate_out", "shipment.delivered",
-    "shipment.stripped", "shipment.empty_returned", "wh.received", "wh.receipt_reversed",
-    "wh.inspected", "wh.put_away", "wh.adjusted", "wh.counted", "wh.reserved", "wh.unreserved",
-    "wh.picked", "wh.packed", "wh.dispatched", "wh.warehouse_receipt", "order.accepted",
-    "order.invoiced", "order.invoice_reversed", "order.closed",
-)  # fmt: skip
-
-RANK: dict[str, int] = {event_type: rank for rank, event_type in enumerate(_RANKED)}
-"""Lifecycle rank: which of two events of one (floored) time comes first."""
-
-_SOURCE_PRIORITY = {"terminal": 0, "aggregator": 2, "manual": 3, "simulated": 4}
-
-
-def source_priority(source: str) -> int:
-    """Which of two sources is read first at one time and rank, by the kind before the colon."""
-    return _SOURCE_PRIORITY.get(source.partition(":")[0], 1)
-
+LOT_PLEDGED = Effect(machine=LOT, kind="PLEDGE", always=True)
+LOT_FREED = Effect(machine=LOT, kind="FREE", always=True)
+"""What a receipt that is pledged, or no longer is, does to the lots that it is linked with."""
 
 _BY_TYPE: dict[tuple[str, str], tuple[Effect, ...]] = {
     (event_type, machine): tuple(e for e in effects if e.machine == machine)

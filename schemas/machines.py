@@ -9,10 +9,13 @@ from msgspec import Struct, field
 
 LINE, DECLARATION, LOT, CONSIGNMENT = "ORDER_LINE", "DECLARATION", "LOT", "CONSIGNMENT"
 LEG, TRIP, TITLE = "LEG", "EQUIPMENT_TRIP", "WAREHOUSE_RECEIPT"
+UNIT = "HANDLING_UNIT"
+ORDER = "ORDER"
+"""Has no lifecycle: its lines have."""
 
 
 class Machine(Struct, frozen=True, kw_only=True):
-    """The states of one subject type."""
+    """The states of one subject type; a handling unit has none, it is only somewhere."""
 
     name: str
     path: tuple[str, ...]
@@ -24,13 +27,12 @@ class Machine(Struct, frozen=True, kw_only=True):
     terminal: frozenset[str] = frozenset()
     final: frozenset[str] = frozenset()
     """States in which nothing more is waited for: the terminal ones, and where goods stay. Feeds
-    without a warehouse end at DELIVERED, few ever tell that an order is closed."""
+    without a warehouse end at DELIVERED, few ever tell that an order is closed. For a leg or a trip
+    nobody waits: many carriers stop telling on the way."""
     born: bool = False
     """The first state of the path is where a subject stands before any event."""
     places: dict[str, int] = field(default_factory=dict)
     """State -> its place on the path; of a state beside it the place where it goes on."""
-    folded: bool = False
-    """Whether the twin keeps this lifecycle in this version."""
 
     def __post_init__(self) -> None:
         at = {state: place for place, state in enumerate(self.path)}
@@ -47,6 +49,11 @@ class Machine(Struct, frozen=True, kw_only=True):
 _LINE_PATH = (
     "PLACED", "CONFIRMED", "READY", "SHIPPED", "DELIVERED", "RECEIVED", "ACCEPTED", "CLOSED",
 )  # fmt: skip
+_LEG_PATH = ("PLANNED", "LOADING", "DEPARTED", "ARRIVED", "DISCHARGED", "CLOSED")
+_TRIP_PATH = (
+    "EMPTY_OUT", "STUFFED", "GATED_IN", "ON_BOARD", "DISCHARGED", "AVAILABLE", "GATED_OUT",
+    "STRIPPED", "EMPTY_RETURNED",
+)  # fmt: skip
 _LINE_FINAL = frozenset(("DELIVERED", "RECEIVED", "ACCEPTED", "CLOSED", "CANCELLED"))
 
 MACHINES: dict[str, Machine] = {
@@ -58,7 +65,6 @@ MACHINES: dict[str, Machine] = {
             side={"CANCELLED": None},
             terminal=frozenset(("CLOSED", "CANCELLED")),
             final=_LINE_FINAL,
-            folded=True,
         ),
         Machine(
             name=DECLARATION,
@@ -67,7 +73,6 @@ MACHINES: dict[str, Machine] = {
             optional=frozenset(("SELECTED", "EXAMINED")),
             terminal=frozenset(("CLEARED", "CANCELLED")),
             final=frozenset(("RELEASED", "CLEARED", "REJECTED", "CANCELLED")),
-            folded=True,
         ),
         Machine(
             name=LOT,
@@ -85,37 +90,26 @@ MACHINES: dict[str, Machine] = {
             terminal=frozenset(("CLOSED",)),
             final=frozenset(("RECEIVED", "AVAILABLE", "DISPATCHED", "CLOSED")),
             born=True,
-            folded=True,
         ),
         Machine(
             name=CONSIGNMENT,
             path=_LINE_PATH,
             side={"CANCELLED": None},
             final=_LINE_FINAL,
-            folded=True,
         ),
         Machine(
             name=LEG,
-            path=("PLANNED", "LOADING", "DEPARTED", "ARRIVED", "DISCHARGED", "CLOSED"),
+            path=_LEG_PATH,
             side={"CANCELLED": None, "OMITTED": None},
             terminal=frozenset(("CLOSED", "CANCELLED", "OMITTED")),
-            born=True,
+            final=frozenset((*_LEG_PATH, "CANCELLED", "OMITTED")),
         ),
         Machine(
             name=TRIP,
-            path=(
-                "EMPTY_OUT",
-                "STUFFED",
-                "GATED_IN",
-                "ON_BOARD",
-                "DISCHARGED",
-                "AVAILABLE",
-                "GATED_OUT",
-                "STRIPPED",
-                "EMPTY_RETURNED",
-            ),
+            path=_TRIP_PATH,
             side={"UNAVAILABLE": "DISCHARGED"},
             terminal=frozenset(("EMPTY_RETURNED",)),
+            final=frozenset((*_TRIP_PATH, "UNAVAILABLE")),
         ),
         Machine(
             name=TITLE,
@@ -123,6 +117,8 @@ MACHINES: dict[str, Machine] = {
             side={"CANCELLED": None},
             optional=frozenset(("PLEDGED",)),
             terminal=frozenset(("CANCELLED",)),
+            final=frozenset(("ISSUED", "TRANSFERRED", "CANCELLED")),
         ),
+        Machine(name=UNIT, path=()),
     )
 }

@@ -185,7 +185,9 @@ class StateRecord(Derived, frozen=True, kw_only=True, gc=False):
     currency: str | None = None
     co2e_kg: str | None = None
     attributes: tuple[str, ...] = ()
-    """``name=value`` facts of the subject that lanes are cut by: mode, from, to, consignment."""
+    """``name=value`` facts of the subject: what the lanes of a line are cut by (mode, from, to,
+    consignment), a leg's vehicle, a receipt's holder and lot, what a handling unit is inside of.
+    """
 
 
 class Milestone(Derived, frozen=True, kw_only=True, gc=False):

@@ -33,7 +33,7 @@ NAME_MAX = 500
 longer ones a decision or a state could be larger than its topic takes, when it is too late.
 """
 REFS_MAX = 1_000
-"""Each ref may be a subject to fold: the work for one record must have a bound."""
+"""Each ref, leg or child may be a subject to fold: the work for one record must have a bound."""
 REF_TYPES = SUBJECT_TYPES | {
     "PO", "BKG", "BL", "CONTAINER", "TRIP", "MRN", "ASN", "SSCC", "INVOICE", "WR",
 }  # fmt: skip
@@ -144,14 +144,24 @@ def _is_ref(ref: str) -> bool:
     return bool(value) and kind in REF_TYPES
 
 
-def _refs(values: tuple[str, ...], path: str) -> None:
+def _bounded(values: tuple[str, ...], path: str) -> None:
     if len(values) > REFS_MAX:
         raise refuse(path, f"must be at most {REFS_MAX}, are {len(values)}: send several events")
+
+
+def _refs(values: tuple[str, ...], path: str) -> None:
+    _bounded(values, path)
     for at, ref in enumerate(values):
         _short(ref, f"{path}[{at}]")
         if not _is_ref(ref):
             types = ", ".join(sorted(REF_TYPES))
             raise refuse(f"{path}[{at}]", f"{ref[:40]!r} is not TYPE:value with a TYPE of {types}")
+
+
+def _names(values: tuple[str, ...], path: str) -> None:
+    _bounded(values, path)
+    for at, value in enumerate(values):
+        identifier(value, f"{path}[{at}]")
 
 
 def _evidence(values: tuple[str, ...], path: str) -> None:
@@ -164,6 +174,7 @@ def _evidence(values: tuple[str, ...], path: str) -> None:
 
 
 def _legs(values: tuple[str, ...], path: str) -> None:
+    _names(values, path)
     for at, leg in enumerate(values):
         match = _LEG.fullmatch(leg)
         if match is None or match[1] not in MODES:
@@ -200,7 +211,8 @@ _EVENT: Mapping[str, Check] = {
     "mode_detail": _short, "from_place": _short, "to_place": _short,
     "event_tz": _zone, "refs": _refs, "unlocode": _unlocode, "lat": _within(90),
     "lon": _within(180), "evidence": _evidence, "currency": _currency, "legs": _legs,
-    "order_lines": _order_lines, "declaration_lines": _declaration_lines,
+    "trip_id": identifier, "hu_id": identifier, "wr_id": identifier, "children": _names,
+    "hu_ids": _names, "order_lines": _order_lines, "declaration_lines": _declaration_lines,
 }  # fmt: skip
 _ORDERED: Mapping[str, Check] = {
     "input_id": identifier, "source": identifier, "contract_id": identifier, "chain_id": _chain_id,

@@ -70,7 +70,9 @@ TABLES: tuple[TableSpec, ...] = (
     TableSpec(
         topic=STATE,
         table="twin_state",
-        about="The latest state of every subject (line, consignment, declaration, lot) of a chain",
+        about="The latest state of every subject (line, consignment, leg, trip, handling unit, "
+        "declaration, lot, warehouse receipt) of a chain; flag orphan = others refer to it, "
+        "nothing tells of it",
         mode="latest",
         key=(RECORD_KEY,),
         decimals=frozenset(("qty_ordered", "qty_received", "co2e_kg")),
@@ -216,7 +218,110 @@ def _attribute(name: str) -> str:
     return f"substr({found}, {len(name) + 2})"
 
 
+def _attributes(name: str) -> str:
+    """SQL for the list of all values of a `name=value` attribute."""
+    return f"[substr(a, {len(name) + 2}) FOR a IN attributes IF starts_with(a, '{name}=')]"
+
+
+_OF_TRIP = "^([A-Z0-9]+)/(.+)$"
+"""Container and document in a trip's id; an identifier of others is neither."""
+
+
+def _twins(view: str, about: str, subject_type: str, columns: str) -> ViewSpec:
+    """The latest state of the subjects of one type."""
+    return ViewSpec(
+        name=view,
+        about=about,
+        sql=f"""
+        SELECT chain_key, chain_id, {columns},
+               lifecycle AS state, milestones, flags, planned_time, eta, taken_at AS since
+        FROM twin_state WHERE subject_type = '{subject_type}'""",
+    )
+
+
+_STANDING = """
+        WITH latest AS (
+            SELECT * FROM event
+            QUALIFY row_number() OVER (PARTITION BY chain_key, chain_id, source, event_id
+                                       ORDER BY revision DESC, seq) = 1),
+        standing AS (
+            SELECT * FROM latest AS one
+            WHERE correction_action IS DISTINCT FROM 'RETRACT' AND NOT EXISTS (
+                SELECT 1 FROM latest AS other
+                WHERE other.chain_key = one.chain_key AND other.chain_id = one.chain_id
+                  AND other.source = one.source AND other.source_topic = one.source_topic
+                  AND other.correction_event_id = one.event_id
+                  AND coalesce(other.correction_source, other.source) = one.source
+                  AND other.revision >= one.revision AND other.event_id <> one.event_id))"""
+"""Facts as their own sources leave them: what was revised or retracted by them is left out."""
+_ROLES = {
+    "buyer": "BUYER", "seller": "SELLER", "carrier": "CARRIER", "declarant": "DECLARANT",
+    "office": "CUSTOMS_OFFICE", "authority": "AUTHORITY", "receiver": "RECEIVER",
+    "holder": "HOLDER",
+}  # fmt: skip
+_PARTIES = ", ".join(f"{{'role': '{role}', 'id': {name}}}" for name, role in _ROLES.items())
+
 VIEWS: tuple[ViewSpec, ...] = (
+    ViewSpec(
+        name="party",
+        about="Who has which role at which subject, by which fact and since when; facts that their "
+        "own source has revised or retracted are left out",
+        sql=f"""{_STANDING}
+        SELECT chain_key, chain_id, named.id AS party_id, named.role, subject_type, subject_id,
+               source, event_id, event_type, event_time AS since
+        FROM (SELECT *, unnest([{_PARTIES}]) AS named FROM standing)
+        WHERE named.id IS NOT NULL""",
+    ),
+    ViewSpec(
+        name="place",
+        about="Where something is said to happen to a subject: UN/LOCODE, facility or position; "
+        "facts that their own source has revised or retracted are left out",
+        sql=f"""{_STANDING}
+        SELECT chain_key, chain_id, coalesce(unlocode, facility, lat || ',' || lon) AS place_id,
+               unlocode, facility, lat, lon, subject_type, subject_id, source, event_id,
+               event_type, classifier, event_time
+        FROM standing WHERE coalesce(unlocode, facility) IS NOT NULL OR lat IS NOT NULL""",
+    ),
+    _twins(
+        "twin_trip",
+        "One row a trip of a container under a booking or bill of lading",
+        "EQUIPMENT_TRIP",
+        f"""subject_id AS trip_id,
+               nullif(regexp_extract(subject_id, '{_OF_TRIP}', 1), '') AS container_no,
+               nullif(regexp_extract(subject_id, '{_OF_TRIP}', 2), '') AS document,
+               {_attribute("seal")} AS seal_no,
+               {_attributes("consignment")} AS consignment_ids""",
+    ),
+    _twins(
+        "twin_leg",
+        "One row a leg of a consignment; flag rolled = it was bound to another vehicle before",
+        "LEG",
+        f"""subject_id AS leg_id, {_attribute("mode")} AS mode,
+               {_attribute("from")} AS from_place, {_attribute("to")} AS to_place,
+               {_attribute("vehicle")} AS vehicle_id,
+               {_attributes("consignment")} AS consignment_ids""",
+    ),
+    _twins(
+        "twin_title",
+        "One row a warehouse receipt; while it is PLEDGED its lots cannot be dispatched",
+        "WAREHOUSE_RECEIPT",
+        f"""subject_id AS wr_id, {_attribute("holder")} AS holder,
+               {_attributes("lot")} AS lot_ids""",
+    ),
+    _twins(
+        "twin_handling_unit",
+        "One row a handling unit, and the unit or trip (TYPE:id) that it is in",
+        "HANDLING_UNIT",
+        f"""subject_id AS hu_id, {_attribute("inside")} AS inside,
+               {_attributes("order_line")} AS line_ids, {_attributes("lot")} AS lot_ids""",
+    ),
+    ViewSpec(
+        name="orphan",
+        about="Placeholders: subjects that others refer to and that nothing tells of (yet)",
+        sql="""
+        SELECT chain_key, chain_id, subject_type, subject_id, taken_at AS since
+        FROM twin_state WHERE list_contains(flags, 'orphan')""",
+    ),
     ViewSpec(
         name="chain",
         about="One row a chain: how long its journal is, when it was touched, what it consists of",

@@ -144,6 +144,10 @@ class Recount:
         (past,) = self._fold.replay([record])
         if past.item is None:
             raise FatalError(f"seq {entry.seq}: {entry.kind} wraps no input")
+        if entry.kind == "FACT":
+            control = self._states.get(self._control) or self._fold.new(self._control)
+            if self._fold.admit(control, past.item).record.headers != entry.headers:
+                raise FatalError(f"seq {entry.seq}: its delegation is not in force here")
         return self._fold.step(state, past.item, entry.taken_at)
 
     def _lose(self, key: str, where: str, says: str) -> None:

@@ -189,8 +189,8 @@ class Fold(Protocol[State]):
     def step(self, state: State, item: Input, now: int) -> Step[State]:
         """Take one input. Raises RecordError for a refusal that belongs into the quarantine."""
 
-    def admit(self, control: State, item: Input) -> None:
-        """Raise RecordError when the control records taken so far do not admit `item`."""
+    def admit(self, control: State, item: Input) -> Input:
+        """`item` as it is taken under the control records so far. RecordError: it is not."""
 
     def refused(
         self, state: State, record: Record, error: RecordError, now: int
@@ -241,8 +241,9 @@ class Fold(Protocol[State]):
 class Lenient(Generic[State]):
     """For folds that admit every input, and to which refused records mean nothing."""
 
-    def admit(self, control: State, item: Input) -> None:
+    def admit(self, control: State, item: Input) -> Input:
         """See Fold."""
+        return item
 
     def refused(
         self, state: State, record: Record, error: RecordError, now: int

@@ -127,7 +127,7 @@ class Overlay(Generic[State]):
         if before is not None and not self.take(Item(item.record, before, item.at)):
             return False
         try:
-            self.fold.admit(self.state(self.store.control), found)
+            found = self.fold.admit(self.state(self.store.control), found)
             step = self.fold.step(self.state(found.key), found, self.now)
             self.apply(found.key, step, _traced(item.record))
         except RecordError as error:
@@ -198,10 +198,10 @@ class Overlay(Generic[State]):
 
     def foresee(self, key: str, coming: Iterable[Input]) -> State:
         """The state of `key` as it will be with `coming` folded too; nothing is kept of it."""
-        state = self.state(key)
+        state, control = self.state(key), self.state(self.store.control)
         for item in coming:
             try:
-                state = self.fold.step(state, item, self.now).state
+                state = self.fold.step(state, self.fold.admit(control, item), self.now).state
             except BaseException as error:
                 reraise_unless_defect(error)
         return state

@@ -16,7 +16,8 @@ from msgspec import Struct
 from supplytwin.processors import carbon, restatement, snapshots
 from supplytwin.processors.chain import FOLD_VERSION, ChainFold, ChainState
 from supplytwin.processors.emit import Emitter
-from supplytwin.processors.milestones import NOBODY, exception_changes, milestone_changes
+from supplytwin.processors.milestones import exception_changes, milestone_changes
+from supplytwin.processors.subjects import NOBODY
 from supplytwin.schemas import codec, journal
 from supplytwin.schemas.errors import FatalError, UsageError
 from supplytwin.schemas.flow import Output

@@ -39,12 +39,22 @@ REFS = tuple(
 )
 
 
+FREIGHT_KINDS = tuple(kind for kind in EVENT_TYPES if kind.partition(".")[0] in ("shipment", "wh"))
+FREIGHT_KINDS += ("wh.warehouse_receipt", "wh.dispatched", "wh.received", "order.cancelled") * 2
+FREIGHT_SUBJECTS = (
+    "EQUIPMENT_TRIP", "EQUIPMENT_TRIP", "LEG", "HANDLING_UNIT", "WAREHOUSE_RECEIPT", "LOT",
+    "CONSIGNMENT", "ORDER_LINE",
+)  # fmt: skip
+FREIGHT_REFS = tuple(f"{kind}:{one}" for kind in FREIGHT_SUBJECTS[1:] for one in "12")
+
 # ---- anything at all
 
 
-def anything(pick: Pick, identities: int) -> Event:
-    """An event that may be of any kind, correct, contradict or cancel another, or move it."""
-    kind = pick(KINDS, "kind")
+def anything(pick: Pick, identities: int, *, freight: bool = False) -> Event:
+    """An event that may be of any kind, correct, contradict or cancel another, or move it; with
+    `freight` one of shipments or warehouse, about trips, legs, units and receipts, too.
+    """
+    kind = pick(FREIGHT_KINDS if freight else KINDS, "kind")
     made = EVENT_TYPES[kind]
     fields = {one.name: FILL.get(one.type, ()) for one in msgspec.structs.fields(made)}
     fields = {name: fields[name] for name in made.__struct_fields__ if name in _required(made)}
@@ -60,12 +70,24 @@ def anything(pick: Pick, identities: int) -> Event:
         "time_precision": pick(("S", "S", "DAY", "MIN"), "precision"),
         "recorded_time": Micros(T),
         "chain_id": "C",
-        "subject_type": pick(SUBJECTS, "subject"),
+        "subject_type": pick(FREIGHT_SUBJECTS if freight else SUBJECTS, "subject"),
         "subject_id": pick("12", "subject id"),
-        "refs": tuple(sorted({pick(REFS, f"ref {at}") for at in range(pick((0, 1, 2), "refs"))})),
+        "refs": tuple(
+            sorted(
+                {
+                    pick(FREIGHT_REFS if freight else REFS, f"ref {at}")
+                    for at in range(pick((0, 1, 2), "refs"))
+                }
+            )
+        ),
     }
     own = set(made.__struct_fields__)
     payload = _payload(pick, kind)
+    if freight:
+        names = ("trip_id", "hu_id", "wr_id", "vehicle_id", "seal_no", "old_seal")
+        payload |= {name: pick("12", name) for name in names}
+        payload["children"] = payload["hu_ids"] = (pick("123", "child"),)
+        payload["legs"] = ("1;SEA;CNSHA;DEHAM", "2;ROAD;DEHAM;DEMUC")
     payload |= {name: pick(sorted(VALUES[name]), name) for name in _CLOSED & own - payload.keys()}
     fields |= {name: value for name, value in payload.items() if name in own}
     action = pick((None,) * 5 + ("RETRACT", "SUPERSEDE"), "action")
@@ -118,7 +140,7 @@ def item(event: Event, arrival: int, offset: int = 0) -> Input:
     return Input(record=record, key="C", message=event, fingerprint=0, content_hash=digest)
 
 
-def wild(count: int, seed: int, identities: int) -> list[Input]:
+def wild(count: int, seed: int, identities: int, *, freight: bool = False) -> list[Input]:
     """`count` inputs that follow from the seed; some come again, earlier or later."""
     draw = simulate.Draw(seed, 0)
     found: list[Input] = []
@@ -133,7 +155,7 @@ def wild(count: int, seed: int, identities: int) -> list[Input]:
         def pick(choices: Sequence[Any], name: str, at: int = at) -> Any:
             return draw.one_of(choices, f"{at} {name}")
 
-        event = anything(pick, identities)
+        event = anything(pick, identities, freight=freight)
         delay = draw.below(90, f"{at} delay") - 30
         found.append(item(event, event.event_time + delay * HOUR_US, at))
     return found

@@ -9,7 +9,7 @@ import pytest
 from supplytwin.processors import simulate
 from supplytwin.schemas import codec, terms, validate
 from supplytwin.schemas.errors import Code, RecordError
-from supplytwin.schemas.events import WAREHOUSE
+from supplytwin.schemas.events import ENVELOPE, EVENT_TYPES, WAREHOUSE
 from supplytwin.schemas.flow import UNREADABLE, Input, Record
 from supplytwin.schemas.ids import Micros, partition_of
 from supplytwin.schemas.localtime import TIME_MAX, TIME_MIN
@@ -111,6 +111,32 @@ def test_an_event_has_at_most_1000_refs_of_500_characters() -> None:
     codec.decode(
         WAREHOUSE, codec.encode(WAREHOUSE, msgspec.structs.replace(RECEIVED, refs=tuple(many[1:])))
     )
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "others"),
+    [
+        ("wh.packed", "children", {"hu_id": "P"}),
+        ("wh.dispatched", "hu_ids", {"consignment_id": "A"}),
+        ("shipment.booked", "legs", {"booking_ref": "B", "carrier": "C"}),
+    ],
+)
+def test_a_payload_names_at_most_1000_subjects(kind: str, name: str, others: Any) -> None:
+    """What a payload names is folded like a ref: as many and as long, and no more."""
+    made = EVENT_TYPES[kind]
+    envelope = {one: getattr(RECEIVED, one) for one in ENVELOPE} | {"event_type": kind}
+    tail = ";SEA;CNSZX;NLRTM" if name == "legs" else ""
+    many = [f"{number}{tail}" for number in range(validate.REFS_MAX + 1)]
+
+    def decode(values: list[str]) -> Any:
+        message: Any = made(**envelope, **others, **{name: tuple(values)})
+        return codec.decode(made.TOPIC, codec.encode(made.TOPIC, message)).message
+
+    assert len(getattr(decode(many[1:]), name)) == validate.REFS_MAX
+    for wrong, field in ((many, name), ([f"1{tail}", LONG], f"{name}[1]")):
+        with pytest.raises(RecordError) as caught:
+            decode(wrong)
+        assert (caught.value.code, caught.value.field) == (Code.BAD_VALUE, field)
 
 
 # ---- what only the record shows

@@ -2,6 +2,7 @@
 
 import importlib.util
 import sys
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -86,6 +87,25 @@ def test_a_chain_that_waits_for_something_is_not_closed(open_):
         chain.tick(day(402))
         chain.tick(day(402 + QUIET))
         assert isinstance(chain.state, Closed)
+
+
+def test_a_container_under_way_keeps_no_chain():
+    """Carriers stop telling: a trip on board, and its consignment, are waited for by nobody; a
+    pledged receipt is.
+    """
+    trip = "MSCU1234565/BKG-7"
+    chain = c.ChainDriver().paid()
+    loaded = {"source": "carrier", "trip_id": trip, "leg_no": 1, "vehicle_id": "V"}
+    about, refs = f"EQUIPMENT_TRIP:{trip}", ("CONSIGNMENT:X",)
+    chain.fact(w.event("shipment.loaded", about, "loaded", day(33), refs=refs, **loaded))
+    receipt = {"source": "wms", "wr_id": "R", "holder": "bank", "qty": Decimal(1)}
+    for action, when in (("PLEDGE", 33), ("UNPLEDGE", 40 + QUIET)):
+        pledge = w.event("wh.warehouse_receipt", "WAREHOUSE_RECEIPT:R", action, day(when),
+                         action=action, **receipt)  # fmt: skip
+        chain.fact(pledge)
+        chain.tick(day(when + 1))
+        chain.tick(day(when + 2 + QUIET))
+        assert isinstance(chain.state, Closed) == (action == "UNPLEDGE")
 
 
 def test_an_open_claim_keeps_its_chain():

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from supplytwin.processors.facts import FactSet, Identity, insert
 from supplytwin.schemas.events import CustomsHoldPlaced, Event, WarehouseReceiptReversed
-from supplytwin.schemas.flow import Input, Record
+from supplytwin.schemas.flow import DELEGATION, Input, Record
 
 
 class Rec(NamedTuple):
@@ -24,6 +24,7 @@ class Rec(NamedTuple):
     action: str | None = None
     target: tuple[str, str] | None = None
     arrival: int = 100
+    delegated: bool = False
 
     @property
     def identity(self) -> Identity:
@@ -60,8 +61,9 @@ def item(rec: Rec) -> Input:
         **payload,
     )
     record = Record(
-        topic=kind.TOPIC, partition=0, offset=0, arrival=rec.arrival, key=b"C", value=b""
-    )
+        topic=kind.TOPIC, partition=0, offset=0, arrival=rec.arrival, key=b"C", value=b"",
+        headers=((DELEGATION, b"{}"),) if rec.delegated else (),
+    )  # fmt: skip
     return Input(record=record, key="C", message=event, fingerprint=0, content_hash=rec.hash)
 
 
@@ -94,7 +96,7 @@ def oracle(recs: list[Rec]) -> dict[Identity, tuple[str, int, tuple[bytes, ...],
         target = aim(identity)
         return (
             target is not None
-            and target.source == identity.source
+            and (target.source == identity.source or latest[identity][0].delegated)
             and (target not in latest or topic(target) == topic(identity))
         )
 
@@ -183,6 +185,7 @@ records = st.builds(
     content=st.just(0),
     target=names,
     arrival=st.integers(100, 103),
+    delegated=st.sampled_from((False, False, True)),
 )
 
 
@@ -265,6 +268,24 @@ def test_a_stranger_cannot_retract(stranger: Rec, action: str) -> None:
     assert standing([FACT, correction], "1") == "COUNTS"
     assert standing([FACT, correction], "2", correction.source) == "UNAUTHORISED"
     assert standing([correction, FACT], "1") == "COUNTS"
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_delegate_may_correct_on_the_same_topic_only(first: bool) -> None:
+    """With a delegation a stranger's retraction counts, whichever comes first; never across topics:
+    a warehouse cannot lift a customs hold.
+    """
+    for customs, expected in ((True, "RETRACTED"), (False, "COUNTS")):
+        correction = Rec("b", "2", 2, customs, action="RETRACT", target=("a", "1"), delegated=True)
+        recs = [correction, FACT] if first else [FACT, correction]
+        assert standing(recs, "1") == expected
+        assert standing(recs, "2", "b") == ("BARE" if customs else "UNAUTHORISED")
+
+
+def test_a_later_revision_revives_what_a_delegate_has_retracted() -> None:
+    """A delegate has the authority of the source, and no more."""
+    correction = Rec("b", "2", 2, action="RETRACT", target=("a", "1"), delegated=True)
+    assert standing([FACT, correction, FACT._replace(revision=3)], "1") == "COUNTS"
 
 
 def test_a_retracted_retraction_revives() -> None:

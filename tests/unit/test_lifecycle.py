@@ -16,7 +16,8 @@ from supplytwin.schemas import localtime
 from supplytwin.schemas.errors import RecordError
 from supplytwin.schemas.events import EVENT_TYPES, OrderLine
 from supplytwin.schemas.ids import DAY_US, HOUR_US, Micros
-from supplytwin.schemas.lifecycles import effect_on, source_priority
+from supplytwin.schemas.lifecycles import effect_on
+from supplytwin.schemas.ranks import source_priority
 
 FILL: dict[Any, Any] = {
     str: "x", int: 1, Micros: 1, bool: False, float: 1.0, Decimal: Decimal(10),

@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+from msgspec.structs import replace
 
 from supplytwin.schemas.events import EVENT_TYPES
 from supplytwin.schemas.ids import key63
@@ -153,6 +154,68 @@ def test_exceptions_of_one_code_close_one_by_one(sink: DuckSink, ask: Ask) -> No
         w.grouped(chain.exception("A", open=is_open, event_id=e) for e, is_open in moves), {}
     )
     assert ask("SELECT code, event_id FROM open_exception") == [("A", "e2")]
+
+
+def test_trips_legs_receipts_and_units_have_views(sink: DuckSink, ask: Ask) -> None:
+    """Each has its state in words of its own; orphans of every type stand in one view."""
+    chain = w.Chain(w.Log(), "C")
+    states = [
+        chain.state("EQUIPMENT_TRIP", "MSCU1234565/BKG-7", lifecycle="ON_BOARD",
+                    attributes=("consignment=A", "consignment=B", "seal=S1")),
+        chain.state("EQUIPMENT_TRIP", "https://id.gs1.org/8003/095212345600001"),
+        chain.state("LEG", "A/1", lifecycle="DEPARTED", flags=("rolled",),
+                    attributes=("consignment=A", "vehicle=V1")),
+        chain.state("WAREHOUSE_RECEIPT", "R", lifecycle="PLEDGED",
+                    attributes=("holder=bank", "lot=L1")),
+        chain.state("HANDLING_UNIT", "P", flags=("orphan",),
+                    attributes=("inside=EQUIPMENT_TRIP:MSCU1234565/BKG-7", "order_line=7")),
+        chain.state("ORDER_LINE", "7", flags=("late", "orphan")),
+    ]  # fmt: skip
+    sink.write({STATE: states}, {})
+    assert ask(
+        "SELECT container_no, document, seal_no, state, consignment_ids FROM twin_trip ORDER BY 1"
+    ) == [
+        ("MSCU1234565", "BKG-7", "S1", "ON_BOARD", ["A", "B"]),
+        (None, None, None, "DELIVERED", []),
+    ]
+    assert ask("SELECT leg_id, vehicle_id, state, flags FROM twin_leg") == [
+        ("A/1", "V1", "DEPARTED", ["rolled"])
+    ]
+    assert ask("SELECT wr_id, holder, lot_ids, state FROM twin_title") == [
+        ("R", "bank", ["L1"], "PLEDGED")
+    ]
+    assert ask("SELECT hu_id, inside, line_ids, lot_ids FROM twin_handling_unit") == [
+        ("P", "EQUIPMENT_TRIP:MSCU1234565/BKG-7", ["7"], [])
+    ]
+    assert ask("SELECT subject_type, subject_id FROM orphan ORDER BY 1") == [
+        ("HANDLING_UNIT", "P"), ("ORDER_LINE", "7"),
+    ]  # fmt: skip
+
+
+def test_parties_and_places_are_what_standing_facts_name(sink: DuckSink, ask: Ask) -> None:
+    """Roles and places come from facts; those that their own source revised or retracted go, and a
+    stranger's retraction takes nothing away.
+    """
+    chain = w.Chain(w.Log(), "C")
+    first = w.placed("C")
+    gone, kept = (w.delivered("C", name, receiver=name, unlocode="HTPAP") for name in ("x", "y"))
+    retract = {"correction_action": "RETRACT", "correction_reason": "DID_NOT_OCCUR"}
+    events = [
+        first,
+        replace(first, revision=first.revision + 1, buyer="Kenya"),
+        gone,
+        kept,
+        replace(gone, event_id="r1", correction_event_id="x", **retract),
+        replace(gone, event_id="r2", source="other", correction_event_id="y",
+                correction_source=kept.source, **retract),
+    ]  # fmt: skip
+    sink.write(w.grouped(chain.fact(event) for event in events), {})
+    assert ask("SELECT role, party_id, event_id FROM party ORDER BY 1, 2") == [
+        ("BUYER", "Kenya", "e1"), ("RECEIVER", "y", "y"), ("SELLER", "maker", "e1"),
+    ]  # fmt: skip
+    assert ask("SELECT place_id, event_id, event_type FROM place") == [
+        ("HTPAP", "y", "shipment.delivered")
+    ]
 
 
 def test_a_chain_is_summed_up_in_one_row(sink: DuckSink, ask: Ask) -> None:

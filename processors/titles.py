@@ -1,0 +1,85 @@
+"""A lot under a pledged warehouse receipt: what the facts of the receipt say to the lot.
+
+A pledge names its receipt, seldom the lots. So wherever a receipt begins or ends to be pledged,
+its fact stands among those of every lot that it is linked with, at its own place in time, whichever
+of pledge, link and dispatch came first.
+"""
+
+from collections.abc import Container, Iterable
+
+from msgspec.structs import replace
+
+from supplytwin.processors import sequence
+from supplytwin.processors.lifecycle import accumulate
+from supplytwin.processors.sequence import Ordered
+from supplytwin.processors.standing import Fact, Order
+from supplytwin.processors.subjects import NOBODY, SubjectKey, Subjects, Work
+from supplytwin.schemas.lifecycles import LOT_FREED, LOT_PLEDGED
+from supplytwin.schemas.machines import LOT, TITLE
+
+PLEDGED = "PLEDGED"
+
+
+def carry(subjects: Subjects, work: Work) -> None:
+    """Make the lots in `work`, and those linked with its receipts, follow these."""
+    for key in [key for key in work if key.subject_type == TITLE]:
+        before, after = subjects.get(key, NOBODY), work[key]
+        old, new = before.ordered, after.ordered
+        if old is not new:
+            same = {id(chunk) for chunk in old.chunks} & {id(chunk) for chunk in new.chunks}
+            stay = [lot for lot in before.links if lot in after.links]
+            _exchange(subjects, work, stay, turns(key, old, same), turns(key, new, same))
+        if before.links is not after.links:
+            left = [lot for lot in before.links if lot not in after.links]
+            come = [lot for lot in after.links if lot not in before.links]
+            _exchange(subjects, work, left, turns(key, old), {})
+            _exchange(subjects, work, come, {}, turns(key, new))
+
+
+def turns(
+    key: SubjectKey, ordered: Ordered, but: Container[int] = frozenset()
+) -> dict[Order, Fact]:
+    """The facts with which a receipt becomes pledged, or no longer is, as they reach a lot; without
+    those of the chunks whose id is in `but`.
+    """
+    found = {}
+    for chunk in ordered.chunks:
+        if id(chunk) in but:
+            continue
+        value = chunk.before
+        for fact in chunk.facts:
+            was = value.state
+            value = accumulate(TITLE, value, fact)
+            if (was == PLEDGED) != (value.state == PLEDGED):
+                effect = LOT_FREED if was == PLEDGED else LOT_PLEDGED
+                order = (*fact.order[:4], f"{fact.order[4]}\0{key.subject_id}")
+                found[order] = replace(
+                    fact, order=order, effect=effect, subject_id=key.subject_id, flags=frozenset()
+                )
+    return found
+
+
+def _exchange(
+    subjects: Subjects,
+    work: Work,
+    linked: Iterable[SubjectKey],
+    gone: dict[Order, Fact],
+    come: dict[Order, Fact],
+) -> None:
+    """Put the facts that come in the place of those that go, on every linked lot."""
+    if gone == come:
+        return
+    for lot in linked:
+        if lot.subject_type == LOT:
+            subject = work[lot] if lot in work else subjects.get(lot, NOBODY)
+            work[lot] = replace(subject, ordered=_exchanged(subject.ordered, gone, come))
+
+
+def _exchanged(ordered: Ordered, gone: dict[Order, Fact], come: dict[Order, Fact]) -> Ordered:
+    for order, fact in gone.items():
+        if come.get(order) != fact:
+            ordered = sequence.remove(LOT, ordered, fact)
+    for order, fact in come.items():
+        if gone.get(order) != fact:
+            ordered = sequence.insert(LOT, ordered, fact)
+    return ordered

@@ -1,0 +1,33 @@
+"""Subject ids of transport: a container number alone names no trip, a leg belongs to a consignment.
+
+A container is used again and again, so a trip is (container, booking or bill of lading):
+``MSCU1234565/BKG-7``. A leg is one of a consignment's: ``ASN-8/1``.
+"""
+
+import re
+from functools import lru_cache
+
+_CONTAINER = re.compile(r"[A-Z]{3}[UJZR][ -]?\d{6}[ -]?\d", re.ASCII)
+"""ISO 6346: owner, category (R: detachable equipment as some feeds write it), serial, check."""
+
+
+def trip_id(container_no: str, document: str) -> str:
+    """The subject id of one trip of a container under a booking or a bill of lading.
+
+    Raises ValueError when either is empty: a trip without its document is not told apart.
+    """
+    container = re.sub("[ -]", "", container_no).upper()
+    if not container or not document:
+        raise ValueError("a trip is (container, booking or bill of lading)")
+    return f"{container}/{document}"
+
+
+def leg_id(consignment_id: str, leg_no: int) -> str:
+    """The subject id of one leg of a consignment."""
+    return f"{consignment_id}/{leg_no}"
+
+
+@lru_cache(maxsize=8192)
+def is_bare_container(subject_id: str) -> bool:
+    """Whether an id is nothing but a container number, in any of the usual spellings."""
+    return _CONTAINER.fullmatch(subject_id.strip().upper()) is not None
