@@ -1,0 +1,119 @@
+"""Documents of others on their way in: what is right goes to its topics, what is not to the
+quarantine, from where a corrected one can be released.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Mapping
+
+from msgspec import Struct
+
+from supplytwin.processors import dcsa
+from supplytwin.processors.feeds import Read, Refused, encoded
+from supplytwin.schemas.errors import UsageError
+from supplytwin.schemas.events import Event
+from supplytwin.schemas.flow import Header, Record
+from supplytwin.schemas.ids import Micros
+from supplytwin.schemas.records import QUARANTINE
+from supplytwin.streams import framed
+from supplytwin.streams.ports import Broker, Producer
+from supplytwin.streams.quarantine import Limits, quarantined
+from supplytwin.streams.topics import Meta
+
+Reader = Callable[[bytes, str | None], Read]
+"""(document, chain given by hand) -> what becomes of it."""
+DCSA = "feed.dcsa"
+READERS: Mapping[str, Reader] = {DCSA: dcsa.document}
+"""What stands in the quarantine as the topic of a refused document -> who reads it."""
+
+
+class Place(Struct, frozen=True, kw_only=True):
+    """A refused document or row: where the quarantine has it, and what is wrong."""
+
+    topic: str
+    partition: int
+    offset: int
+    """No offset of a log: the start of the body's hash, the same each time it is fed."""
+    code: str
+    field: str
+    reason: str
+
+
+class Fed(Struct, frozen=True, kw_only=True):
+    """What a feed did with a document."""
+
+    accepted: int
+    by_type: dict[str, int]
+    """Of the accepted: how many of each event type of ours."""
+    by_classifier: dict[str, int]
+    unmapped: dict[str, int]
+    """Of the accepted: those without a place in our model, by what they say."""
+    refused: tuple[Place, ...]
+
+
+def feed(broker: Broker, meta: Meta, name: str, data: bytes, *, chain: str | None, now: int) -> Fed:
+    """Read a document and send what it says. `now` = wall-clock time, us.
+
+    Everything is acknowledged when this returns. Sent again it changes nothing: an event's identity
+    is its own.
+    """
+    found = READERS[name](data, chain)
+    framed.require(broker, {one.TOPIC for one in found.events} | {QUARANTINE})
+    producer = broker.producer(None)
+    try:
+        for one in found.events:
+            send(producer, meta, one)
+        places = tuple(_refuse(producer, meta, name, one, now) for one in found.refused)
+        producer.flush()
+    finally:
+        producer.close()
+    return Fed(
+        accepted=len(found.events),
+        by_type=dict(sorted(Counter(one.event_type for one in found.events).items())),
+        by_classifier=dict(sorted(Counter(one.classifier for one in found.events).items())),
+        unmapped=dict(sorted(found.noted.items())),
+        refused=places,
+    )
+
+
+def send(producer: Producer, meta: Meta, event: Event, headers: tuple[Header, ...] = ()) -> None:
+    """Queue one event; in simulated time it arrives when its source recorded it."""
+    producer.produce(
+        event.TOPIC,
+        event.chain_id.encode(),
+        encoded(event),
+        headers=headers,
+        timestamp_us=event.recorded_time if meta.simulated else None,
+    )
+
+
+def place_of(body: bytes, partitions: int) -> tuple[int, int]:
+    """(partition, offset) that stand for a refused body in the quarantine."""
+    digest = hashlib.sha256(body).digest()
+    return digest[-1] % partitions, int.from_bytes(digest[:6], "big")
+
+
+def _refuse(producer: Producer, meta: Meta, name: str, refused: Refused, now: int) -> Place:
+    partition, offset = place_of(refused.body, meta.partitions)
+    error = refused.error
+    record = Record(
+        topic=name, partition=partition, offset=offset, arrival=now, key=None, value=refused.body
+    )
+    key, value = quarantined(record, error, Limits())
+    arrival = Micros(now) if meta.simulated else None
+    producer.produce(QUARANTINE, key, value, partition=partition, timestamp_us=arrival)
+    return Place(
+        topic=name, partition=partition, offset=offset, code=str(error.code), field=error.field,
+        reason=error.reason,
+    )  # fmt: skip
+
+
+def corrected(name: str, body: bytes, chain: str | None) -> tuple[Event, ...]:
+    """The events of a document out of the quarantine. Raises UsageError while it is still wrong:
+    nothing of it is sent then.
+    """
+    found = READERS[name](body, chain)
+    if found.refused:
+        more = f", and {len(found.refused) - 1} more" if len(found.refused) > 1 else ""
+        raise UsageError(f"still wrong: {found.refused[0].error}{more}")
+    return found.events
