@@ -216,7 +216,7 @@ class CustomsDeclared(Event, frozen=True, kw_only=True, gc=False):
     regime: str
     office: str
     declarant: str
-    transport_doc: str
+    transport_doc: str | None = None
     declaration_lines: tuple[DeclarationLine, ...]
 
 

@@ -10,11 +10,15 @@ from typing import Annotated
 import msgspec
 import typer
 
+from supplytwin.processors import customs, dcsa
 from supplytwin.processors import scms as scms_timeline
 from supplytwin.processors import simulate as simulated_chains
+from supplytwin.processors.feeds import Read
 from supplytwin.schemas import scms as scms_file
 from supplytwin.schemas.errors import RecordError, UsageError
 from supplytwin.schemas.ids import DAY_US, HOUR_US, SECOND_US, check_chain_id
+from supplytwin.schemas.money import exponent
+from supplytwin.schemas.rfc3339 import moment
 from supplytwin.streams import demo as demo_run
 from supplytwin.streams import feeding, topics
 from supplytwin.streams.cli_run import AsJson, connect, emit_json, err, out
@@ -152,27 +156,58 @@ def feed_dcsa(
     context: typer.Context, path: Document, chain: Chain = None, as_json: AsJson = False
 ) -> None:
     """Take a DCSA Track & Trace document (2.2, or 3.0.0 in either spelling). Exit 1 = refused."""
-    _feed_document(context, feeding.DCSA, path, chain, as_json)
+    _send_document(context, feeding.DCSA, dcsa.document(_bytes(path), _chain(chain)), as_json)
 
 
-def _feed_document(
-    context: typer.Context, name: str, path: str, chain: str | None, as_json: bool
+@feed_app.command("customs")
+def feed_customs(
+    context: typer.Context,
+    path: Document,
+    chain: Chain = None,
+    currency: Annotated[
+        str, typer.Option(help="Of the prices: the file does not name it.")
+    ] = customs.CURRENCY,
+    recorded: Annotated[
+        str | None, typer.Option(help="When the file was made, e.g. 2021-07-01T09:00:00+09:00.")
+    ] = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Read, send, and say what became of it."""
+    """Take import declarations in the form of the Korean set (CSV). Exit 1 = a row was refused."""
     try:
-        data = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
+        exponent(currency)
+    except RecordError as error:
+        raise UsageError(f"--currency: {error.reason}") from None
+    try:
+        made = None if recorded is None else moment(recorded).micros
+    except ValueError as error:
+        raise UsageError(f"--recorded: {error}") from None
+    found = customs.document(_bytes(path), _chain(chain), currency=currency, recorded=made)
+    _send_document(context, feeding.CUSTOMS, found, as_json)
+
+
+def _bytes(path: str) -> bytes:
+    try:
+        return sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}") from None
-    if chain is not None:
-        try:
+
+
+def _chain(chain: str | None) -> str | None:
+    try:
+        if chain is not None:
             check_chain_id(chain)
-        except RecordError as error:
-            raise UsageError(f"--chain: {error.reason}") from None
+    except RecordError as error:
+        raise UsageError(f"--chain: {error.reason}") from None
+    return chain
+
+
+def _send_document(context: typer.Context, name: str, found: Read, as_json: bool) -> None:
+    """Send what was read, and say what became of it."""
     _, chosen = connect(context)
     try:
         meta = topics.require_meta(chosen.broker)
         now = time.time_ns() // 1000
-        fed = feeding.feed(chosen.broker, meta, name, data, chain=chain, now=now)
+        fed = feeding.feed(chosen.broker, meta, name, found, now=now)
     finally:
         chosen.close()
     if as_json:

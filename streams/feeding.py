@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 
 from msgspec import Struct
 
-from supplytwin.processors import dcsa
+from supplytwin.processors import customs, dcsa
 from supplytwin.processors.feeds import Read, Refused, encoded
 from supplytwin.schemas.errors import UsageError
 from supplytwin.schemas.events import Event
@@ -22,8 +22,8 @@ from supplytwin.streams.topics import Meta
 
 Reader = Callable[[bytes, str | None], Read]
 """(document, chain given by hand) -> what becomes of it."""
-DCSA = "feed.dcsa"
-READERS: Mapping[str, Reader] = {DCSA: dcsa.document}
+DCSA, CUSTOMS = "feed.dcsa", "feed.customs"
+READERS: Mapping[str, Reader] = {DCSA: dcsa.document, CUSTOMS: customs.document}
 """What stands in the quarantine as the topic of a refused document -> who reads it."""
 
 
@@ -51,13 +51,12 @@ class Fed(Struct, frozen=True, kw_only=True):
     refused: tuple[Place, ...]
 
 
-def feed(broker: Broker, meta: Meta, name: str, data: bytes, *, chain: str | None, now: int) -> Fed:
-    """Read a document and send what it says. `now` = wall-clock time, us.
+def feed(broker: Broker, meta: Meta, name: str, found: Read, *, now: int) -> Fed:
+    """Send what a document of this kind was read as. `now` = wall-clock time, us.
 
     Everything is acknowledged when this returns. Sent again it changes nothing: an event's identity
     is its own.
     """
-    found = READERS[name](data, chain)
     framed.require(broker, {one.TOPIC for one in found.events} | {QUARANTINE})
     producer = broker.producer(None)
     try:

@@ -88,6 +88,7 @@ def _required(made: type[Event]) -> set[str]:
 
 
 _SAID: dict[str, dict[str, Any]] = {
+    "customs.declared": {"transport_doc": "x"},
     "shipment.loaded": {"leg_no": 1, "vehicle_id": "x"},
     "shipment.discharged": {"leg_no": 1},
     "shipment.stuffed": {"gross_kg": Decimal(10)},

@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from supplytwin.schemas import codec
-from supplytwin.schemas.events import SHIPMENTS, Event
+from supplytwin.schemas.events import CUSTOMS, SHIPMENTS, Event
 from supplytwin.schemas.flow import Record
 from supplytwin.schemas.ids import partition_of
 from supplytwin.schemas.records import QUARANTINE, Quarantined
@@ -187,3 +187,30 @@ def test_places_of_refused_bodies_differ() -> None:
     places = {feeding.place_of(str(at).encode(), 3) for at in range(200)}
     assert len(places) == 200
     assert {partition for partition, _ in places} == {0, 1, 2}
+
+
+def test_declarations_are_fed_row_by_row(world: World, tmp_path: Path) -> None:
+    """Wrong rows are refused one by one; a corrected row is released by itself."""
+    lines = (DATA / "customs" / "df_syn_test_eng.csv").read_bytes().splitlines()
+    broken = lines[2].replace(b"2021-04-01", b"yesterday")
+    found = world.fed("customs", "-", stdin=b"\n".join([lines[0], lines[1], broken, lines[3]]))
+    assert (found["accepted"], found["by_type"]) == (2, {"customs.declared": 2})
+    (place,) = found["refused"]
+    assert (place["topic"], place["field"]) == ("feed.customs", "Date")
+    (tmp_path / "row.csv").write_bytes(lines[0] + b"\n" + lines[2])
+    assert act(world, "release", place, "--body", str(tmp_path / "row.csv")).exit_code == 0
+    assert len(world.events(CUSTOMS)) == 3
+
+
+@pytest.mark.parametrize(
+    ("option", "value"), [("--currency", "WON"), ("--recorded", "yesterday"), ("--chain", "")]
+)
+def test_a_wrong_option_is_said_before_anything_is_sent(
+    world: World, option: str, value: str
+) -> None:
+    """The option and what it must be."""
+    done = world.run(
+        "feed", "customs", str(DATA / "customs" / "df_syn_test_eng.csv"), option, value
+    )
+    assert done.exit_code != 0 and option in str(done.exception)
+    assert not world.events(CUSTOMS)
