@@ -36,6 +36,8 @@ from supplytwin.schemas.tracked import Tracked
 
 SOURCE = "dcsa"
 """Of events that name no party; others have its code behind a colon."""
+BODY_2, BODY_3 = (f"application/json; dcsa-tnt={version}" for version in ("2.2", "3.0.0"))
+"""Media types of what is kept of an event."""
 RETRACTED = "#retracted"
 """Behind the id of an event, the id of the fact that takes it back."""
 _CHAINS = {
@@ -169,7 +171,7 @@ def event(one: Tracked, bound: Bound) -> Event:
         "facility": one.place.facility,
         "lat": one.place.lat,
         "lon": one.place.lon,
-        "original_media_type": f"application/json; dcsa-tnt={one.version}",
+        "original_media_type": BODY_3 if one.version == "3.0.0" else BODY_2,
         "original": one.body,
         **_subject(one, bound),
     }

@@ -12,7 +12,8 @@ from supplytwin.schemas.rfc3339 import Moment, moment
 
 TEXT_MAX = 100
 """Characters of a text, as in the standard: identifiers of ours are put together of several."""
-_LONGER = {"eventID": 480, "reason": 5_000, "changeRemark": 5_000}
+EVENT_ID_MAX = 480
+_LONGER = {"eventID": EVENT_ID_MAX, "reason": 5_000, "changeRemark": 5_000}
 EARLIEST_US, LATEST_US = 10_957 * DAY_US, 29_220 * DAY_US
 """2000-01-01 and 2050-01-01: before and after that no container was tracked, it is a slip."""
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")

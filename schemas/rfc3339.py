@@ -5,6 +5,7 @@ import re
 from typing import NamedTuple
 
 from supplytwin.schemas.ids import DAY_US, SECOND_US, Micros
+from supplytwin.schemas.localtime import check_time, day_start, local_day, zone
 
 _FORM = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?"
@@ -67,3 +68,21 @@ def moment(text: str) -> Moment:
     whole += int((fraction or "0").ljust(6, "0")[:6])
     precision = "MIN" if second is None else "S" if fraction is None else "MS"
     return Moment(Micros(date * DAY_US + whole - offset_us(tz)), tz, precision)
+
+
+def moment_in(micros: Micros, tz: str, precision: str) -> Moment:
+    """An instant with the offset that a zone has then (see `localtime.zone`), in whole minutes; a
+    day is its local midnight. Raises RecordError for a bad zone or time.
+    """
+    if precision == "DAY":
+        micros, precision = day_start(local_day(micros, tz), tz), "S"
+    rules = zone(tz)
+    if isinstance(rules, int):
+        ahead = rules // _MINUTE_US
+    else:
+        check_time(micros)
+        at = dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(microseconds=micros)
+        offset = at.astimezone(rules).utcoffset() or dt.timedelta()
+        ahead = offset // dt.timedelta(minutes=1)
+    sign = "-" if ahead < 0 else "+"
+    return Moment(micros, f"{sign}{abs(ahead) // 60:02}:{abs(ahead) % 60:02}", precision)
