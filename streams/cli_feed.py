@@ -206,8 +206,16 @@ def _send_document(context: typer.Context, name: str, found: Read, as_json: bool
     _, chosen = connect(context)
     try:
         meta = topics.require_meta(chosen.broker)
-        now = time.time_ns() // 1000
-        fed = feeding.feed(chosen.broker, meta, name, found, now=now)
+        with bar(err, as_json) as progress:
+            task = progress.add_task("events", total=len(found.events))
+            fed = feeding.feed(
+                chosen.broker,
+                meta,
+                name,
+                found,
+                now=time.time_ns() // 1000,
+                moved=lambda sent: progress.update(task, completed=sent),
+            )
     finally:
         chosen.close()
     if as_json:

@@ -51,8 +51,17 @@ class Fed(Struct, frozen=True, kw_only=True):
     refused: tuple[Place, ...]
 
 
-def feed(broker: Broker, meta: Meta, name: str, found: Read, *, now: int) -> Fed:
-    """Send what a document of this kind was read as. `now` = wall-clock time, us.
+def feed(
+    broker: Broker,
+    meta: Meta,
+    name: str,
+    found: Read,
+    *,
+    now: int,
+    moved: Callable[[int], None] = lambda sent: None,
+) -> Fed:
+    """Send what a document of this kind was read as. `now` = wall-clock time, us; `moved` hears how
+    many events are on their way.
 
     Everything is acknowledged when this returns. Sent again it changes nothing: an event's identity
     is its own.
@@ -60,8 +69,9 @@ def feed(broker: Broker, meta: Meta, name: str, found: Read, *, now: int) -> Fed
     framed.require(broker, {one.TOPIC for one in found.events} | {QUARANTINE})
     producer = broker.producer(None)
     try:
-        for one in found.events:
+        for sent, one in enumerate(found.events, start=1):
             send(producer, meta, one)
+            moved(sent)
         places = tuple(_refuse(producer, meta, name, one, now) for one in found.refused)
         producer.flush()
     finally:

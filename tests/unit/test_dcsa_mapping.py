@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from supplytwin.processors import dcsa
 from supplytwin.processors.chain import ChainFold, ChainState
@@ -331,3 +333,36 @@ def test_the_same_page_again_changes_nothing() -> None:
     once, twice = folded(events), folded(events + again)
     assert once.twin.facts == twice.twin.facts
     assert not any(slot.conflicted for slot in twice.twin.facts.slots.values())
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=8,
+)
+
+
+@given(
+    made=st.sampled_from((w.two, w.three)),
+    name=st.sampled_from(sorted({*w.two(), *w.three(), "isRetracted", "retractedEventID"})),
+    value=json_values,
+)
+def test_whatever_comes_becomes_events_or_a_refusal(made: Any, name: str, value: Any) -> None:
+    """No JSON value in any field ends otherwise; what is an event can be written."""
+    found = dcsa.document(w.raw([made(**{name: value})]))
+    assert len(found.events) + len(found.refused) == 1
+    for one in found.events:
+        assert codec.read(SHIPMENTS, codec.encode(SHIPMENTS, one)) == one
+
+
+@pytest.mark.parametrize(
+    "longest",
+    [{"eventID": "e" * 480}, {"equipmentDetails": {"equipmentReference": "c" * 100}},
+     {"shipmentDetails": {"documentReference": {"typeCode": "BKG", "reference": "b" * 100}}},
+     {"eventRouting": {"originatingParty": dict.fromkeys(
+         ("partyCode", "codeListProvider", "codeListName"), "p" * 100)}}],
+)  # fmt: skip
+def test_the_longest_names_of_the_standard_fit_ours(longest: dict[str, Any]) -> None:
+    """Each at its longest, and a chain id at its longest: still an event; so is its retraction."""
+    for extra in ({}, {"isRetracted": True}):
+        assert not read(w.three(**longest, **extra), chain="x" * 255).refused

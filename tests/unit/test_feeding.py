@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from supplytwin.schemas import codec
+from supplytwin.schemas import codec, journal
 from supplytwin.schemas.events import CUSTOMS, SHIPMENTS, Event
 from supplytwin.schemas.flow import Record
 from supplytwin.schemas.ids import partition_of
-from supplytwin.schemas.records import QUARANTINE, Quarantined
-from supplytwin.streams import cli, cli_check, cli_feed, feeding, redrive, topics
+from supplytwin.schemas.records import JOURNAL, QUARANTINE, Quarantined
+from supplytwin.streams import cli, cli_check, cli_feed, deployment, feeding, redrive, topics
 from supplytwin.streams.broker_choice import Chosen
 from supplytwin.streams.memory import MemoryBroker
 from supplytwin.streams.settings import Kafka, Settings, Time
@@ -214,3 +214,29 @@ def test_a_wrong_option_is_said_before_anything_is_sent(
     )
     assert done.exit_code != 0 and option in str(done.exception)
     assert not world.events(CUSTOMS)
+
+
+def test_the_worker_takes_all_that_was_fed(world: World) -> None:
+    """Nothing of it is refused behind the feed; what is fed twice is taken once, and the twin has
+    trips, legs, consignments and declarations.
+    """
+    declarations = (DATA / "customs" / "df_syn_test_eng.csv").read_bytes().splitlines()[:60]
+    for _ in range(2):
+        world.fed("dcsa", str(SAMPLE))
+        world.fed("dcsa", str(DATA / "dcsa" / "tnt-300-response.json"), "--chain", "PO-7")
+        world.fed("customs", "-", stdin=b"\n".join(declarations))
+    worker = deployment.worker(world.broker, world.settings, topics.require_meta(world.broker))
+    for _ in range(50):
+        worker.turn(0.0)
+    assert not world.refused()
+    taken = [journal.read(one.value or b"") for one in world.records(JOURNAL)]
+    facts = [one for one in taken if one.kind == "FACT"]
+    assert len(facts) == len({(one.chain_id, one.body) for one in facts})
+    assert len(facts) == (len(world.events()) + len(world.events(CUSTOMS))) // 2
+    subjects = {
+        key.subject_type
+        for store in worker.stores.values()
+        for state in store.states.values()
+        for key in state.twin.subjects
+    }
+    assert {"EQUIPMENT_TRIP", "LEG", "CONSIGNMENT", "DECLARATION"} <= subjects
