@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from supplytwin.processors.feeds import Read, Refused, encoded
+from supplytwin.processors.feeds import Given, Read, Refused, encoded
 from supplytwin.schemas.customs import Line, Row, read
 from supplytwin.schemas.errors import RecordError
 from supplytwin.schemas.events import (
@@ -22,15 +22,13 @@ from supplytwin.schemas.events import (
     DeclarationLine,
     Event,
 )
-from supplytwin.schemas.ids import Micros, check_chain_id
+from supplytwin.schemas.ids import check_chain_id
 from supplytwin.schemas.localtime import day_start
 from supplytwin.schemas.money import exponent
 
-SOURCE, INFERRED = "customs:kr", "inferred:customs:kr"
+KIND_OF_SOURCE, SOURCE = "customs", "kr"
 TZ = "+09:00"
 """Korea has no summer time."""
-CURRENCY = "USD"
-"""Assumed: the file does not say. Its prices per kilogram are those of dollars, not of won."""
 KIND = "PHYSICAL"
 """Assumed: the file does not say how it was inspected."""
 _MASS_UNIT = Decimal("0.000000001")
@@ -39,24 +37,18 @@ _EPOCH_ORDINAL = 719_163
 """Of 1970-01-01 in `date.toordinal`."""
 
 
-def document(
-    data: bytes,
-    chain: str | None = None,
-    *,
-    currency: str = CURRENCY,
-    recorded: Micros | None = None,
-) -> Read:
+def document(data: bytes, given: Given | None = None) -> Read:
     """What a file becomes: the events of every right row; each wrong row is refused by itself.
 
-    `chain` = the one of all its rows, given by hand; `recorded` = when the file was made, us: a
-    corrected file needs it, its events replace those of before.
+    A corrected file needs `given.recorded`: then its events replace those of before.
     """
+    told = given or Given()
     events: list[Event] = []
     refused: list[Refused] = []
     try:
         for line in read(data):
             try:
-                made = list(declared(line, chain, currency=currency, recorded=recorded))
+                made = list(declared(line, told))
                 for one in made:
                     encoded(one)
             except RecordError as error:
@@ -68,9 +60,7 @@ def document(
     return Read(events=tuple(events), refused=tuple(refused))
 
 
-def declared(
-    line: Line, chain: str | None, *, currency: str, recorded: Micros | None
-) -> Iterator[Event]:
+def declared(line: Line, given: Given) -> Iterator[Event]:
     """The events of one row: declared, and for a labelled one inspected, all on its day.
 
     Raises RecordError when the row was refused.
@@ -78,10 +68,11 @@ def declared(
     if isinstance(line.row, RecordError):
         raise line.row
     row = line.row
-    chain_id = f"KCS:{row.declaration_id}" if chain is None else chain
+    chain_id = f"KCS:{row.declaration_id}" if given.chain is None else given.chain
     check_chain_id(chain_id)
     day = row.date.toordinal() - _EPOCH_ORDINAL
-    known = day_start(day + 1, TZ) if recorded is None else recorded
+    known = day_start(day + 1, TZ) if given.recorded is None else given.recorded
+    source = f"{KIND_OF_SOURCE}:{given.source or SOURCE}"
     common: dict[str, Any] = {
         "revision": known,
         "classifier": "ACTUAL",
@@ -99,12 +90,12 @@ def declared(
     yield CustomsDeclared(
         event_type=CustomsDeclared.TYPE,
         event_id=f"declared:{row.declaration_id}",
-        source=SOURCE,
+        source=source,
         declaration_id=row.declaration_id,
         regime="IMPORT",
         office=row.office,
         declarant=row.declarant,
-        declaration_lines=(_item(row, currency),),
+        declaration_lines=(_item(row, given.currency),),
         **common,
     )
     if not row.fraud:
@@ -112,14 +103,14 @@ def declared(
     yield CustomsInspectionOrdered(
         event_type=CustomsInspectionOrdered.TYPE,
         event_id=f"inspection_ordered:{row.declaration_id}",
-        source=INFERRED,
+        source=f"inferred:{source}",
         inspection_kind=KIND,
         **common,
     )
     yield CustomsInspectionCompleted(
         event_type=CustomsInspectionCompleted.TYPE,
         event_id=f"inspection_completed:{row.declaration_id}",
-        source=INFERRED,
+        source=f"inferred:{source}",
         result="FAIL",
         **common,
     )

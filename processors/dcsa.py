@@ -11,8 +11,9 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
-from supplytwin.processors.feeds import Read, Refused, encoded
+from supplytwin.processors.feeds import Given, Read, Refused, encoded
 from supplytwin.schemas.dcsa import read
 from supplytwin.schemas.errors import Code, RecordError
 from supplytwin.schemas.events import (
@@ -57,19 +58,23 @@ class Bound(NamedTuple):
     refs: tuple[str, ...]
 
 
-def document(data: bytes, chain: str | None = None) -> Read:
+def document(data: bytes, given: Given | None = None) -> Read:
     """What a document becomes. It is refused as a whole when one of its events is wrong; an event
     that is right but belongs to no chain is refused alone.
-
-    `chain` = the one of all its events, given by hand.
     """
+    told = given or Given()
     try:
-        found = mapped(read(data), chain)
+        found = mapped((_from(one, told.source) for one in read(data)), told.chain)
         for one in found.events:
             encoded(one)
     except RecordError as error:
         return Read(refused=(Refused(data, error),))
     return found
+
+
+def _from(one: Tracked, source: str | None) -> Tracked:
+    """The event, said by `source` if it names no party itself."""
+    return one if source is None or one.party else replace(one, party=(source,))
 
 
 def mapped(tracked: Iterable[Tracked], chain: str | None = None) -> Read:

@@ -8,9 +8,25 @@ from msgspec import Struct, field
 from supplytwin.schemas import codec
 from supplytwin.schemas.errors import Code, RecordError
 from supplytwin.schemas.events import Event
+from supplytwin.schemas.ids import Micros
 
 BYTES_MAX = 1_000_000
 """Of one event: what an input topic takes, less what a record adds."""
+
+
+class Given(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What is said by hand about a document; it is read with it again out of the quarantine."""
+
+    chain: str | None = None
+    """The chain of everything in it."""
+    source: str | None = None
+    """Who it is from, where it does not say so itself."""
+    currency: str = "USD"
+    """Of prices without one. The Korean declarations have none: per kilogram they are those of
+    dollars, not of won.
+    """
+    recorded: Micros | None = None
+    """When it was made, us, where it does not say so itself."""
 
 
 class Refused(NamedTuple):

@@ -9,12 +9,13 @@ from typing import Annotated
 
 import msgspec
 import typer
+from msgspec.structs import replace
 
-from supplytwin.processors import customs, dcsa
 from supplytwin.processors import scms as scms_timeline
 from supplytwin.processors import simulate as simulated_chains
-from supplytwin.processors.feeds import Read
+from supplytwin.processors.feeds import Given
 from supplytwin.schemas import scms as scms_file
+from supplytwin.schemas.dcsa_fields import TEXT_MAX
 from supplytwin.schemas.errors import RecordError, UsageError
 from supplytwin.schemas.ids import DAY_US, HOUR_US, SECOND_US, check_chain_id
 from supplytwin.schemas.money import exponent
@@ -151,12 +152,21 @@ Chain = Annotated[
 ]
 
 
+Source = Annotated[
+    str | None, typer.Option(help="Who it is from, where it does not say so itself.")
+]
+
+
 @feed_app.command("dcsa")
 def feed_dcsa(
-    context: typer.Context, path: Document, chain: Chain = None, as_json: AsJson = False
+    context: typer.Context,
+    path: Document,
+    chain: Chain = None,
+    source: Source = None,
+    as_json: AsJson = False,
 ) -> None:
     """Take a DCSA Track & Trace document (2.2, or 3.0.0 in either spelling). Exit 1 = refused."""
-    _send_document(context, feeding.DCSA, dcsa.document(_bytes(path), _chain(chain)), as_json)
+    _send_document(context, feeding.DCSA, path, _given(chain, source), as_json)
 
 
 @feed_app.command("customs")
@@ -164,9 +174,8 @@ def feed_customs(
     context: typer.Context,
     path: Document,
     chain: Chain = None,
-    currency: Annotated[
-        str, typer.Option(help="Of the prices: the file does not name it.")
-    ] = customs.CURRENCY,
+    source: Source = None,
+    currency: Annotated[str, typer.Option(help="Of the prices: the file has none.")] = "USD",
     recorded: Annotated[
         str | None, typer.Option(help="When the file was made, e.g. 2021-07-01T09:00:00+09:00.")
     ] = None,
@@ -181,8 +190,8 @@ def feed_customs(
         made = None if recorded is None else moment(recorded).micros
     except ValueError as error:
         raise UsageError(f"--recorded: {error}") from None
-    found = customs.document(_bytes(path), _chain(chain), currency=currency, recorded=made)
-    _send_document(context, feeding.CUSTOMS, found, as_json)
+    given = replace(_given(chain, source), currency=currency, recorded=made)
+    _send_document(context, feeding.CUSTOMS, path, given, as_json)
 
 
 def _bytes(path: str) -> bytes:
@@ -192,17 +201,22 @@ def _bytes(path: str) -> bytes:
         raise UsageError(f"cannot read {path}: {error.strerror}") from None
 
 
-def _chain(chain: str | None) -> str | None:
+def _given(chain: str | None, source: str | None) -> Given:
     try:
         if chain is not None:
             check_chain_id(chain)
     except RecordError as error:
         raise UsageError(f"--chain: {error.reason}") from None
-    return chain
+    if source is not None and not 1 <= len(source) <= TEXT_MAX:
+        raise UsageError(f"--source: must have 1 to {TEXT_MAX} characters")
+    return Given(chain=chain, source=source)
 
 
-def _send_document(context: typer.Context, name: str, found: Read, as_json: bool) -> None:
-    """Send what was read, and say what became of it."""
+def _send_document(
+    context: typer.Context, name: str, path: str, given: Given, as_json: bool
+) -> None:
+    """Read, send, and say what became of it."""
+    found = feeding.READERS[name](_bytes(path), given)
     _, chosen = connect(context)
     try:
         meta = topics.require_meta(chosen.broker)
@@ -213,6 +227,7 @@ def _send_document(context: typer.Context, name: str, found: Read, as_json: bool
                 meta,
                 name,
                 found,
+                given=given,
                 now=time.time_ns() // 1000,
                 moved=lambda sent: progress.update(task, completed=sent),
             )

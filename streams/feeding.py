@@ -6,25 +6,31 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Mapping
 
+import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from supplytwin.processors import customs, dcsa
-from supplytwin.processors.feeds import Read, Refused, encoded
+from supplytwin.processors.feeds import Given, Read, Refused, encoded
 from supplytwin.schemas.errors import UsageError
 from supplytwin.schemas.events import Event
 from supplytwin.schemas.flow import Header, Record
 from supplytwin.schemas.ids import Micros
-from supplytwin.schemas.records import QUARANTINE
+from supplytwin.schemas.records import QUARANTINE, Quarantined
 from supplytwin.streams import framed
 from supplytwin.streams.ports import Broker, Producer
 from supplytwin.streams.quarantine import Limits, quarantined
 from supplytwin.streams.topics import Meta
 
-Reader = Callable[[bytes, str | None], Read]
-"""(document, chain given by hand) -> what becomes of it."""
+Reader = Callable[[bytes, Given], Read]
+"""(document, what was said about it by hand) -> what becomes of it."""
 DCSA, CUSTOMS = "feed.dcsa", "feed.customs"
 READERS: Mapping[str, Reader] = {DCSA: dcsa.document, CUSTOMS: customs.document}
 """What stands in the quarantine as the topic of a refused document -> who reads it."""
+
+
+GIVEN = "st-feed-given"
+"""The header of a refused document: what was said about it by hand, JSON."""
 
 
 class Place(Struct, frozen=True, kw_only=True):
@@ -57,12 +63,13 @@ def feed(
     name: str,
     found: Read,
     *,
+    given: Given,
     now: int,
     moved: Callable[[int], None] = lambda sent: None,
 ) -> Fed:
-    """Send what a document of this kind was read as. `now` = wall-clock time, us; `moved` hears how
-    many events are on their way.
+    """Send what a document of this kind was read as, with what was given by hand.
 
+    `now` = wall-clock time, us; `moved` hears how many events are on their way.
     Everything is acknowledged when this returns. Sent again it changes nothing: an event's identity
     is its own.
     """
@@ -72,7 +79,7 @@ def feed(
         for sent, one in enumerate(found.events, start=1):
             send(producer, meta, one)
             moved(sent)
-        places = tuple(_refuse(producer, meta, name, one, now) for one in found.refused)
+        places = tuple(_refuse(producer, meta, name, one, given, now) for one in found.refused)
         producer.flush()
     finally:
         producer.close()
@@ -102,12 +109,15 @@ def place_of(body: bytes, partitions: int) -> tuple[int, int]:
     return digest[-1] % partitions, int.from_bytes(digest[:6], "big")
 
 
-def _refuse(producer: Producer, meta: Meta, name: str, refused: Refused, now: int) -> Place:
+def _refuse(
+    producer: Producer, meta: Meta, name: str, refused: Refused, given: Given, now: int
+) -> Place:
     partition, offset = place_of(refused.body, meta.partitions)
     error = refused.error
     record = Record(
-        topic=name, partition=partition, offset=offset, arrival=now, key=None, value=refused.body
-    )
+        topic=name, partition=partition, offset=offset, arrival=now, key=None, value=refused.body,
+        headers=((GIVEN, msgspec.json.encode(given)),),
+    )  # fmt: skip
     key, value = quarantined(record, error, Limits())
     arrival = Micros(now) if meta.simulated else None
     producer.produce(QUARANTINE, key, value, partition=partition, timestamp_us=arrival)
@@ -117,12 +127,16 @@ def _refuse(producer: Producer, meta: Meta, name: str, refused: Refused, now: in
     )  # fmt: skip
 
 
-def corrected(name: str, body: bytes, chain: str | None) -> tuple[Event, ...]:
-    """The events of a document out of the quarantine. Raises UsageError while it is still wrong:
-    nothing of it is sent then.
+def corrected(found: Quarantined, body: bytes, chain: str | None) -> tuple[Event, ...]:
+    """The events of a document out of the quarantine, read with what was given when it was fed,
+    `chain` before that. Raises UsageError while it is still wrong: nothing of it is sent then.
     """
-    found = READERS[name](body, chain)
-    if found.refused:
-        more = f", and {len(found.refused) - 1} more" if len(found.refused) > 1 else ""
-        raise UsageError(f"still wrong: {found.refused[0].error}{more}")
-    return found.events
+    said = next((value for name, value in found.headers if name == GIVEN and value), b"{}")
+    given = msgspec.json.decode(said, type=Given)
+    if chain is not None:
+        given = replace(given, chain=chain)
+    made = READERS[found.topic](body, given)
+    if made.refused:
+        more = f", and {len(made.refused) - 1} more" if len(made.refused) > 1 else ""
+        raise UsageError(f"still wrong: {made.refused[0].error}{more}")
+    return made.events

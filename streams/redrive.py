@@ -72,7 +72,7 @@ def release(
         raise UsageError("the quarantine has no body of this record: give a corrected one")
     name = found.key if key is None else key.encode()
     fed = found.topic in feeding.READERS
-    events = feeding.corrected(found.topic, value, key) if fed else ()
+    events = feeding.corrected(found, value, key) if fed else ()
     if name is None and not fed:
         raise UsageError("the record has no key: give one, the chain_id")
     place = refused_record(found.topic, found.partition, found.offset)

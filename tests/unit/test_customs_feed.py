@@ -15,7 +15,7 @@ import pytest
 
 from supplytwin.processors import customs as mapping
 from supplytwin.processors.chain import ChainFold
-from supplytwin.processors.feeds import Read
+from supplytwin.processors.feeds import Given, Read
 from supplytwin.processors.subjects import SubjectKey
 from supplytwin.schemas import codec, customs
 from supplytwin.schemas.errors import Code, RecordError
@@ -225,17 +225,17 @@ def test_a_corrected_file_replaces_what_was_said() -> None:
     """Same identities; the time at which it was made is the higher revision."""
     later = Micros(mapping.document(with_cells()).events[0].revision + 1)
     first = mapping.document(with_cells()).events[0]
-    second = mapping.document(with_cells(Office_ID="99"), recorded=later).events[0]
+    second = mapping.document(with_cells(Office_ID="99"), Given(recorded=later)).events[0]
     assert (first.source, first.event_id) == (second.source, second.event_id)
     assert second.revision > first.revision
-    assert mapping.document(with_cells(), "PO-7").events[0].chain_id == "PO-7"
+    assert mapping.document(with_cells(), Given(chain="PO-7")).events[0].chain_id == "PO-7"
 
 
 def test_prices_are_rounded_to_the_currency_and_stay_as_written_in_the_original() -> None:
     """The noise of binary fractions is no money; JPY has no decimals."""
     data = with_cells(Item_Price="73.72000000000001", Net_Mass="0.12345678901")
     for currency, value in (("USD", "73.72"), ("JPY", "74"), ("KWD", "73.720")):
-        event: Any = mapping.document(data, currency=currency).events[0]
+        event: Any = mapping.document(data, Given(currency=currency)).events[0]
         assert event.declaration_lines[0].value == Decimal(value)
         assert codec.read(CUSTOMS, codec.encode(CUSTOMS, event)) == event
         assert json.loads(event.original)["Item Price"] == "73.72000000000001"

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from supplytwin.processors import dcsa
 from supplytwin.processors.chain import ChainFold, ChainState
 from supplytwin.processors.dcsa_export import Exported, exported
+from supplytwin.processors.feeds import Given
 from supplytwin.schemas import dcsa as reader
 from supplytwin.schemas.errors import UsageError
 from supplytwin.schemas.events import EVENT_TYPES, Event
@@ -79,10 +80,10 @@ def test_what_came_as_dcsa_goes_out_and_comes_in_again_the_same(name: str) -> No
     """3.0.0 with every field; 2.2 in the form of 3.0.0, the same but for its original, and for the
     reason of a document's status: 3.0.0 has no field for that.
     """
-    first = list(dcsa.document((w.DATA / name).read_bytes(), "C").events)
+    first = list(dcsa.document((w.DATA / name).read_bytes(), Given(chain="C")).events)
     made = out(first)
     assert (made.events, sum(made.left_out.values())) == (len(first), 0)
-    again = dcsa.document(made.document, "C")
+    again = dcsa.document(made.document, Given(chain="C"))
     assert not again.refused
 
     def known(events: Any) -> dict[str, Event]:
@@ -101,7 +102,9 @@ def test_what_came_as_dcsa_goes_out_and_comes_in_again_the_same(name: str) -> No
 
 def test_the_document_is_of_3_0_0_in_words() -> None:
     """No short code and no old field name is written."""
-    events = list(dcsa.document((w.DATA / "tnt-220-response.json").read_bytes(), "C").events)
+    events = list(
+        dcsa.document((w.DATA / "tnt-220-response.json").read_bytes(), Given(chain="C")).events
+    )
     text = out(events).document.decode()
     assert '"eventClassifier": "ESTIMATED"' in text and '"equipmentEventType": "LOADED"' in text
     for old in ("TypeCode", '"ACT"', '"LOAD"', "eventCreatedDateTime"):
@@ -218,7 +221,9 @@ def test_an_instant_is_written_with_the_offset_of_its_zone(at: int, tz: str, pre
 @pytest.fixture
 def journal(tmp_path: Path) -> Path:
     """An exported journal of the sample's chain."""
-    events = list(dcsa.document((w.DATA / "tnt-300-response.json").read_bytes(), "C").events)
+    events = list(
+        dcsa.document((w.DATA / "tnt-300-response.json").read_bytes(), Given(chain="C")).events
+    )
     path = tmp_path / "journal.jsonl"
     journal_file.write(path, iter(folded(events)[1]))
     return path

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from supplytwin.processors import dcsa
 from supplytwin.processors.chain import ChainFold, ChainState
 from supplytwin.processors.facts import Identity
-from supplytwin.processors.feeds import Read
+from supplytwin.processors.feeds import Given, Read
 from supplytwin.schemas import codec
 from supplytwin.schemas.errors import Code
 from supplytwin.schemas.events import SHIPMENTS, Event
@@ -38,7 +38,9 @@ fold = _load("fold_world")
 def read(*events: dict[str, Any], chain: str | None = None) -> Read:
     """What events of one version become."""
     three = any("eventID" in one and "eventCreatedDateTime" not in one for one in events)
-    return dcsa.document(w.raw({"events": list(events)} if three else list(events)), chain)
+    return dcsa.document(
+        w.raw({"events": list(events)} if three else list(events)), Given(chain=chain)
+    )
 
 
 def event(*events: dict[str, Any], chain: str | None = None) -> Event:
@@ -90,8 +92,8 @@ def test_a_wrong_document_gives_no_event(name: str) -> None:
 @pytest.mark.parametrize("name", w.THREE)
 def test_both_spellings_of_3_0_0_give_the_same_events(name: str) -> None:
     """Every field of the events, the original with them: the second is a duplicate of the first."""
-    first = dcsa.document((w.DATA / name).read_bytes(), "C")
-    second = dcsa.document(w.raw(w.in_words(w.sample(name))), "C")
+    first = dcsa.document((w.DATA / name).read_bytes(), Given(chain="C"))
+    second = dcsa.document(w.raw(w.in_words(w.sample(name))), Given(chain="C"))
     assert first.events == second.events and first.events
     assert first.noted == second.noted
     assert not first.refused and not second.refused
@@ -110,7 +112,9 @@ def test_nothing_that_was_said_is_lost(name: str) -> None:
 
     document = w.sample(name)
     events = document if isinstance(document, list) else document["events"]
-    for said, made in zip(events, dcsa.document(w.raw(document), "C").events, strict=True):
+    for said, made in zip(
+        events, dcsa.document(w.raw(document), Given(chain="C")).events, strict=True
+    ):
         kept = codec.read(SHIPMENTS, codec.encode(SHIPMENTS, made))
         assert isinstance(kept, Event) and kept.original is not None
         source = said if name.startswith("tnt-220") else w.in_words(said)
@@ -198,7 +202,7 @@ def test_departure_and_arrival_of_a_voyage_are_one_leg() -> None:
 def test_measurements_and_doors_are_readings() -> None:
     """One reading each of the container; the others stay in the original."""
     found = [
-        dcsa.document((w.DATA / f"tnt-300-{name}.json").read_bytes(), "C").events
+        dcsa.document((w.DATA / f"tnt-300-{name}.json").read_bytes(), Given(chain="C")).events
         for name in ("request-reefer", "request-iot", "response-nextpage")
     ]
     said = [
@@ -239,7 +243,7 @@ def test_a_container_number_alone_is_no_shipment() -> None:
     ((body, error),) = found.refused
     assert (error.code, error.field) == (Code.MISSING_FIELD, "shipmentDetails")
     assert "event 2" in error.reason and "--chain" in error.reason
-    (again,) = dcsa.document(body, "PO-7").events
+    (again,) = dcsa.document(body, Given(chain="PO-7")).events
     assert (again.event_id, again.subject_id) == ("e2", "APZU4812090/chain PO-7")
 
 
@@ -310,7 +314,7 @@ def test_a_bare_retraction_follows_its_event_in_the_document() -> None:
     assert latest(state, "e1") is None
     (refused,) = read(bare).refused
     assert "takes back" in refused.error.reason
-    assert dcsa.document(refused.body, "BKG:B1").events[0].chain_id == "BKG:B1"
+    assert dcsa.document(refused.body, Given(chain="BKG:B1")).events[0].chain_id == "BKG:B1"
 
 
 def test_retracted_event_id_takes_back_another_event() -> None:
@@ -328,8 +332,10 @@ def test_retracted_event_id_takes_back_another_event() -> None:
 def test_the_same_page_again_changes_nothing() -> None:
     """Feeds repeat their history at every poll: the facts are the same."""
     data = (w.DATA / "tnt-300-response.json").read_bytes()
-    events = list(dcsa.document(data, "C").events)
-    again = list(dcsa.document(w.raw(w.in_words(w.sample("tnt-300-response.json"))), "C").events)
+    events = list(dcsa.document(data, Given(chain="C")).events)
+    again = list(
+        dcsa.document(w.raw(w.in_words(w.sample("tnt-300-response.json"))), Given(chain="C")).events
+    )
     once, twice = folded(events), folded(events + again)
     assert once.twin.facts == twice.twin.facts
     assert not any(slot.conflicted for slot in twice.twin.facts.slots.values())

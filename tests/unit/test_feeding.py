@@ -203,7 +203,8 @@ def test_declarations_are_fed_row_by_row(world: World, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("option", "value"), [("--currency", "WON"), ("--recorded", "yesterday"), ("--chain", "")]
+    ("option", "value"),
+    [("--currency", "WON"), ("--recorded", "yesterday"), ("--chain", ""), ("--source", "")],
 )
 def test_a_wrong_option_is_said_before_anything_is_sent(
     world: World, option: str, value: str
@@ -240,3 +241,16 @@ def test_the_worker_takes_all_that_was_fed(world: World) -> None:
         for key in state.twin.subjects
     }
     assert {"EQUIPMENT_TRIP", "LEG", "CONSIGNMENT", "DECLARATION"} <= subjects
+
+
+def test_what_was_given_by_hand_is_kept_with_a_refused_document(
+    world: World, tmp_path: Path
+) -> None:
+    """Chain and source are those of the feed when the corrected document is released."""
+    words = ("dcsa", str(WRONG), "--chain", "PO-7", "--source", "MAEU")
+    (place,) = world.fed(*words)["refused"]
+    assert act(world, "release", place, "--body", str(SAMPLE)).exit_code == 0
+    found = world.events()
+    assert {(one.chain_id, one.source) for one in found} == {("PO-7", "dcsa:MAEU")}
+    world.fed("dcsa", str(DATA / "dcsa" / "tnt-300-request-shipment.json"), "--source", "MAEU")
+    assert {one.source for one in world.events()} == {"dcsa:MAEU", "dcsa:EXCO:SMDG:LCL"}
