@@ -216,7 +216,7 @@ class CustomsDeclared(Event, frozen=True, kw_only=True, gc=False):
     regime: str
     office: str
     declarant: str
-    transport_doc: str
+    transport_doc: str | None = None
     declaration_lines: tuple[DeclarationLine, ...]
 
 
@@ -305,7 +305,7 @@ class ShipmentStuffed(Event, frozen=True, kw_only=True, gc=False):
     trip_id: str
     container_no: str
     children: tuple[str, ...]
-    gross_kg: Decimal
+    gross_kg: Decimal | None = None
 
 
 class ShipmentSealed(Event, frozen=True, kw_only=True, gc=False):
@@ -329,8 +329,8 @@ class ShipmentGateOut(Event, frozen=True, kw_only=True, gc=False):
 
 class ShipmentLoaded(Event, frozen=True, kw_only=True, gc=False):
     TYPE, TOPIC = "shipment.loaded", SHIPMENTS
-    leg_no: int
-    vehicle_id: str
+    leg_no: int | None = None
+    vehicle_id: str | None = None
     trip_id: str | None = None
     consignment_id: str | None = None
     phase: str | None = None
@@ -353,7 +353,7 @@ class ShipmentArrived(Event, frozen=True, kw_only=True, gc=False):
 class ShipmentDischarged(Event, frozen=True, kw_only=True, gc=False):
     TYPE, TOPIC = "shipment.discharged", SHIPMENTS
     trip_id: str
-    leg_no: int
+    leg_no: int | None = None
 
 
 class ShipmentAvailable(Event, frozen=True, kw_only=True, gc=False):
@@ -411,6 +411,15 @@ class ShipmentSensor(Event, frozen=True, kw_only=True, gc=False):
 class ShipmentException(Event, frozen=True, kw_only=True, gc=False):
     TYPE, TOPIC = "shipment.exception", SHIPMENTS
     exception_code: str
+    text: str
+
+
+class ShipmentNoted(Event, frozen=True, kw_only=True, gc=False):
+    """What a source says and our model has no place for: kept, counted, without effect. As a
+    correction it takes back what it names.
+    """
+
+    TYPE, TOPIC = "shipment.noted", SHIPMENTS
     text: str
 
 

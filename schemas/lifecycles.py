@@ -229,6 +229,7 @@ _SHIPMENTS: dict[str, tuple[Effect, ...]] = {
             when=said("exception_code", "REROUTED"),
         ),
     ),
+    "shipment.noted": (),
     "shipment.energy": (Effect(machine=LEG), Effect(machine=CONSIGNMENT, reaches="subject")),
 }
 

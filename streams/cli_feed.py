@@ -1,26 +1,35 @@
-"""Commands that feed: real deliveries, simulated chains; and the demo that does everything at
-once.
+"""Commands that feed: real deliveries, documents of others, simulated chains; and the demo that
+does everything at once.
 """
 
+import sys
+import time
 from pathlib import Path
 from typing import Annotated
 
 import msgspec
 import typer
+from msgspec.structs import replace
 
 from supplytwin.processors import scms as scms_timeline
 from supplytwin.processors import simulate as simulated_chains
+from supplytwin.processors.feeds import Given
 from supplytwin.schemas import scms as scms_file
-from supplytwin.schemas.errors import UsageError
-from supplytwin.schemas.ids import DAY_US, HOUR_US, SECOND_US
+from supplytwin.schemas.dcsa_fields import TEXT_MAX
+from supplytwin.schemas.errors import RecordError, UsageError
+from supplytwin.schemas.ids import DAY_US, HOUR_US, SECOND_US, check_chain_id
+from supplytwin.schemas.money import exponent
+from supplytwin.schemas.rfc3339 import moment
 from supplytwin.streams import demo as demo_run
-from supplytwin.streams import topics
+from supplytwin.streams import feeding, topics
 from supplytwin.streams.cli_run import AsJson, connect, emit_json, err, out
 from supplytwin.streams.conductor import Conductor
 from supplytwin.streams.drawing import bar
 from supplytwin.streams.ports import Broker
 from supplytwin.streams.show import iso
 
+SHOWN_MAX = 20
+"""So many refusals are shown one by one; all of them are in the quarantine."""
 _UNITS = {"d": DAY_US, "h": HOUR_US, "m": 60 * SECOND_US, "s": SECOND_US}
 feed_app = typer.Typer(no_args_is_help=True, help="Sources of events.")
 
@@ -135,6 +144,117 @@ def feed_simulate(
         emit_json({"records": played.records, "ledger": str(ledger)})
     else:
         out.print(f"{played.records} records; what must be true at the end: {ledger}")
+
+
+Document = Annotated[str, typer.Argument(metavar="PATH|-", help="A file; - = standard input.")]
+Chain = Annotated[
+    str | None, typer.Option(help="The chain of everything in it (default: as it says itself).")
+]
+
+
+Source = Annotated[
+    str | None, typer.Option(help="Who it is from, where it does not say so itself.")
+]
+
+
+@feed_app.command("dcsa")
+def feed_dcsa(
+    context: typer.Context,
+    path: Document,
+    chain: Chain = None,
+    source: Source = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take a DCSA Track & Trace document (2.2, or 3.0.0 in either spelling). Exit 1 = refused."""
+    _send_document(context, feeding.DCSA, path, _given(chain, source), as_json)
+
+
+@feed_app.command("customs")
+def feed_customs(
+    context: typer.Context,
+    path: Document,
+    chain: Chain = None,
+    source: Source = None,
+    currency: Annotated[str, typer.Option(help="Of the prices: the file has none.")] = "USD",
+    recorded: Annotated[
+        str | None, typer.Option(help="When the file was made, e.g. 2021-07-01T09:00:00+09:00.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take import declarations in the form of the Korean set (CSV). Exit 1 = a row was refused."""
+    try:
+        exponent(currency)
+    except RecordError as error:
+        raise UsageError(f"--currency: {error.reason}") from None
+    try:
+        made = None if recorded is None else moment(recorded).micros
+    except ValueError as error:
+        raise UsageError(f"--recorded: {error}") from None
+    given = replace(_given(chain, source), currency=currency, recorded=made)
+    _send_document(context, feeding.CUSTOMS, path, given, as_json)
+
+
+def _bytes(path: str) -> bytes:
+    try:
+        return sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}") from None
+
+
+def _given(chain: str | None, source: str | None) -> Given:
+    try:
+        if chain is not None:
+            check_chain_id(chain)
+    except RecordError as error:
+        raise UsageError(f"--chain: {error.reason}") from None
+    if source is not None and not 1 <= len(source) <= TEXT_MAX:
+        raise UsageError(f"--source: must have 1 to {TEXT_MAX} characters")
+    return Given(chain=chain, source=source)
+
+
+def _send_document(
+    context: typer.Context, name: str, path: str, given: Given, as_json: bool
+) -> None:
+    """Read, send, and say what became of it."""
+    found = feeding.READERS[name](_bytes(path), given)
+    _, chosen = connect(context)
+    try:
+        meta = topics.require_meta(chosen.broker)
+        with bar(err, as_json) as progress:
+            task = progress.add_task("events", total=len(found.events))
+            fed = feeding.feed(
+                chosen.broker,
+                meta,
+                name,
+                found,
+                given=given,
+                now=time.time_ns() // 1000,
+                moved=lambda sent: progress.update(task, completed=sent),
+            )
+    finally:
+        chosen.close()
+    if as_json:
+        emit_json(fed)
+    else:
+        _tell_fed(fed)
+    if fed.refused:
+        raise typer.Exit(1)
+
+
+def _tell_fed(fed: feeding.Fed) -> None:
+    kinds = ", ".join(f"{number} {kind}" for kind, number in fed.by_classifier.items())
+    out.print(f"accepted: {fed.accepted}" + (f" ({kinds})" if kinds else ""))
+    for event_type, number in fed.by_type.items():
+        out.print(f"  {number:>6}  {event_type}")
+    out.print(f"of these without a place in our model: {sum(fed.unmapped.values())}")
+    for says, number in fed.unmapped.items():
+        out.print(f"  {number:>6}  {says}")
+    out.print(f"refused: {len(fed.refused)}")
+    for one in fed.refused[:SHOWN_MAX]:
+        at = f"{one.topic} {one.partition} {one.offset}"
+        out.print(f"  quarantine show {at}: {one.code} {one.field}: {one.reason}", style="red")
+    if len(fed.refused) > SHOWN_MAX:
+        out.print(f"  and {len(fed.refused) - SHOWN_MAX} more: see `supplytwin quarantine list`")
 
 
 def demo(

@@ -24,6 +24,7 @@ from supplytwin.schemas.records import (
     Review,
     refused_record,
 )
+from supplytwin.streams import feeding, framed
 from supplytwin.streams.audit_run import Progress, read
 from supplytwin.streams.ports import Broker, Producer, TopicPartition
 from supplytwin.streams.topics import Meta
@@ -60,8 +61,9 @@ def release(
 ) -> None:
     """Send it again to its topic, as it was or corrected, and let its chain's claims go on.
 
-    One transaction: a cut that sees the act sees the record. Raises UsageError when there is no
-    body or no key to send.
+    One transaction: a cut that sees the act sees the record. A document that a feed refused is read
+    again, `key` = the chain that it belongs to. Raises UsageError when there is no body or no key
+    to send, or the document is still wrong.
     """
     if found.topic == CONTROL:
         raise UsageError("a control record is written again by its own source, not from here")
@@ -69,15 +71,21 @@ def release(
     if value is None:
         raise UsageError("the quarantine has no body of this record: give a corrected one")
     name = found.key if key is None else key.encode()
-    if name is None:
+    fed = found.topic in feeding.READERS
+    events = feeding.corrected(found, value, key) if fed else ()
+    if name is None and not fed:
         raise UsageError("the record has no key: give one, the chain_id")
     place = refused_record(found.topic, found.partition, found.offset)
     headers = (*found.headers, (REDRIVEN, place.encode()))
+    framed.require(broker, {one.TOPIC for one in events})
     producer = _producer(broker)
     try:
         producer.begin()
         arrival = found.arrival if meta.simulated else None
-        producer.produce(found.topic, name, value, headers=headers, timestamp_us=arrival)
+        for one in events:
+            feeding.send(producer, meta, one, headers)
+        if not fed:
+            producer.produce(found.topic, name, value, headers=headers, timestamp_us=arrival)
         _review(producer, meta, found, "RELEASE_RECORD", act)
         producer.commit()
     finally:

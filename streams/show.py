@@ -107,11 +107,11 @@ def show(
     broken: Broken | None = verify(chain_id, entries)
     sound = entries if broken is None else entries[: broken.position]
     fold = chain.ChainFold("")
-    fold.replay([_record(value) for value in schemas])
+    fold.replay([record_of(value) for value in schemas])
     state = fold.new(chain_id)
     moments = []
     last = 0
-    for past in fold.replay([_record(value) for value in sound]):
+    for past in fold.replay([record_of(value) for value in sound]):
         state = fold.restore(state, past)
         last = max(last, past.entry.taken_at)
         moments.append(_moment(past))
@@ -130,7 +130,7 @@ def show(
     )
 
 
-def _record(value: bytes) -> Record:
+def record_of(value: bytes) -> Record:
     """An entry as a record of the partition number that its source had, if it has one."""
     entry = journal.read(value)
     return Record(

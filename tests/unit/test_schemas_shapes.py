@@ -8,10 +8,10 @@ from supplytwin.schemas.shapes import shape, shapes
 
 def test_required_and_optional_fields_are_read_off_the_struct() -> None:
     """A field without default is required, one with a default optional, all others foreign."""
-    found = shape("shipment.loaded")
+    found = shape("shipment.stuffed")
     assert found.topic == "supply.shipments"
-    assert found.required == ("leg_no", "vehicle_id")
-    assert found.optional == ("trip_id", "consignment_id", "phase")
+    assert found.required == ("trip_id", "container_no", "children")
+    assert found.optional == ("gross_kg",)
     assert found.allowed == payload_fields(found.kind)
 
 

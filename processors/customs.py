@@ -1,0 +1,137 @@
+"""Import declarations as events of customs: the tables are in `docs/feeds.md`.
+
+The file has one day and a label for each declaration. From the file is that it was declared
+(source `customs:kr`); that an inspection was ordered, and what it found, follows from the label,
+and its time is derived (source `inferred:customs:kr`). Nothing is released: the file does not say
+so.
+"""
+
+from collections.abc import Iterator
+from decimal import ROUND_HALF_EVEN, Context, Decimal
+from typing import Any
+
+import msgspec
+
+from supplytwin.processors.feeds import Given, Read, Refused, encoded
+from supplytwin.schemas.customs import Line, Row, read
+from supplytwin.schemas.errors import RecordError
+from supplytwin.schemas.events import (
+    CustomsDeclared,
+    CustomsInspectionCompleted,
+    CustomsInspectionOrdered,
+    DeclarationLine,
+    Event,
+)
+from supplytwin.schemas.ids import check_chain_id
+from supplytwin.schemas.localtime import day_start
+from supplytwin.schemas.money import exponent
+
+KIND_OF_SOURCE, SOURCE = "customs", "kr"
+TZ = "+09:00"
+"""Korea has no summer time."""
+KIND = "PHYSICAL"
+"""Assumed: the file does not say how it was inspected."""
+_MASS_UNIT = Decimal("0.000000001")
+_WIDE = Context(prec=60, rounding=ROUND_HALF_EVEN)
+_EPOCH_ORDINAL = 719_163
+"""Of 1970-01-01 in `date.toordinal`."""
+
+
+def document(data: bytes, given: Given | None = None) -> Read:
+    """What a file becomes: the events of every right row; each wrong row is refused by itself.
+
+    A corrected file needs `given.recorded`: then its events replace those of before.
+    """
+    told = given or Given()
+    events: list[Event] = []
+    refused: list[Refused] = []
+    try:
+        for line in read(data):
+            try:
+                made = list(declared(line, told))
+                for one in made:
+                    encoded(one)
+            except RecordError as error:
+                refused.append(Refused(line.body, error))
+            else:
+                events += made
+    except RecordError as error:
+        return Read(refused=(Refused(data, error),))
+    return Read(events=tuple(events), refused=tuple(refused))
+
+
+def declared(line: Line, given: Given) -> Iterator[Event]:
+    """The events of one row: declared, and for a labelled one inspected, all on its day.
+
+    Raises RecordError when the row was refused.
+    """
+    if isinstance(line.row, RecordError):
+        raise line.row
+    row = line.row
+    chain_id = f"KCS:{row.declaration_id}" if given.chain is None else given.chain
+    check_chain_id(chain_id)
+    day = row.date.toordinal() - _EPOCH_ORDINAL
+    known = day_start(day + 1, TZ) if given.recorded is None else given.recorded
+    source = f"{KIND_OF_SOURCE}:{given.source or SOURCE}"
+    common: dict[str, Any] = {
+        "revision": known,
+        "classifier": "ACTUAL",
+        "event_time": day_start(day, TZ),
+        "event_tz": TZ,
+        "time_precision": "DAY",
+        "recorded_time": known,
+        "chain_id": chain_id,
+        "subject_type": "DECLARATION",
+        "subject_id": row.declaration_id,
+        "refs": (f"MRN:{row.declaration_id}",),
+        "original_media_type": "application/json",
+        "original": msgspec.json.encode(line.cells, order="sorted"),
+    }
+    yield CustomsDeclared(
+        event_type=CustomsDeclared.TYPE,
+        event_id=f"declared:{row.declaration_id}",
+        source=source,
+        declaration_id=row.declaration_id,
+        regime="IMPORT",
+        office=row.office,
+        declarant=row.declarant,
+        declaration_lines=(_item(row, given.currency),),
+        **common,
+    )
+    if not row.fraud:
+        return
+    yield CustomsInspectionOrdered(
+        event_type=CustomsInspectionOrdered.TYPE,
+        event_id=f"inspection_ordered:{row.declaration_id}",
+        source=f"inferred:{source}",
+        inspection_kind=KIND,
+        **common,
+    )
+    yield CustomsInspectionCompleted(
+        event_type=CustomsInspectionCompleted.TYPE,
+        event_id=f"inspection_completed:{row.declaration_id}",
+        source=f"inferred:{source}",
+        result="FAIL",
+        **common,
+    )
+
+
+def _item(row: Row, currency: str) -> DeclarationLine:
+    """Its one line. Prices are rounded to the currency's minor unit: the file has the noise of
+    binary fractions in them (73.72000000000001); what it says stays in the original.
+    """
+    unit = Decimal(1).scaleb(-exponent(currency))
+    return DeclarationLine(
+        line_no=1,
+        value=row.item_price.quantize(unit, context=_WIDE),
+        currency=currency,
+        hs6=row.hs6,
+        origin=row.origin,
+        net_mass_kg=_shortened(row.net_mass_kg),
+    )
+
+
+def _shortened(mass: Decimal) -> Decimal:
+    """With at most the nine decimals that a decimal of ours may have."""
+    rounded = mass.quantize(_MASS_UNIT, context=_WIDE)
+    return mass if mass == rounded else rounded

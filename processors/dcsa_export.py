@@ -1,0 +1,310 @@
+"""The shipment part of a chain as a DCSA Track & Trace document, 3.0.0 in words.
+
+What came as DCSA goes out as it is kept; our own events as far as DCSA has a place for them, the
+others are counted. What was taken back is written as retracted, so whoever read an older document
+learns of it. Read again it gives the same facts.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import msgspec
+
+from supplytwin.processors.dcsa import BODY_2, BODY_3, SOURCE
+from supplytwin.processors.facts import FactSet, Identity, Slot, target_of
+from supplytwin.schemas.dcsa import read
+from supplytwin.schemas.dcsa_fields import EVENT_ID_MAX, TEXT_MAX
+from supplytwin.schemas.events import SHIPMENTS, Event
+from supplytwin.schemas.ids import Micros
+from supplytwin.schemas.rfc3339 import Moment, moment_in
+from supplytwin.schemas.tracked import Call, Document, Place, Reading, Tracked
+
+_EQUIPMENT = {
+    "shipment.loaded": "LOADED",
+    "shipment.discharged": "DISCHARGED",
+    "shipment.gate_in": "GATED_IN",
+    "shipment.gate_out": "GATED_OUT",
+    "shipment.stuffed": "STUFFED",
+    "shipment.stripped": "STRIPPED",
+    "shipment.available": "AVAILABLE_FOR_PICKUP",
+    "shipment.sealed": "RESEALED",
+    "shipment.empty_returned": "GATED_IN",
+}
+_TRANSPORT = {"shipment.arrived": "ARRIVED", "shipment.departed": "DEPARTED"}
+_SENSORS = {
+    "temperature_probe": ("REEFER", "MEASURED"),
+    "temperature_setpoint": ("REEFER", "ADJUSTED"),
+    "door_open": ("IOT", ""),
+}
+_PROVIDERS = frozenset(("SMDG", "BIC"))
+"""Whose facility codes are written as such; other names of places as names."""
+_IMO_DIGITS = 7
+
+
+class Exported(NamedTuple):
+    """A document, how many events it has, and what of the chain's shipment part is not in it."""
+
+    document: bytes
+    events: int
+    left_out: Counter[str]
+
+
+def exported(facts: FactSet) -> Exported:
+    """The document of a chain's facts, in the order of their time."""
+    found: list[tuple[int, str, dict[str, Any]]] = []
+    left_out: Counter[str] = Counter()
+    containers = _containers(facts)
+    for identity, slot in sorted(facts.slots.items()):
+        latest = slot.latest.event
+        if slot.topic != SHIPMENTS:
+            continue
+        if latest.correction_action == "RETRACT":
+            target = target_of(latest)
+            if target is not None and target not in facts.slots and not slot.unauthorised:
+                at = slot.latest.revision
+                found.append((at, target.event_id, _retracted(target, latest, at)))
+        elif slot.retracted:
+            at = slot.retracted_to or 0
+            found.append((at, identity.event_id, _retracted(identity, latest, at)))
+        elif slot.effective is None:
+            left_out["conflicted" if slot.conflicted else "without authority"] += 1
+        else:
+            made = _event(slot, containers)
+            if made is None:
+                left_out[latest.event_type] += 1
+            else:
+                found.append((latest.event_time, identity.event_id, made))
+    found.sort(key=lambda one: one[:2])
+    document = msgspec.json.encode({"events": [one for _, _, one in found]})
+    return Exported(msgspec.json.format(document) + b"\n", len(found), left_out)
+
+
+def _containers(facts: FactSet) -> Mapping[str, str]:
+    """Trip -> the container that was stuffed on it."""
+    found: dict[str, str] = {}
+    for _, slot in sorted(facts.slots.items()):
+        version = slot.effective
+        if version is not None and version.event.event_type == "shipment.stuffed":
+            event: Any = version.event
+            found.setdefault(event.trip_id, event.container_no)
+    return found
+
+
+def _retracted(identity: Identity, event: Event, at: int) -> dict[str, Any]:
+    """The one that takes back every version up to `at`, with the shipment that it belongs to."""
+    one = _said(event) or Tracked(
+        number=1,
+        version="3.0.0",
+        body=b"",
+        party=_party(identity.source),
+        event_id=identity.event_id,
+        updated=Moment(Micros(at), "+00:00", "MS"),
+        documents=_documents(event),
+    )
+    return {
+        "eventRouting": _routing(one.party),
+        "eventID": identity.event_id,
+        "isRetracted": True,
+        "eventUpdatedDateTime": Moment(Micros(at), "+00:00", "MS").text,
+        **_shipment(one.document, one.documents),
+    }
+
+
+def _said(event: Event) -> Tracked | None:
+    """What DCSA said, when the event came from there."""
+    if event.original_media_type not in (BODY_2, BODY_3) or event.original is None:
+        return None
+    return read(event.original)[0]
+
+
+def _event(slot: Slot, containers: Mapping[str, str]) -> dict[str, Any] | None:
+    event = slot.latest.event
+    if event.original_media_type == BODY_3 and event.original is not None:
+        kept: dict[str, Any] = msgspec.json.decode(event.original)
+        return kept
+    one = _said(event)
+    if one is not None and one.kind is not None:
+        return _written(one, event.event_id)
+    if len(event.source) > TEXT_MAX or len(event.event_id) > EVENT_ID_MAX:
+        return None
+    own = _own(event, containers)
+    return None if own is None else _written(own, event.event_id)
+
+
+# ---- events of our own as tracked
+
+
+def _own(event: Any, containers: Mapping[str, str]) -> Tracked | None:
+    """None = DCSA has no place for it, or it lacks what its place needs."""
+    said = _meaning(event, containers)
+    if said is None or (said["kind"] not in ("EQUIPMENT", "TRANSPORT")
+                        and event.classifier != "ACTUAL"):  # fmt: skip
+        return None
+    fields: dict[str, Any] = {
+        "number": 1,
+        "version": "3.0.0",
+        "body": b"",
+        "party": _party(event.source),
+        "event_id": event.event_id,
+        "updated": Moment(event.revision, "+00:00", "MS"),
+        "classifier": event.classifier,
+        "happened": moment_in(event.event_time, event.event_tz, event.time_precision),
+        "documents": _documents(event),
+        "place": Place(event.unlocode, event.facility, event.lat, event.lon),
+        **said,
+    }
+    return Tracked(**fields)
+
+
+def _meaning(event: Any, containers: Mapping[str, str]) -> dict[str, Any] | None:
+    kind = event.event_type
+    if kind in _TRANSPORT:
+        voyage = Call(event.subject_id, event.vehicle_id, None, None)
+        return {"kind": "TRANSPORT", "word": _TRANSPORT[kind], "call": voyage}
+    if kind == "shipment.booked":
+        own = Document("BOOKING", event.booking_ref)
+        return {"kind": "SHIPMENT", "word": "CONFIRMED", "document": own}
+    container = _container(event, containers)
+    if container is None:
+        return None
+    if kind in _EQUIPMENT:
+        return {
+            "kind": "EQUIPMENT",
+            "word": _EQUIPMENT[kind],
+            "container": container,
+            "empty": True if kind == "shipment.empty_returned" else getattr(event, "empty", None),
+            "movement": getattr(event, "phase", None),
+            "seal_no": getattr(event, "seal_no", None),
+            "call": Call(None, event.vehicle_id, None, None)
+            if getattr(event, "vehicle_id", None)
+            else None,
+        }
+    if kind == "shipment.sensor" and event.metric in _SENSORS:
+        of, word = _SENSORS[event.metric]
+        door = "DOOR_OPENED" if event.value else "DOOR_CLOSED"
+        reading = Reading(event.metric, event.value, event.unit)
+        return {"kind": of, "word": word or door, "container": container, "reading": reading}
+    return None
+
+
+def _container(event: Any, containers: Mapping[str, str]) -> str | None:
+    for ref in event.refs:
+        if ref.startswith("CONTAINER:"):
+            return str(ref.removeprefix("CONTAINER:"))
+    own = getattr(event, "container_no", None)
+    return own or containers.get(getattr(event, "trip_id", None) or event.subject_id)
+
+
+def _documents(event: Event) -> tuple[Document, ...]:
+    kinds = {"BKG": "BOOKING", "BL": "TRANSPORT_DOCUMENT"}
+    pairs = (ref.partition(":") for ref in event.refs)
+    return tuple(Document(kinds[kind], value) for kind, _, value in pairs if kind in kinds)
+
+
+def _party(source: str) -> tuple[str, ...]:
+    """The party that the source is made of, else the whole source as its code."""
+    head, _, rest = source.partition(":")
+    if head != SOURCE:
+        return (source,)
+    return tuple(rest.split(":")) if rest else ()
+
+
+# ---- tracked as 3.0.0
+
+
+def _written(one: Tracked, event_id: str) -> dict[str, Any]:
+    """An event of 3.0.0; fields that say nothing are left out."""
+    assert one.kind is not None and one.happened is not None
+    made = {
+        "eventRouting": _routing(one.party),
+        "eventID": event_id,
+        "eventDateTime": one.happened.text,
+        "eventUpdatedDateTime": one.updated.text,
+        "eventLocation": _location(one.place),
+        "eventClassification": {
+            "eventType": one.kind,
+            "eventClassifier": one.classifier,
+            f"{one.kind.lower()}EventType": one.word,
+        },
+        **_shipment(one.document, one.documents),
+        "transportDetails": _transport(one),
+        "equipmentDetails": _equipment(one),
+        "reeferDetails": _reefer(one.reading) if one.kind == "REEFER" else None,
+    }
+    return {name: value for name, value in made.items() if value}
+
+
+def _full(**fields: Any) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value not in (None, {}, [])}
+
+
+def _routing(party: tuple[str, ...]) -> dict[str, Any]:
+    names = ("partyCode", "codeListProvider", "codeListName")
+    return {"originatingParty": dict(zip(names, party, strict=False))} if party else {}
+
+
+def _shipment(own: Document | None, others: tuple[Document, ...]) -> dict[str, Any]:
+    documents = (*((own,) if own else ()), *others)
+    every = [{"type": one.type, "reference": one.reference} for one in documents]
+    if not every:
+        return {}
+    return {
+        "shipmentDetails": _full(documentReference=every[0], additionalDocumentReferences=every[1:])
+    }
+
+
+def _location(place: Place) -> dict[str, Any]:
+    provider, _, code = (place.facility or "").partition(":")
+    coded = provider in _PROVIDERS and bool(code)
+    point = None
+    if place.lat is not None and place.lon is not None:
+        point = {"latitude": str(place.lat), "longitude": str(place.lon)}
+    return _full(
+        UNLocationCode=place.unlocode,
+        locationName=None if coded else place.facility,
+        facilityCode=code if coded else None,
+        facilityCodeListProvider=provider if coded else None,
+        geoCoordinate=point,
+    )
+
+
+def _transport(one: Tracked) -> dict[str, Any]:
+    call = one.call
+    if call is None:
+        return _full(changeRemark=one.reason if one.kind == "TRANSPORT" else None)
+    vehicle = call.vehicle_id or ""
+    is_imo = vehicle.isdecimal() and len(vehicle) == _IMO_DIGITS
+    named = "vesselIMONumber" if is_imo else "vesselName"
+    return _full(
+        transportCall=_full(
+            transportCallReference=call.call_id,
+            vesselTransport={named: vehicle} if vehicle else None,
+            exportVoyageNumberOrReference=_voyage(call.voyage_out),
+            importVoyageNumberOrReference=_voyage(call.voyage_in),
+        ),
+        changeRemark=one.reason,
+    )
+
+
+def _voyage(number: str | None) -> dict[str, str] | None:
+    return None if number is None else {"carrierVoyageNumber": number}
+
+
+def _equipment(one: Tracked) -> dict[str, Any]:
+    empty = None if one.empty is None else "EMPTY" if one.empty else "LADEN"
+    return _full(
+        equipmentReference=one.container,
+        emptyIndicator=empty,
+        movementType=one.movement,
+        seals=[{"number": one.seal_no}] if one.seal_no else None,
+    )
+
+
+def _reefer(reading: Reading | None) -> dict[str, Any]:
+    if reading is None:
+        return {}
+    if reading.metric == "temperature_setpoint":
+        return {"temperatureUnit": reading.unit, "internalSetpointTemperature": reading.value}
+    measured = {"measuredTemperatureValue": reading.value}
+    return {"temperatureUnit": reading.unit, "temperatureProbeMeasurements": [measured]}

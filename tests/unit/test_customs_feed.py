@@ -1,0 +1,242 @@
+"""Import declarations: every row of the published test split, each column, and wrong rows."""
+
+import csv
+import datetime as dt
+import importlib.util
+import io
+import json
+import sys
+from collections import Counter
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from supplytwin.processors import customs as mapping
+from supplytwin.processors.chain import ChainFold
+from supplytwin.processors.feeds import Given, Read
+from supplytwin.processors.subjects import SubjectKey
+from supplytwin.schemas import codec, customs
+from supplytwin.schemas.errors import Code, RecordError
+from supplytwin.schemas.events import CUSTOMS, Event
+from supplytwin.schemas.flow import Message
+from supplytwin.schemas.ids import DAY_US, HOUR_US, Micros
+from supplytwin.schemas.localtime import local_date
+
+FILE = Path(__file__).resolve().parents[1] / "data" / "customs" / "df_syn_test_eng.csv"
+DATA = FILE.read_bytes()
+HEADER, FIRST = (line.decode() for line in DATA.splitlines()[:2])
+
+
+def _load(name: str) -> Any:
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+        assert spec is not None and spec.loader is not None
+        sys.modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[name])
+    return sys.modules[name]
+
+
+fold = _load("fold_world")
+
+
+@pytest.fixture(scope="module")
+def whole() -> Read:
+    """The whole test split."""
+    return mapping.document(DATA)
+
+
+@pytest.fixture(scope="module")
+def cells() -> list[dict[str, str]]:
+    """The rows as the standard library reads them."""
+    return list(csv.DictReader(io.StringIO(DATA.decode(), newline="")))
+
+
+def with_cells(**changes: str) -> bytes:
+    """A file with the first row, some cells changed (spaces of a column as underscores)."""
+    row = dict(zip(next(csv.reader([HEADER])), next(csv.reader([FIRST])), strict=True))
+    row |= {name.replace("_", " "): value for name, value in changes.items()}
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\n").writerows([row.keys(), row.values()])
+    return out.getvalue().encode()
+
+
+def test_every_row_of_the_test_split_is_a_declaration(
+    whole: Read, cells: list[dict[str, str]]
+) -> None:
+    """8,481 rows, none refused; the 1,835 labelled ones are inspected, no other is."""
+    assert not whole.refused
+    by_type = Counter(one.event_type for one in whole.events)
+    assert by_type == {
+        "customs.declared": 8_481,
+        "customs.inspection_ordered": 1_835,
+        "customs.inspection_completed": 1_835,
+    }
+    labelled = {row["Declaration ID"] for row in cells if row["Fraud"] == "1"}
+    for kind in ("ordered", "completed"):
+        inspected = {
+            one.subject_id for one in whole.events if one.event_type.endswith(f"inspection_{kind}")
+        }
+        assert inspected == labelled
+
+
+def test_the_22_columns_are_one_to_one(cells: list[dict[str, str]], whole: Read) -> None:
+    """Each column is a field of the row and a value of the original: nothing is lost or added."""
+    assert len(customs.COLUMNS) == len(customs.Row.__struct_fields__) == 22
+    assert list(customs.COLUMNS) == next(csv.reader([HEADER]))
+    kept = [
+        json.loads(one.original or b"{}")
+        for one in whole.events
+        if one.event_type == "customs.declared"
+    ]
+    assert kept == cells
+    for line, said in zip(customs.read(DATA), cells, strict=True):
+        assert isinstance(line.row, customs.Row)
+        for column, field in customs.COLUMNS.items():
+            value = getattr(line.row, field)
+            wanted: Any = said[column] or None
+            match value:
+                case bool():
+                    wanted = said[column] == "1"
+                case int():
+                    wanted = int(said[column])
+                case Decimal():
+                    wanted = Decimal(said[column])
+                case dt.date():
+                    wanted = dt.date.fromisoformat(said[column])
+            assert value == wanted, (line.number, column)
+
+
+def test_the_columns_with_a_place_are_in_it(cells: list[dict[str, str]], whole: Read) -> None:
+    """Number, day, office, declarant, HS6, origin, mass and price, rounded to cents."""
+    declared: list[Any] = [one for one in whole.events if one.event_type == "customs.declared"]
+    for event, said in zip(declared, cells, strict=True):
+        (item,) = event.declaration_lines
+        assert (event.declaration_id, event.office, event.declarant, item.hs6, item.origin) == (
+            said["Declaration ID"], said["Office ID"], said["Declarant ID"], said["HS6 Code"],
+            said["Country of Origin"],
+        )  # fmt: skip
+        assert local_date(event.event_time, event.event_tz).isoformat() == said["Date"]
+        assert abs(item.value - Decimal(said["Item Price"])) <= Decimal("0.005")
+        assert item.net_mass_kg == Decimal(said["Net Mass"])
+        assert event.chain_id == f"KCS:{event.declaration_id}"
+        assert event.subject_id == event.declaration_id
+
+
+def test_times_that_the_file_does_not_have_are_derived(whole: Read) -> None:
+    """Everything on the day of the declaration in Korea, DAY precision, known at its end."""
+    for one in whole.events:
+        assert (one.time_precision, one.event_tz) == ("DAY", "+09:00")
+        assert (one.event_time + 9 * HOUR_US) % DAY_US == 0
+        assert one.recorded_time == one.revision == one.event_time + DAY_US
+    sources = {one.source for one in whole.events if one.event_type == "customs.declared"}
+    assert sources == {"customs:kr"}
+    derived = {one.source for one in whole.events if one.event_type != "customs.declared"}
+    assert derived == {"inferred:customs:kr"}
+
+
+def test_labelled_declarations_take_the_inspection_path_in_the_twin(
+    whole: Read, cells: list[dict[str, str]]
+) -> None:
+    """Folded: FILED, and EXAMINED for the labelled ones; none released, no exception."""
+    chains: dict[str, list[Event]] = {}
+    for one in whole.events[-2_000:]:
+        chains.setdefault(one.chain_id, []).append(one)
+    labels = {row["Declaration ID"]: row["Fraud"] for row in cells}
+    seen = Counter[str]()
+    for chain_id, events in list(chains.items())[1:]:
+        chain = ChainFold("t")
+        state = chain.new(chain_id)
+        for at, one in enumerate(reversed(events)):
+            message = Message(topic=CUSTOMS, key=chain_id, arrival=one.recorded_time, body=one)
+            state = chain.step(state, fold.decoded(message, at), 0).state
+        number = chain_id.removeprefix("KCS:")
+        subject = state.twin.subjects[SubjectKey("DECLARATION", number)]
+        assert subject.state == ("EXAMINED" if labels[number] == "1" else "FILED")
+        assert "CUSTOMS_RELEASED" not in subject.codes
+        seen[labels[number]] += 1
+    assert min(seen["0"], seen["1"]) > 200
+
+
+BAD = [
+    ({"Declaration_ID": ""}, "Declaration ID", Code.MISSING_FIELD),
+    ({"Declaration_ID": "x" * 101}, "Declaration ID", Code.BAD_VALUE),
+    ({"Date": "2021-02-30"}, "Date", Code.BAD_VALUE),
+    ({"Date": "01/04/2021"}, "Date", Code.BAD_VALUE),
+    ({"HS6_Code": "42023"}, "HS6 Code", Code.BAD_VALUE),
+    ({"Country_of_Origin": "Italy"}, "Country of Origin", Code.BAD_VALUE),
+    ({"Net_Mass": "-1"}, "Net Mass", Code.BAD_VALUE),
+    ({"Item_Price": "1e5"}, "Item Price", Code.BAD_VALUE),
+    ({"Item_Price": "nan"}, "Item Price", Code.BAD_VALUE),
+    ({"Tax_Rate": ""}, "Tax Rate", Code.MISSING_FIELD),
+    ({"Fraud": "2"}, "Fraud", Code.BAD_VALUE),
+    ({"Fraud": "1"}, "Critical Fraud", Code.BAD_VALUE),
+    ({"Critical_Fraud": "1"}, "Critical Fraud", Code.BAD_VALUE),
+]
+
+
+@pytest.mark.parametrize(("changes", "column", "code"), BAD)
+def test_a_wrong_row_is_refused_at_its_column(
+    changes: dict[str, str], column: str, code: Code
+) -> None:
+    """Column, line and what to do; what is refused can be corrected and read by itself."""
+    data = with_cells(**changes)
+    ((body, error),) = mapping.document(data).refused
+    assert (error.field, error.code) == (column, code)
+    assert error.reason.startswith("line 2: ") and "correct the row" in error.reason
+    assert body == data
+
+
+def test_wrong_rows_do_not_stop_the_others() -> None:
+    """A cut line, a stray quote, a line that is no UTF-8: three refusals, two declarations."""
+    lines = DATA.splitlines()
+    bad = [lines[1][:40], b'"' + lines[2], b"\xff" + lines[3]]
+    found = mapping.document(b"\r\n".join([lines[0], lines[4], *bad, b"", lines[5]]))
+    assert len(found.refused) == 3
+    declared = [one for one in found.events if one.event_type == "customs.declared"]
+    assert [one.subject_id.encode() for one in declared] == [
+        line.split(b",")[0] for line in lines[4:6]
+    ]
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"a,b\n1,2\n", HEADER.replace("Date,", "").encode(), f"{HEADER},Date".encode()]
+)
+def test_another_file_is_refused_whole(data: bytes) -> None:
+    """Without the 22 columns nothing is read."""
+    ((body, error),) = mapping.document(data).refused
+    assert body == data and error.code is Code.MALFORMED
+    with pytest.raises(RecordError):
+        list(customs.read(data))
+
+
+def test_more_columns_are_kept_and_the_order_does_not_matter() -> None:
+    """What the file has beside the 22 is in the original, too."""
+    names, values = next(csv.reader([HEADER])), next(csv.reader([FIRST]))
+    text = f"{','.join(['Note', *reversed(names)])}\n{','.join(['hello', *reversed(values)])}\n"
+    ((one,), (plain,)) = (mapping.document(data).events for data in
+                          (text.encode(), with_cells()))  # fmt: skip
+    assert json.loads(one.original or b"")["Note"] == "hello"
+    assert (one.event_id, one.event_time) == (plain.event_id, plain.event_time)
+
+
+def test_a_corrected_file_replaces_what_was_said() -> None:
+    """Same identities; the time at which it was made is the higher revision."""
+    later = Micros(mapping.document(with_cells()).events[0].revision + 1)
+    first = mapping.document(with_cells()).events[0]
+    second = mapping.document(with_cells(Office_ID="99"), Given(recorded=later)).events[0]
+    assert (first.source, first.event_id) == (second.source, second.event_id)
+    assert second.revision > first.revision
+    assert mapping.document(with_cells(), Given(chain="PO-7")).events[0].chain_id == "PO-7"
+
+
+def test_prices_are_rounded_to_the_currency_and_stay_as_written_in_the_original() -> None:
+    """The noise of binary fractions is no money; JPY has no decimals."""
+    data = with_cells(Item_Price="73.72000000000001", Net_Mass="0.12345678901")
+    for currency, value in (("USD", "73.72"), ("JPY", "74"), ("KWD", "73.720")):
+        event: Any = mapping.document(data, Given(currency=currency)).events[0]
+        assert event.declaration_lines[0].value == Decimal(value)
+        assert codec.read(CUSTOMS, codec.encode(CUSTOMS, event)) == event
+        assert json.loads(event.original)["Item Price"] == "73.72000000000001"
+        assert event.declaration_lines[0].net_mass_kg == Decimal("0.123456789")
