@@ -35,6 +35,7 @@ Fields = Mapping[str, Check]
 NAME_CHARS = 400
 """Characters of a URI that becomes an identity, a subject or a reference here."""
 DEPTH_MAX = 40
+_POWER_MAX = 300
 _QUANTITY_DIGITS, _QUANTITY_DECIMALS = 18, 9
 _OFFSET = re.compile(r"[+-]((0\d|1[0-3]):[0-5]\d|14:00)", re.ASCII)
 _UOM = re.compile(r"[A-Z0-9]{2,3}", re.ASCII)
@@ -97,6 +98,8 @@ def time(value: Any, path: str) -> None:
 def _number(value: Any, path: str) -> None:
     if not isinstance(value, Decimal):
         raise bad(path, f"{_shown(value)} is not a number: write it without quotes")
+    if abs(value.adjusted()) > _POWER_MAX:
+        raise bad(path, "is out of range")
 
 
 def _quantity(value: Any, path: str) -> None:

@@ -25,7 +25,9 @@ PREFIXES: Mapping[str, str] = {
     "cbvmda": "urn:epcglobal:cbv:mda:",
 }
 """What the EPCIS context itself declares; a document may say otherwise."""
-NO_TYPE = "urn:x-supplytwin:no-type"
+OWN = "urn:x-supplytwin:"
+"""Before kind and name: the URI that an export makes of an identifier that is none."""
+NO_TYPE = f"{OWN}no-type"
 """Type of a sensor report that has none, where the published schema wants one: in exports."""
 ACTIONS = frozenset(("OBSERVE", "ADD", "DELETE"))
 

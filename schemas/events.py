@@ -414,6 +414,13 @@ class ShipmentException(Event, frozen=True, kw_only=True, gc=False):
     text: str
 
 
+class ShipmentObserved(Event, frozen=True, kw_only=True, gc=False):
+    """Something that a source saw and no lifecycle knows: kept in `original`, it moves nothing."""
+
+    TYPE, TOPIC = "shipment.observed", SHIPMENTS
+    text: str
+
+
 class ShipmentEnergy(Event, frozen=True, kw_only=True, gc=False):
     """Primary fuel or electricity data of a leg."""
 

@@ -222,6 +222,7 @@ _SHIPMENTS: dict[str, tuple[Effect, ...]] = {
     ),
     "shipment.sensor": _ALERTED,
     "shipment.exception": _ALERTED,
+    "shipment.observed": (),
     "shipment.energy": (Effect(machine=LEG), Effect(machine=CONSIGNMENT, reaches="subject")),
 }
 
@@ -325,7 +326,7 @@ _RANKED = (
     "shipment.stripped", "shipment.empty_returned", "wh.received", "wh.receipt_reversed",
     "wh.inspected", "wh.put_away", "wh.adjusted", "wh.counted", "wh.reserved", "wh.unreserved",
     "wh.picked", "wh.packed", "wh.dispatched", "wh.warehouse_receipt", "order.accepted",
-    "order.invoiced", "order.invoice_reversed", "order.closed",
+    "order.invoiced", "order.invoice_reversed", "order.closed", "shipment.observed",
 )  # fmt: skip
 
 RANK: dict[str, int] = {event_type: rank for rank, event_type in enumerate(_RANKED)}
