@@ -200,7 +200,7 @@ def _measured(fields: Mapping[str, Any]) -> Iterator[Payload]:
         meta = element.get("sensorMetadata", {})
         for report in element["sensorReport"]:
             device = report.get("deviceID") or meta.get("deviceID") or place_of(fields) or "unknown"
-            metric, alert = report.get("type", "unknown"), report.get("exception")
+            metric, alert = named(report.get("type", "unknown")), report.get("exception")
             found = [(end, report[name]) for name, end in _VALUES.items() if name in report]
             if not found and (alert is not None or "booleanValue" in report):
                 found = [("", report.get("booleanValue", True))]
@@ -211,7 +211,7 @@ def _measured(fields: Mapping[str, Any]) -> Iterator[Payload]:
                     "metric": metric + end,
                     "value": float(value),
                     "unit": report.get("uom") or "1",
-                    "alert": alert,
+                    "alert": None if alert is None else named(alert),
                 }  # fmt: skip
 
 
@@ -233,7 +233,7 @@ def mapped(event: EpcisEvent, *, source: str = SOURCE, chain: str | None = None)
         payloads = [(ShipmentObserved, kind, one, {"text": unmapped})]
     said = KEPT if unmapped else _SAID
     return Mapped(
-        facts=tuple(_facts(event, payloads, source, chain or chain_of(event))),
+        facts=tuple(_facts(event, payloads, source, chain or chain_of(fields, event.event_id))),
         unmapped=unmapped,
         body_only=tuple(name for name in event.fields if name not in said),
     )

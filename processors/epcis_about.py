@@ -72,19 +72,18 @@ def known_of(event: EpcisEvent) -> Mapping[str, Any]:
     return {name: one for name, one in event.fields.items() if name in KEPT}
 
 
-def chain_of(event: EpcisEvent) -> str:
-    """The chain id of an event that nobody gave one.
+def chain_of(fields: Mapping[str, Any], otherwise: str) -> str:
+    """The chain id of an event with these fields that nobody gave one.
 
     The first that there is of: its purchase order, production order, order confirmation, despatch
     advice, bill of lading, invoice, any other business transaction; parentID; the first
-    identifier; readPoint, bizLocation; its event id. One that is too long becomes its SHA-256.
+    identifier; readPoint, bizLocation; `otherwise`. One that is too long becomes its SHA-256.
     """
-    fields = known_of(event)
     transactions = [one for kind in _CHAIN_ORDER for one in transactions_of(fields, kind)]
     transactions += [named(one["bizTransaction"]) for one in fields.get("bizTransactionList", ())]
     points = [fields[name]["id"] for name in ("readPoint", "bizLocation") if name in fields]
     identifiers = map(named, identifiers_of(fields))
-    found = next(iter((*transactions, *identifiers, *map(named, points), event.event_id)))
+    found = next(iter((*transactions, *identifiers, *map(named, points), otherwise)))
     if len(found.encode()) <= CHAIN_ID_BYTES and not found.startswith("@"):
         return found
     return f"sha256:{hashlib.sha256(found.encode()).hexdigest()}"

@@ -56,6 +56,8 @@ class Refused(Struct, frozen=True, kw_only=True):
     reason: str
     body: bytes
     """JSON that can be corrected and read again: the event with its @context, or the document."""
+    fields: Spelled
+    """What is right of an event's own fields, in one spelling: it may say which chain it is of."""
 
 
 class Reading(Struct, frozen=True, kw_only=True):
@@ -76,10 +78,17 @@ def read(raw: bytes) -> Reading:
         return Reading(events=(), refused=(_refused(deep, 0, raw),))
 
 
-def _refused(error: RecordError, number: int, body: bytes) -> Refused:
+def _refused(
+    error: RecordError, number: int, body: bytes, fields: Spelled | None = None
+) -> Refused:
     which = f"event {number}: " if number else ""
     return Refused(
-        number=number, code=error.code, field=error.field, reason=which + error.reason, body=body
+        number=number,
+        code=error.code,
+        field=error.field,
+        reason=which + error.reason,
+        body=body,
+        fields=fields or {},
     )
 
 
@@ -198,7 +207,7 @@ def _read(value: Any) -> Reading:
             events.append(_event(whole, place, _declared(around, one.get("@context"))))
         except RecordError as error:
             which = 0 if path is None else number
-            refused.append(_refused(error, which, _alone(one, around)))
+            refused.append(_refused(error, which, _alone(one, around), _sound(one, around)))
     return Reading(events=tuple(events), refused=tuple(refused))
 
 
@@ -245,6 +254,21 @@ def _alone(event: Any, around: Any) -> bytes:
             contexts.append(one)
     own = {name: value for name, value in event.items() if name != "@context"}
     return _encode({"@context": contexts, **own})
+
+
+def _sound(event: Any, around: Any) -> Spelled:
+    """Those fields of a refused event that are right by themselves."""
+    kind = event.get("type") if isinstance(event, dict) else None
+    if not isinstance(kind, str) or kind not in check.EVENTS:
+        return {}
+    found: dict[str, Any] = {"type": kind}
+    for name, one in event.items():
+        try:
+            check.EVENTS[kind][name](one, name)
+            found[name] = one
+        except (RecordError, KeyError):
+            continue
+    return spelled(found, _declared(around, found.get("@context")))
 
 
 # ---- events

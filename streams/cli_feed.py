@@ -2,19 +2,24 @@
 once.
 """
 
+from collections import deque
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
 import msgspec
 import typer
 
+from supplytwin.processors import epcis as epcis_facts
 from supplytwin.processors import scms as scms_timeline
 from supplytwin.processors import simulate as simulated_chains
 from supplytwin.schemas import scms as scms_file
-from supplytwin.schemas.errors import UsageError
-from supplytwin.schemas.ids import DAY_US, HOUR_US, SECOND_US
+from supplytwin.schemas.errors import RecordError, UsageError
+from supplytwin.schemas.events import SUPPLY_TOPICS
+from supplytwin.schemas.flow import Message
+from supplytwin.schemas.ids import DAY_US, HOUR_US, SECOND_US, check_chain_id
 from supplytwin.streams import demo as demo_run
-from supplytwin.streams import topics
+from supplytwin.streams import epcis_feed, framed, topics
 from supplytwin.streams.cli_run import AsJson, connect, emit_json, err, out
 from supplytwin.streams.conductor import Conductor
 from supplytwin.streams.drawing import bar
@@ -135,6 +140,90 @@ def feed_simulate(
         emit_json({"records": played.records, "ledger": str(ledger)})
     else:
         out.print(f"{played.records} records; what must be true at the end: {ledger}")
+
+
+@feed_app.command("epcis")
+def feed_epcis(
+    context: typer.Context,
+    path: Annotated[Path, typer.Argument(help="A file, a folder of them, or - (stdin).")],
+    chain: Annotated[
+        str | None, typer.Option(help="Chain id of all events (default: what each names).")
+    ] = None,
+    source: Annotated[
+        str, typer.Option(help="Who says so: one name for each repository, always the same.")
+    ] = epcis_facts.SOURCE,
+    look: Annotated[bool, typer.Option("--check", help="Only read; send nothing.")] = False,
+    tick: Tick = "1d",
+    as_json: AsJson = False,
+) -> None:
+    """Read EPCIS 2.0 (JSON-LD) and send its facts; what is wrong goes to the quarantine.
+
+    Exit 1 when something was refused. In a simulated deployment the facts are played on their own
+    record times, conducted.
+    """
+    every = interval(tick)
+    if chain is not None:
+        try:
+            check_chain_id(chain)
+        except RecordError as error:
+            raise UsageError(f"--chain {error.reason}") from None
+    reader = epcis_feed.Reader(source, chain)
+    found = (
+        message for name, raw in epcis_feed.files(path) for message in reader.messages(name, raw)
+    )
+    if look:
+        deque(found, maxlen=0)
+    else:
+        _, chosen = connect(context)
+        try:
+            _send_epcis(chosen.broker, reader, found, every)
+        finally:
+            chosen.close()
+    fed = reader.summary(sent=not look)
+    if as_json:
+        emit_json(fed)
+    else:
+        _tell_epcis(fed, "read" if look else "sent")
+    if fed.refused:
+        raise typer.Exit(1)
+
+
+def _send_epcis(
+    broker: Broker, reader: epcis_feed.Reader, found: Iterable[Message], every: int
+) -> None:
+    """At once; in simulated time what was refused first, then the facts, conducted."""
+    meta = topics.require_meta(broker)
+    framed.require(broker, SUPPLY_TOPICS)
+    producer = broker.producer(None)
+    try:
+        if meta.simulated:
+            found = sorted(found, key=lambda message: message.arrival)
+            first = found[0].arrival if found else 0
+            epcis_feed.send_refused(producer, reader, first)
+        else:
+            epcis_feed.send(producer, found)
+            epcis_feed.send_refused(producer, reader, None)
+        producer.flush()
+    finally:
+        producer.close()
+    if meta.simulated and found:
+        conductor = Conductor(broker, partitions=meta.partitions, timeline=meta.timeline)
+        conductor.play(found, every)
+
+
+def _tell_epcis(fed: epcis_feed.Fed, done: str) -> None:
+    facts = sum(fed.facts.values())
+    out.print(
+        f"{fed.documents} documents: {fed.events} events accepted ({fed.corrections} error "
+        f"declarations), {facts} facts {done}; {len(fed.refused)} refused"
+    )
+    for title, counts in (("facts", fed.facts), ("kept, but without a type of ours", fed.unmapped),
+                          ("fields kept in the original only", fed.body_only)):  # fmt: skip
+        if counts:
+            out.print(f"{title}: " + ", ".join(f"{name} {count}" for name, count in counts.items()))
+    for one in fed.refused:
+        where = f"quarantined under {one.key}" if one.sent else "not sent"
+        out.print(f"refused: {one.file}: {one.field or 'document'}: {one.reason} ({where})")
 
 
 def demo(

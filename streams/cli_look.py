@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
+from supplytwin.processors import epcis_export
 from supplytwin.schemas.errors import UsageError
 from supplytwin.schemas.records import JOURNAL
 from supplytwin.sinks.query import Result, journal_entries, query, schema_entries
@@ -93,24 +94,53 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """State, timeline, footprint, settlement with the reason why it waits, and the hash check."""
-    if db is not None and journal is not None:
-        raise UsageError("give --db or --journal, not both")
-    damage: str | None = None
-    if journal is not None:
-        entries, damage = twin_show.from_file(journal, chain)
-        schemas = twin_show.schemas_from_file(journal)
-    else:
-        entries, damage = journal_entries(database(context, db), chain)
-        schemas = [] if damage is not None else schema_entries(database(context, db))
-        if not entries and damage is None:
-            raise UsageError(f"no chain {chain!r} in {database(context, db)}")
-    shown = twin_show.show(chain, entries, damage, schemas)
+    shown = twin_show.show(chain, *_history(context, chain, db, journal))
     if as_json:
         emit_json(shown)
     else:
         _tell(shown)
     if shown.broken is not None:
         raise typer.Exit(1)
+
+
+def _history(
+    context: typer.Context, chain: str, db: Path | None, journal: Path | None
+) -> tuple[list[bytes], str | None, list[bytes]]:
+    """(entries of a chain, what is wrong with the first damaged one, schemas of others)."""
+    if db is not None and journal is not None:
+        raise UsageError("give --db or --journal, not both")
+    if journal is not None:
+        entries, damage = twin_show.from_file(journal, chain)
+        return entries, damage, twin_show.schemas_from_file(journal)
+    entries, damage = journal_entries(database(context, db), chain)
+    if not entries and damage is None:
+        raise UsageError(f"no chain {chain!r} in {database(context, db)}")
+    return entries, damage, [] if damage is not None else schema_entries(database(context, db))
+
+
+@twin_app.command("export")
+def twin_export(
+    context: typer.Context,
+    chain: Annotated[str, typer.Argument(help="Chain id, e.g. SCMS-4.")],
+    form: Annotated[str, typer.Option("--format", help="epcis")] = "epcis",
+    file: Annotated[
+        Path | None, typer.Option("--out", help="Where to (default: standard output).")
+    ] = None,
+    db: Db = None,
+    journal: Annotated[Path | None, typer.Option(help="An exported journal instead.")] = None,
+) -> None:
+    """What is known of one chain in the words of a standard: an EPCIS 2.0 document."""
+    if form != "epcis":
+        raise UsageError(f"--format {form}: must be epcis")
+    facts = twin_show.facts_of(chain, *_history(context, chain, db, journal))
+    made = epcis_export.export(facts)
+    if file is None:
+        typer.echo(made.document.decode())
+    else:
+        file.write_bytes(made.document)
+    err.print(f"{made.events} events", style="dim")
+    for reason, count in made.left_out.items():
+        err.print(f"left out: {count} facts, {reason}")
 
 
 def _tell(shown: twin_show.Shown) -> None:

@@ -25,6 +25,7 @@ from supplytwin.schemas.records import (
     refused_record,
 )
 from supplytwin.streams.audit_run import Progress, read
+from supplytwin.streams.epcis_feed import REFUSED, corrected, verdict_of
 from supplytwin.streams.ports import Broker, Producer, TopicPartition
 from supplytwin.streams.topics import Meta
 
@@ -60,8 +61,9 @@ def release(
 ) -> None:
     """Send it again to its topic, as it was or corrected, and let its chain's claims go on.
 
-    One transaction: a cut that sees the act sees the record. Raises UsageError when there is no
-    body or no key to send.
+    One transaction: a cut that sees the act sees the record. What a feed refused is read by that
+    feed's reader, and sent as the facts that it gives. Raises UsageError when there is no body or
+    no key to send, or the body is still wrong for the reader.
     """
     if found.topic == CONTROL:
         raise UsageError("a control record is written again by its own source, not from here")
@@ -72,12 +74,16 @@ def release(
     if name is None:
         raise UsageError("the record has no key: give one, the chain_id")
     place = refused_record(found.topic, found.partition, found.offset)
-    headers = (*found.headers, (REDRIVEN, place.encode()))
+    verdict = verdict_of(found.headers)
+    records = [(found.topic, name, value)] if verdict is None else corrected(verdict, value)
+    own = tuple(header for header in found.headers if header[0] != REFUSED)
+    headers = (*own, (REDRIVEN, place.encode()))
     producer = _producer(broker)
     try:
         producer.begin()
         arrival = found.arrival if meta.simulated else None
-        producer.produce(found.topic, name, value, headers=headers, timestamp_us=arrival)
+        for topic, chain, sent in records:
+            producer.produce(topic, chain, sent, headers=headers, timestamp_us=arrival)
         _review(producer, meta, found, "RELEASE_RECORD", act)
         producer.commit()
     finally:

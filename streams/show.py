@@ -130,6 +130,24 @@ def show(
     )
 
 
+def facts_of(
+    chain_id: str, entries: Sequence[bytes], damage: str | None, schemas: Sequence[bytes]
+) -> list[Event]:
+    """Every version of every fact in a chain's entries.
+
+    Raises UsageError when a link of its hash chain is broken: a part of a history is none.
+    """
+    broken = verify(chain_id, entries)
+    if broken is not None or damage is not None:
+        said = damage if broken is None else broken
+        raise UsageError(f"the journal of {chain_id} is damaged at {said}: see `twin show`")
+    fold = chain.ChainFold("")
+    fold.replay([_record(value) for value in schemas])
+    past = fold.replay([_record(value) for value in entries])
+    messages = [one.item.message for one in past if one.item is not None]
+    return [message for message in messages if isinstance(message, Event)]
+
+
 def _record(value: bytes) -> Record:
     """An entry as a record of the partition number that its source had, if it has one."""
     entry = journal.read(value)

@@ -1,0 +1,232 @@
+"""`supplytwin feed epcis`: what reaches the worker, what the quarantine says, and the way back."""
+
+import json
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import Result
+from typer.testing import CliRunner
+
+from supplytwin.processors.chain import ChainState
+from supplytwin.schemas import codec, journal
+from supplytwin.schemas.epcis_words import instant
+from supplytwin.schemas.ids import partition_of
+from supplytwin.schemas.records import JOURNAL, QUARANTINE, JournalEntry, Quarantined
+from supplytwin.streams import cli, cli_check, cli_feed, deployment, topics
+from supplytwin.streams.broker_choice import Chosen
+from supplytwin.streams.conductor import Conductor
+from supplytwin.streams.epcis_feed import BODY_MAX, REFUSED
+from supplytwin.streams.memory import MemoryBroker
+from supplytwin.streams.settings import Gateway, Kafka, Settings, Time
+from supplytwin.streams.summary import read_all
+
+DATA = Path(__file__).resolve().parents[1] / "data" / "epcis"
+EVENT: dict[str, Any] = {
+    "@context": ["https://ref.gs1.org/standards/epcis/epcis-context.jsonld"],
+    "type": "ObjectEvent",
+    "eventTime": "2025-07-22T06:45:00+02:00",
+    "eventTimeZoneOffset": "+02:00",
+    "action": "OBSERVE",
+    "bizStep": "receiving",
+    "epcList": ["urn:epc:id:sgtin:4012345.011111.1"],
+    "bizTransactionList": [{"type": "po", "bizTransaction": "urn:x:po-1"}],
+}
+
+
+class World:
+    """A deployment over a broker in memory, its worker, and the commands beside it."""
+
+    def __init__(self, folder: Path, patch: pytest.MonkeyPatch, *, simulated: bool) -> None:
+        self.settings = Settings(
+            kafka=Kafka(partitions=2),
+            time=Time(simulated=simulated, timeline="t"),
+            gateway=Gateway(ledger=str(folder / "rail")),
+        )
+        self.broker = MemoryBroker()
+        topics.init(self.broker, self.settings)
+        meta = topics.require_meta(self.broker)
+        self.worker = deployment.worker(self.broker, self.settings, meta)
+        self.gateway = deployment.gateway(self.broker, self.settings, meta)
+        chosen = Chosen(broker=self.broker, how="in memory", close=lambda: None)
+        for module in (cli_feed, cli_check):
+            patch.setattr(module, "connect", lambda context: (self.settings, chosen))
+        patch.setattr(cli_feed, "Conductor", partial(Conductor, pump=self.pump))
+
+    def pump(self) -> None:
+        self.worker.turn(0.0)
+        self.gateway.turn(0.0)
+
+    def run(self, *words: str, stdin: bytes = b"") -> Result:
+        """A command, and what the worker makes of it."""
+        done = CliRunner().invoke(cli.app, [*words], input=stdin)
+        for _ in range(200):
+            self.pump()
+        return done
+
+    def feed(self, *words: str, stdin: bytes = b"") -> dict[str, Any]:
+        """The summary of `feed epcis --json`."""
+        done = self.run("feed", "epcis", *words, "--json", stdin=stdin)
+        found: dict[str, Any] = json.loads(done.stdout)
+        assert done.exit_code == (1 if found["refused"] else 0)
+        return found
+
+    def refused(self) -> list[Quarantined]:
+        found = [codec.decode(QUARANTINE, r.value or b"").message for r in self.read(QUARANTINE)]
+        return [one for one in found if isinstance(one, Quarantined)]
+
+    def read(self, topic: str) -> list[Any]:
+        return list(read_all(self.broker, topic, 2))
+
+    def facts(self) -> list[JournalEntry]:
+        """The journal's entries of facts."""
+        found = [journal.read(record.value or b"") for record in self.read(JOURNAL)]
+        return [entry for entry in found if entry.kind == "FACT"]
+
+    def state(self, chain: str) -> ChainState:
+        return self.worker.stores[partition_of(chain.encode(), 2)].states[chain]
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    """A deployment in wall-clock time."""
+    found = World(tmp_path, monkeypatch, simulated=False)
+    yield found
+    found.broker.close()
+
+
+def test_a_folder_of_documents_is_taken_once(world: World) -> None:
+    """Every fact is in the journal, nothing in the quarantine, and a second time adds nothing."""
+    told = world.feed(str(DATA / "Documents"))
+    assert (told["documents"], told["events"], told["corrections"]) == (38, 68, 10)
+    facts = sum(told["facts"].values()) - 1  # one event stands in two of the documents
+    assert told["unmapped"]["TransformationEvent commissioning"] == 4
+    assert told["body_only"]["ilmd"] == 7
+    assert len(world.facts()) == facts
+    assert not world.refused()
+    assert world.feed(str(DATA / "Documents")) == told
+    assert len(world.facts()) == facts
+
+
+def test_the_invalid_documents_are_quarantined_with_path_and_reason(world: World) -> None:
+    """15 documents: each refused event with its code, field and reason, the right one is taken."""
+    told = world.feed(str(DATA / "Invalid"))
+    assert (told["documents"], told["events"], len(told["refused"])) == (15, 1, 21)
+    assert {one["sent"] for one in told["refused"]} == {True}
+    found = world.refused()
+    said = {(one.field, one.reason) for one in found}
+    assert said == {(one["field"], one["reason"]) for one in told["refused"]}
+    assert len(found) == 21
+    assert {one.code for one in found} == {"BAD_VALUE", "MISSING_FIELD", "FOREIGN_FIELD"}
+
+
+@pytest.mark.parametrize("path", sorted((DATA / "Invalid").glob("*.json")), ids=lambda p: p.stem)
+def test_what_was_quarantined_is_taken_after_a_correction(
+    world: World, tmp_path: Path, path: Path
+) -> None:
+    """`quarantine release --body`: wrong again is refused with exit 2, corrected it is a fact."""
+    world.feed(str(path), "--source", "wms", "--chain", "C-1")
+    entries, place = len(world.facts()), world.refused()[0]
+    words = ["quarantine", "release", place.topic, str(place.partition), str(place.offset),
+             "--who", "olga", "--reason", "corrected"]  # fmt: skip
+    again = world.run(*words)
+    assert again.exit_code != 0
+    assert "still wrong" in str(again.exception)
+    body = tmp_path / "corrected.json"
+    body.write_text(json.dumps(EVENT | {"epcList": ["urn:x:1"]}))
+    done = world.run(*words, "--body", str(body))
+    assert done.exit_code == 0, done.output
+    assert len(world.facts()) == entries + 1
+    slots = world.state("C-1").twin.facts.slots
+    (right,) = [slot for slot in slots.values() if "shipment.observed" in slot.identity.event_id
+                and slot.latest.event.chain_id == "C-1"
+                and "urn:x:1" in (slot.latest.event.original or b"").decode()]  # fmt: skip
+    assert right.identity.source == "wms"
+
+
+def test_a_refused_event_stands_under_the_chain_that_it_names(world: World) -> None:
+    """So its claims are held: the order is read although another field is wrong."""
+    told = world.feed("-", stdin=json.dumps(EVENT | {"action": "MOVE"}).encode())
+    assert [one["key"] for one in told["refused"]] == ["urn:x:po-1"]
+    (found,) = world.refused()
+    assert (found.key, found.code, found.field) == (b"urn:x:po-1", "BAD_VALUE", "action")
+    assert dict(found.headers).keys() == {REFUSED}
+
+
+def test_bytes_that_are_no_json_are_quarantined_whole(world: World) -> None:
+    """Under a key that no chain has."""
+    told = world.feed("-", stdin=b"not json")
+    (found,) = world.refused()
+    assert (found.code, found.body) == ("MALFORMED", b"not json")
+    assert (found.key or b"").startswith(b"epcis:")
+    assert told["refused"][0]["file"] == "standard input"
+
+
+def test_an_event_that_is_too_large_is_named_and_not_sent(world: World) -> None:
+    """The quarantine could not keep it either: the summary and exit 1 say so."""
+    large = EVENT | {"example:text": "x" * BODY_MAX}
+    told = world.feed("-", stdin=json.dumps(large).encode())
+    (one,) = told["refused"]
+    assert not one["sent"]
+    assert "900000 fit" in one["reason"]
+    assert not world.refused()
+
+
+def test_check_sends_nothing(world: World) -> None:
+    """--check reads and says the same, and needs no broker."""
+    told = world.feed(str(DATA / "Invalid"), "--check")
+    assert len(told["refused"]) == 21
+    assert not world.refused()
+
+
+def test_what_a_person_reads(world: World) -> None:
+    """One line for each refusal, with file, path, reason and place."""
+    done = world.run("feed", "epcis", str(DATA / "Invalid"))
+    assert done.exit_code == 1
+    text = " ".join(done.output.split())
+    assert "15 documents: 1 events accepted" in text
+    assert "ObjectEvent_with_invalid_action.json: epcisBody.eventList[0].action: event 1:" in text
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("nowhere.json",), "cannot read nowhere.json"),
+        ((str(DATA / "hashes" / "none"),), "cannot read"),
+        ((str(DATA), "--chain", "@p1"), "--chain must be"),
+    ],
+)
+def test_what_cannot_be_read_is_one_line(world: World, words: tuple[str, ...], said: str) -> None:
+    """Wrong words are told apart from wrong documents."""
+    done = world.run("feed", "epcis", *words)
+    assert said in str(done.exception)
+
+
+def test_a_folder_without_documents_is_a_mistake(world: World, tmp_path: Path) -> None:
+    """It is not silently nothing."""
+    assert "has no .json" in str(world.run("feed", "epcis", str(tmp_path)).exception)
+
+
+def test_a_header_that_nobody_here_wrote_is_refused(world: World) -> None:
+    """A record cannot make the worker stumble over its own words."""
+    producer = world.broker.producer(None)
+    producer.produce("supply.shipments", b"C", b"x", headers=((REFUSED, b"{"),))
+    producer.flush()
+    for _ in range(50):
+        world.pump()
+    (found,) = world.refused()
+    assert (found.code, found.field) == ("MALFORMED", "headers")
+
+
+def test_simulated_time_is_played(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The facts come at their record times, conducted; the refused ones are quarantined, too."""
+    world = World(tmp_path, monkeypatch, simulated=True)
+    wrong, first = EVENT | {"action": "MOVE"}, EVENT | {"recordTime": "2025-07-23T00:00:00Z"}
+    told = world.feed("-", "--tick", "1d", stdin=json.dumps([EVENT, wrong, first]).encode())
+    assert (told["events"], len(told["refused"])) == (2, 1)
+    assert len(world.refused()) == 1
+    happened, recorded = "2025-07-22T04:45:00Z", "2025-07-23T00:00:00Z"
+    assert [entry.arrival for entry in world.facts()] == [instant(happened), instant(recorded)]
+    world.broker.close()
