@@ -1,13 +1,13 @@
 """A chain's history as an EPCIS document: valid, complete, and the same when it is read again."""
 
 import datetime as dt
+import importlib.util
 import json
-import re
+import sys
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import msgspec
 import pytest
 from hypothesis import given
@@ -28,32 +28,26 @@ from supplytwin.streams.memory import MemoryBroker
 from supplytwin.streams.settings import Gateway, Kafka, Settings, Time
 from supplytwin.streams.summary import read_all
 
-DATA = Path(__file__).resolve().parents[1] / "data" / "epcis"
-FILES = sorted([*(DATA / "Documents").glob("*.json"), *(DATA / "Events").glob("*.json")])
+
+def _load(name: str) -> Any:
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+        assert spec is not None and spec.loader is not None
+        sys.modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[name])
+    return sys.modules[name]
+
+
+w = _load("epcis_world")
+FILES = [*w.DOCUMENTS, *w.SINGLE]
 READ = [event for path in FILES for event in reader.read(path.read_bytes()).events]
 SAMPLES = [fact for event in READ for fact in epcis.mapped(event).facts]
-SCHEMA = json.loads((DATA / "EPCIS-JSON-Schema.json").read_text())
 T = instant("2026-07-22T04:45:00Z")
 NOW = instant("2031-01-01T00:00:00Z")
 FILL: dict[Any, Any] = {
     str: "x y/ü", int: 1, bool: False, float: 1.5, Micros: T, Decimal: Decimal("2.50"),
     dt.date: dt.date(2026, 1, 1), tuple[str, ...]: ("a:b", "c"),
 }  # fmt: skip
-
-_formats = jsonschema.FormatChecker(formats=())
-
-
-@_formats.checks("uri")
-def _is_uri(text: object) -> bool:
-    return not isinstance(text, str) or bool(re.fullmatch(r"[A-Za-z][\w+.-]*:[^\s]+", text))
-
-
-@_formats.checks("date-time", raises=ValueError)
-def _is_time(text: object) -> bool:
-    return not isinstance(text, str) or dt.datetime.fromisoformat(text).tzinfo is not None
-
-
-PUBLISHED = jsonschema.Draft7Validator(SCHEMA, format_checker=_formats)
 
 
 def fact(kind: str, **given: Any) -> Event:
@@ -77,7 +71,7 @@ def exported(*facts: Event) -> tuple[list[dict[str, Any]], dict[str, int]]:
     """(events of the document, which the published schema accepts, what is left out)."""
     made = epcis_export.export(facts)
     document = json.loads(made.document)
-    errors = [f"{list(e.path)}: {e.message[:200]}" for e in PUBLISHED.iter_errors(document)]
+    errors = [f"{list(e.path)}: {e.message[:200]}" for e in w.PUBLISHED.iter_errors(document)]
     assert not errors
     events: list[dict[str, Any]] = document["epcisBody"]["eventList"]
     assert len(events) == made.events
@@ -221,7 +215,7 @@ def test_any_name_is_a_uri_and_reads_as_itself(name: str) -> None:
     """Also one that looks like a URI, or is very long (then it is its hash)."""
     uri = epcis_export.uri_of("lot", name)
     assert len(uri) <= 400
-    assert _is_uri(uri)
+    assert w.is_uri(uri)
     if ":sha256-" not in uri:
         assert epcis.named(uri) == name
 
@@ -249,7 +243,7 @@ def test_the_command_writes_the_document_of_a_chain(tmp_path: Path) -> None:
     done = CliRunner().invoke(cli.app, [*words, "--out", str(out)])
     assert done.exit_code == 0, done.output
     document = json.loads(out.read_text())
-    assert PUBLISHED.is_valid(document)
+    assert w.PUBLISHED.is_valid(document)
     assert len(document["epcisBody"]["eventList"]) == 1
     shown = CliRunner().invoke(cli.app, words)
     assert json.loads(shown.stdout) == document

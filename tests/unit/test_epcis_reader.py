@@ -1,13 +1,13 @@
 """Reading EPCIS: what is taken, what is refused with which words, one spelling, one identity."""
 
 import copy
+import importlib.util
 import json
 import re
-from datetime import datetime
+import sys
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,11 +15,19 @@ from hypothesis import strategies as st
 from supplytwin.schemas import epcis
 from supplytwin.schemas.epcis_words import instant
 
-DATA = Path(__file__).resolve().parents[1] / "data" / "epcis"
-DOCUMENTS = sorted((DATA / "Documents").glob("*.json"))
-SINGLE = sorted((DATA / "Events").glob("*.json"))
-INVALID = sorted((DATA / "Invalid").glob("*.json"))
-SCHEMA = json.loads((DATA / "EPCIS-JSON-Schema.json").read_text())
+
+def _load(name: str) -> Any:
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+        assert spec is not None and spec.loader is not None
+        sys.modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[name])
+    return sys.modules[name]
+
+
+w = _load("epcis_world")
+DATA, DOCUMENTS, SINGLE, INVALID = w.DATA, w.DOCUMENTS, w.SINGLE, w.INVALID
+PUBLISHED = w.PUBLISHED
 
 REFUSED = {
     "Combination_of_events_with_missing_mandatory_fields": {
@@ -55,21 +63,6 @@ NEWER = {
     "TransactionEvent_with_userExtensions",
 }
 """Documents of the collection that the published schema, which is older, does not take."""
-
-_formats = jsonschema.FormatChecker(formats=())
-
-
-@_formats.checks("uri")
-def _is_uri(text: object) -> bool:
-    return not isinstance(text, str) or bool(re.fullmatch(r"[A-Za-z][\w+.-]*:[^\s]+", text))
-
-
-@_formats.checks("date-time", raises=ValueError)
-def _is_time(text: object) -> bool:
-    return not isinstance(text, str) or datetime.fromisoformat(text).tzinfo is not None
-
-
-PUBLISHED = jsonschema.Draft7Validator(SCHEMA, format_checker=_formats)
 
 
 def event(**changes: Any) -> dict[str, Any]:
