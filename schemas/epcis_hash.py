@@ -105,7 +105,7 @@ def _certified(value: Any, prefixes: Prefixes) -> Any:
 
 
 def _foreign(value: Any, prefixes: Prefixes) -> Any:
-    """The value of an extension: names and CURIEs written out, order of lists as it is."""
+    """The value of an extension: names and CURIEs written out, lists sorted (JSON-LD has sets)."""
     if isinstance(value, dict):
         named = {
             _name(name, prefixes): _foreign(one, prefixes)
@@ -114,7 +114,7 @@ def _foreign(value: Any, prefixes: Prefixes) -> Any:
         }
         return dict(sorted(named.items()))
     if isinstance(value, list):
-        return [_foreign(one, prefixes) for one in value]
+        return _sorted(_foreign(one, prefixes) for one in value)
     if isinstance(value, Decimal):
         return _number(value, prefixes)
     return expanded(value, prefixes) if isinstance(value, str) else value

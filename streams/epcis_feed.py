@@ -21,6 +21,7 @@ from supplytwin.schemas.epcis_words import MEDIA_TYPE
 from supplytwin.schemas.errors import Code, RecordError, UsageError
 from supplytwin.schemas.events import SHIPMENTS
 from supplytwin.schemas.flow import Header, Message, Record
+from supplytwin.schemas.records import Quarantined
 from supplytwin.streams.ports import Producer
 
 REFUSED = "st-refused"
@@ -187,13 +188,14 @@ def send_refused(producer: Producer, reader: Reader, arrival: int | None) -> Non
 # ---- on the other side
 
 
-def verdict_of(record_headers: Iterable[Header]) -> Verdict | None:
-    """What the sender of a record found wrong with it; None = nothing.
+def verdict_of(record: Record | Quarantined) -> Verdict | None:
+    """What the sender of a record found wrong with it; None = nothing. Feeds send that on one
+    topic, on no other it means anything.
 
     Raises RecordError when the header itself cannot be read.
     """
-    said = next((value for name, value in record_headers if name == REFUSED), None)
-    if said is None:
+    said = next((value for name, value in record.headers if name == REFUSED), None)
+    if said is None or record.topic != SHIPMENTS:
         return None
     try:
         return msgspec.json.decode(said, type=Verdict)
@@ -204,19 +206,19 @@ def verdict_of(record_headers: Iterable[Header]) -> Verdict | None:
 
 def check_sender(record: Record) -> None:
     """Raise RecordError with the words of its sender, when that one found the record wrong."""
-    verdict = verdict_of(record.headers) if record.headers else None
+    verdict = verdict_of(record) if record.headers else None
     if verdict is not None:
         raise RecordError(verdict.code, verdict.field, verdict.reason)
 
 
-def corrected(verdict: Verdict, body: bytes) -> list[tuple[str, bytes, bytes]]:
-    """(topic, key, value) of the facts of a corrected body.
+def corrected(verdict: Verdict, body: bytes, chain: str | None) -> list[tuple[str, bytes, bytes]]:
+    """(topic, key, value) of the facts of a corrected body, on `chain` if one is given.
 
     Raises UsageError naming the first thing that is still wrong; then nothing may be sent.
     """
     if verdict.media_type != MEDIA_TYPE:
         raise UsageError(f"the record is {verdict.media_type}, which no reader here understands")
-    reader = Reader(verdict.source, verdict.chain)
+    reader = Reader(verdict.source, chain or verdict.chain)
     messages = reader.messages("the corrected body", body)
     if reader.refused:
         _, _, one = reader.refused[0]

@@ -74,8 +74,8 @@ def release(
     if name is None:
         raise UsageError("the record has no key: give one, the chain_id")
     place = refused_record(found.topic, found.partition, found.offset)
-    verdict = verdict_of(found.headers)
-    records = [(found.topic, name, value)] if verdict is None else corrected(verdict, value)
+    verdict = verdict_of(found)
+    records = [(found.topic, name, value)] if verdict is None else corrected(verdict, value, key)
     own = tuple(header for header in found.headers if header[0] != REFUSED)
     headers = (*own, (REDRIVEN, place.encode()))
     producer = _producer(broker)

@@ -18,7 +18,7 @@ from supplytwin.schemas.records import JOURNAL, QUARANTINE, JournalEntry, Quaran
 from supplytwin.streams import cli, cli_check, cli_feed, deployment, topics
 from supplytwin.streams.broker_choice import Chosen
 from supplytwin.streams.conductor import Conductor
-from supplytwin.streams.epcis_feed import BODY_MAX, REFUSED
+from supplytwin.streams.epcis_feed import BODY_MAX, REFUSED, verdict_of
 from supplytwin.streams.memory import MemoryBroker
 from supplytwin.streams.settings import Gateway, Kafka, Settings, Time
 from supplytwin.streams.summary import read_all
@@ -218,6 +218,32 @@ def test_a_header_that_nobody_here_wrote_is_refused(world: World) -> None:
         world.pump()
     (found,) = world.refused()
     assert (found.code, found.field) == ("MALFORMED", "headers")
+
+
+def test_the_header_means_something_on_one_topic_only(world: World) -> None:
+    """A receipt cannot become a fact of somebody by way of the quarantine."""
+    producer = world.broker.producer(None)
+    verdict = b'{"code":"BAD_VALUE","field":"f","reason":"r"}'
+    producer.produce("supply.customs", b"C", b"x", headers=((REFUSED, verdict),))
+    producer.flush()
+    for _ in range(50):
+        world.pump()
+    (found,) = world.refused()
+    assert found.code == "UNKNOWN_SCHEMA"
+    assert verdict_of(found) is None
+
+
+def test_a_released_event_may_get_another_chain(world: World, tmp_path: Path) -> None:
+    """`--key` of the release is its chain."""
+    world.feed("-", stdin=json.dumps(EVENT | {"action": "MOVE"}).encode())
+    (place,) = world.refused()
+    body = tmp_path / "corrected.json"
+    body.write_text(json.dumps(EVENT))
+    done = world.run("quarantine", "release", place.topic, str(place.partition),
+                     str(place.offset), "--who", "o", "--reason", "r", "--body", str(body),
+                     "--key", "C-9")  # fmt: skip
+    assert done.exit_code == 0, done.output
+    assert [entry.chain_id for entry in world.facts()] == ["C-9"]
 
 
 def test_simulated_time_is_played(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
