@@ -102,7 +102,9 @@ def _rank(fact: Event) -> tuple[int, str]:
 
 def _event_of(fact: Event) -> tuple[str, str]:
     """(source, EPCIS event) that a fact may be part of: the first one has the original."""
-    return fact.source, fact.event_id.rpartition("#")[0] or fact.event_id
+    event_id, _, part = fact.event_id.rpartition("#")
+    ours = part.partition(":")[0] == fact.event_type
+    return fact.source, event_id if ours else fact.event_id
 
 
 def _key(written: Written) -> tuple[str, str, bytes]:

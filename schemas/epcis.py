@@ -7,6 +7,7 @@ of CBV 2.0 where there is none.
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any
@@ -98,8 +99,8 @@ def _refused(
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        counted = Counter(name for name, _ in pairs)
+        twice = next(name for name, times in counted.items() if times > 1)
         raise RecordError(Code.MALFORMED, twice, "stands twice in one object: leave one out")
     return found
 
@@ -300,6 +301,9 @@ _CLARK = re.compile(r"\{([^}]*)\}")
 
 def _json(fields: Spelled) -> bytes:
     """JSON-LD of a spelled event: its namespaces get prefixes again, in their order."""
+    plain = _encode({"@context": [CONTEXT], **fields})
+    if b'"{' not in plain:
+        return plain
     found = sorted(set(_namespaces(fields)) - _BUILT_IN.keys())
     prefixes = {namespace: f"stx{number}" for number, namespace in enumerate(found, start=1)}
     declared = {prefix: namespace for namespace, prefix in prefixes.items()}

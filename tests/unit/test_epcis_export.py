@@ -152,6 +152,15 @@ def test_what_epcis_can_say_comes_back(kind: str, given: dict[str, Any], same: t
         assert getattr(found[0], name) == getattr(sent, name), name
 
 
+def test_a_native_fact_with_a_strange_id_is_not_taken_for_epcis() -> None:
+    """Only the facts of an event whose original is there go out as that event."""
+    first = SAMPLES[0]
+    strange = fact("wh.picked", source=first.source, event_id=first.event_id + "#x")
+    alone = fact("wh.picked", source=first.source, event_id="urn:uuid:1#wh.picked")
+    events, _ = exported(first, strange, alone)
+    assert len(events) == 3
+
+
 def test_plans_are_left_out_and_counted() -> None:
     """EPCIS says what happened, nothing else."""
     plan = fact("shipment.arrived", classifier="PLANNED")

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import msgspec
 import pytest
@@ -25,7 +26,16 @@ from supplytwin.schemas.records import (
     Review,
     SettlementEvent,
 )
-from supplytwin.streams import audit_run, cli, cli_check, deployment, redrive, show, topics
+from supplytwin.streams import (
+    audit_run,
+    cli,
+    cli_check,
+    deployment,
+    epcis_feed,
+    redrive,
+    show,
+    topics,
+)
 from supplytwin.streams.broker_choice import Chosen
 from supplytwin.streams.conductor import Conductor, intervals, send
 from supplytwin.streams.memory import MemoryBroker
@@ -172,6 +182,38 @@ def test_an_operators_act_lets_the_claim_go_on(world: World, how: str) -> None:
     world.days(4)
     assert world.claim().state == "SETTLED"
     assert len(world.refused()) == 1
+
+
+def test_what_a_feed_refused_holds_the_claim_until_it_is_corrected(world: World) -> None:
+    """An EPCIS event that names the chain: HELD with the feed's words; its facts come instead."""
+    world.days(5)
+    event = {
+        "@context": ["https://ref.gs1.org/standards/epcis/epcis-context.jsonld"],
+        "type": "ObjectEvent",
+        "eventTime": "2020-01-01T00:00:00Z",
+        "eventTimeZoneOffset": "+00:00",
+        "action": "OBSERVE",
+        "bizStep": "transforming",
+        "epcList": [],
+        "bizTransactionList": [
+            {"type": "po", "bizTransaction": f"urn:x-supplytwin:po:{quote(CHAIN, safe='')}"}
+        ],
+    }
+    reader = epcis_feed.Reader()
+    assert not reader.messages("a file", json.dumps(event).encode())
+    epcis_feed.send_refused(world.records, reader, world.now)
+    world.records.flush()
+    world.conductor.quiet()
+    (found,) = world.refused()
+    assert (found.field, found.code) == ("bizStep", "BAD_VALUE")
+    assert world.claim().state == "HELD"
+    body = json.dumps(event | {"bizStep": "other"}).encode()
+    facts = len(world.state().twin.facts.slots)
+    redrive.release(world.broker, world.meta, found, ACT, body=body, key=None)
+    world.conductor.quiet()
+    assert len(world.state().twin.facts.slots) == facts + 1
+    world.days(40)
+    assert world.claim().state == "SETTLED"
 
 
 @pytest.mark.parametrize("how", ["release", "drop"])
