@@ -136,19 +136,19 @@ def _parsed(raw: bytes) -> Any:
 # ---- documents
 
 
+def _vocabulary(value: Any, path: str) -> None:
+    if not isinstance(value, dict):
+        raise check.bad(path, "must be an object with a type")
+    if "type" not in value:
+        raise check.missing(f"{path}.type")
+    check.uri(value["type"], f"{path}.type")
+
+
 def _master(value: Any, path: str) -> None:
-    vocabulary = check.object_of({"type": check.uri}, ("type",), extensible=True)
-    lists = {"vocabularyList": check.list_of(_vocabulary_of(vocabulary))}
-    check.entries(value, path, lists, (), extensible=True)
-
-
-def _vocabulary_of(inner: check.Check) -> check.Check:
-    def checked(value: Any, path: str) -> None:
-        if not isinstance(value, dict):
-            inner(value, path)
-        inner({name: one for name, one in value.items() if name != "vocabularyElementList"}, path)
-
-    return checked
+    """Master data states no event and is not kept: only its outline is looked at."""
+    if not isinstance(value, dict):
+        raise check.bad(path, "must be an object")
+    check.list_of(_vocabulary)(value.get("vocabularyList", []), f"{path}.vocabularyList")
 
 
 def _anything(value: Any, path: str) -> None:

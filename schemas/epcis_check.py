@@ -17,6 +17,7 @@ from supplytwin.schemas.epcis_words import (
     ALERT,
     BIZ_STEP,
     COMPONENT,
+    CONTEXT,
     DISPOSITION,
     PARTY,
     REASON,
@@ -345,20 +346,17 @@ def event(value: Any, path: str, *, bare: bool) -> None:
         raise missing(below(path, "type"))
     text(kind, below(path, "type"))
     if bare and "@context" not in value:
-        raise missing(below(path, "@context"), f"is required: add [{CONTEXT_HINT}]")
+        raise missing(below(path, "@context"), f'is required: add ["{CONTEXT}"]')
     fields = EVENTS.get(kind)
     if fields is None:
         uri(kind, below(path, "type"))
         for name, one in value.items():
             _depth(one, below(path, name))
-        required = {name: value[name] for name in _COMMON if name in value}
-        entries(required, path, _COMMON, _TIMES, extensible=False)
+        common = {name: value[name] for name in _COMMON if name in value}
+        entries(common, path, _COMMON, _TIMES, extensible=False)
         return
     entries(value, path, fields, REQUIRED[kind], extensible=True)
     _things(kind, value, path)
-
-
-CONTEXT_HINT = '"https://ref.gs1.org/standards/epcis/epcis-context.jsonld"'
 
 
 def _things(kind: str, value: dict[str, Any], path: str) -> None:
@@ -373,7 +371,8 @@ def _things(kind: str, value: dict[str, Any], path: str) -> None:
                 reason = "is required, or quantityList, or sensorElementList with readPoint"
                 raise missing(below(path, "epcList"), reason)
         case "TransactionEvent":
-            list_of(_pass, least=1)(value["bizTransactionList"], below(path, "bizTransactionList"))
+            if not value["bizTransactionList"]:
+                raise bad(below(path, "bizTransactionList"), "must have at least one element")
             if not deleted and "epcList" not in value and not value.get("quantityList"):
                 raise missing(below(path, "epcList"), "is required, or quantityList")
         case "TransformationEvent":
@@ -387,7 +386,3 @@ def _things(kind: str, value: dict[str, Any], path: str) -> None:
         case _:
             if not deleted and not value.get("childEPCs") and not value.get("childQuantityList"):
                 raise missing(below(path, "childEPCs"), "is required, or childQuantityList")
-
-
-def _pass(value: Any, path: str) -> None:
-    """Checked elsewhere."""

@@ -252,6 +252,51 @@ def test_a_list_of_events_is_read_too() -> None:
     assert (reading.refused[0].number, reading.refused[0].field) == (2, "[1].@context")
 
 
+@pytest.mark.parametrize(
+    ("context", "name"),
+    [
+        ("https://ref.gs1.org/standards/epcis/epcis-context.jsonld", "a:f"),
+        ({"a": "https://ns.example.com/"}, "{https://ns.example.com/}f"),
+        ([{"a": {"@id": "https://ns.example.com/"}}], "{https://ns.example.com/}f"),
+        ([{"a": "https://x.example.com/"}, {"a": "https://ns.example.com/"}],
+         "{https://ns.example.com/}f"),
+    ],
+)  # fmt: skip
+def test_every_form_of_a_context(context: Any, name: str) -> None:
+    """An address, an object, a list; a prefix that nobody declares stays as it is."""
+    assert one(event(**{"@context": context, "a:f": "1"})).fields[name] == "1"
+
+
+HEADERS: tuple[Any, ...] = (
+    {}, {"epcisMasterData": {}}, {"a:b": 1}, {"b": 1}, 3, {"epcisMasterData": 3},
+    {"epcisMasterData": {"vocabularyList": [{"type": "urn:a:b", "vocabularyElementList": []}]}},
+    {"epcisMasterData": {"vocabularyList": [{"type": "b"}]}},
+    {"epcisMasterData": {"vocabularyList": [{}]}},
+    {"epcisMasterData": {"vocabularyList": [3]}},
+    {"epcisMasterData": {"vocabularyList": 3}},
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        *({"epcisHeader": header} for header in HEADERS),
+        {"schemaVersion": "x"}, {"schemaVersion": None}, {"creationDate": "x"}, {"id": "x"},
+        {"sender": 3}, {"epcisBody": {}}, {"epcisBody": 3}, {"epcisBody": {"eventList": 3}},
+        {"epcisBody": {"eventList": []}}, {"own": 1}, {"a:own": 1}, {"@context": []},
+        {"@context": None}, {"creationDate": None},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_documents_are_judged_as_the_schema_judges(changes: dict[str, Any]) -> None:
+    """The envelope, field by field: refused as a whole, or not at all."""
+    document = json.loads((DATA / "Documents" / "ObjectEvent.json").read_text()) | changes
+    document = {name: value for name, value in document.items() if value is not None}
+    reading = read(document)
+    assert bool(reading.refused) == (not PUBLISHED.is_valid(document))
+    assert not (reading.refused and reading.events)
+
+
 def test_a_query_result_is_read_like_a_document() -> None:
     """Its events stand deeper, and are the same."""
     document = json.loads((DATA / "Documents" / "ObjectEvent.json").read_text())
