@@ -27,6 +27,8 @@ from supplytwin.streams.ports import Broker
 from supplytwin.streams.show import iso
 
 _UNITS = {"d": DAY_US, "h": HOUR_US, "m": 60 * SECOND_US, "s": SECOND_US}
+_SHOWN = 12
+"""Names that a line of a summary shows."""
 feed_app = typer.Typer(no_args_is_help=True, help="Sources of events.")
 
 
@@ -220,7 +222,9 @@ def _tell_epcis(fed: epcis_feed.Fed, done: str) -> None:
     for title, counts in (("facts", fed.facts), ("kept, but without a type of ours", fed.unmapped),
                           ("fields kept in the original only", fed.body_only)):  # fmt: skip
         if counts:
-            out.print(f"{title}: " + ", ".join(f"{name} {count}" for name, count in counts.items()))
+            said = [f"{name} {count}" for name, count in counts.items()]
+            more = f" and {len(said) - _SHOWN} more (--json)" if len(said) > _SHOWN else ""
+            out.print(f"{title}: {', '.join(said[:_SHOWN])}{more}")
     for one in fed.refused:
         where = f"quarantined under {one.key}" if one.sent else "not sent"
         out.print(f"refused: {one.file}: {one.field or 'document'}: {one.reason} ({where})")
