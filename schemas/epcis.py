@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from supplytwin.schemas import epcis_check as check
-from supplytwin.schemas.epcis_hash import Spelled, event_hash, spelled
+from supplytwin.schemas.epcis_hash import Spelled, event_hash, expanded, spelled
 from supplytwin.schemas.epcis_words import CONTEXT, PREFIXES, instant
 from supplytwin.schemas.errors import Code, RecordError
 from supplytwin.schemas.ids import Micros
@@ -25,6 +25,7 @@ DOCUMENT, QUERY = "EPCISDocument", "EPCISQueryDocument"
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 _BUILT_IN = {namespace: prefix for prefix, namespace in PREFIXES.items()}
 PREFIXED_DISPOSITION = "epcis:persistentDisposition"
+_CHAINED_MAX = 3
 _ID_LISTS = ("epcList", "inputEPCList", "outputEPCList", "childEPCs")
 
 
@@ -240,8 +241,10 @@ def _declared(*contexts: Any) -> Mapping[str, str]:
         if isinstance(one, dict):
             for prefix, target in one.items():
                 name = target.get("@id") if isinstance(target, dict) else target
-                if isinstance(name, str):
+                if isinstance(name, str) and not prefix.startswith("@"):
                     found[prefix] = name
+    for _ in range(_CHAINED_MAX):  # a namespace may itself be written with a prefix
+        found = {prefix: expanded(namespace, found) for prefix, namespace in found.items()}
     return found
 
 

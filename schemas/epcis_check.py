@@ -64,7 +64,10 @@ def below(path: str, name: str) -> str:
 
 
 def _shown(value: Any) -> str:
-    return repr(value if isinstance(value, str) else type(value).__name__)[:60]
+    if isinstance(value, str | Decimal):
+        return repr(value)[:60] if isinstance(value, str) else str(value)[:60]
+    names = {dict: "an object", list: "a list", bool: str(value).lower()}
+    return names.get(type(value), "null")
 
 
 def text(value: Any, path: str) -> None:
@@ -217,7 +220,9 @@ def context(value: Any, path: str) -> None:
         place = f"{path}[{at}]" if isinstance(value, list) else path
         if isinstance(one, dict):
             for prefix, target in one.items():
-                if not isinstance(target, str | dict):
+                named = target.get("@id") if isinstance(target, dict) else target
+                said = prefix.startswith("@") or named is None
+                if not said and not (isinstance(named, str) and is_uri(named)):
                     raise bad(below(place, prefix), "must be the namespace that the prefix means")
         elif not isinstance(one, str) or not is_uri(one):
             raise bad(place, f"{_shown(one)} is no address of a context and declares no prefixes")

@@ -223,6 +223,8 @@ def corrected(verdict: Verdict, body: bytes, chain: str | None) -> list[tuple[st
     if reader.refused:
         _, _, one = reader.refused[0]
         raise UsageError(f"still wrong: {one.field or 'document'}: {one.reason}")
+    if not messages:
+        raise UsageError("the corrected body has no event: `quarantine drop` leaves a record out")
     return [
         (message.topic, message.key.encode(), codec.encode(message.topic, message.body))
         for message in messages

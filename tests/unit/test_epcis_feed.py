@@ -135,6 +135,8 @@ def test_what_was_quarantined_is_taken_after_a_correction(
     assert again.exit_code != 0
     assert "still wrong" in str(again.exception)
     body = tmp_path / "corrected.json"
+    body.write_text("[]")
+    assert "no event" in str(world.run(*words, "--body", str(body)).exception)
     body.write_text(json.dumps(EVENT | {"epcList": ["urn:x:1"]}))
     done = world.run(*words, "--body", str(body))
     assert done.exit_code == 0, done.output

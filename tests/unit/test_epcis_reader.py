@@ -258,6 +258,7 @@ def test_a_list_of_events_is_read_too() -> None:
         ("https://ref.gs1.org/standards/epcis/epcis-context.jsonld", "a:f"),
         ({"a": "https://ns.example.com/"}, "{https://ns.example.com/}f"),
         ([{"a": {"@id": "https://ns.example.com/"}}], "{https://ns.example.com/}f"),
+        ([{"a": "b:com/"}, {"b": "https://ns.example."}], "{https://ns.example.com/}f"),
         ([{"a": "https://x.example.com/"}, {"a": "https://ns.example.com/"}],
          "{https://ns.example.com/}f"),
     ],
@@ -330,6 +331,9 @@ def test_an_event_of_ones_own_type_is_taken() -> None:
         ({"type": "Nothing"}, "type", "is not a URI"),
         ({"action": ["ADD"]}, "action", "is not a text"),
         ({"@context": [3]}, "@context[0]", "no address"),
+        ({"@context": [{"a": "b c"}]}, "@context[0].a", "namespace"),
+        ({"@context": [{"a": 3}]}, "@context[0].a", "namespace"),
+        ({"@context": [{"@version": 1.1, "a": None}]}, None, ""),
         ({"ilmd": {"a:b": 1}, "action": "OBSERVE"}, "ilmd", "action ADD only"),
     ],
 )
