@@ -107,6 +107,18 @@ def test_what_came_as_epcis_goes_out_and_comes_back_the_same() -> None:
     assert set(again(*SAMPLES)) == set(SAMPLES)
 
 
+@given(st.data(), st.sampled_from(w.DOCUMENTS))
+def test_what_is_left_of_a_damaged_document_comes_back_the_same(
+    data: st.DataObject, path: Path
+) -> None:
+    """Whatever is wrong with one field: what was accepted is the same after export and import."""
+    document = json.loads(path.read_text())
+    w.damage(data, document)
+    events = reader.read(json.dumps(document).encode()).events
+    facts = {one for event in events for one in epcis.mapped(event).facts}
+    assert set(again(*facts)) == facts
+
+
 @given(st.permutations(SAMPLES[:12]))
 def test_the_order_of_the_facts_does_not_matter(facts: list[Event]) -> None:
     """The same facts give the same bytes."""
