@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from supplytwin.processors.feeds import Given, Read, Refused, encoded
-from supplytwin.schemas.customs import Line, Row, read
+from supplytwin.schemas.customs import DECLARATION_ID, Line, Row, read
 from supplytwin.schemas.errors import RecordError
 from supplytwin.schemas.events import (
     CustomsDeclared,
@@ -22,7 +22,7 @@ from supplytwin.schemas.events import (
     DeclarationLine,
     Event,
 )
-from supplytwin.schemas.ids import check_chain_id
+from supplytwin.schemas.ids import CHAIN_ID_BYTES, check_chain_id
 from supplytwin.schemas.localtime import day_start
 from supplytwin.schemas.money import exponent
 
@@ -43,6 +43,7 @@ def document(data: bytes, given: Given | None = None) -> Read:
     A corrected file needs `given.recorded`: then its events replace those of before.
     """
     told = given or Given()
+    accepted = 0
     events: list[Event] = []
     refused: list[Refused] = []
     try:
@@ -52,12 +53,20 @@ def document(data: bytes, given: Given | None = None) -> Read:
                 for one in made:
                     encoded(one)
             except RecordError as error:
-                refused.append(Refused(line.body, error))
+                refused.append(Refused(line.body, error, _chain_of(line, told)))
             else:
+                accepted += 1
                 events += made
     except RecordError as error:
-        return Read(refused=(Refused(data, error),))
-    return Read(events=tuple(events), refused=tuple(refused))
+        return Read(refused=(Refused(data, error, told.chain),))
+    return Read(accepted=accepted, events=tuple(events), refused=tuple(refused))
+
+
+def _chain_of(line: Line, given: Given) -> str | None:
+    """The chain of a row, also of a wrong one that says which declaration it is."""
+    declaration_id = line.cells.get(DECLARATION_ID, "").strip()
+    found = f"KCS:{declaration_id}" if given.chain is None else given.chain
+    return found if declaration_id and len(found.encode()) <= CHAIN_ID_BYTES else given.chain
 
 
 def declared(line: Line, given: Given) -> Iterator[Event]:
@@ -68,7 +77,7 @@ def declared(line: Line, given: Given) -> Iterator[Event]:
     if isinstance(line.row, RecordError):
         raise line.row
     row = line.row
-    chain_id = f"KCS:{row.declaration_id}" if given.chain is None else given.chain
+    chain_id = _chain_of(line, given) or ""
     check_chain_id(chain_id)
     day = row.date.toordinal() - _EPOCH_ORDINAL
     known = day_start(day + 1, TZ) if given.recorded is None else given.recorded

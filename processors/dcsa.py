@@ -69,7 +69,7 @@ def document(data: bytes, given: Given | None = None) -> Read:
         for one in found.events:
             encoded(one)
     except RecordError as error:
-        return Read(refused=(Refused(data, error),))
+        return Read(refused=(Refused(data, error, told.chain),))
     return found
 
 
@@ -99,7 +99,7 @@ def mapped(tracked: Iterable[Tracked], chain: str | None = None) -> Read:
         if isinstance(made, ShipmentNoted) and made.correction_action is None:
             noted[_says(one)] += 1
         events.append(made)
-    return Read(events=tuple(events), noted=noted, refused=tuple(refused))
+    return Read(accepted=len(events), events=tuple(events), noted=noted, refused=tuple(refused))
 
 
 def source_of(one: Tracked) -> str:

@@ -7,12 +7,13 @@ learns of it. Read again it gives the same facts.
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
 from supplytwin.processors.dcsa import BODY_2, BODY_3, SOURCE
 from supplytwin.processors.facts import FactSet, Identity, Slot, target_of
+from supplytwin.processors.feeds import Exported
 from supplytwin.schemas.dcsa import read
 from supplytwin.schemas.dcsa_fields import EVENT_ID_MAX, TEXT_MAX
 from supplytwin.schemas.events import SHIPMENTS, Event
@@ -40,14 +41,6 @@ _SENSORS = {
 _PROVIDERS = frozenset(("SMDG", "BIC"))
 """Whose facility codes are written as such; other names of places as names."""
 _IMO_DIGITS = 7
-
-
-class Exported(NamedTuple):
-    """A document, how many events it has, and what of the chain's shipment part is not in it."""
-
-    document: bytes
-    events: int
-    left_out: Counter[str]
 
 
 def exported(facts: FactSet) -> Exported:

@@ -1,4 +1,6 @@
-"""What a document of a foreign standard becomes: events of ours, and what was refused, and why."""
+"""Documents of foreign standards: what becomes of one that is read, and what one that is written
+leaves out.
+"""
 
 from collections import Counter
 from typing import NamedTuple
@@ -10,8 +12,8 @@ from supplytwin.schemas.errors import Code, RecordError
 from supplytwin.schemas.events import Event
 from supplytwin.schemas.ids import Micros
 
-BYTES_MAX = 1_000_000
-"""Of one event: what an input topic takes, less what a record adds."""
+BYTES_MAX = 900_000
+"""Of one event: with its journal entry it must fit 1 MiB."""
 
 
 class Given(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -34,16 +36,29 @@ class Refused(NamedTuple):
 
     body: bytes
     error: RecordError
+    chain: str | None = None
+    """The chain that it seems to be of."""
 
 
 class Read(Struct, frozen=True, kw_only=True):
-    """What became of one document. `noted` counts those of `events` that have no place in our
-    model, by what they say.
-    """
+    """What became of one document."""
 
+    accepted: int = 0
+    """How many events or rows it has itself, without those refused."""
     events: tuple[Event, ...] = ()
     noted: Counter[str] = field(default_factory=Counter)
+    """Of the accepted: those without a place in our model, by what they say."""
+    body_only: Counter[str] = field(default_factory=Counter)
+    """Fields of theirs that stand only in the `original` of ours."""
     refused: tuple[Refused, ...] = ()
+
+
+class Exported(NamedTuple):
+    """A document, how many events it has, and what of the chain is not in it, by why."""
+
+    document: bytes
+    events: int
+    left_out: Counter[str]
 
 
 def encoded(event: Event) -> bytes:

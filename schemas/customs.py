@@ -20,6 +20,7 @@ _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _HS6 = re.compile(r"\d{6}", re.ASCII)
 _COUNTRY = re.compile(r"[A-Z]{2}")
 _LABELS: Mapping[str, tuple[str, ...]] = {"Fraud": ("0", "1"), "Critical Fraud": ("0", "1", "2")}
+DECLARATION_ID = "Declaration ID"
 TEXT_MAX = 100
 CELL_MAX = 1_000
 """What is read at all of one cell."""
@@ -61,7 +62,7 @@ class Row(Struct, frozen=True, kw_only=True, gc=False):
 COLUMNS: Mapping[str, str] = dict(
     zip(
         (
-            "Declaration ID", "Date", "Office ID", "Process Type", "Import Type", "Import Use",
+            DECLARATION_ID, "Date", "Office ID", "Process Type", "Import Type", "Import Use",
             "Payment Type", "Mode of Transport", "Declarant ID", "Importer ID", "Seller ID",
             "Courier ID", "HS6 Code", "Country of Departure", "Country of Origin", "Tax Rate",
             "Tax Type", "Country of Origin Indicator", "Net Mass", "Item Price", "Fraud",
@@ -81,7 +82,7 @@ class Line(NamedTuple):
     """Of the line in the file, from 1; the header is line 1."""
     body: bytes
     cells: Mapping[str, str]
-    """Column -> what stands there; empty when it could not be read."""
+    """Column -> what stands there; empty when the line could not be read."""
     row: Row | RecordError
 
 
@@ -114,7 +115,7 @@ def _line(number: int, header: bytes, names: list[str], line: bytes) -> Line:
         row = _row(found)
     except RecordError as error:
         reason = f"line {number}: {error.reason}; correct the row and send it again"
-        return Line(number, body, {}, RecordError(error.code, error.field, reason))
+        return Line(number, body, found, RecordError(error.code, error.field, reason))
     return Line(number, body, found, row)
 
 

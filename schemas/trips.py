@@ -12,11 +12,14 @@ _CONTAINER = re.compile(r"[A-Z]{3}[UJZR][ -]?\d{6}[ -]?\d", re.ASCII)
 
 
 def trip_id(container_no: str, document: str) -> str:
-    """The subject id of one trip of a container under a booking or a bill of lading.
+    """The subject id of one trip of a container under a booking or a bill of lading. Equipment
+    that is known by a URI keeps its spelling.
 
     Raises ValueError when either is empty: a trip without its document is not told apart.
     """
-    container = re.sub("[ -]", "", container_no).upper()
+    container = container_no
+    if ":" not in container_no:
+        container = re.sub("[ -]", "", container_no).upper()
     if not container or not document:
         raise ValueError("a trip is (container, booking or bill of lading)")
     return f"{container}/{document}"

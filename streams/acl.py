@@ -123,6 +123,12 @@ def _outside() -> list[Role]:
             _role(f"producer-{topic.rpartition('.')[2]}", f"a company's {topic}", _write(topic))
             for topic in SUPPLY_TOPICS
         ),
+        _role(
+            "documents",
+            "`supplytwin feed epcis | dcsa | customs`: documents of others",
+            _write(*SUPPLY_TOPICS),
+            _browse(CONTROL),
+        ),
         _role("contracts", "the contract desk: signed terms", _write(CONTRACTS)),
         _role("reviewer", "human acts on claims", _write(REVIEWS)),
         _role(
@@ -134,7 +140,7 @@ def _outside() -> list[Role]:
         ),
         _role(
             "feed",
-            "`supplytwin feed`: records and ticks of a simulated deployment, instead of the above",
+            "`supplytwin feed scms | simulate`: a simulated deployment, instead of the above",
             _write(*SUPPLY_TOPICS, CONTRACTS, CONTROL),
             _browse(CONTROL, SETTLEMENT_EVENTS),
             _on("topic", (*INPUTS, INSTRUCTIONS), "Describe"),

@@ -21,7 +21,10 @@ def add(app: typer.Typer) -> None:
 def export(
     context: typer.Context,
     chain: Annotated[str, typer.Argument(help="Chain id, e.g. BKG:ABC709951.")],
-    form: Annotated[str, typer.Option("--format", help="dcsa: the shipment part, T&T 3.0.0.")],
+    form: Annotated[
+        str,
+        typer.Option("--format", help="epcis: its history, 2.0; dcsa: the shipment part, 3.0.0."),
+    ],
     db: Db = None,
     journal: Annotated[Path | None, typer.Option(help="An exported journal instead.")] = None,
     output: Annotated[Path | None, typer.Option(help="A file (default: standard output).")] = None,

@@ -2,8 +2,6 @@
 does everything at once.
 """
 
-import sys
-import time
 from pathlib import Path
 from typing import Annotated
 
@@ -146,39 +144,55 @@ def feed_simulate(
         out.print(f"{played.records} records; what must be true at the end: {ledger}")
 
 
-Document = Annotated[str, typer.Argument(metavar="PATH|-", help="A file; - = standard input.")]
+Documents = Annotated[
+    str, typer.Argument(metavar="PATH|-", help="A file, a folder of them; - = standard input.")
+]
 Chain = Annotated[
     str | None, typer.Option(help="The chain of everything in it (default: as it says itself).")
 ]
-
-
 Source = Annotated[
     str | None, typer.Option(help="Who it is from, where it does not say so itself.")
 ]
+Check = Annotated[bool, typer.Option("--check", help="Only read and count; send nothing.")]
 
 
 @feed_app.command("dcsa")
 def feed_dcsa(
     context: typer.Context,
-    path: Document,
+    path: Documents,
     chain: Chain = None,
     source: Source = None,
+    look: Check = False,
     as_json: AsJson = False,
 ) -> None:
-    """Take a DCSA Track & Trace document (2.2, or 3.0.0 in either spelling). Exit 1 = refused."""
-    _send_document(context, feeding.DCSA, path, _given(chain, source), as_json)
+    """Take DCSA Track & Trace documents (2.2, or 3.0.0 in either spelling). Exit 1 = refused."""
+    _feed_documents(context, "dcsa", path, _given(chain, source), look, as_json)
+
+
+@feed_app.command("epcis")
+def feed_epcis(
+    context: typer.Context,
+    path: Documents,
+    chain: Chain = None,
+    source: Source = None,
+    look: Check = False,
+    as_json: AsJson = False,
+) -> None:
+    """Take EPCIS 2.0 (JSON-LD): documents or bare events. Exit 1 = something was refused."""
+    _feed_documents(context, "epcis", path, _given(chain, source), look, as_json)
 
 
 @feed_app.command("customs")
 def feed_customs(
     context: typer.Context,
-    path: Document,
+    path: Documents,
     chain: Chain = None,
     source: Source = None,
     currency: Annotated[str, typer.Option(help="Of the prices: the file has none.")] = "USD",
     recorded: Annotated[
         str | None, typer.Option(help="When the file was made, e.g. 2021-07-01T09:00:00+09:00.")
     ] = None,
+    look: Check = False,
     as_json: AsJson = False,
 ) -> None:
     """Take import declarations in the form of the Korean set (CSV). Exit 1 = a row was refused."""
@@ -191,14 +205,7 @@ def feed_customs(
     except ValueError as error:
         raise UsageError(f"--recorded: {error}") from None
     given = replace(_given(chain, source), currency=currency, recorded=made)
-    _send_document(context, feeding.CUSTOMS, path, given, as_json)
-
-
-def _bytes(path: str) -> bytes:
-    try:
-        return sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
-    except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror}") from None
+    _feed_documents(context, "customs", path, given, look, as_json)
 
 
 def _given(chain: str | None, source: str | None) -> Given:
@@ -212,27 +219,27 @@ def _given(chain: str | None, source: str | None) -> Given:
     return Given(chain=chain, source=source)
 
 
-def _send_document(
-    context: typer.Context, name: str, path: str, given: Given, as_json: bool
+def _feed_documents(
+    context: typer.Context, name: str, path: str, given: Given, look: bool, as_json: bool
 ) -> None:
     """Read, send, and say what became of it."""
-    found = feeding.READERS[name](_bytes(path), given)
-    _, chosen = connect(context)
-    try:
-        meta = topics.require_meta(chosen.broker)
-        with bar(err, as_json) as progress:
-            task = progress.add_task("events", total=len(found.events))
-            fed = feeding.feed(
-                chosen.broker,
-                meta,
-                name,
-                found,
-                given=given,
-                now=time.time_ns() // 1000,
-                moved=lambda sent: progress.update(task, completed=sent),
-            )
-    finally:
-        chosen.close()
+    feed, found = feeding.Feed(name, given), feeding.files(name, path)
+    if look:
+        for file, data in found:
+            feed.read(file, data)
+    else:
+        _, chosen = connect(context)
+        try:
+            meta = topics.require_meta(chosen.broker)
+            with bar(err, as_json) as progress:
+                task = progress.add_task("records", total=None)
+                feed.send(
+                    chosen.broker, meta, found,
+                    moved=lambda sent: progress.update(task, completed=sent),
+                )  # fmt: skip
+        finally:
+            chosen.close()
+    fed = feed.summary(sent=not look)
     if as_json:
         emit_json(fed)
     else:
@@ -243,18 +250,26 @@ def _send_document(
 
 def _tell_fed(fed: feeding.Fed) -> None:
     kinds = ", ".join(f"{number} {kind}" for kind, number in fed.by_classifier.items())
-    out.print(f"accepted: {fed.accepted}" + (f" ({kinds})" if kinds else ""))
-    for event_type, number in fed.by_type.items():
-        out.print(f"  {number:>6}  {event_type}")
-    out.print(f"of these without a place in our model: {sum(fed.unmapped.values())}")
-    for says, number in fed.unmapped.items():
-        out.print(f"  {number:>6}  {says}")
+    out.print(f"documents: {fed.documents}; accepted: {fed.accepted}")
+    out.print(f"facts: {sum(fed.by_type.values())} ({kinds}), corrections: {fed.corrections}")
+    _tell_counts(fed.by_type)
+    out.print(f"of the accepted without a place in our model: {sum(fed.unmapped.values())}")
+    _tell_counts(fed.unmapped)
+    if fed.body_only:
+        out.print("fields that only the original keeps, in how many of the accepted:")
+        _tell_counts(fed.body_only)
     out.print(f"refused: {len(fed.refused)}")
     for one in fed.refused[:SHOWN_MAX]:
-        at = f"{one.topic} {one.partition} {one.offset}"
-        out.print(f"  quarantine show {at}: {one.code} {one.field}: {one.reason}", style="red")
+        where = f"quarantined under {one.chain}" if one.sent else "not sent"
+        said = f"{one.code} {one.field or 'document'}: {one.reason} ({where})"
+        out.print(f"  {one.file}: {said}", style="red")
     if len(fed.refused) > SHOWN_MAX:
-        out.print(f"  and {len(fed.refused) - SHOWN_MAX} more: see `supplytwin quarantine list`")
+        out.print(f"  and {len(fed.refused) - SHOWN_MAX} more: give --json")
+
+
+def _tell_counts(counts: dict[str, int]) -> None:
+    for name, number in counts.items():
+        out.print(f"  {number:>6}  {name}")
 
 
 def demo(

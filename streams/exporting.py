@@ -2,15 +2,18 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from supplytwin.processors import dcsa_export
+from supplytwin.processors import dcsa_export, epcis_export
 from supplytwin.processors.chain import ChainFold
 from supplytwin.processors.custody import verify
-from supplytwin.processors.dcsa_export import Exported
 from supplytwin.processors.facts import FactSet
+from supplytwin.processors.feeds import Exported
 from supplytwin.schemas.errors import UsageError
 from supplytwin.streams.show import record_of
 
-FORMATS: Mapping[str, Callable[[FactSet], Exported]] = {"dcsa": dcsa_export.exported}
+FORMATS: Mapping[str, Callable[[FactSet], Exported]] = {
+    "dcsa": dcsa_export.exported,
+    "epcis": epcis_export.exported,
+}
 """Name of a format -> who writes it."""
 
 

@@ -1,99 +1,195 @@
-"""Documents of others on their way in: what is right goes to its topics, what is not to the
-quarantine, from where a corrected one can be released.
+"""Documents of others on their way in: what is right goes to its topics, what is not along with it
+as refused (`streams.refused`); from the quarantine a corrected one is read here again.
 """
 
 import hashlib
+import sys
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 
 import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from supplytwin.processors import customs, dcsa
-from supplytwin.processors.feeds import Given, Read, Refused, encoded
+from supplytwin.processors import customs, dcsa, epcis
+from supplytwin.processors.feeds import BYTES_MAX, Given, Read, Refused, encoded
 from supplytwin.schemas.errors import UsageError
-from supplytwin.schemas.events import Event
-from supplytwin.schemas.flow import Header, Record
-from supplytwin.schemas.ids import Micros
-from supplytwin.schemas.records import QUARANTINE, Quarantined
+from supplytwin.schemas.events import SUPPLY_TOPICS, Event
+from supplytwin.schemas.flow import Header
 from supplytwin.streams import framed
 from supplytwin.streams.ports import Broker, Producer
-from supplytwin.streams.quarantine import Limits, quarantined
+from supplytwin.streams.refused import REFUSED, TOPIC, Verdict
 from supplytwin.streams.topics import Meta
 
 Reader = Callable[[bytes, Given], Read]
 """(document, what was said about it by hand) -> what becomes of it."""
-DCSA, CUSTOMS = "feed.dcsa", "feed.customs"
-READERS: Mapping[str, Reader] = {DCSA: dcsa.document, CUSTOMS: customs.document}
-"""What stands in the quarantine as the topic of a refused document -> who reads it."""
+READERS: Mapping[str, Reader] = {
+    "customs": customs.document,
+    "dcsa": dcsa.document,
+    "epcis": epcis.document,
+}
+SUFFIXES: Mapping[str, tuple[str, ...]] = {
+    "customs": (".csv",),
+    "dcsa": (".json",),
+    "epcis": (".json", ".jsonld"),
+}
+"""Of the files that are read of a folder."""
 
 
-GIVEN = "st-feed-given"
-"""The header of a refused document: what was said about it by hand, JSON."""
+class Refusal(Struct, frozen=True, kw_only=True):
+    """A document or a part of one that was not taken, as the summary says it."""
 
-
-class Place(Struct, frozen=True, kw_only=True):
-    """A refused document or row: where the quarantine has it, and what is wrong."""
-
-    topic: str
-    partition: int
-    offset: int
-    """No offset of a log: the start of the body's hash, the same each time it is fed."""
+    file: str
     code: str
     field: str
     reason: str
+    chain: str
+    """The key under which it goes to the quarantine."""
+    sent: bool
+    """False = too large for the quarantine, or only looked at."""
 
 
 class Fed(Struct, frozen=True, kw_only=True):
-    """What a feed did with a document."""
+    """What a feed did."""
 
+    documents: int
     accepted: int
+    """Events or rows as the documents have them."""
     by_type: dict[str, int]
-    """Of the accepted: how many of each event type of ours."""
+    """What they became: how many of each event type of ours."""
     by_classifier: dict[str, int]
+    corrections: int
+    """Of what they became: how many correct or take back something else."""
     unmapped: dict[str, int]
     """Of the accepted: those without a place in our model, by what they say."""
-    refused: tuple[Place, ...]
+    body_only: dict[str, int]
+    """Fields that stand only in the `original` of our events: in how many of the accepted."""
+    refused: list[Refusal]
 
 
-def feed(
-    broker: Broker,
-    meta: Meta,
-    name: str,
-    found: Read,
-    *,
-    given: Given,
-    now: int,
-    moved: Callable[[int], None] = lambda sent: None,
-) -> Fed:
-    """Send what a document of this kind was read as, with what was given by hand.
-
-    `now` = wall-clock time, us; `moved` hears how many events are on their way.
-    Everything is acknowledged when this returns. Sent again it changes nothing: an event's identity
-    is its own.
+def files(name: str, path: str) -> Iterator[tuple[str, bytes]]:
+    """(name, content) of a file, of all files below a folder that this feed reads, by their names,
+    or of standard input (-). Raises UsageError when there is nothing to read.
     """
-    framed.require(broker, {one.TOPIC for one in found.events} | {QUARANTINE})
-    producer = broker.producer(None)
-    try:
-        for sent, one in enumerate(found.events, start=1):
-            send(producer, meta, one)
-            moved(sent)
-        places = tuple(_refuse(producer, meta, name, one, given, now) for one in found.refused)
-        producer.flush()
-    finally:
-        producer.close()
-    return Fed(
-        accepted=len(found.events),
-        by_type=dict(sorted(Counter(one.event_type for one in found.events).items())),
-        by_classifier=dict(sorted(Counter(one.classifier for one in found.events).items())),
-        unmapped=dict(sorted(found.noted.items())),
-        refused=places,
-    )
+    if path == "-":
+        yield "standard input", sys.stdin.buffer.read()
+        return
+    found = [Path(path)]
+    if found[0].is_dir():
+        every = found[0].rglob("*")
+        found = sorted(one for one in every if one.suffix in SUFFIXES[name] and one.is_file())
+        if not found:
+            raise UsageError(f"{path} has no {' or '.join(SUFFIXES[name])} file")
+    for one in found:
+        try:
+            content = one.read_bytes()
+        except OSError as error:
+            raise UsageError(f"cannot read {one}: {error.strerror}") from None
+        yield str(one), content
+
+
+class Feed:
+    """Reads documents one after the other, and counts what became of them."""
+
+    def __init__(self, name: str, given: Given) -> None:
+        self._name, self._given = name, given
+        self._documents = self._accepted = self._corrections = 0
+        self._types = Counter[str]()
+        self._classifiers = Counter[str]()
+        self._unmapped = Counter[str]()
+        self._body_only = Counter[str]()
+        self._refused: list[tuple[str, Refused]] = []
+
+    def read(self, file: str, data: bytes) -> Read:
+        """What one document becomes."""
+        found = READERS[self._name](data, self._given)
+        self._documents += 1
+        self._accepted += found.accepted
+        self._types.update(one.event_type for one in found.events)
+        self._classifiers.update(one.classifier for one in found.events)
+        self._corrections += sum(one.correction_action is not None for one in found.events)
+        self._unmapped.update(found.noted)
+        self._body_only.update(found.body_only)
+        self._refused += [(file, one) for one in found.refused]
+        return found
+
+    def summary(self, *, sent: bool) -> Fed:
+        """What was done so far; `sent` = it is in Kafka, too."""
+        return Fed(
+            documents=self._documents,
+            accepted=self._accepted,
+            by_type=_sorted(self._types),
+            by_classifier=_sorted(self._classifiers),
+            corrections=self._corrections,
+            unmapped=_sorted(self._unmapped),
+            body_only=_sorted(self._body_only),
+            refused=[
+                Refusal(
+                    file=file,
+                    code=str(one.error.code),
+                    field=one.error.field,
+                    reason=one.error.reason,
+                    chain=_key(self._name, one),
+                    sent=sent and len(one.body) <= BYTES_MAX,
+                )
+                for file, one in self._refused
+            ],
+        )
+
+    def send(
+        self, broker: Broker, meta: Meta, found: Iterator[tuple[str, bytes]],
+        moved: Callable[[int], None] = lambda sent: None,
+    ) -> None:  # fmt: skip
+        """Read and send every document; all of it is acknowledged when this returns.
+
+        In simulated time an event arrives when its source recorded it. Sent again it changes
+        nothing: an event's identity is its own. `moved` hears how many records are on their way.
+        """
+        framed.require(broker, SUPPLY_TOPICS)
+        producer = broker.producer(None)
+        count = 0
+        try:
+            for file, data in found:
+                read = self.read(file, data)
+                for event in read.events:
+                    send(producer, meta, event)
+                arrival = max((one.recorded_time for one in read.events), default=0)
+                for one in read.refused:
+                    self._refuse(producer, one, arrival if meta.simulated else None)
+                count += len(read.events) + len(read.refused)
+                moved(count)
+            producer.flush()
+        finally:
+            producer.close()
+
+    def _refuse(self, producer: Producer, one: Refused, arrival: int | None) -> None:
+        if len(one.body) > BYTES_MAX:
+            return
+        verdict = Verdict(
+            feed=self._name,
+            code=one.error.code,
+            field=one.error.field,
+            reason=one.error.reason,
+            given=self._given,
+        )
+        key, headers = _key(self._name, one), ((REFUSED, msgspec.json.encode(verdict)),)
+        producer.produce(TOPIC, key.encode(), one.body, headers=headers, timestamp_us=arrival)
+
+
+def _sorted(counts: Counter[str]) -> dict[str, int]:
+    return dict(sorted(counts.items()))
+
+
+def _key(name: str, refused: Refused) -> str:
+    """The chain that it seems to be of, else a name of its own."""
+    if refused.chain is not None:
+        return refused.chain
+    return f"{name}:{hashlib.sha256(refused.body).hexdigest()}"
 
 
 def send(producer: Producer, meta: Meta, event: Event, headers: tuple[Header, ...] = ()) -> None:
-    """Queue one event; in simulated time it arrives when its source recorded it."""
+    """Queue one event."""
     producer.produce(
         event.TOPIC,
         event.chain_id.encode(),
@@ -103,40 +199,18 @@ def send(producer: Producer, meta: Meta, event: Event, headers: tuple[Header, ..
     )
 
 
-def place_of(body: bytes, partitions: int) -> tuple[int, int]:
-    """(partition, offset) that stand for a refused body in the quarantine."""
-    digest = hashlib.sha256(body).digest()
-    return digest[-1] % partitions, int.from_bytes(digest[:6], "big")
-
-
-def _refuse(
-    producer: Producer, meta: Meta, name: str, refused: Refused, given: Given, now: int
-) -> Place:
-    partition, offset = place_of(refused.body, meta.partitions)
-    error = refused.error
-    record = Record(
-        topic=name, partition=partition, offset=offset, arrival=now, key=None, value=refused.body,
-        headers=((GIVEN, msgspec.json.encode(given)),),
-    )  # fmt: skip
-    key, value = quarantined(record, error, Limits())
-    arrival = Micros(now) if meta.simulated else None
-    producer.produce(QUARANTINE, key, value, partition=partition, timestamp_us=arrival)
-    return Place(
-        topic=name, partition=partition, offset=offset, code=str(error.code), field=error.field,
-        reason=error.reason,
-    )  # fmt: skip
-
-
-def corrected(found: Quarantined, body: bytes, chain: str | None) -> tuple[Event, ...]:
-    """The events of a document out of the quarantine, read with what was given when it was fed,
-    `chain` before that. Raises UsageError while it is still wrong: nothing of it is sent then.
+def corrected(verdict: Verdict, body: bytes, chain: str | None) -> tuple[Event, ...]:
+    """The events of a body out of the quarantine, read with what was given when it was fed, `chain`
+    before that. Raises UsageError while it is still wrong: nothing of it is sent then.
     """
-    said = next((value for name, value in found.headers if name == GIVEN and value), b"{}")
-    given = msgspec.json.decode(said, type=Given)
-    if chain is not None:
-        given = replace(given, chain=chain)
-    made = READERS[found.topic](body, given)
+    read = READERS.get(verdict.feed)
+    if read is None:
+        raise UsageError(f"the feed {verdict.feed!r} that refused it is none of ours")
+    given = verdict.given if chain is None else replace(verdict.given, chain=chain)
+    made = read(body, given)
     if made.refused:
         more = f", and {len(made.refused) - 1} more" if len(made.refused) > 1 else ""
         raise UsageError(f"still wrong: {made.refused[0].error}{more}")
+    if not made.events:
+        raise UsageError("the corrected body has no event: `quarantine drop` leaves a record out")
     return made.events

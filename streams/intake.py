@@ -15,6 +15,7 @@ from supplytwin.schemas.foreign import schema_input
 from supplytwin.schemas.ids import CHAIN_ID_BYTES, control_key, partition_of
 from supplytwin.schemas.localtime import check_time
 from supplytwin.schemas.records import CONTROL
+from supplytwin.streams.refused import check_sender
 from supplytwin.streams.registry import Registry
 
 Understood = Input | RecordError
@@ -48,6 +49,7 @@ class Intake:
     def _understand(self, record: Record, partitions: int) -> Understood:
         try:
             key = check_placement(record, partitions)
+            check_sender(record)
             value = record.value or b""
             if self._registry is not None:
                 value = self._registry.own(record.topic, value)

@@ -27,6 +27,7 @@ from supplytwin.schemas.records import (
 from supplytwin.streams import feeding, framed
 from supplytwin.streams.audit_run import Progress, read
 from supplytwin.streams.ports import Broker, Producer, TopicPartition
+from supplytwin.streams.refused import REFUSED, verdict_of
 from supplytwin.streams.topics import Meta
 
 OPERATOR_ID = "supplytwin.operator"
@@ -61,9 +62,9 @@ def release(
 ) -> None:
     """Send it again to its topic, as it was or corrected, and let its chain's claims go on.
 
-    One transaction: a cut that sees the act sees the record. A document that a feed refused is read
-    again, `key` = the chain that it belongs to. Raises UsageError when there is no body or no key
-    to send, or the document is still wrong.
+    One transaction: a cut that sees the act sees the record. What a feed refused is read again by
+    that feed's reader, and sent as the events that it gives. Raises UsageError when there is no
+    body or no key to send, or the body is still wrong for the reader.
     """
     if found.topic == CONTROL:
         raise UsageError("a control record is written again by its own source, not from here")
@@ -71,12 +72,13 @@ def release(
     if value is None:
         raise UsageError("the quarantine has no body of this record: give a corrected one")
     name = found.key if key is None else key.encode()
-    fed = found.topic in feeding.READERS
-    events = feeding.corrected(found, value, key) if fed else ()
-    if name is None and not fed:
+    if name is None:
         raise UsageError("the record has no key: give one, the chain_id")
+    verdict = verdict_of(found)
+    events = () if verdict is None else feeding.corrected(verdict, value, key)
     place = refused_record(found.topic, found.partition, found.offset)
-    headers = (*found.headers, (REDRIVEN, place.encode()))
+    own = tuple(header for header in found.headers if header[0] != REFUSED)
+    headers = (*own, (REDRIVEN, place.encode()))
     framed.require(broker, {one.TOPIC for one in events})
     producer = _producer(broker)
     try:
@@ -84,7 +86,7 @@ def release(
         arrival = found.arrival if meta.simulated else None
         for one in events:
             feeding.send(producer, meta, one, headers)
-        if not fed:
+        if verdict is None:
             producer.produce(found.topic, name, value, headers=headers, timestamp_us=arrival)
         _review(producer, meta, found, "RELEASE_RECORD", act)
         producer.commit()

@@ -162,6 +162,11 @@ REFUSED: dict[str, dict[str, Attempt]] = {
         "write reviews": writes(REVIEWS),
         "be the tick source": writes(WAREHOUSE, TICK_ID),
     },
+    "documents": {
+        "write contracts": writes(CONTRACTS),
+        "write ticks": writes(CONTROL),
+        "read supply events": browses(ORDERS),
+    },
     "contracts": {
         "write instructions": writes(INSTRUCTIONS),
         "write receipts": writes(RECEIPTS),

@@ -37,8 +37,9 @@ def test_the_roles_are_known_by_name() -> None:
     """One for each kind of process and person; a company has one for each topic that it feeds."""
     assert [role.name for role in ROLES] == [
         "producer-orders", "producer-customs", "producer-shipments", "producer-warehouse",
-        "contracts", "reviewer", "ticker", "feed", "worker", "gateway", "gateway-recovery", "sink",
-        "watcher", "operator", "initialiser", "desk", "upgrader", "admin",
+        "documents", "contracts", "reviewer", "ticker", "feed", "worker", "gateway",
+        "gateway-recovery", "sink", "watcher", "operator", "initialiser", "desk", "upgrader",
+        "admin",
     ]  # fmt: skip
 
 

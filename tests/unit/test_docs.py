@@ -7,7 +7,9 @@ from typing import Any
 
 import typer.main
 
+from supplytwin.processors import epcis
 from supplytwin.schemas.errors import Code
+from supplytwin.schemas.events import Event
 from supplytwin.streams import acl, topics
 from supplytwin.streams.cli import app
 from supplytwin.streams.gauges import Gauges
@@ -77,7 +79,7 @@ def test_every_alarm_is_documented() -> None:
 def test_every_named_file_exists() -> None:
     """Paths that the documents name are there."""
     for name in ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "docs/operations.md",
-                 "docs/security.md"):  # fmt: skip
+                 "docs/security.md", "docs/feeds.md"):  # fmt: skip
         text = (ROOT / name).read_text()
         for path in re.findall(
             r"`((?:schemas|processors|streams|sinks|tests|infra|docs)/[\w./-]+)`", text
@@ -91,3 +93,11 @@ def test_every_role_is_documented() -> None:
     first_column = " ".join(line.split("|")[1] for line in section.splitlines() if "| `" in line)
     said = re.findall(r"`([a-z-]+)`", first_column)
     assert said == [role.name for role in acl.roles()]
+
+
+def test_every_fact_of_epcis_is_documented() -> None:
+    """The table of steps names the event types that the mapping makes, and no other."""
+    section = (ROOT / "docs" / "feeds.md").read_text().split("### What a step becomes")[1]
+    said = set(re.findall(r"`((?:wh|shipment)\.[a-z_]+)`", section.split("\nConsignment =")[0]))
+    made = [one for one in vars(epcis).values() if isinstance(one, type)]
+    assert said == {one.TYPE for one in made if issubclass(one, Event) and one is not Event}

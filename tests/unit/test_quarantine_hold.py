@@ -3,19 +3,21 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import msgspec
 import pytest
 from typer.testing import CliRunner
 
-from supplytwin.processors import describe, simulate
+from supplytwin.processors import simulate
 from supplytwin.processors.chain import ChainFold, ChainState
+from supplytwin.processors.feeds import Given
 from supplytwin.processors.settlement_state import Claim
 from supplytwin.schemas import codec, journal
 from supplytwin.schemas.errors import Code, RecordError, UsageError
-from supplytwin.schemas.events import CUSTOMS, CustomsAccepted, CustomsReleased
-from supplytwin.schemas.flow import Header, Message, Record
-from supplytwin.schemas.ids import DAY_US, Micros, partition_of
+from supplytwin.schemas.events import CUSTOMS, CustomsAccepted
+from supplytwin.schemas.flow import Message, Record
+from supplytwin.schemas.ids import DAY_US, partition_of
 from supplytwin.schemas.records import (
     JOURNAL,
     QUARANTINE,
@@ -25,7 +27,16 @@ from supplytwin.schemas.records import (
     Review,
     SettlementEvent,
 )
-from supplytwin.streams import audit_run, cli, cli_check, deployment, redrive, show, topics
+from supplytwin.streams import (
+    audit_run,
+    cli,
+    cli_check,
+    deployment,
+    feeding,
+    redrive,
+    show,
+    topics,
+)
 from supplytwin.streams.broker_choice import Chosen
 from supplytwin.streams.conductor import Conductor, intervals, send
 from supplytwin.streams.memory import MemoryBroker
@@ -172,6 +183,36 @@ def test_an_operators_act_lets_the_claim_go_on(world: World, how: str) -> None:
     world.days(4)
     assert world.claim().state == "SETTLED"
     assert len(world.refused()) == 1
+
+
+def test_what_a_feed_refused_holds_the_claim_until_it_is_corrected(world: World) -> None:
+    """An EPCIS event that names the chain: HELD with the feed's words; its facts come instead."""
+    world.days(5)
+    event = {
+        "@context": ["https://ref.gs1.org/standards/epcis/epcis-context.jsonld"],
+        "type": "ObjectEvent",
+        "eventTime": "2020-01-01T00:00:00Z",
+        "eventTimeZoneOffset": "+00:00",
+        "action": "OBSERVE",
+        "bizStep": "transforming",
+        "epcList": [],
+        "bizTransactionList": [
+            {"type": "po", "bizTransaction": f"urn:x-supplytwin:po:{quote(CHAIN, safe='')}"}
+        ],
+    }
+    feed = feeding.Feed("epcis", Given())
+    feed.send(world.broker, world.meta, iter([("a file", json.dumps(event).encode())]))
+    world.conductor.quiet()
+    (found,) = world.refused()
+    assert (found.field, found.code) == ("bizStep", "BAD_VALUE")
+    assert world.claim().state == "HELD"
+    body = json.dumps(event | {"bizStep": "other"}).encode()
+    facts = len(world.state().twin.facts.slots)
+    redrive.release(world.broker, world.meta, found, ACT, body=body, key=None)
+    world.conductor.quiet()
+    assert len(world.state().twin.facts.slots) == facts + 1
+    world.days(40)
+    assert world.claim().state == "SETTLED"
 
 
 @pytest.mark.parametrize("how", ["release", "drop"])
@@ -343,78 +384,6 @@ def test_a_new_policy_replaces_the_old_one(world: World, tmp_path: Path) -> None
     world.days(40)
     assert world.refused() == []
     assert world.claim().state == "SETTLED"
-
-
-# ---- who may correct whom
-
-
-def delegate(tmp_path: Path, source: str) -> Path:
-    """A policy under which `source` may correct what the simulated customs say."""
-    file = tmp_path / "policy.json"
-    rule = {"topic": CUSTOMS, "source": source, "target": "simulated:*"}
-    file.write_text(json.dumps({"sources": [], "delegations": [rule]}))
-    return file
-
-
-def retract(world: World, revision: int = 1, headers: tuple[Header, ...] = ()) -> None:
-    """A broker takes back the release of the first consignment."""
-    told = (message.body for message in simulate.chains(1, 9).messages)
-    release = next(one for one in told if isinstance(one, CustomsReleased))
-    said = msgspec.structs.replace(
-        release,
-        source="broker:acme",
-        event_id="retraction",
-        revision=Micros(world.now + revision),
-        correction_action="RETRACT",
-        correction_source=release.source,
-        correction_event_id=release.event_id,
-    )
-    value = codec.encode(CUSTOMS, said)
-    key = CHAIN.encode()
-    world.records.produce(CUSTOMS, key, value, headers=headers, timestamp_us=world.now)
-    world.records.flush()
-    world.conductor.quiet()
-
-
-def released(world: World) -> bool:
-    """Whether a release stands."""
-    state = world.state()
-    found = [one for key, one in state.twin.subjects.items() if key.subject_type == "DECLARATION"]
-    return any("CUSTOMS_RELEASED" in one.codes for one in found)
-
-
-def unauthorised(world: World) -> int:
-    codes = [one["code"] for one in describe.exceptions(world.state())]
-    return codes.count("UNAUTHORISED_RETRACTION")
-
-
-def until_released(world: World) -> None:
-    world.days(1)
-    while not released(world):
-        world.days(1)
-
-
-def test_a_delegate_corrects_and_a_stranger_is_an_exception(world: World, tmp_path: Path) -> None:
-    """Without a delegation the release stays and the exception says why, even if the record claims
-    one in its headers; under one it goes, also after a restart and after another policy; the audit
-    finds that so.
-    """
-    until_released(world)
-    retract(world, 1, (("st-delegation", b"mine"),))
-    assert (released(world), unauthorised(world)) == (True, 1)
-    redrive.publish_policy(world.broker, world.meta, delegate(tmp_path, "broker:*"), ACT, 1000)
-    world.days(1)
-    retract(world, 2, (("traceparent", b"x"),))
-    assert (released(world), unauthorised(world)) == (False, 0)
-    redrive.publish_policy(world.broker, world.meta, delegate(tmp_path, "nobody"), ACT, 2000)
-    world.days(1)
-    world.restart()
-    assert (released(world), unauthorised(world)) == (False, 0)
-    entries = [journal.read(one.value or b"") for one in world.read(JOURNAL)]
-    (said,) = [dict(one.headers) for one in entries if "st-delegation" in dict(one.headers)]
-    assert json.loads(said["st-delegation"] or b"")["source"] == "broker:*"
-    assert said["traceparent"] == b"x"
-    assert not audit_run.run(world.broker, world.meta, lambda *_: None).differences
 
 
 @pytest.mark.parametrize(
