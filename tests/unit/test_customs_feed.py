@@ -182,10 +182,12 @@ def test_a_wrong_row_is_refused_at_its_column(
 ) -> None:
     """Column, line and what to do; what is refused can be corrected and read by itself."""
     data = with_cells(**changes)
-    ((body, error),) = mapping.document(data).refused
+    ((body, error, chain),) = mapping.document(data).refused
     assert (error.field, error.code) == (column, code)
     assert error.reason.startswith("line 2: ") and "correct the row" in error.reason
     assert body == data
+    named = changes.get("Declaration ID", "named")  # as long as it can be a key
+    assert (chain is None) == (named == "") and (chain or "KCS:").startswith("KCS:")
 
 
 def test_wrong_rows_do_not_stop_the_others() -> None:
@@ -205,8 +207,8 @@ def test_wrong_rows_do_not_stop_the_others() -> None:
 )
 def test_another_file_is_refused_whole(data: bytes) -> None:
     """Without the 22 columns nothing is read."""
-    ((body, error),) = mapping.document(data).refused
-    assert body == data and error.code is Code.MALFORMED
+    ((body, error, chain),) = mapping.document(data).refused
+    assert (body, chain) == (data, None) and error.code is Code.MALFORMED
     with pytest.raises(RecordError):
         list(customs.read(data))
 

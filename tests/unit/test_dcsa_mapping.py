@@ -85,8 +85,8 @@ def test_a_wrong_document_gives_no_event(name: str) -> None:
     data = (w.DATA / f"tnt-220-response-wrong-{name}.json").read_bytes()
     found = dcsa.document(data)
     assert not found.events
-    ((body, error),) = found.refused
-    assert body == data and error.field.startswith("[")
+    ((body, error, chain),) = found.refused
+    assert (body, chain) == (data, None) and error.field.startswith("[")
 
 
 @pytest.mark.parametrize("name", w.THREE)
@@ -240,9 +240,9 @@ def test_a_container_number_alone_is_no_shipment() -> None:
     lost = w.three(eventID="e2", shipmentDetails=None)
     found = read(w.three(), lost)
     assert [one.event_id for one in found.events] == ["e1"]
-    ((body, error),) = found.refused
+    ((body, error, chain),) = found.refused
     assert (error.code, error.field) == (Code.MISSING_FIELD, "shipmentDetails")
-    assert "event 2" in error.reason and "--chain" in error.reason
+    assert chain is None and "event 2" in error.reason and "--chain" in error.reason
     (again,) = dcsa.document(body, Given(chain="PO-7")).events
     assert (again.event_id, again.subject_id) == ("e2", "APZU4812090/chain PO-7")
 
