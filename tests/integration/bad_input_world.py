@@ -1,16 +1,15 @@
 """A whole deployment that is sent bad records among good ones, and what it made of them."""
 
-import importlib.util
 import random
 import socket
 import struct
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import bad_input_cases as c
 import msgspec
 from confluent_kafka import Producer as Client
 from msgspec import Struct
@@ -38,19 +37,6 @@ from supplytwin.streams.ports import Broker, Producer
 from supplytwin.streams.settings import Gateway, Kafka, Settings, Time
 from supplytwin.streams.summary import read_all
 from supplytwin.streams.topics import INPUT_BYTES
-
-
-def _load(name: str) -> Any:
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-        assert spec is not None and spec.loader is not None
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
-
-
-c: Any = _load("bad_input_cases")
-
 
 # ---- sizes
 

@@ -2,12 +2,11 @@
 for the whole road, every one of them is used, and what goes beyond them is refused.
 """
 
-import importlib.util
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import access_world as w
 import pytest
 
 from supplytwin.schemas.errors import UsageError
@@ -44,18 +43,6 @@ from supplytwin.streams.topics import (
     WORKER_GROUP,
 )
 from supplytwin.streams.upgrade import UPGRADE_ID
-
-
-def _load(name: str) -> Any:
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-w = _load("access_world")
 
 pytestmark = pytest.mark.kafka
 WORKER_ID = "supplytwin.worker.0"

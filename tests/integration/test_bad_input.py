@@ -3,7 +3,6 @@ record notices. On the broker in memory, and on a real Apache Kafka of its own.
 """
 
 import hashlib
-import importlib.util
 import json
 import os
 import subprocess
@@ -11,9 +10,9 @@ import sys
 import time
 from collections import Counter
 from functools import cache
-from pathlib import Path
 from typing import Any
 
+import bad_input_world as w
 import duckdb
 import pytest
 
@@ -26,17 +25,6 @@ from supplytwin.streams.kafka import KafkaBroker
 from supplytwin.streams.memory import MemoryBroker
 from supplytwin.streams.ports import Broker
 
-
-def _load(name: str) -> Any:
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-        assert spec is not None and spec.loader is not None
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
-
-
-w = _load("bad_input_world")
 c = w.c
 NAMES = [one.name for one in w.BAD]
 FOREIGN = (

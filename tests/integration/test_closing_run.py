@@ -1,12 +1,11 @@
 """Whole runs with chains that close, wake and restart: the same twins and payments as without."""
 
-import importlib.util
-import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import late_world as late
 import pytest
 from msgspec import Struct
 
@@ -23,17 +22,6 @@ from supplytwin.streams.settings import Gateway, Kafka, Settings, Time, WorkerSe
 from supplytwin.streams.summary import Hashes, fold_journal, read_all
 from supplytwin.streams.worker import Worker
 
-
-def _load(name: str) -> Any:
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-        assert spec is not None and spec.loader is not None
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
-
-
-late = _load("late_world")
 PARTITIONS = 2
 BEHAVIOUR = {"give_back": 150, "silent": 50, "reject_once": 100}
 

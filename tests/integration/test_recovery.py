@@ -1,7 +1,6 @@
 """Snapshots of real chains on a real Kafka: killed workers come back with the tail alone."""
 
 import hashlib
-import importlib.util
 import os
 import signal
 import subprocess
@@ -11,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import late_world as late
 import msgspec
 import pytest
 from msgspec import Struct
@@ -38,17 +38,6 @@ from supplytwin.streams.snapshot import MAGIC, Header, file_of
 from supplytwin.streams.summary import Hashes, fold_journal, read_all
 from supplytwin.streams.topics import Meta
 
-
-def _load(name: str) -> Any:
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-        assert spec is not None and spec.loader is not None
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
-
-
-late = _load("late_world")
 pytestmark = pytest.mark.kafka
 PARTITIONS, CHAINS = 2, 30
 KILL_AT = (0.3, 0.6)

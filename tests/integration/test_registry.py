@@ -14,6 +14,7 @@ from typing import Any
 
 import duckdb
 import pytest
+import registry_world as w
 import structlog
 from fastavro import schemaless_writer
 from typer.testing import CliRunner
@@ -28,17 +29,6 @@ from supplytwin.streams import topics as topic_list
 from supplytwin.streams.registry import LEVEL, Registry
 from supplytwin.streams.settings import Kafka, SchemaRegistry, Settings, as_environment
 
-
-def _load(name: str) -> Any:
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-w = _load("registry_world")
 CHAINS = 6
 BAD = {"type": "record", "name": "SupplyOrders", "namespace": "supplytwin",
        "fields": [{"name": "event_id", "type": "long"}]}  # fmt: skip

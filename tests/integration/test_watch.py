@@ -1,6 +1,5 @@
 """The watch side-car as a process, on a real Apache Kafka: aborted records, HTTP, signals."""
 
-import importlib.util
 import json
 import os
 import signal
@@ -16,6 +15,7 @@ from urllib.parse import quote
 
 import confluent_kafka.admin
 import pytest
+import sink_world as w
 
 from supplytwin.schemas.flow import Record
 from supplytwin.schemas.ids import partition_of
@@ -43,18 +43,6 @@ cli.main()
     "watch",
 )
 """The same side-car, but its consumer is as Faust makes it."""
-
-
-def _load(name: str) -> Any:
-    place = Path(__file__).parents[1] / "unit" / f"{name}.py"
-    spec = importlib.util.spec_from_file_location(name, place)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-w = _load("sink_world")
 
 
 def plain_admin(kafka: KafkaBroker) -> Any:

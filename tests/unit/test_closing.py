@@ -1,10 +1,8 @@
 """Finished chains leave memory, wake for what is new, and never pay twice."""
 
-import importlib.util
-import sys
 from decimal import Decimal
-from pathlib import Path
 
+import chain_world as c
 import pytest
 from msgspec.structs import replace
 
@@ -14,16 +12,6 @@ from supplytwin.processors.closing import Closed
 from supplytwin.schemas.errors import FatalError, TransientError
 from supplytwin.schemas.records import CONTRACTS, EXCEPTIONS, RECEIPTS
 
-
-def _load(name):
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
-
-
-c = _load("chain_world")
 w, day, QUIET = c.w, c.day, c.QUIET_DAYS
 LATE = 40 + QUIET
 """A day after the closing."""

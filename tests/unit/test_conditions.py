@@ -1,13 +1,12 @@
 """When a claim's condition is TRUE, when it waits, and when it can no longer become true."""
 
-import importlib.util
 import itertools
 import random
-import sys
 from decimal import Decimal
-from pathlib import Path
 
+import conditions_oracle as oracles
 import pytest
+import settlement_world as w
 from msgspec.structs import replace
 
 from supplytwin.processors import settlement
@@ -16,17 +15,6 @@ from supplytwin.processors.settlement_memory import Memory, differing
 from supplytwin.schemas.ids import DAY_US, HOUR_US, SECOND_US
 from supplytwin.schemas.terms import ClaimLine
 
-
-def _load(name):
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
-
-
-w = _load("settlement_world")
-oracles = _load("conditions_oracle")
 day = w.day
 CLOSE = day(90)
 BEFORE, AFTER = day(80), CLOSE + 1

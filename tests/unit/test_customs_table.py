@@ -2,14 +2,12 @@
 what is an exception, in whatever order the facts arrive.
 """
 
-import importlib.util
 import random
-import sys
 from decimal import Decimal
 from itertools import permutations
-from pathlib import Path
 from typing import Any
 
+import fold_world as world
 import pytest
 from msgspec.structs import replace
 
@@ -100,18 +98,6 @@ TABLE = {
     "duty bonded": ("1:declared 2:assessed 3:bond 4:released", "RELEASED", True, ""),
     "cancelled": ("1:declared 2:accepted 3:cancelled", "CANCELLED", False, ""),
 }  # fmt: skip
-
-
-def _load(name: str) -> Any:
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-        assert spec is not None and spec.loader is not None
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
-
-
-world = _load("fold_world")
 
 
 def say(word: str, second: int, number: int, **given: Any) -> Event:

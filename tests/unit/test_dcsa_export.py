@@ -1,11 +1,11 @@
 """A chain's shipment part as DCSA: read again it gives the same facts, and nothing goes missing."""
 
-import importlib.util
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
+import dcsa_world as w
+import fold_world as fold
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -26,19 +26,6 @@ from supplytwin.schemas.rfc3339 import moment_in
 from supplytwin.streams import cli, exporting, journal_file
 
 T = 20_500 * DAY_US
-
-
-def _load(name: str) -> Any:
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-        assert spec is not None and spec.loader is not None
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
-
-
-w = _load("dcsa_world")
-fold = _load("fold_world")
 
 
 def folded(events: list[Event]) -> tuple[ChainState, list[bytes]]:

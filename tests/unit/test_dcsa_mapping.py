@@ -1,13 +1,12 @@
 """DCSA events as ours: types, identity, revisions, retractions, chains; and nothing is lost."""
 
-import importlib.util
 import json
 import random
-import sys
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
+import dcsa_world as w
+import fold_world as fold
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,19 +19,6 @@ from supplytwin.schemas import codec
 from supplytwin.schemas.errors import Code
 from supplytwin.schemas.events import SHIPMENTS, Event
 from supplytwin.schemas.flow import Message
-
-
-def _load(name: str) -> Any:
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-        assert spec is not None and spec.loader is not None
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
-
-
-w = _load("dcsa_world")
-fold = _load("fold_world")
 
 
 def read(*events: dict[str, Any], chain: str | None = None) -> Read:

@@ -1,12 +1,10 @@
 """Reading DCSA Track & Trace: the published samples, and what must be refused, with its field."""
 
 import datetime as dt
-import importlib.util
 import json
-import sys
-from pathlib import Path
 from typing import Any
 
+import dcsa_world as w
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,17 +14,6 @@ from supplytwin.schemas.errors import Code, RecordError
 from supplytwin.schemas.rfc3339 import moment
 from supplytwin.schemas.tracked import Call, Document, Place
 
-
-def _load(name: str) -> Any:
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-        assert spec is not None and spec.loader is not None
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
-
-
-w = _load("dcsa_world")
 FIRST = {
     "attribute-values": ("[0].transportCall.location.UNLocationCode", "XY is not a country"),
     "date-times": ("[1].eventCreatedDateTime", "is missing"),

@@ -1,8 +1,6 @@
 """The DuckDB file: rows and offsets together or not at all, nothing twice, nothing stops it."""
 
 import datetime as dt
-import importlib.util
-import sys
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -11,6 +9,7 @@ from typing import Any
 import duckdb
 import polars as pl
 import pytest
+import sink_world as w
 
 from supplytwin.schemas import codec
 from supplytwin.schemas.errors import UsageError
@@ -27,17 +26,6 @@ from supplytwin.schemas.records import (
 )
 from supplytwin.sinks.duck import DuckSink
 
-
-def _load(name: str) -> Any:
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-        assert spec is not None and spec.loader is not None
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
-
-
-w = _load("sink_world")
 Ask = Callable[[str], list[tuple[Any, ...]]]
 
 

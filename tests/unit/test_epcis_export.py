@@ -1,13 +1,12 @@
 """A chain's history as an EPCIS document: valid, complete, and the same when it is read again."""
 
 import datetime as dt
-import importlib.util
 import json
-import sys
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import epcis_world as w
 import msgspec
 import pytest
 from hypothesis import given
@@ -28,17 +27,6 @@ from supplytwin.streams.memory import MemoryBroker
 from supplytwin.streams.settings import Gateway, Kafka, Settings, Time
 from supplytwin.streams.summary import read_all
 
-
-def _load(name: str) -> Any:
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-        assert spec is not None and spec.loader is not None
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
-
-
-w = _load("epcis_world")
 FILES = [*w.DOCUMENTS, *w.SINGLE]
 READ = [event for path in FILES for event in reader.read(path.read_bytes()).events]
 SAMPLES = [fact for event in READ for fact in epcis.mapped(event).facts]

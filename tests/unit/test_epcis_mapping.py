@@ -1,14 +1,12 @@
 """EPCIS events as facts: what they become, on which chain, and how an error takes them back."""
 
-import importlib.util
 import json
-import sys
 from collections import Counter
 from decimal import Decimal
 from itertools import permutations
-from pathlib import Path
 from typing import Any
 
+import epcis_world as w
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,17 +20,6 @@ from supplytwin.schemas.events import Event
 from supplytwin.schemas.flow import Input, Record
 from supplytwin.schemas.lifecycles import EFFECTS
 
-
-def _load(name: str) -> Any:
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-        assert spec is not None and spec.loader is not None
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
-
-
-w = _load("epcis_world")
 FILES = [*w.DOCUMENTS, *w.SINGLE]
 EVENTS = [event for path in FILES for event in reader.read(path.read_bytes()).events]
 

@@ -1,13 +1,12 @@
 """Reading EPCIS: what is taken, what is refused with which words, one spelling, one identity."""
 
 import copy
-import importlib.util
 import json
 import re
-import sys
 from pathlib import Path
 from typing import Any
 
+import epcis_world as w
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,17 +14,6 @@ from hypothesis import strategies as st
 from supplytwin.schemas import epcis
 from supplytwin.schemas.epcis_words import instant
 
-
-def _load(name: str) -> Any:
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-        assert spec is not None and spec.loader is not None
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
-
-
-w = _load("epcis_world")
 DATA, DOCUMENTS, SINGLE, INVALID = w.DATA, w.DOCUMENTS, w.SINGLE, w.INVALID
 PUBLISHED = w.PUBLISHED
 

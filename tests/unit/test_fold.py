@@ -2,12 +2,10 @@
 
 import contextlib
 import hashlib
-import importlib.util
-import sys
 from collections import defaultdict
-from pathlib import Path
 from typing import Any
 
+import fold_world as world
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -25,18 +23,6 @@ from supplytwin.schemas.flow import Input, Output, Record
 from supplytwin.schemas.ids import HOUR_US
 from supplytwin.schemas.records import FOOTPRINTS, JOURNAL, STATE, Footprint, StateRecord
 
-
-def _load(name: str) -> Any:
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, Path(__file__).parent / f"{name}.py")
-        assert spec is not None
-        assert spec.loader is not None
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
-
-
-world = _load("fold_world")
 GOLDEN: dict[str, dict[str, str]] = {
     "many": {
         "canonical": "f86162521026483f",

@@ -1,10 +1,8 @@
 """From records to inputs: what is misplaced, bad or from the future is named, and only that."""
 
-import importlib.util
-import sys
-from pathlib import Path
 from typing import Any
 
+import codec_world as w
 import pytest
 from msgspec.structs import replace
 
@@ -16,17 +14,6 @@ from supplytwin.schemas.ids import HOUR_US, partition_of
 from supplytwin.schemas.records import CONTROL, RECEIPTS, Control, Receipt
 from supplytwin.streams.intake import Intake, guard
 
-
-def _load(name: str) -> Any:
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-        assert spec is not None and spec.loader is not None
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
-
-
-w = _load("codec_world")
 PARTITIONS = 5
 
 

@@ -1,10 +1,9 @@
 """The memory limit: an alarm, early closing, back-pressure, and on again."""
 
-import importlib.util
-import sys
 from pathlib import Path
 from typing import Any
 
+import chain_world as c
 import pytest
 from structlog.testing import capture_logs
 
@@ -17,19 +16,6 @@ from supplytwin.streams.upkeep import UpkeepSettings
 from supplytwin.streams.worker import WorkerSettings
 
 LIMIT = 1000 << 20
-
-
-def _load(name: str) -> Any:
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-        assert spec is not None
-        assert spec.loader is not None
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
-
-
-c = _load("chain_world")
 
 
 class Machine:

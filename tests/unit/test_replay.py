@@ -1,10 +1,8 @@
 """Journal records read again: many at once, the same as one by one."""
 
-import importlib.util
-import sys
-from pathlib import Path
 from typing import Any
 
+import chain_world as c
 import pytest
 from msgspec.structs import replace
 from structlog.testing import capture_logs
@@ -17,19 +15,6 @@ from supplytwin.schemas.replay import Replayed, read, replay
 from supplytwin.streams.observe import Metrics
 from supplytwin.streams.progress import Progress
 from supplytwin.streams.show import show
-
-
-def _load(name: str) -> Any:
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-        assert spec is not None
-        assert spec.loader is not None
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
-
-
-c = _load("chain_world")
 
 
 @pytest.fixture(scope="module")

@@ -1,10 +1,8 @@
 """Columns: one block of many records, and that a bad one harms no other."""
 
-import importlib.util
-import sys
-from pathlib import Path
 from typing import Any
 
+import codec_world as w
 import polars as pl
 import pytest
 from hypothesis import given, settings
@@ -14,18 +12,6 @@ from supplytwin.schemas import batch, codec
 from supplytwin.schemas.errors import Code
 from supplytwin.schemas.events import EVENT_TYPES, ORDERS, SHIPMENTS
 from supplytwin.schemas.records import SCHEMAS
-
-
-def _load(name: str) -> Any:
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-        assert spec is not None and spec.loader is not None
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
-
-
-w = _load("codec_world")
 
 
 def order(number: int) -> bytes:

@@ -1,14 +1,12 @@
 """Records and bytes: what is written, and that no shortcut of reading changes what is accepted."""
 
 import datetime as dt
-import importlib.util
 import random
 import struct
-import sys
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
+import codec_world as w
 import msgspec
 import pytest
 from hypothesis import given, settings
@@ -29,17 +27,6 @@ from supplytwin.schemas.records import (
     StateRecord,
 )
 
-
-def _load(name: str) -> Any:
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-        assert spec is not None and spec.loader is not None
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
-
-
-w = _load("codec_world")
 any_record = st.sampled_from(sorted(SCHEMAS)).flatmap(
     lambda topic: st.tuples(st.just(topic), w.anything(SCHEMAS[topic]))
 )

@@ -1,11 +1,9 @@
 """Journal entries: written by hand as fastavro writes them; a hash is of stored bytes."""
 
 import hashlib
-import importlib.util
-import sys
-from pathlib import Path
 from typing import Any
 
+import codec_world as w
 import pytest
 from hypothesis import given, settings
 from msgspec.structs import replace
@@ -13,18 +11,6 @@ from msgspec.structs import replace
 from supplytwin.schemas import codec, journal
 from supplytwin.schemas.errors import RecordError
 from supplytwin.schemas.records import JOURNAL, STATE, JournalEntry, StateRecord
-
-
-def _load(name: str) -> Any:
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-        assert spec is not None and spec.loader is not None
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
-
-
-w = _load("codec_world")
 
 
 def encoded(entry: JournalEntry) -> tuple[bytes, bytes]:

@@ -2,7 +2,6 @@
 
 import csv
 import http.client
-import importlib.util
 import io
 import json
 import os
@@ -19,6 +18,7 @@ import duckdb
 import msgspec
 import pyarrow as pa
 import pytest
+import sink_world as w
 
 from supplytwin.schemas.errors import FatalError, UsageError
 from supplytwin.schemas.records import JOURNAL, MILESTONES
@@ -28,17 +28,6 @@ from supplytwin.sinks.duck import DuckSink
 from supplytwin.sinks.query import Endpoint, Result, endpoint_file, journal_entries, query
 from supplytwin.sinks.serve import ARROW, CSV, SqlServer
 
-
-def _load(name: str) -> Any:
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-        assert spec is not None and spec.loader is not None
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
-
-
-w = _load("sink_world")
 CHAINS = 4
 ROWS_MAX = 50
 Ask = Callable[..., Result]

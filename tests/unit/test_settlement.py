@@ -1,11 +1,8 @@
 """A claim's way through the table: what each input and each cut does, and what the rail is told."""
 
-import importlib.util
-import sys
-from pathlib import Path
-
 import msgspec
 import pytest
+import settlement_world as w
 
 from supplytwin.processors import settlement
 from supplytwin.processors.conditions import evaluate
@@ -13,16 +10,6 @@ from supplytwin.processors.settlement_state import Book
 from supplytwin.schemas.errors import FatalError, RecordError
 from supplytwin.schemas.records import QUARANTINE_DESK
 
-
-def _load(name):
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
-
-
-w = _load("settlement_world")
 day, Chain = w.day, w.Chain
 
 

@@ -1,10 +1,7 @@
 """Every pair of state and event: what the table does, and that nothing else does anything."""
 
-import importlib.util
-import sys
-from pathlib import Path
-
 import pytest
+import settlement_world as w
 from immutables import Map
 from msgspec.structs import replace
 
@@ -14,16 +11,6 @@ from supplytwin.processors.settlement_effects import EFFECTS
 from supplytwin.processors.settlement_guards import GUARDS, Case, holds
 from supplytwin.processors.settlement_state import ABSORBING, LIVE, PRE, STATES, Accounts, Booking
 
-
-def _load(name):
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
-
-
-w = _load("settlement_world")
 day, Chain = w.day, w.Chain
 
 NUMBERS = {*range(1, 5), *range(7, 16), *range(21, 33), 34, 36, 37, 39, 42, *range(44, 51), 53, 54}

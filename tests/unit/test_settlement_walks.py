@@ -2,15 +2,15 @@
 every prefix of the journal restores the same book, and with a rail that keeps its promises every
 claim ends."""
 
-import importlib.util
 import random
-import sys
 import tomllib
 from collections import Counter
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
+import settlement_oracle as oracles
+import settlement_world as w
 from msgspec.structs import replace
 
 from supplytwin.processors import postings, settlement, settlement_table
@@ -22,16 +22,6 @@ from supplytwin.schemas.records import EVERY, QUARANTINE_DESK, Receipt, Review
 HERE = Path(__file__).parent
 
 
-def _load(name):
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, HERE / f"{name}.py")
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
-
-
-w = _load("settlement_world")
-oracles = _load("settlement_oracle")
 day, Chain = w.day, w.Chain
 
 

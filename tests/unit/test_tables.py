@@ -1,13 +1,12 @@
 """The declaration of the analysts' tables, and what the views over them answer."""
 
-import importlib.util
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
+import sink_world as w
 from msgspec.structs import replace
 
 from supplytwin.schemas.events import EVENT_TYPES
@@ -17,17 +16,6 @@ from supplytwin.sinks import tables
 from supplytwin.sinks.duck import DuckSink
 from supplytwin.streams.topics import DERIVED, TOPICS
 
-
-def _load(name: str) -> Any:
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-        assert spec is not None and spec.loader is not None
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
-
-
-w = _load("sink_world")
 Ask = Callable[[str], list[tuple[Any, ...]]]
 
 

@@ -1,13 +1,11 @@
 """Trips, legs, handling units, warehouse receipts: what their facts make of them, in any order."""
 
-import importlib.util
 import itertools
-import sys
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
+import test_twin as w
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -20,18 +18,6 @@ from supplytwin.schemas.events import Event
 from supplytwin.schemas.ids import HOUR_US
 from supplytwin.schemas.trips import is_bare_container, leg_id, trip_id
 
-
-def _load(name: str) -> Any:
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-        assert spec is not None
-        assert spec.loader is not None
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
-
-
-w = _load("test_twin")
 item, load, T = w.item, w.load, w.T
 TRIP = trip_id("MSCU 123456-5", "BKG-7")
 

@@ -1,9 +1,7 @@
 """What the watch side-car shows, and what it needs from Faust, without a broker."""
 
 import asyncio
-import importlib.util
 import ssl
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,6 +9,7 @@ from typing import Any
 
 import msgspec
 import pytest
+import sink_world as w
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
@@ -29,18 +28,6 @@ from supplytwin.streams.memory import MemoryBroker
 from supplytwin.streams.ports import TopicSpec
 from supplytwin.streams.topics import WATCH_GROUP
 from supplytwin.streams.watch_views import ALERT_STATES, MONEY_BACK, Views
-
-
-def _load(name: str) -> Any:
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-        assert spec is not None and spec.loader is not None
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
-
-
-w = _load("sink_world")
 
 
 def changed(record: Record, **fields: Any) -> Record:
