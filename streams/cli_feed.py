@@ -251,7 +251,8 @@ def _feed_documents(
 def _tell_fed(fed: feeding.Fed) -> None:
     kinds = ", ".join(f"{number} {kind}" for kind, number in fed.by_classifier.items())
     out.print(f"documents: {fed.documents}; accepted: {fed.accepted}")
-    out.print(f"facts: {sum(fed.by_type.values())} ({kinds}), corrections: {fed.corrections}")
+    said = f" ({kinds})" if kinds else ""
+    out.print(f"facts: {sum(fed.by_type.values())}{said}, corrections: {fed.corrections}")
     _tell_counts(fed.by_type)
     out.print(f"of the accepted without a place in our model: {sum(fed.unmapped.values())}")
     _tell_counts(fed.unmapped)

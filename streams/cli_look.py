@@ -2,6 +2,7 @@
 
 import csv
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -219,10 +220,14 @@ def quarantine_list(
     found = _quarantined(context, db, newest, rows=limit)
     if found.truncated:
         err.print(f"the newest {limit}; there are more: see --limit", style="dim")
+    rows = [dict(zip(found.columns, row, strict=True)) for row in found.rows]
     if as_json:
-        emit_json([dict(zip(found.columns, row, strict=True)) for row in found.rows])
-    else:
-        out.print(table(found))
+        emit_json(rows)
+        return
+    drawn = folding(*[str(name) for name in found.columns])
+    for row in rows:
+        drawn.add_row(*[_readable(name, value) for name, value in row.items()])
+    out.print(drawn)
 
 
 @quarantine_app.command("show")
@@ -231,6 +236,7 @@ def quarantine_show(
     topic: Annotated[str, typer.Argument()],
     partition: Annotated[int, typer.Argument()],
     offset: Annotated[int, typer.Argument()],
+    body: Annotated[Path | None, typer.Option(help="Write its body here, to correct it.")] = None,
     db: Db = None,
     as_json: AsJson = False,
 ) -> None:
@@ -244,11 +250,28 @@ def quarantine_show(
     if not found.rows:
         raise UsageError(f"nothing was quarantined from {topic} {partition} {offset}")
     one = dict(zip(found.columns, found.rows[0], strict=True))
+    if body is not None:
+        if one["body"] is None:
+            raise UsageError("the quarantine has no body of this record: it was too large")
+        body.write_bytes(bytes.fromhex(one["body"]))
     if as_json:
         emit_json(one)
     else:
         for name, value in one.items():
-            out.print(f"{name}: {_text(value)}")
+            out.print(f"{name}: {_readable(name, value)}")
+
+
+_BYTES = ("record_key", "body")
+
+
+def _readable(name: str, value: Any) -> str:
+    """Bytes, which come in hex, as the text that they are, if they are one."""
+    if name in _BYTES and value is not None:
+        with suppress(UnicodeDecodeError):
+            text = bytes.fromhex(value).decode()
+            if all(one.isprintable() or one == "\n" for one in text):
+                return text
+    return _text(value)
 
 
 _SHORT = (

@@ -10,6 +10,7 @@ import sys
 import time
 from collections import Counter
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import bad_input_world as w
@@ -273,11 +274,14 @@ def test_quarantine_list_is_harmless_for_a_terminal(played: Any) -> None:
 
 
 @on_kafka
-def test_quarantine_show_tells_everything_about_one(played: Any) -> None:
+def test_quarantine_show_tells_everything_about_one(played: Any, tmp_path: Path) -> None:
     """By topic, partition and offset: the body is there, to the last byte."""
     name = "largest, wrong enum"
     place, case = [str(part) for part in played.places[name]], played.cases[name]
-    one = json.loads(supplytwin(played, "quarantine", "show", *place, "--json").stdout)
+    file = tmp_path / "body"
+    words = ("quarantine", "show", *place, "--json", "--body", str(file))
+    one = json.loads(supplytwin(played, *words).stdout)
+    assert file.read_bytes() == case.value
     assert (one["code"], one["field"]) == (case.code, case.field)
     assert one["body"] == case.value.hex()
     assert one["headers"] == [{"k": c.CASE, "v": name.encode().hex()}]
