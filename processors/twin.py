@@ -283,7 +283,7 @@ def _links(subject: Subject, own: SubjectKey, other: SubjectKey) -> bool:
     return any(
         other in linked_by(fact.event, own)
         for fact in subject.ordered.facts
-        if fact.effect is not LOT_PLEDGED and fact.effect is not LOT_FREED
+        if fact.effect not in (LOT_PLEDGED, LOT_FREED)
     )
 
 
