@@ -214,9 +214,9 @@ def _contribute(work: Work, identity: Identity, version: Version, count: int) ->
         work[key] = replace(
             subject, members=members, ordered=ordered, effective=effective, told=told
         )
-    for other in linked:
-        _link(work, own, other, count)
-    if event.classifier == "ACTUAL":
+    if event.classifier == "ACTUAL":  # a plan links nothing: states follow links
+        for other in linked:
+            _link(work, own, other, count)
         if isinstance(event, ShipmentDelivered):
             _deliver(work, keys, event, count)
         if event.source.startswith(INFERRED):
@@ -283,7 +283,7 @@ def _links(subject: Subject, own: SubjectKey, other: SubjectKey) -> bool:
     return any(
         other in linked_by(fact.event, own)
         for fact in subject.ordered.facts
-        if fact.effect not in (LOT_PLEDGED, LOT_FREED)
+        if fact.event.classifier == "ACTUAL" and fact.effect not in (LOT_PLEDGED, LOT_FREED)
     )
 
 
