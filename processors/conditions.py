@@ -150,7 +150,7 @@ def _is_support(event: Event) -> bool:
 
 
 def _declared(twin: Twin, consignment: SubjectKey) -> list[str]:
-    """The declarations that anything ever said refers to the consignment, sorted."""
+    """The declarations that anything ever said, but for plans, refers to the consignment, sorted."""
     reference = ":".join(consignment)
     return sorted(
         {
@@ -160,6 +160,7 @@ def _declared(twin: Twin, consignment: SubjectKey) -> list[str]:
             for event in version.contents
             if event.subject_type == DECLARATION
             and event.TOPIC == CUSTOMS
+            and event.classifier == "ACTUAL"
             and reference in event.refs
         }
     )

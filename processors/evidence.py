@@ -262,8 +262,10 @@ class Scope:
         return True
 
     def look_for_conflict(self, slot: Slot) -> None:
-        """A conflicted identity is adverse."""
-        if slot.conflicted:
+        """A conflicted identity is adverse, unless nothing under it is more than a plan."""
+        if slot.conflicted and any(
+            event.classifier == "ACTUAL" for one in slot.versions for event in one.contents
+        ):
             hashes = hashlib.sha256(b"".join(slot.latest.hashes))
             self.adverse[slot.identity] = f"{'/'.join(slot.identity)}~{hashes.hexdigest()[:8]}"
             self._rest_on(slot, "conflicted")

@@ -57,7 +57,7 @@ def make_fact(event: Event, arrival: int, effect: Effect | None, subject_id: str
     day = localtime.local_day(event.event_time, tz)
     return Fact(
         order=(
-            day * DAY_US if coarse else localtime.floor(event),
+            _place(day, tz, effect) if coarse else localtime.floor(event),
             RANK[event.event_type],
             source_priority(source),
             source,
@@ -71,6 +71,15 @@ def make_fact(event: Event, arrival: int, effect: Effect | None, subject_id: str
         coarse=coarse,
         flags=_FLAGS[coarse, tz == localtime.UNKNOWN_ZONE, is_implausible(event, arrival)],
     )
+
+
+def _place(day: int, tz: str, effect: Effect | None) -> int:
+    """Where a fact of DAY precision stands. A lot leaves at the end of its date: a pledge of that
+    date may have been earlier, and then holds it.
+    """
+    if effect is not None and effect.kind == "DISPATCH":
+        return localtime.day_start(day + 1, tz) - 1
+    return localtime.day_place(day, tz)
 
 
 _FLAGS = {

@@ -2,22 +2,53 @@
 
 A pledge names its receipt, seldom the lots. So wherever a receipt begins or ends to be pledged,
 its fact stands among those of every lot that it is linked with, at its own place in time, whichever
-of pledge, link and dispatch came first.
+of pledge, link and dispatch came first. What is said of a receipt in contradiction is believed as
+far as it keeps goods where they are: a lot that any of the contents names is linked, and a receipt
+that any of them pledges is pledged, until a higher revision says which is true.
 """
 
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Iterator
 
 from msgspec.structs import replace
 
 from supplytwin.processors import sequence
+from supplytwin.processors.facts import Slot
 from supplytwin.processors.lifecycle import accumulate
+from supplytwin.processors.reach import reach
 from supplytwin.processors.sequence import Ordered
-from supplytwin.processors.standing import Fact, Order
+from supplytwin.processors.standing import Accumulator, Fact, Order, make_fact
 from supplytwin.processors.subjects import NOBODY, SubjectKey, Subjects, Work
-from supplytwin.schemas.lifecycles import LOT_FREED, LOT_PLEDGED
-from supplytwin.schemas.machines import LOT, TITLE
+from supplytwin.schemas.events import WarehouseReceipt
+from supplytwin.schemas.lifecycles import LOT_FREED, LOT_PLEDGED, TITLE_DOUBTED
+from supplytwin.schemas.machines import LOT, MACHINES, TITLE
 
 PLEDGED = "PLEDGED"
+
+
+def is_pledged(receipt: Accumulator) -> bool:
+    """Whether a warehouse receipt is pledged, or is said to be by one of two contents."""
+    return receipt.state == PLEDGED or receipt.pledges > 0
+
+
+def doubts(slot: Slot) -> Iterator[tuple[SubjectKey, Fact]]:
+    """What the contents of a conflicted identity say of receipts, as facts of those subjects that
+    it could hold or link.
+    """
+    latest = slot.latest
+    for content_hash, event in zip(latest.hashes, latest.contents, strict=True):
+        if event.classifier != "ACTUAL" or event.correction_action == "RETRACT":
+            continue
+        keys, _, linked, _ = reach(event)
+        is_link = any({keys[0].subject_type, key.subject_type} == {LOT, TITLE} for key in linked)
+        pledges = isinstance(event, WarehouseReceipt) and event.action == "PLEDGE"
+        for key in keys:
+            held = pledges and key.subject_type == TITLE
+            if not held and not (is_link and key is keys[0] and key.subject_type in MACHINES):
+                continue
+            effect = TITLE_DOUBTED if held else None
+            fact = make_fact(event, latest.arrival, effect, key.subject_id)
+            order = (*fact.order[:4], f"{fact.order[4]}\0{content_hash.hex()}")
+            yield key, replace(fact, order=order, flags=frozenset())
 
 
 def carry(subjects: Subjects, work: Work) -> None:
@@ -48,10 +79,10 @@ def turns(
             continue
         value = chunk.before
         for fact in chunk.facts:
-            was = value.state
+            was = is_pledged(value)
             value = accumulate(TITLE, value, fact)
-            if (was == PLEDGED) != (value.state == PLEDGED):
-                effect = LOT_FREED if was == PLEDGED else LOT_PLEDGED
+            if was != is_pledged(value):
+                effect = LOT_FREED if was else LOT_PLEDGED
                 order = (*fact.order[:4], f"{fact.order[4]}\0{key.subject_id}")
                 found[order] = replace(
                     fact, order=order, effect=effect, subject_id=key.subject_id, flags=frozenset()

@@ -22,6 +22,7 @@ from supplytwin.processors.milestones import (
     reported,
 )
 from supplytwin.processors.reach import linked_by, reach, reached_by
+from supplytwin.processors.refusals import withhold
 from supplytwin.processors.standing import Accumulator, Fact, make_fact
 from supplytwin.processors.subjects import (
     NOBODY,
@@ -31,15 +32,15 @@ from supplytwin.processors.subjects import (
     Work,
     canonical_subject,
 )
-from supplytwin.processors.titles import carry
+from supplytwin.processors.titles import carry, doubts
 from supplytwin.schemas import localtime
 from supplytwin.schemas.effect import NONE
 from supplytwin.schemas.errors import Code, RecordError
 from supplytwin.schemas.events import Event, OrderPlaced, ShipmentDelivered
 from supplytwin.schemas.flow import Input
 from supplytwin.schemas.ids import HOUR_US
-from supplytwin.schemas.lifecycles import effect_on
-from supplytwin.schemas.machines import CONSIGNMENT, LINE, MACHINES, ORDER, TRIP
+from supplytwin.schemas.lifecycles import LOT_FREED, LOT_PLEDGED, effect_on
+from supplytwin.schemas.machines import CONSIGNMENT, LINE, LOT, MACHINES, ORDER, TITLE, TRIP
 
 INFERRED = "inferred:"
 """What the sources begin with that tell what nobody saw."""
@@ -127,6 +128,7 @@ def take(twin: Twin, item: Input) -> Taken:
     if found.carries or len(work) > len(found.keys):
         carry(was, work)
         _recount_trips(was, work)
+    withhold(was, work, inserted.facts.slots, inserted.moved)
     _recount(was, work)
     subjects = was.update(work)
     moved = [(key, was.get(key, NOBODY), now) for key, now in work.items()]
@@ -161,10 +163,24 @@ def _exchange(subjects: Subjects, work: Work, before: Slot, after: Slot) -> None
         for key in _spoken_of(before):
             subject = work[key]
             work[key] = replace(subject, conflicts=subject.conflicts - {before.identity})
+        _doubt(work, before, -1)
     if after.conflicted:
         for key in _spoken_of(after):
             subject = work[key]
             work[key] = replace(subject, conflicts=subject.conflicts | {after.identity})
+        _doubt(work, after, 1)
+
+
+def _doubt(work: Work, slot: Slot, count: int) -> None:
+    """Add (`count` 1) or take away (-1) what a conflicted identity says of receipts and lots."""
+    change = sequence.insert if count > 0 else sequence.remove
+    for key, fact in [*doubts(slot)]:
+        subject = work[key]
+        ordered = change(key.subject_type, subject.ordered, fact)
+        work[key] = replace(subject, ordered=ordered)
+        for other in linked_by(fact.event, key):
+            if {key.subject_type, other.subject_type} == {LOT, TITLE}:
+                _link(work, key, other, count)
 
 
 def _spoken_of(slot: Slot) -> Iterable[SubjectKey]:
@@ -198,9 +214,9 @@ def _contribute(work: Work, identity: Identity, version: Version, count: int) ->
         work[key] = replace(
             subject, members=members, ordered=ordered, effective=effective, told=told
         )
-    for other in linked:
-        _link(work, own, other, count)
-    if event.classifier == "ACTUAL":
+    if event.classifier == "ACTUAL":  # a plan links nothing: states follow links
+        for other in linked:
+            _link(work, own, other, count)
         if isinstance(event, ShipmentDelivered):
             _deliver(work, keys, event, count)
         if event.source.startswith(INFERRED):
@@ -261,8 +277,14 @@ def _link(work: Work, own: SubjectKey, other: SubjectKey, count: int) -> None:
 
 
 def _links(subject: Subject, own: SubjectKey, other: SubjectKey) -> bool:
-    """Whether a fact about the one links it with the other."""
-    return any(other in linked_by(fact.event, own) for fact in subject.ordered.facts)
+    """Whether a fact about the one links it with the other. One that a lot has from its receipt is
+    there because they are linked: it links nothing.
+    """
+    return any(
+        other in linked_by(fact.event, own)
+        for fact in subject.ordered.facts
+        if fact.event.classifier == "ACTUAL" and fact.effect not in (LOT_PLEDGED, LOT_FREED)
+    )
 
 
 def _recount(subjects: Subjects, work: Work) -> None:

@@ -352,6 +352,8 @@ EFFECTS: dict[str, tuple[Effect, ...]] = {**_ORDERS, **_CUSTOMS, **_SHIPMENTS, *
 LOT_PLEDGED = Effect(machine=LOT, kind="PLEDGE", always=True)
 LOT_FREED = Effect(machine=LOT, kind="FREE", always=True)
 """What a receipt that is pledged, or no longer is, does to the lots that it is linked with."""
+TITLE_DOUBTED = Effect(machine=TITLE, kind="PLEDGE", always=True)
+"""What a pledge in contradiction does to its receipt: it counts as pledged, its state stays."""
 
 _BY_TYPE: dict[tuple[str, str], tuple[Effect, ...]] = {
     (event_type, machine): tuple(e for e in effects if e.machine == machine)

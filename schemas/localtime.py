@@ -14,6 +14,7 @@ from supplytwin.schemas.ids import DAY_US, SECOND_US, Micros
 
 UNKNOWN_ZONE = "unknown"
 _OFFSET = re.compile(r"([+-])(\d\d):([0-5]\d)")
+_SPELLINGS = re.compile(r"([+-])(\d\d)(?::?([0-5]\d))?", re.ASCII)
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _EPOCH_ORDINAL = dt.date(1970, 1, 1).toordinal()
 _OFFSET_MAX_MIN = 18 * 60
@@ -25,12 +26,26 @@ _GRAIN_US = {"MS": 1_000, "S": SECOND_US, "MIN": 60 * SECOND_US}
 
 
 @lru_cache(maxsize=4096)
+def spelled(tz: str) -> str:
+    """One spelling of an offset that ISO 8601 and RFC 3339 write in several: `Z`, `+0000`, `+00` and
+    `-00:00` are `+00:00`, `+0800` is `+08:00`. Everything else stays as it is.
+    """
+    if tz in ("Z", "z"):
+        return "+00:00"
+    match = _SPELLINGS.fullmatch(tz)
+    if match is None:
+        return tz
+    offset = f"{match[2]}:{match[3] or '00'}"
+    return f"+{offset}" if offset == "00:00" else match[1] + offset
+
+
+@lru_cache(maxsize=4096)
 def zone(tz: str) -> int | ZoneInfo:
     """A fixed offset in us, or the rules of a named zone. Raises RecordError for any other."""
     if tz == UNKNOWN_ZONE:
         return 0
     match = _OFFSET.fullmatch(tz)
-    if match is not None:
+    if match is not None and tz != "-00:00":
         minutes = int(match[2]) * 60 + int(match[3])
         if minutes <= _OFFSET_MAX_MIN:
             return (-minutes if match[1] == "-" else minutes) * 60 * SECOND_US
@@ -76,10 +91,18 @@ def day_start(day: int, tz: str) -> Micros:
     return Micros((start - _EPOCH) // dt.timedelta(microseconds=1))
 
 
+def day_place(day: int, tz: str) -> int:
+    """Where what happened at some time of local day number `day` stands among the rest, us: at 00:00
+    of that date taken as UTC, or where the date begins if that is later (west of Greenwich, where it
+    would else come before what happened the evening before).
+    """
+    return max(day * DAY_US, day_start(day, tz))
+
+
 def floor(event: Event) -> int:
-    """event_time floored to its precision, us; DAY = 00:00 of the local date taken as UTC."""
+    """event_time floored to its precision, us; DAY: see `day_place`."""
     if event.time_precision == "DAY":
-        return local_day(event.event_time, event.event_tz) * DAY_US
+        return day_place(local_day(event.event_time, event.event_tz), event.event_tz)
     return event.event_time // _GRAIN_US[event.time_precision] * _GRAIN_US[event.time_precision]
 
 

@@ -19,6 +19,7 @@ from supplytwin.schemas.errors import Code, RecordError
 from supplytwin.schemas.events import ENVELOPE, EVENT_TYPES, Event
 from supplytwin.schemas.flow import Header
 from supplytwin.schemas.ids import Micros
+from supplytwin.schemas.localtime import spelled
 from supplytwin.schemas.records import SCHEMAS
 from supplytwin.schemas.straight import Source
 
@@ -87,6 +88,10 @@ def _read_date(value: int, path: str) -> dt.date:
         return dt.date.fromordinal(value + _EPOCH)
     except (ValueError, OverflowError):
         raise RecordError(Code.BAD_VALUE, path, f"day {value} is not a date") from None
+
+
+def _read_zone(value: str, path: str) -> str:
+    return spelled(value)
 
 
 def _read_strings(value: list[str], path: str) -> tuple[str, ...]:
@@ -167,7 +172,7 @@ def members(kind: type[Struct]) -> dict[str, Member]:
             inner=inner,
             # in the flat schema of a supply topic every payload field is nullable
             nullable=nullable or (is_event and one.name not in ENVELOPE),
-            convert=_converter(inner),
+            convert=_read_zone if is_event and one.name == "event_tz" else _converter(inner),
             check=validate.check(kind, one.name, inner),
         )
     return found

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from supplytwin.schemas.events import SUBJECT_TYPES, Event
-from supplytwin.schemas.machines import CONSIGNMENT, LEG, TITLE, TRIP, UNIT
+from supplytwin.schemas.machines import CONSIGNMENT, LEG, LOT, TITLE, TRIP, UNIT
 from supplytwin.schemas.trips import leg_id
 
 Named = tuple[str, ...]
@@ -35,7 +35,8 @@ def _packed(event: Any) -> Named:
 
 
 def _dispatched(event: Any) -> Named:
-    return tuple(_units(event.hu_ids))
+    lot = () if event.lot_id is None else (f"{LOT}:{event.lot_id}",)
+    return (*_units(event.hu_ids), *lot)
 
 
 def _receipt(event: Any) -> Named:

@@ -12,7 +12,7 @@ _RANKED = (
     "shipment.available", "shipment.unavailable", "shipment.gate_out", "shipment.delivered",
     "shipment.stripped", "shipment.empty_returned", "wh.received", "wh.receipt_reversed",
     "wh.inspected", "wh.put_away", "wh.adjusted", "wh.counted", "wh.reserved", "wh.unreserved",
-    "wh.picked", "wh.packed", "wh.dispatched", "wh.warehouse_receipt", "order.accepted",
+    "wh.picked", "wh.packed", "wh.warehouse_receipt", "wh.dispatched", "order.accepted",
     "order.invoiced", "order.invoice_reversed", "order.closed", "shipment.noted",
 )  # fmt: skip
 

@@ -94,7 +94,8 @@ class Reading:
         return True
 
     def note_conflict(self, slot):
-        if slot.conflicted:
+        told = [event.classifier for version in slot.versions for event in version.contents]
+        if slot.conflicted and "ACTUAL" in told:
             tail = hashlib.sha256(b"".join(slot.latest.hashes)).hexdigest()[:8]
             self.conflicts[slot.identity] = f"{'/'.join(slot.identity)}~{tail}"
             self.stands[slot.identity] = (slot, "conflicted")
@@ -117,7 +118,9 @@ class Reading:
             event.subject_id
             for slot in reaching(self.twin, "CONSIGNMENT", home)
             for event in everything(slot)
-            if is_of(event, event.subject_id) and ref in event.refs
+            if is_of(event, event.subject_id)
+            and event.classifier == "ACTUAL"
+            and ref in event.refs
         }
         live, released, release_back, removal_back = [], [], False, False
         for name in sorted(names):
