@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from supplytwin.processors.consignment import CANCELLED, only_in
 from supplytwin.processors.facts import Slot
+from supplytwin.processors.reports import hours_text
 from supplytwin.processors.standing import Problem, Reached, is_implausible
 from supplytwin.processors.subjects import Subject, SubjectKey, Subjects
 from supplytwin.schemas.machines import LINE
@@ -31,6 +32,7 @@ class MilestoneChange(Struct, frozen=True, kw_only=True, gc=False):
     event_time: int
     arrival: int
     reason: str | None = None
+    spread_hours: str | None = None
 
 
 class ExceptionChange(Struct, frozen=True, kw_only=True, gc=False):
@@ -109,6 +111,7 @@ def _change(key: SubjectKey, code: str, by: Reached, *, reached: bool) -> Milest
         event_time=by.event_time,
         arrival=by.arrival,
         reason=None if reached else NO_LONGER,
+        spread_hours=hours_text(by.spread_us) if reached and by.spread_us else None,
     )
 
 
