@@ -176,11 +176,12 @@ def _mark(
             milestones = changes.get("milestones", milestones)
         else:
             milestones = milestones.set(code, reached(fact))
-    undone = [one for one in effect.undoes if one in milestones] if to is not None else []
-    if effect.kind == "UNINVOICE" and not changes["invoices"] and "INVOICED" in milestones:
-        undone.append("INVOICED")
+    undone = effect.undoes if to is not None else ()
+    if effect.kind == "UNINVOICE" and not changes["invoices"]:
+        undone = ("INVOICED",)
     for one in undone:
-        milestones = milestones.delete(one)
+        if one in milestones:
+            milestones = milestones.delete(one)
         if one in acc.reports:
             changes["reports"] = changes.get("reports", acc.reports).delete(one)
     if milestones is not acc.milestones:
@@ -205,8 +206,9 @@ def _refuse(acc: Accumulator, fact: Fact, effect: Effect, code: str, changes: Ch
     changes["exceptions"] = (*acc.exceptions, _problem(fact, code, reason))
     if code == AFTER_CLOSE:
         changes["flags"] = changes.get("flags", acc.flags) | {"after_close"}
-    if code in (AFTER_CLOSE, ILLEGAL) and effect.milestone in acc.milestones:
-        told_again(acc, effect.milestone, fact, changes)
+    told = effect.milestone
+    if told is not None and told in acc.milestones and code in (AFTER_CLOSE, ILLEGAL):
+        told_again(acc, told, fact, changes)
     counted = effect.kind == "REVERSE" and "reversed" in changes
     if (effect.reverses and not counted) or code == PLEDGED:
         day = fact.day
@@ -222,6 +224,7 @@ def _retry(rules: Machine, acc: Accumulator, fact: Fact) -> Accumulator:
         changes, problem = _apply(rules, acc, late, late.effect)
         if problem is None:
             key = (late.event.source, late.event.event_id)
+            weigh(acc, late, changes)
             changes["pending"] = tuple(p for p in acc.pending if p is not late)
             changes["exceptions"] = tuple(
                 p for p in acc.exceptions if (p.source, p.event_id) != key

@@ -71,6 +71,7 @@ def days_since_epoch(date: dt.date) -> int:
     return date.toordinal() - _EPOCH_ORDINAL
 
 
+@lru_cache(maxsize=4096)
 def date_of(day: int) -> dt.date:
     """The date of a day number."""
     return dt.date.fromordinal(day + _EPOCH_ORDINAL)
