@@ -35,7 +35,7 @@ def fields(key: SubjectKey, subject: Subject) -> dict[str, Any]:
         "steps_required": required,
         "steps_inferred": inferred,
         "last_actual": None if last is None else last.event.event_time,
-        "visits": tuple(map(_visit, value.visits[-SHOWN_MAX:])),
+        "visits": value.visits and tuple(map(_visit, value.visits[-SHOWN_MAX:])),
         "spread_hours": hours_text(spread) if spread else None,
         "reports": reports,
         "trust": trust(subject),

@@ -35,7 +35,7 @@ def accumulate(machine: str, accumulator: Accumulator, fact: Fact) -> Accumulato
     rules = MACHINES[machine]
     problem = None
     if effect is None or fact.event.classifier != "ACTUAL":
-        changes = {} if effect is None else _schedule(accumulator, fact)
+        changes = _schedule(accumulator, fact)
     else:
         changes, problem = _apply(rules, accumulator, fact, effect)
         if problem is not None:

@@ -73,6 +73,16 @@ def test_the_eta_says_who_stated_it_and_when() -> None:
     assert (told["eta_stated"], told["eta_age_hours"]) == (T + 2, 36)
 
 
+@pytest.mark.parametrize("machine", ["ORDER_LINE", "CONSIGNMENT", "LEG", "EQUIPMENT_TRIP"])
+def test_everything_that_travels_has_an_eta(machine: str) -> None:
+    """An estimated arrival about a line, consignment, leg or trip is its ETA and moves nothing."""
+    guess = fact(machine, "shipment.arrived", 9, "carrier:m", classifier="ESTIMATED")
+    key, found = subject(machine, guess)
+    assert found.value.eta is not None and found.value.eta.time == T + 9 * HOUR_US
+    assert (found.value.state, found.codes) == (None, ())
+    assert derived.fields(key, found)["eta_source"] == "carrier:m"
+
+
 def test_without_an_estimate_the_plan_is_expected() -> None:
     """The planned arrival takes the place of the ETA; it has no age."""
     told = derived.told(*subject("ORDER_LINE", arrival(90, "PLANNED", T)), T)

@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,9 @@ from typer.testing import CliRunner
 from supplytwin.processors import derived
 from supplytwin.schemas.events import EVENT_TYPES
 from supplytwin.schemas.ids import HOUR_US
+from supplytwin.schemas.priorities import MATRIX, OTHER
 from supplytwin.schemas.records import JOURNAL, MILESTONES, STATE
+from supplytwin.sinks.derived_views import DERIVED_VIEWS
 from supplytwin.sinks.duck import DuckSink
 from supplytwin.streams import cli, journal_file
 
@@ -60,7 +63,7 @@ def _told() -> list[Any]:
 
 
 def test_views_say_what_the_record_was_derived_from(sink: DuckSink) -> None:
-    """Each view shows the fields of twin.state; ages and open stays are up to the database's clock."""
+    """Each view shows the fields of twin.state; what needs a clock is up to the database's."""
     key, subject = known.subject("EQUIPMENT_TRIP", *_told())
     value = subject.value
     chain = rows.Chain(rows.Log(), "C")
@@ -187,3 +190,24 @@ def test_twin_show_derives_up_to_the_clock_that_it_is_given(tmp_path: Path) -> N
     assert {k: v for k, v in first.items() if k not in clocked} == {
         k: v for k, v in second.items() if k not in clocked
     }
+
+
+def test_every_derived_value_is_documented() -> None:
+    """docs/derived.md names each field, each view, each flag, and the matrix's roles in their
+    order.
+    """
+    text = (Path(__file__).resolve().parents[2] / "docs" / "derived.md").read_text()
+    key, subject = known.subject("ORDER_LINE")
+    for name in derived.fields(key, subject):
+        assert f"`{name}`" in text or f"{name}," in text, name
+    for name, _, _ in DERIVED_VIEWS:
+        assert f"`{name}`" in text, name
+    for name in ("no_tz", "day_precision", "inferred", "conflict", "orphan", "implausible_time",
+                 "after_close"):  # fmt: skip
+        assert f"`{name}`: " in text, name
+    rows_of = [line for line in text.splitlines() if " · " in line and line.startswith("| of")]
+    for code, line in zip(("ARRIVED", "CUSTOMS_FILED", "STOCKED"), rows_of, strict=True):
+        said = re.sub(r"[,|]| and (every kind that is not named here|others)", " ", line)
+        groups = [set(group.split()) for group in said.split(" · ")]
+        groups[0] = {line.split("|")[2].split()[0]}
+        assert groups == [set(group) - {OTHER} for group in MATRIX[code]]

@@ -69,12 +69,12 @@ GOLDEN: dict[str, dict[str, str]] = {
         "twin.state": "9e48d93ea7b9de34",
     },
     "freight": {
-        "canonical": "ba6a7170a22b6328",
+        "canonical": "af8ee781b298c6a4",
         "carbon.footprints": "d3f6ee5217f0e5d6",
         "twin.exceptions": "fb59f81496146d24",
         "twin.journal": "69e97653f31784f4",
         "twin.milestones": "3bf61b8bc16ecc77",
-        "twin.state": "c481d23b6731ce1f",
+        "twin.state": "5675f270fd37688b",
     },
 }
 """Of messages that `fold_world` makes -> digests of all that follows from them."""
