@@ -331,6 +331,15 @@ def test_trust_is_that_of_the_worst_fact() -> None:
     assert derived.fields(key, conflicted)["trust"] == "D"
 
 
+def test_what_stands_after_all_has_its_part_in_the_trust() -> None:
+    """A reversal by hand that is known by its date alone follows the receipt of that date."""
+    reversal = fact("LOT", "wh.receipt_reversed", 0, "manual:m", time_precision="DAY", qty=4)
+    received = fact("LOT", "wh.received", 2, "wms:1", qty=10)
+    found = fields("LOT", received, reversal)
+    assert (found["trust"], found["exceptions"]) == ("C", ())
+    assert fields("LOT", reversal)["trust"] is None
+
+
 def test_what_arrived_before_it_happened_is_trusted_least() -> None:
     """A terminal's departure three hours ahead of its arrival is D."""
     early = replace(fact("ORDER_LINE", "shipment.departed", 0, "terminal:t"),
