@@ -2,12 +2,16 @@
 
 from typing import Any
 
+from supplytwin.processors import derived
 from supplytwin.processors.chain import ChainState
 from supplytwin.processors.milestones import reported
+from supplytwin.processors.snapshots import exposure
+from supplytwin.processors.subjects import SubjectKey
+from supplytwin.schemas.machines import CONSIGNMENT
 
 
-def subjects(state: ChainState) -> list[dict[str, Any]]:
-    """The subjects as people want to see them, sorted."""
+def subjects(state: ChainState, now: int) -> list[dict[str, Any]]:
+    """The subjects as people want to see them, sorted; ages and open visits are up to `now`, us."""
     return [
         {
             "subject_type": key.subject_type,
@@ -17,10 +21,18 @@ def subjects(state: ChainState) -> list[dict[str, Any]]:
             "flags": list(subject.flags),
             "holds": sorted(subject.value.holds),
             "delay_days": subject.delay_days,
+            **derived.told(key, subject, now),
+            **_exposure(state, key),
         }
         for key, subject in sorted(state.twin.subjects.items(), key=lambda item: item[0])
         if subject.effective or subject.conflicts
     ]
+
+
+def _exposure(state: ChainState, key: SubjectKey) -> dict[str, Any]:
+    owed = None if key.subject_type != CONSIGNMENT else exposure(state, key.subject_id)
+    minor, currency = (None, None) if owed is None else owed
+    return {"exposure_minor": minor, "currency": currency}
 
 
 def exceptions(state: ChainState) -> list[dict[str, Any]]:
@@ -38,6 +50,7 @@ def exceptions(state: ChainState) -> list[dict[str, Any]]:
             "reason": problem.reason,
             "source": problem.source,
             "event_id": problem.event_id,
+            "since": problem.arrival,
         }
         for key, problem in sorted(found, key=lambda one: (one[0], one[1].code, one[1].event_id))
     ]

@@ -4,11 +4,13 @@ Each fills `changes` (fields of the accumulator) and returns None, or the code o
 the fact is; then nothing of what it filled in counts.
 """
 
+import datetime as dt
 from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from supplytwin.processors.standing import EXACT, ZERO, Accumulator, Fact, Happened, is_bounded
+from supplytwin.schemas.localtime import days_since_epoch
 from supplytwin.schemas.machines import LINE, TRIP, UNIT
 
 NEGATIVE, NOT_OPEN = "NEGATIVE_QUANTITY", "HOLD_NOT_OPEN"
@@ -30,6 +32,12 @@ def _order(acc: Accumulator, fact: Fact, changes: Changes) -> str | None:
     for line in fact.event.order_lines:  # type: ignore[attr-defined]
         if line.line_id == fact.subject_id:
             changes["ordered"] = line.qty
+    return None
+
+
+def _promise(acc: Accumulator, fact: Fact, changes: Changes) -> str | None:
+    promised: dt.date = fact.event.promised_date  # type: ignore[attr-defined]
+    changes["promised_day"] = days_since_epoch(promised)
     return None
 
 
@@ -268,6 +276,7 @@ def _free(acc: Accumulator, fact: Fact, changes: Changes) -> str | None:
 
 KINDS: dict[str, Callable[[Accumulator, Fact, Changes], str | None]] = {
     "ORDER": _order,
+    "PROMISE": _promise,
     "CHANGE": _change,
     "DELIVER": _deliver,
     "RECEIVE": _receive,

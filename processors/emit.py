@@ -97,6 +97,7 @@ class Emitter:
                 event_time=Micros(reached.event_time),
                 arrival=Micros(reached.arrival),
                 reason=reached.reason,
+                spread_hours=reached.spread_hours,
             )
             self._place(MILESTONES, record)
         for found in taken.exceptions:

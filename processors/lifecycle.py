@@ -8,7 +8,9 @@ leaves the lifecycle as it was. Contrary evidence still counts where money looks
 from msgspec.structs import replace
 
 from supplytwin.processors.effects import KINDS, PLEDGED, Changes, quantity
-from supplytwin.processors.standing import Accumulator, Fact, Problem, Reached, Scheduled
+from supplytwin.processors.reports import reached, told_again, weigh
+from supplytwin.processors.standing import Accumulator, Fact, Problem, Scheduled
+from supplytwin.processors.visits import MOVES, follow
 from supplytwin.schemas.effect import NONE, Effect
 from supplytwin.schemas.machines import DECLARATION, MACHINES, TRIP, Machine
 from supplytwin.schemas.trips import is_bare_container
@@ -33,11 +35,17 @@ def accumulate(machine: str, accumulator: Accumulator, fact: Fact) -> Accumulato
     rules = MACHINES[machine]
     problem = None
     if effect is None or fact.event.classifier != "ACTUAL":
-        changes = {} if effect is None else _schedule(accumulator, fact)
+        changes = _schedule(accumulator, fact)
     else:
         changes, problem = _apply(rules, accumulator, fact, effect)
         if problem is not None:
             _refuse(accumulator, fact, effect, problem, changes)
+    if problem is None and fact.event.classifier == "ACTUAL":
+        weigh(accumulator, fact, changes)
+        if fact.event.event_type in MOVES:
+            visits = follow(accumulator.visits, fact)
+            if visits is not accumulator.visits:
+                changes["visits"] = visits
     flags = fact.flags
     if flags and not flags <= accumulator.flags:
         changes["flags"] = changes.get("flags", accumulator.flags) | flags
@@ -162,26 +170,22 @@ def _mark(
     """Reach the effect's milestone, and take back those that it undoes."""
     milestones = acc.milestones
     code = effect.milestone
-    if code is not None and allowed and code not in milestones:
-        milestones = milestones.set(code, _reached(fact))
-    if to is not None:
-        for undone in effect.undoes:
-            if undone in milestones:
-                milestones = milestones.delete(undone)
-    if effect.kind == "UNINVOICE" and not changes["invoices"] and "INVOICED" in milestones:
-        milestones = milestones.delete("INVOICED")
+    if code is not None and allowed:
+        if code in milestones:
+            told_again(acc, code, fact, changes)
+            milestones = changes.get("milestones", milestones)
+        else:
+            milestones = milestones.set(code, reached(fact))
+    undone = effect.undoes if to is not None else ()
+    if effect.kind == "UNINVOICE" and not changes["invoices"]:
+        undone = ("INVOICED",)
+    for one in undone:
+        if one in milestones:
+            milestones = milestones.delete(one)
+        if one in acc.reports:
+            changes["reports"] = changes.get("reports", acc.reports).delete(one)
     if milestones is not acc.milestones:
         changes["milestones"] = milestones
-
-
-def _reached(fact: Fact) -> Reached:
-    event = fact.event
-    return Reached(
-        source=event.source,
-        event_id=event.event_id,
-        event_time=event.event_time,
-        arrival=fact.arrival,
-    )
 
 
 def _problem(fact: Fact, code: str, reason: str) -> Problem:
@@ -202,6 +206,9 @@ def _refuse(acc: Accumulator, fact: Fact, effect: Effect, code: str, changes: Ch
     changes["exceptions"] = (*acc.exceptions, _problem(fact, code, reason))
     if code == AFTER_CLOSE:
         changes["flags"] = changes.get("flags", acc.flags) | {"after_close"}
+    told = effect.milestone
+    if told is not None and told in acc.milestones and code in (AFTER_CLOSE, ILLEGAL):
+        told_again(acc, told, fact, changes)
     counted = effect.kind == "REVERSE" and "reversed" in changes
     if (effect.reverses and not counted) or code == PLEDGED:
         day = fact.day
@@ -217,6 +224,7 @@ def _retry(rules: Machine, acc: Accumulator, fact: Fact) -> Accumulator:
         changes, problem = _apply(rules, acc, late, late.effect)
         if problem is None:
             key = (late.event.source, late.event.event_id)
+            weigh(acc, late, changes)
             changes["pending"] = tuple(p for p in acc.pending if p is not late)
             changes["exceptions"] = tuple(
                 p for p in acc.exceptions if (p.source, p.event_id) != key
@@ -231,5 +239,5 @@ def _gates(acc: Accumulator, fact: Fact) -> Accumulator:
     duty = acc.bonded or "DUTY_DUE" in milestones or bool(acc.paid)
     for code, stands in ((DUTY_OK, duty and acc.duty_settled), (FREE, acc.free_to_deliver)):
         if stands != (code in milestones):
-            milestones = milestones.set(code, _reached(fact)) if stands else milestones.delete(code)
+            milestones = milestones.set(code, reached(fact)) if stands else milestones.delete(code)
     return acc if milestones is acc.milestones else replace(acc, milestones=milestones)

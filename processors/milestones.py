@@ -7,11 +7,13 @@ from collections.abc import Iterable, Sequence
 
 from immutables import Map
 from msgspec import Struct
+from msgspec.structs import replace
 
 from supplytwin.processors.consignment import CANCELLED, only_in
 from supplytwin.processors.facts import Slot
+from supplytwin.processors.reports import hours_text
 from supplytwin.processors.standing import Problem, Reached, is_implausible
-from supplytwin.processors.subjects import Subject, SubjectKey, Subjects
+from supplytwin.processors.subjects import Subject, SubjectKey, Subjects, Work
 from supplytwin.schemas.machines import LINE
 
 CONFLICT, UNAUTHORISED = "CONFLICT", "UNAUTHORISED_RETRACTION"
@@ -31,6 +33,7 @@ class MilestoneChange(Struct, frozen=True, kw_only=True, gc=False):
     event_time: int
     arrival: int
     reason: str | None = None
+    spread_hours: str | None = None
 
 
 class ExceptionChange(Struct, frozen=True, kw_only=True, gc=False):
@@ -109,6 +112,7 @@ def _change(key: SubjectKey, code: str, by: Reached, *, reached: bool) -> Milest
         event_time=by.event_time,
         arrival=by.arrival,
         reason=None if reached else NO_LONGER,
+        spread_hours=hours_text(by.spread_us) if reached and by.spread_us else None,
     )
 
 
@@ -129,6 +133,17 @@ def reported(slot: Slot) -> tuple[SubjectKey, Problem] | None:
             "corrects an event of another topic, or of a source that has not delegated it",
         )
     return None
+
+
+def mark(work: Work, changes: Iterable[ExceptionChange]) -> None:
+    """Note on the subjects what `reported` says of identities about them."""
+    for one in changes:
+        if one.code in (CONFLICT, UNAUTHORISED, IMPLAUSIBLE):
+            key = SubjectKey(one.subject_type, one.subject_id)
+            name = one.code, one.source, one.event_id
+            marked = work[key].marked
+            marked = marked.set(name, one.arrival) if one.open else marked.delete(name)
+            work[key] = replace(work[key], marked=marked)
 
 
 def _problem(slot: Slot, code: str, reason: str) -> tuple[SubjectKey, Problem]:

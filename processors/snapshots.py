@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from immutables import Map
 
+from supplytwin.processors import derived
 from supplytwin.processors.settlement_state import Book
 from supplytwin.processors.subjects import Subject, SubjectKey, canonical_subject, decimal_text
 from supplytwin.processors.twin import Taken
@@ -191,6 +192,7 @@ def _encode(
             currency=None if owed is None else owed[1],
             co2e_kg=None if printed is None else printed.co2e_wtw_kg,
             attributes=_attributes(key, subject),
+            **derived.fields(key, subject),
         ),
     )
 

@@ -114,6 +114,27 @@ class Reached(Struct, frozen=True, kw_only=True, gc=False):
     event_id: str
     event_time: int
     arrival: int
+    day: int
+    """Local date, in days since 1970-01-01."""
+    coarse: bool
+    """It has DAY precision."""
+    unlocode: str | None = None
+    facility: str | None = None
+    spread_us: int = 0
+    """How far the reports of several sources are apart (`processors.reports`)."""
+
+
+class Visit(Struct, frozen=True, kw_only=True, gc=False):
+    """A stay at one place (`processors.visits`)."""
+
+    place: str
+    arrived: int
+    day: int
+    coarse: bool
+    left: int | None = None
+    """None = it is still there, or (unless it is the last visit) nobody has told when it left."""
+    stayed_us: int | None = None
+    """Whole days where arrival or departure has DAY precision."""
 
 
 class Problem(Struct, frozen=True, kw_only=True, gc=False):
@@ -157,6 +178,9 @@ class Accumulator(Struct, frozen=True, kw_only=True, gc=False):
     holds: frozenset[str] = frozenset()
     invoices: frozenset[str] = frozenset()
     milestones: Map[str, Reached] = Map()
+    """Those that stand, by the fact that is reported."""
+    reports: Map[str, tuple[Reached, ...]] = Map()
+    """Where several sources tell one: the first report of each, in the order of facts."""
     ordered: Decimal | None = None
     received: Decimal = ZERO
     reversed: Decimal = ZERO
@@ -177,6 +201,11 @@ class Accumulator(Struct, frozen=True, kw_only=True, gc=False):
     """Of a leg: ``mode;from;to``, as booked."""
     pledges: int = 0
     """How many warehouse receipts of a lot are pledged."""
+    promised_day: int | None = None
+    """Of a line: the date that the last confirmation promises, in days since 1970-01-01."""
+    visits: tuple[Visit, ...] = ()
+    trust: str = ""
+    """The worst grade (`schemas.priorities.GRADES`) of the actual facts that stand; "" = none."""
     flags: frozenset[str] = frozenset()
     exceptions: tuple[Problem, ...] = ()
     pending: tuple[Fact, ...] = ()

@@ -45,6 +45,8 @@ class Subject(Struct, frozen=True, kw_only=True, gc=False):
     """The actual ones that count, by their subject, source and event id."""
     inferred: int = 0
     """How many actual facts that count were inferred by their source."""
+    marked: Map[tuple[str, str, str], int] = Map()
+    """Exceptions that identities about it are in themselves: code, source, event id -> arrival."""
 
     @property
     def value(self) -> Accumulator:

@@ -18,6 +18,7 @@ from supplytwin.processors.milestones import (
     MilestoneChange,
     Moved,
     exception_changes,
+    mark,
     milestone_changes,
     reported,
 )
@@ -130,8 +131,12 @@ def take(twin: Twin, item: Input) -> Taken:
         _recount_trips(was, work)
     withhold(was, work, inserted.facts.slots, inserted.moved)
     _recount(was, work)
+    moved = _moved(was, work)
+    exceptions = exception_changes(moved, inserted.moved)
+    if exceptions:
+        mark(work, exceptions)
+        moved = _moved(was, work)
     subjects = was.update(work)
-    moved = [(key, was.get(key, NOBODY), now) for key, now in work.items()]
     if len(work) > len(found.keys):
         moved.sort(key=_key)
     return Taken(
@@ -140,8 +145,12 @@ def take(twin: Twin, item: Input) -> Taken:
         moved=moved,
         slots=inserted.moved,
         milestones=milestone_changes(was, subjects, moved),
-        exceptions=exception_changes(moved, inserted.moved),
+        exceptions=exceptions,
     )
+
+
+def _moved(subjects: Subjects, work: Work) -> list[tuple[SubjectKey, Subject, Subject]]:
+    return [(key, subjects.get(key, NOBODY), now) for key, now in work.items()]
 
 
 def _key(moved: tuple[SubjectKey, Subject, Subject]) -> SubjectKey:

@@ -22,7 +22,13 @@ _ORDERS: dict[str, tuple[Effect, ...]] = {
         Effect(machine=LINE, to="PLACED", kind="ORDER", milestone="ORDER_PLACED", introduces=True),
     ),
     "order.confirmed": (
-        Effect(machine=LINE, to="CONFIRMED", repeats=True, milestone="ORDER_CONFIRMED"),
+        Effect(
+            machine=LINE,
+            to="CONFIRMED",
+            repeats=True,
+            kind="PROMISE",
+            milestone="ORDER_CONFIRMED",
+        ),
     ),
     "order.line_changed": (Effect(machine=LINE, kind="CHANGE"),),
     "order.held": (Effect(machine=LINE, kind="HOLD", always=True, adverse=True),),

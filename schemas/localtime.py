@@ -78,7 +78,18 @@ def local_day(micros: int, tz: str) -> int:
 def local_date(micros: int, tz: str) -> dt.date:
     """The local date at `micros`. Raises RecordError for a bad zone or time."""
     check_time(micros)
-    return dt.date.fromordinal(local_day(micros, tz) + _EPOCH_ORDINAL)
+    return date_of(local_day(micros, tz))
+
+
+def days_since_epoch(date: dt.date) -> int:
+    """A date as a day number, in days since 1970-01-01."""
+    return date.toordinal() - _EPOCH_ORDINAL
+
+
+@lru_cache(maxsize=4096)
+def date_of(day: int) -> dt.date:
+    """The date of a day number."""
+    return dt.date.fromordinal(day + _EPOCH_ORDINAL)
 
 
 def day_start(day: int, tz: str) -> Micros:
@@ -86,7 +97,7 @@ def day_start(day: int, tz: str) -> Micros:
     rules = zone(tz)
     if isinstance(rules, int):
         return Micros(day * DAY_US - rules)
-    date = dt.date.fromordinal(day + _EPOCH_ORDINAL)
+    date = date_of(day)
     start = dt.datetime(date.year, date.month, date.day, tzinfo=rules)
     return Micros((start - _EPOCH) // dt.timedelta(microseconds=1))
 

@@ -5,6 +5,8 @@ Field order is wire order. Derived records are flat and start with the common fi
 seq, index) is unique over all derived topics and gap-detectable.
 """
 
+import datetime as dt
+
 from msgspec import Struct
 
 from supplytwin.schemas.flow import Header
@@ -188,6 +190,26 @@ class StateRecord(Derived, frozen=True, kw_only=True, gc=False):
     """``name=value`` facts of the subject: what the lanes of a line are cut by (mode, from, to,
     consignment), a leg's vehicle, a receipt's holder and lot, what a handling unit is inside of.
     """
+    eta_source: str | None = None
+    eta_stated: Micros | None = None
+    """The revision of the estimate; its age is now minus this."""
+    promised_date: dt.date | None = None
+    promise_delay_days: int | None = None
+    """Local date of delivery, or while it is not delivered of the ETA, minus the promised date."""
+    steps_required: int | None = None
+    steps_inferred: int | None = None
+    last_actual: Micros | None = None
+    visits: tuple[str, ...] = ()
+    """``arrived;left;stayed;place``: us UTC, us UTC, us; the last 50. How everything from here on
+    follows from the facts stands in docs/derived.md."""
+    spread_hours: str | None = None
+    """Decimal; the largest over its milestones, null = no two sources differ."""
+    reports: tuple[str, ...] = ()
+    """``code;event_time;source/event_id`` of the milestones that sources tell differently, the one
+    that is reported first; us UTC."""
+    trust: str | None = None
+    exceptions: tuple[str, ...] = ()
+    """``code;since``: open, us UTC; the last 50."""
 
 
 class Milestone(Derived, frozen=True, kw_only=True, gc=False):
@@ -202,6 +224,8 @@ class Milestone(Derived, frozen=True, kw_only=True, gc=False):
     event_time: Micros
     arrival: Micros
     reason: str | None = None
+    spread_hours: str | None = None
+    """Decimal; how far the reports of several sources are apart, null = not at all."""
 
 
 class ExceptionRecord(Derived, frozen=True, kw_only=True, gc=False):

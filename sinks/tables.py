@@ -30,6 +30,7 @@ from supplytwin.schemas.records import (
     SETTLEMENT_EVENTS,
     STATE,
 )
+from supplytwin.sinks.derived_views import DERIVED_VIEWS
 
 DECIMAL = pl.Decimal(38, 9)
 CHAIN_KEY = "chain_key"
@@ -75,12 +76,14 @@ TABLES: tuple[TableSpec, ...] = (
         "nothing tells of it",
         mode="latest",
         key=(RECORD_KEY,),
-        decimals=frozenset(("qty_ordered", "qty_received", "co2e_kg")),
+        decimals=frozenset(("qty_ordered", "qty_received", "co2e_kg", "spread_hours")),
     ),
     TableSpec(
         topic=MILESTONES,
         table="milestone",
-        about="A milestone of a subject was reached, or (reached = false) is no longer",
+        about="A milestone of a subject was reached, or (reached = false) is no longer; told again "
+        "when another fact is reported or sources come to differ (spread_hours)",
+        decimals=frozenset(("spread_hours",)),
     ),
     TableSpec(
         topic=EXCEPTIONS,
@@ -385,4 +388,5 @@ VIEWS: tuple[ViewSpec, ...] = (
                arg_max(taken_at, (seq, index)) AS since
         FROM exception GROUP BY ALL HAVING arg_max(open, (seq, index))""",
     ),
+    *(ViewSpec(name=name, about=about, sql=sql) for name, about, sql in DERIVED_VIEWS),
 )

@@ -1,6 +1,7 @@
 """Commands that look: sql, twin show, journal export, quarantine, topics, doctor."""
 
 import csv
+import datetime as dt
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -91,9 +92,15 @@ def show(
     chain: Annotated[str, typer.Argument(help="Chain id, e.g. SCMS-4.")],
     db: Db = None,
     journal: Annotated[Path | None, typer.Option(help="An exported journal instead.")] = None,
+    now: Annotated[
+        dt.datetime | None,
+        typer.Option(help="UTC; ages and open visits are up to it (default: the wall clock)."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """State, timeline, footprint, settlement with the reason why it waits, and the hash check."""
+    """State, what is derived from it, timeline, footprint, settlement with the reason why it waits,
+    and the hash check.
+    """
     if db is not None and journal is not None:
         raise UsageError("give --db or --journal, not both")
     damage: str | None = None
@@ -105,7 +112,8 @@ def show(
         schemas = [] if damage is not None else schema_entries(database(context, db))
         if not entries and damage is None:
             raise UsageError(f"no chain {chain!r} in {database(context, db)}")
-    shown = twin_show.show(chain, entries, damage, schemas)
+    asked = dt.datetime.now(dt.UTC) if now is None else now.replace(tzinfo=dt.UTC)
+    shown = twin_show.show(chain, entries, damage, schemas, int(asked.timestamp() * 1_000_000))
     if as_json:
         emit_json(shown)
     else:
@@ -129,10 +137,11 @@ def _tell(shown: twin_show.Shown) -> None:
             ", ".join(one["milestones"]), ", ".join(one["flags"]), late,
         )  # fmt: skip
     out.print(subjects)
+    _tell_derived(shown)
     if shown.exceptions:
-        problems = folding("subject", "code", "reason", title="open exceptions")
+        problems = folding("subject", "code", "since", "reason", title="open exceptions")
         for one in shown.exceptions:
-            problems.add_row(one["subject"], one["code"], one["reason"])
+            problems.add_row(one["subject"], one["code"], _minute(one["since"]), one["reason"])
         out.print(problems)
     prints = folding("consignment", "kg CO2e", "tkm", "missing", title="footprint")
     for one in shown.footprints:
@@ -157,6 +166,40 @@ def _tell(shown: twin_show.Shown) -> None:
         )
         tail = f" ({origin})" if origin else ""
         out.print(f"{moment.seq:>4}  {_minute(moment.taken_at)}  {moment.what}{tail}")
+
+
+def _tell_derived(shown: twin_show.Shown) -> None:
+    """One row a subject: docs/derived.md says how each cell is calculated."""
+    drawn = folding(
+        "subject", "expected", "promised", "steps told", "last actual", "dwell", "sources apart",
+        "trust", "unpaid", title=f"derived, at {shown.now}",
+    )  # fmt: skip
+    for one in shown.subjects:
+        age, silent, spread = one["eta_age_hours"], one["silent_hours"], one["spread_hours"]
+        said = "" if age is None else f" by {one['eta_source']}, {_hours(age)} old"
+        late = one["promise_delay_days"]
+        steps = one["steps_required"]
+        drawn.add_row(
+            f"{one['subject_type']} {one['subject_id']}",
+            "" if one["expected"] is None else _minute(one["expected"]) + said,
+            _text(one["promised_date"]) + ("" if late is None else f" ({late:+} d)"),
+            f"{steps - one['steps_inferred']} of {steps}" if steps else "",
+            "" if silent is None else f"{_hours(silent)} ago",
+            ", ".join(_visit(visit) for visit in one["dwell"]),
+            "" if spread is None else f"{spread} h: {', '.join(one['reports'])}",
+            _text(one["trust"]),
+            "" if one["currency"] is None else f"{one['exposure_minor']} {one['currency']}",
+        )
+    out.print(drawn)
+
+
+def _visit(visit: dict[str, Any]) -> str:
+    hours = "?" if visit["hours"] is None else _hours(visit["hours"])
+    return f"{visit['place'] or '(no place)'} {hours}{' so far' if visit['open'] else ''}"
+
+
+def _hours(hours: float) -> str:
+    return f"{hours:.1f} h"
 
 
 def _minute(text: str) -> str:

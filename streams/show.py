@@ -45,6 +45,8 @@ class Shown(Struct, frozen=True, kw_only=True):
     """
 
     chain_id: str
+    now: str | None
+    """The clock that ages and open visits are up to."""
     entries: int
     broken: str | None
     head_hash: str
@@ -99,10 +101,12 @@ def show(
     entries: Sequence[bytes],
     damage: str | None = None,
     schemas: Sequence[bytes] = (),
+    now: int = 0,
 ) -> Shown:
     """Check every link, fold what is sound, and say what is known.
 
     `schemas` = entries that are schemas of others: some of these may have been written with them.
+    `now` = the clock of the one who asks, us UTC: ages and open visits are up to it.
     """
     broken: Broken | None = verify(chain_id, entries)
     sound = entries if broken is None else entries[: broken.position]
@@ -118,16 +122,28 @@ def show(
     reports = [r for r in (None if broken is None else str(broken), damage) if r is not None]
     return Shown(
         chain_id=chain_id,
+        now=iso(now),
         entries=len(entries),
         broken="; ".join(reports) or None,
         head_hash=state.head.hash.hex(),
         canonical_hash=chain.canonical_hash(state),
-        subjects=describe.subjects(state),
+        subjects=[_dated(one) for one in describe.subjects(state, now)],
         footprints=[one.describe() for _, one in sorted(state.footprints.items())],
         settlement=list(settlement_report.explain(state.book, state.twin, last)),
-        exceptions=describe.exceptions(state),
+        exceptions=[_dated(one) for one in describe.exceptions(state)],
         timeline=moments,
     )
+
+
+_TIMES = frozenset(("expected", "eta_stated", "last_actual", "arrived", "left", "since"))
+
+
+def _dated(one: dict[str, Any]) -> dict[str, Any]:
+    """What `describe` says, with its times as ISO 8601."""
+    found = {name: iso(value) if name in _TIMES else value for name, value in one.items()}
+    if "dwell" in one:
+        found["dwell"] = [_dated(visit) for visit in one["dwell"]]
+    return found
 
 
 def record_of(value: bytes) -> Record:

@@ -1,0 +1,171 @@
+"""What can be calculated of one subject, without a clock and with one: docs/derived.md.
+
+What needs no clock stands in twin.state; what needs one is calculated from that by whoever asks.
+"""
+
+from functools import lru_cache
+from typing import Any
+
+from supplytwin.processors.reports import hours_text, preference
+from supplytwin.processors.sequence import Ordered
+from supplytwin.processors.standing import Accumulator, Fact, Visit
+from supplytwin.processors.subjects import Subject, SubjectKey
+from supplytwin.schemas.ids import HOUR_US
+from supplytwin.schemas.localtime import date_of
+from supplytwin.schemas.machines import MACHINES
+from supplytwin.schemas.priorities import AT_BEST
+
+SHOWN_MAX = 50
+"""Visits, reports and exceptions in one record: it has to stay small, the rest is in the journal.
+"""
+
+
+def fields(key: SubjectKey, subject: Subject) -> dict[str, Any]:
+    """All that needs no clock: the fields of `StateRecord` from `eta_source` on."""
+    value = subject.ordered.value
+    eta, promise = value.eta, promised_day(value)
+    required, inferred = steps_of(key.subject_type, value.state, value.inferred)
+    last = last_actual(subject.ordered)
+    spread, reports = _disputed(value) if value.reports else (0, ())
+    return {
+        "eta_source": None if eta is None else eta.latest[1],
+        "eta_stated": None if eta is None else eta.latest[0],
+        "promised_date": None if promise is None else date_of(promise),
+        "promise_delay_days": promise_delay_days(value),
+        "steps_required": required,
+        "steps_inferred": inferred,
+        "last_actual": None if last is None else last.event.event_time,
+        "visits": value.visits and tuple(map(_visit, value.visits[-SHOWN_MAX:])),
+        "spread_hours": hours_text(spread) if spread else None,
+        "reports": reports,
+        "trust": trust(subject),
+        "exceptions": _exceptions(subject),
+    }
+
+
+def promised_day(value: Accumulator) -> int | None:
+    """The date of the last confirmation, else that of the schedule; days since 1970-01-01."""
+    if value.promised_day is not None:
+        return value.promised_day
+    return None if value.planned is None else value.planned.day
+
+
+def promise_delay_days(value: Accumulator) -> int | None:
+    """Local date of delivery, else of the ETA, minus the promised one; positive = late."""
+    promise = promised_day(value)
+    expected = value.delivered or value.eta
+    return None if promise is None or expected is None else expected.day - promise
+
+
+@lru_cache(maxsize=4096)
+def steps_of(
+    machine: str, state: str | None, skipped: frozenset[str]
+) -> tuple[int, int] | tuple[None, None]:
+    """How many steps the state needs, and how many of them nobody has told; None = no state.
+
+    A step is a state of the path that may not be left out, up to the one reached (of a state beside
+    the path: where it goes on).
+    """
+    if state is None:
+        return None, None
+    rules = MACHINES[machine]
+    passed = rules.path[: rules.places[state] + 1]
+    required = [one for one in passed if one not in rules.optional]
+    return len(required), sum(one in skipped for one in required)
+
+
+def last_actual(ordered: Ordered) -> Fact | None:
+    """The last actual fact that counts, in the order of facts."""
+    for chunk in reversed(ordered.chunks):
+        for fact in reversed(chunk.facts):
+            if fact.event.classifier == "ACTUAL":
+                return fact
+    return None
+
+
+def trust(subject: Subject) -> str | None:
+    """The worst grade of what is known of it; None = nothing actual."""
+    found = subject.ordered.value.trust
+    return max(found, AT_BEST["conflict"]) if subject.conflicts else found or None
+
+
+def _visit(one: Visit) -> str:
+    left = "" if one.left is None else one.left
+    stayed = "" if one.stayed_us is None else one.stayed_us
+    return f"{one.arrived};{left};{stayed};{one.place}"
+
+
+def _exceptions(subject: Subject) -> tuple[str, ...]:
+    problems, marked = subject.ordered.value.exceptions, subject.marked
+    if not problems and not marked:
+        return ()
+    found = [(one.arrival, one.code) for one in problems]
+    found += [(arrival, code) for (code, _, _), arrival in marked.items()]
+    return tuple([f"{code};{since}" for since, code in sorted(found)[-SHOWN_MAX:]])
+
+
+def _disputed(value: Accumulator) -> tuple[int, tuple[str, ...]]:
+    """The largest spread, us, and the reports of every milestone that has one."""
+    spread, found = 0, []
+    for code, told in sorted(value.reports.items()):
+        apart = value.milestones[code].spread_us
+        if apart:
+            spread = max(spread, apart)
+            found += [
+                f"{code};{time};{source}/{event_id}"
+                for _, time, source, event_id in sorted(preference(code, one) for one in told)
+            ]
+    return spread, tuple(found[:SHOWN_MAX])
+
+
+# ---- with the clock of the one who asks
+
+
+def told(key: SubjectKey, subject: Subject, now: int) -> dict[str, Any]:
+    """The same for people, with what depends on `now`, us UTC; times are us UTC."""
+    value, found = subject.ordered.value, fields(key, subject)
+    eta, planned = value.eta, value.planned
+    expected = eta or planned
+    return {
+        "expected": None if expected is None else expected.time,
+        "expected_basis": "ESTIMATED" if eta else "PLANNED" if planned else None,
+        "eta_source": found["eta_source"],
+        "eta_stated": found["eta_stated"],
+        "eta_age_hours": age_hours(found["eta_stated"], now),
+        "promised_date": found["promised_date"],
+        "promise_delay_days": found["promise_delay_days"],
+        "completeness": completeness(found["steps_required"], found["steps_inferred"]),
+        "steps_required": found["steps_required"],
+        "steps_inferred": found["steps_inferred"],
+        "last_actual": found["last_actual"],
+        "silent_hours": age_hours(found["last_actual"], now),
+        "dwell": dwell(value, now),
+        "spread_hours": found["spread_hours"],
+        "reports": list(found["reports"]),
+        "trust": found["trust"],
+    }
+
+
+def completeness(required: int | None, inferred: int | None) -> float | None:
+    """Steps told, of those required; None = none is required."""
+    if not required or inferred is None:
+        return None
+    return (required - inferred) / required
+
+
+def age_hours(since: int | None, now: int) -> float | None:
+    """From then to now; negative = it is ahead."""
+    return None if since is None else round((now - since) / HOUR_US, 3)
+
+
+def dwell(value: Accumulator, now: int) -> list[dict[str, Any]]:
+    """Every visit with its hours; the last one, when it is open, up to now. None = not told."""
+    found = []
+    for at, one in enumerate(value.visits, 1):
+        is_open = one.left is None and at == len(value.visits)
+        hours = age_hours(one.arrived, now)
+        if not is_open:
+            hours = None if one.stayed_us is None else round(one.stayed_us / HOUR_US, 3)
+        found.append({"place": one.place, "arrived": one.arrived, "left": one.left,
+                      "open": is_open, "hours": hours})  # fmt: skip
+    return found
