@@ -30,7 +30,7 @@ def exceptions(state: ChainState) -> list[dict[str, Any]]:
         for key, subject in state.twin.subjects.items()
         for problem in subject.value.exceptions
     ]
-    found += filter(None, map(reported, state.twin.facts.slots.values()))
+    found += filter(None, map(reported, state.twin.facts.every()))
     return [
         {
             "subject": f"{key.subject_type} {key.subject_id}",
