@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from supplytwin.processors import excursions
 from supplytwin.processors.chain import ChainState
 from supplytwin.processors.milestones import reported
 
@@ -17,6 +18,7 @@ def subjects(state: ChainState) -> list[dict[str, Any]]:
             "flags": list(subject.flags),
             "holds": sorted(subject.value.holds),
             "delay_days": subject.delay_days,
+            "sensors": excursions.described(subject.sensed),
         }
         for key, subject in sorted(state.twin.subjects.items(), key=lambda item: item[0])
         if subject.effective or subject.conflicts
@@ -28,7 +30,7 @@ def exceptions(state: ChainState) -> list[dict[str, Any]]:
     found = [
         (key, problem)
         for key, subject in state.twin.subjects.items()
-        for problem in subject.value.exceptions
+        for problem in (*subject.value.exceptions, *excursions.problems(subject.sensed))
     ]
     found += filter(None, map(reported, state.twin.facts.every()))
     return [

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from immutables import Map
 from msgspec import Struct
 
+from supplytwin.processors import excursions
 from supplytwin.processors.consignment import CANCELLED, only_in
 from supplytwin.processors.facts import Slot
 from supplytwin.processors.standing import Problem, Reached, is_implausible
@@ -44,7 +45,7 @@ class ExceptionChange(Struct, frozen=True, kw_only=True, gc=False):
     source: str
     event_id: str
     event_time: int
-    arrival: int
+    arrival: int | None
 
 
 Moved = Sequence[tuple[SubjectKey, Subject, Subject]]
@@ -154,6 +155,10 @@ def exception_changes(
     gone: Found = {}
     now: Found = {}
     for key, old, new in moved:
+        if old.sensed is not new.sensed:
+            ended, open_ = excursions.problem_changes(old.sensed, new.sensed)
+            gone |= {_id(key, problem): problem for problem in ended}
+            now |= {_id(key, problem): problem for problem in open_}
         if old.ordered is new.ordered:
             continue
         was, has = old.ordered.value.exceptions, new.ordered.value.exceptions

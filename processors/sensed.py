@@ -240,7 +240,7 @@ def sample_of(event: ShipmentSensor) -> Sample | None:
     """
     if event.classifier != "ACTUAL" or event.time_precision == "DAY":
         return None
-    lower, upper = getattr(event, "lower", None), getattr(event, "upper", None)
+    lower, upper = event.lower, event.upper
     return Sample(
         event.event_time,
         event.value + 0.0,  # no minus zero: equal samples are the same

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from immutables import Map
 from msgspec import Struct
 
+from supplytwin.processors import excursions
 from supplytwin.processors.consignment import Tally, least_of
 from supplytwin.processors.facts import Identity
 from supplytwin.processors.sensed import NOTHING_SENSED, Sensed
@@ -160,6 +161,8 @@ class CanonicalSubject(Struct, frozen=True, kw_only=True, gc=False, omit_default
     quantities: Quantities
     revoked: bool
     route: str | None = None
+    sensors: tuple[str, ...] = ()
+    """See `excursions.lines`."""
     state: str | None
     subject: SubjectKey
 
@@ -193,6 +196,7 @@ def canonical_subject(key: SubjectKey, subject: Subject) -> CanonicalSubject:
         quantities=_quantities(value),
         revoked=value.revoked,
         route=value.route,
+        sensors=excursions.lines(subject.sensed),
         state=subject.state,
         subject=key,
     )

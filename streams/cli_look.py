@@ -113,6 +113,19 @@ def show(
         raise typer.Exit(1)
 
 
+def _tell_sensors(shown: twin_show.Shown) -> None:
+    rows = [(subject, one) for subject in shown.subjects for one in subject["sensors"]]
+    if not rows:
+        return
+    names = ("readings", "min", "max", "last", "excursion_min", "longest_excursion_min", "coverage")
+    drawn = folding("subject", "device", "metric", "unit", *names, title="sensors")
+    for subject, one in rows:
+        who = f"{subject['subject_type']} {subject['subject_id']}"
+        said = [str(one[name]) for name in ("device_id", "metric", "unit", *names)]
+        drawn.add_row(who, *said)
+    out.print(drawn)
+
+
 def _tell(shown: twin_show.Shown) -> None:
     out.print(f"chain {shown.chain_id}: {shown.entries} journal entries", style="bold")
     if shown.broken is None:
@@ -128,6 +141,7 @@ def _tell(shown: twin_show.Shown) -> None:
             ", ".join(one["milestones"]), ", ".join(one["flags"]), late,
         )  # fmt: skip
     out.print(subjects)
+    _tell_sensors(shown)
     if shown.exceptions:
         problems = folding("subject", "code", "reason", title="open exceptions")
         for one in shown.exceptions:
