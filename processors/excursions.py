@@ -10,6 +10,7 @@ from supplytwin.schemas.ids import SECOND_US
 
 EXCURSION = "EXCURSION"
 _MINUTE_US = 60 * SECOND_US
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
 # ---- as text
@@ -74,8 +75,8 @@ def coverage(block: Block) -> float | None:
 
 
 def _iso(micros: int) -> str:
-    moment = dt.datetime(1970, 1, 1) + dt.timedelta(microseconds=micros)
-    return f"{moment.isoformat(timespec='seconds')}Z"
+    moment = _EPOCH + dt.timedelta(microseconds=micros)
+    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 # ---- for listeners

@@ -144,9 +144,9 @@ def insert(facts: FactSet, item: Input) -> Inserted:
     if facts.readings.forms:
         for one in filter(None, (identity, target)):
             whole = _taken_out(whole, one)
-    if type(event) is ShipmentSensor and identity not in facts.slots:
-        if identity not in whole.slots and identity not in facts.aims and is_plain(event):
-            slot = Slot(identity=identity, versions=(_version(item, event),))
+    if is_plain(event) and identity not in whole.slots and identity not in facts.aims:
+        slot = Slot(identity=identity, versions=(_version(item, event),))
+        if not slot.latest.delegated:
             return Inserted(facts=_packed(whole, slot), verdict="NEW", moved=((None, slot),))
     done = _insert(whole, item, event, identity)
     if done.verdict == "DUPLICATE":

@@ -1,10 +1,10 @@
 """Plain sensor readings of a chain, packed as bytes and found by their identity.
 
 A reading is plain when it says nothing but what was measured. It is packed while it has one version
-and one content and no correction aims at it: most readings for ever. Of those that share all but their measurement (one device on
-one trip, mostly) what they share is kept once. What is kept gives every event back exactly: when a
-correction, another revision or another content comes, `processors.facts` takes the reading out
-again and treats it as any other fact.
+and one content and no correction aims at it: most readings are that for ever. What many share (of
+one device on one trip all but time, value and id) is kept once. What is kept gives every event back
+exactly: when a correction, another revision or another content comes, `processors.facts` takes the
+reading out again and treats it as any other fact.
 """
 
 import hashlib
@@ -73,8 +73,8 @@ NO_READINGS = Readings()
 
 
 def is_plain(event: Event) -> bool:
-    """Whether `event` is a reading that moves no lifecycle, is no exception by what it says, carries
-    no proof and no original, and whose time of day and zone are known.
+    """Whether `event` is a reading that moves no lifecycle, is no exception by what it says,
+    carries no proof and no original, and whose time of day and zone are known.
     """
     if type(event) is not ShipmentSensor or event.alert is not None:
         return False

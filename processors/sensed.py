@@ -282,9 +282,7 @@ def totals(sensed: Sensed) -> list[tuple[SeriesKey, Block]]:
     return [(key, _unpack(hours[-1].until)) for key, hours in sorted(sensed.series.items())]
 
 
-def changed(
-    before: Sensed, after: Sensed
-) -> list[tuple[SeriesKey, Block | None, Block | None]]:
+def changed(before: Sensed, after: Sensed) -> list[tuple[SeriesKey, Block | None, Block | None]]:
     """The series that differ, sorted, as they were and as they are."""
     if before.series is after.series:
         return []
@@ -296,4 +294,3 @@ def changed(
 
 def _total(hours: tuple[Hour, ...] | None) -> Block | None:
     return None if hours is None else _unpack(hours[-1].until)
-

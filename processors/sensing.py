@@ -1,5 +1,5 @@
-"""What a sensor reading does to the subjects that it reaches: it is measured on its own; a plain one
-also counts as a fact of each, and links them as any other fact does, without being kept there.
+"""What a sensor reading does to the subjects that it reaches: it is measured on its own one; if it
+is plain, it counts as a fact of each and links them as any other does, without being kept there.
 """
 
 from collections.abc import Iterable
@@ -15,7 +15,10 @@ from supplytwin.schemas.events import ShipmentSensor
 
 
 def sense(
-    work: Work, keys: tuple[SubjectKey, ...], linked: Iterable[SubjectKey], version: Version,
+    work: Work,
+    keys: tuple[SubjectKey, ...],
+    linked: Iterable[SubjectKey],
+    version: Version,
     count: int,
 ) -> bool:
     """Measure (`count` 1) a version, or take its measurement away (-1), on its own subject, the

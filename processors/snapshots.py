@@ -129,7 +129,8 @@ _LISTED = {
     LEG: (CONSIGNMENT,), TRIP: (CONSIGNMENT, LINE), TITLE: (LOT,), UNIT: (CONSIGNMENT, LINE, LOT),
 }  # fmt: skip
 _LISTED_MAX = 50
-"""Names of linked subjects, and sensors, in one record: it has to stay small, the rest is in the journal."""
+"""Names of linked subjects, or sensors, in one record: it has to stay small, the rest is in the
+journal."""
 
 
 def _attributes(key: SubjectKey, subject: Subject, sensors: tuple[str, ...]) -> tuple[str, ...]:

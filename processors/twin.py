@@ -265,7 +265,9 @@ def _link(work: Work, own: SubjectKey, other: SubjectKey, count: int) -> None:
 
 def _links(subject: Subject, own: SubjectKey, other: SubjectKey) -> bool:
     """Whether a fact about the one links it with the other."""
-    return other in subject.sensed.named or any(other in linked_by(fact.event, own) for fact in subject.ordered.facts)
+    return other in subject.sensed.named or any(
+        other in linked_by(fact.event, own) for fact in subject.ordered.facts
+    )
 
 
 def _recount(subjects: Subjects, work: Work) -> None:
@@ -312,8 +314,8 @@ def subject(twin: Twin, subject_type: str, subject_id: str) -> Subject | None:
 
 
 def reaching(twin: Twin, subject_type: str, subject_id: str) -> tuple[Slot, ...]:
-    """Every slot, effective or not, any version of which, but for plain readings, has this subject or
-    a ref to it.
+    """Every slot, effective or not, any version of which has this subject or a ref to it; versions
+    that are plain readings do not count.
     """
     found = subject(twin, subject_type, subject_id)
     if found is None:

@@ -30,6 +30,7 @@ from supplytwin.schemas.records import (
     SETTLEMENT_EVENTS,
     STATE,
 )
+from supplytwin.sinks import sensor_view
 
 DECIMAL = pl.Decimal(38, 9)
 CHAIN_KEY = "chain_key"
@@ -261,26 +262,6 @@ _ROLES = {
 }  # fmt: skip
 _PARTIES = ", ".join(f"{{'role': '{role}', 'id': {name}}}" for name, role in _ROLES.items())
 
-
-
-def _name(at: int) -> str:
-    """SQL for a name in a line of `excursions.lines`."""
-    return f"replace(replace(f[{at}], '%3B', ';'), '%25', '%')"
-
-
-_SENSORS = f"""
-        SELECT chain_key, chain_id, subject_type, subject_id,
-               {_name(1)} AS device_id, {_name(2)} AS metric, {_name(3)} AS unit,
-               f[4]::BIGINT AS readings, f[5]::DOUBLE AS value_min, f[6]::DOUBLE AS value_max,
-               f[7]::DOUBLE AS value_last, make_timestamp(f[8]::BIGINT) AS first_time,
-               make_timestamp(f[9]::BIGINT) AS last_time,
-               f[10]::BIGINT / 60e6 AS excursion_min, f[11]::BIGINT / 60e6 AS longest_excursion_min,
-               f[12]::BIGINT / nullif(f[9]::BIGINT - f[8]::BIGINT, 0) AS coverage,
-               make_timestamp(nullif(f[13], '')::BIGINT) AS outside_since,
-               nullif(f[14], '')::DOUBLE AS lower, nullif(f[15], '')::DOUBLE AS upper,
-               taken_at AS since
-        FROM (SELECT *, string_split(unnest({_attributes("sensor")}), ';') AS f FROM twin_state)"""
-
 VIEWS: tuple[ViewSpec, ...] = (
     ViewSpec(
         name="party",
@@ -339,7 +320,7 @@ VIEWS: tuple[ViewSpec, ...] = (
         name="twin_sensor",
         about="One row a device, metric and unit of a subject: what was measured, and how long it "
         "was outside the bounds that came with the readings (docs/sensors.md)",
-        sql=_SENSORS,
+        sql=sensor_view.SQL,
     ),
     ViewSpec(
         name="orphan",

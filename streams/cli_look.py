@@ -117,12 +117,18 @@ def _tell_sensors(shown: twin_show.Shown) -> None:
     rows = [(subject, one) for subject in shown.subjects for one in subject["sensors"]]
     if not rows:
         return
-    names = ("readings", "min", "max", "last", "excursion_min", "longest_excursion_min", "coverage")
-    drawn = folding("subject", "device", "metric", "unit", *names, title="sensors")
+    names = ("subject", "sensor", "readings", "from, to", "last", "excursion min", "coverage")
+    drawn = folding(*names, title="sensors")
     for subject, one in rows:
-        who = f"{subject['subject_type']} {subject['subject_id']}"
-        said = [str(one[name]) for name in ("device_id", "metric", "unit", *names)]
-        drawn.add_row(who, *said)
+        drawn.add_row(
+            f"{subject['subject_type']} {subject['subject_id']}",
+            f"{one['device_id']} {one['metric']} ({one['unit']})",
+            str(one["readings"]),
+            f"{one['min']} to {one['max']}",
+            str(one["last"]),
+            f"{one['excursion_min']} (longest {one['longest_excursion_min']})",
+            _text(one["coverage"]),
+        )
     out.print(drawn)
 
 

@@ -171,9 +171,7 @@ def bench(rounds: int) -> dict[str, Any]:
     say("a trip of 5,000 sensor readings against ordinary chains")
     runs = [once("sensor_cpu") for _ in range(rounds)]
     held = {kind: once("sensor_memory", kind=kind)["bytes"] for kind in KEPT}
-    step, whole = (
-        {kind: median(run[kind][at] for run in runs) for kind in KEPT} for at in (0, 1)
-    )
+    step, whole = ({kind: median(run[kind][at] for run in runs) for kind in KEPT} for at in (0, 1))
     ratios = [one["sensors"] / one["ordinary"] for one in (step, whole)]
     rows = [
         ("us per event, step", step["sensors"], step["ordinary"], round(ratios[0], 2)),

@@ -1,10 +1,10 @@
 """Sensor readings: packed, measured by hours that merge, and right whatever comes in what order."""
 
+import datetime as dt
 import importlib.util
 import itertools
 import math
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +20,11 @@ from supplytwin.processors.sensed import GAP_MAX_US, Sample, SeriesKey
 from supplytwin.processors.subjects import SubjectKey
 from supplytwin.schemas import codec
 from supplytwin.schemas.events import Event, ShipmentException, ShipmentSensor
-from supplytwin.schemas.flow import Input, Message, Record
+from supplytwin.schemas.flow import Message, Record
 from supplytwin.schemas.ids import HOUR_US, SECOND_US, Micros
 from supplytwin.schemas.records import EXCEPTIONS, JOURNAL, STATE, ExceptionRecord, StateRecord
+from supplytwin.sinks.duck import DuckSink
+from supplytwin.streams import cli_look, show
 
 
 def _load(name: str) -> Any:
@@ -159,7 +161,10 @@ def oracle(standing: list[ShipmentSensor]) -> dict[SeriesKey, tuple[Any, ...]]:
             for one in standing if (one.device_id, one.metric, one.unit) == key
         )  # fmt: skip
         bad = [value < lower or value > upper for _, value, lower, upper in own]
-        steps = [(b[0] - a[0], out) for (a, b), out in zip(itertools.pairwise(own), bad)]
+        steps = [
+            (b[0] - a[0], out)
+            for (a, b), out in zip(itertools.pairwise(own), bad[:-1], strict=True)
+        ]
         near = [(time, out and time <= GAP_MAX_US) for time, out in steps]
         runs = [
             sum(time for time, _ in run)
@@ -234,7 +239,7 @@ def plainly(events: list[ShipmentSensor]) -> Any:
 def test_every_order_measures_what_brute_force_does(
     events: list[ShipmentSensor], random: Any
 ) -> None:
-    """Late, doubled, revised, retracted, in conflict, over hour borders: one state, the oracle's."""
+    """Late, doubled, revised, retracted, in conflict, over hour borders: always the oracle's."""
     one = take(*events)
     assert measured(one) == oracle(standing(one))
     shuffled = [*events, *events[::3]]
@@ -445,7 +450,53 @@ def test_snapshots_and_the_journal_give_the_chain_back(events: list[ShipmentSens
     for at, event in enumerate(events):
         message = Message(topic=event.TOPIC, key="C", arrival=T + 10**12, body=event)
         assert not fold.late(closed, world.decoded(message, at))
-    unknown: Callable[[], Input] = lambda: world.decoded(
-        Message(topic=events[0].TOPIC, key="C", arrival=T, body=reading("new", 0, 5)), 0
-    )
-    assert fold.late(closed, unknown())
+    new = Message(topic=events[0].TOPIC, key="C", arrival=T, body=reading("new", 0, 5))
+    assert fold.late(closed, world.decoded(new, 0))
+
+
+# ---- analysts
+
+
+def test_each_series_is_a_row_of_a_view(tmp_path: Path) -> None:
+    """Device, metric and unit as they were named, figures as numbers, minutes and shares counted;
+    what is unknown is null.
+    """
+    sink_world = _load("sink_world")
+    state, _ = folded([
+        reading("1", 0, 5, device_id="R;1%3B"), reading("2", 10, 9, device_id="R;1%3B"),
+        reading("3", 25, 8.5, device_id="R;1%3B"), reading("4", 0, -1.5, upper=None, lower=None),
+    ])  # fmt: skip
+    lines = excursions.lines(state.twin.subjects[TRIP].sensed)
+    chain = sink_world.Chain(sink_world.Log(), "C")
+    record = chain.state(*TRIP, attributes=tuple(f"sensor={line}" for line in lines))
+    sink = DuckSink(tmp_path / "twin.duckdb", lambda: b"12345678")
+    sink.write({STATE: [record]}, {})
+    ask = sink.connection.execute
+    assert ask(
+        "SELECT subject_id, device_id, metric, unit, readings, value_min, value_max, value_last, "
+        "excursion_min, longest_excursion_min, coverage, lower, upper FROM twin_sensor ORDER BY 2"
+    ).fetchall() == [
+        (TRIP[1], "R-1", "TEMPERATURE", "CEL", 1, -1.5, -1.5, -1.5, 0.0, 0.0, None, None, None),
+        (TRIP[1], "R;1%3B", "TEMPERATURE", "CEL", 3, 5.0, 9.0, 8.5, 15.0, 15.0, 1.0, 2.0, 8.0),
+    ]
+    times = ask("SELECT first_time, last_time, outside_since FROM twin_sensor ORDER BY device_id")
+    start = dt.datetime(2024, 10, 4, 9)
+    later = [start + dt.timedelta(minutes=minutes) for minutes in (25, 10)]
+    assert times.fetchall() == [(start, start, None), (start, *later)]
+    sink.close()
+
+
+def test_a_person_is_shown_a_table_of_the_sensors(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`twin show` prints each series; a chain without sensors has no such table."""
+    monkeypatch.setenv("COLUMNS", "200")
+    _, outputs = folded([reading("1", 0, 5), reading("2", 10, 9), reading("3", 25, 5)])
+    entries = [one.value or b"" for one in outputs if one.topic == JOURNAL]
+    cli_look._tell(show.show("C", entries))
+    told = capsys.readouterr().out
+    assert "R-1 TEMPERATURE (CEL)" in told
+    assert "5.0 to 9.0" in told
+    assert "15.0 (longest 15.0)" in told
+    cli_look._tell(show.show("C", []))
+    assert "sensors" not in capsys.readouterr().out
