@@ -95,9 +95,9 @@ def _digest_of(item: Input) -> bytes | None:
 
 
 def _digests(state: ChainState) -> Iterator[bytes]:
-    for (source, event_id), slot in state.twin.facts.slots.items():
+    for slot in state.twin.facts.every():
         for version in slot.versions:
-            parts = (source, event_id, str(version.revision))
+            parts = (*slot.identity, str(version.revision))
             yield from (_digest(parts, content) for content in version.hashes)
     for key, contents in state.book.inputs.items():
         yield from (_digest((key,), content) for content in contents)
@@ -105,7 +105,7 @@ def _digests(state: ChainState) -> Iterator[bytes]:
 
 def shrunk(state: ChainState) -> Closed:
     """What stays in memory of a chain whose last entry is CLOSED."""
-    slots = (slot for _, slot in state.twin.facts.slots.items())
+    slots = state.twin.facts.every()
     return Closed(
         chain_id=state.chain_id,
         head=state.head,

@@ -48,7 +48,8 @@ def exported(facts: FactSet) -> Exported:
     found: list[tuple[int, str, dict[str, Any]]] = []
     left_out: Counter[str] = Counter()
     containers = _containers(facts)
-    for identity, slot in sorted(facts.slots.items()):
+    for slot in sorted(facts.every(), key=_identity):
+        identity = slot.identity
         latest = slot.latest.event
         if slot.topic != SHIPMENTS:
             continue
@@ -73,10 +74,14 @@ def exported(facts: FactSet) -> Exported:
     return Exported(msgspec.json.format(document) + b"\n", len(found), left_out)
 
 
+def _identity(slot: Slot) -> Identity:
+    return slot.identity
+
+
 def _containers(facts: FactSet) -> Mapping[str, str]:
     """Trip -> the container that was stuffed on it."""
     found: dict[str, str] = {}
-    for _, slot in sorted(facts.slots.items()):
+    for slot in sorted(facts.every(), key=_identity):
         version = slot.effective
         if version is not None and version.event.event_type == "shipment.stuffed":
             event: Any = version.event

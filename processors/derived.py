@@ -6,9 +6,10 @@ What needs no clock stands in twin.state; what needs one is calculated from that
 from functools import lru_cache
 from typing import Any
 
+from supplytwin.processors import excursions
 from supplytwin.processors.reports import hours_text, preference
-from supplytwin.processors.sequence import Ordered
-from supplytwin.processors.standing import Accumulator, Fact, Visit
+from supplytwin.processors.sensed import totals
+from supplytwin.processors.standing import Accumulator, Problem, Visit
 from supplytwin.processors.subjects import Subject, SubjectKey
 from supplytwin.schemas.ids import HOUR_US
 from supplytwin.schemas.localtime import date_of
@@ -25,7 +26,6 @@ def fields(key: SubjectKey, subject: Subject) -> dict[str, Any]:
     value = subject.ordered.value
     eta, promise = value.eta, promised_day(value)
     required, inferred = steps_of(key.subject_type, value.state, value.inferred)
-    last = last_actual(subject.ordered)
     spread, reports = _disputed(value) if value.reports else (0, ())
     return {
         "eta_source": None if eta is None else eta.latest[1],
@@ -34,7 +34,7 @@ def fields(key: SubjectKey, subject: Subject) -> dict[str, Any]:
         "promise_delay_days": promise_delay_days(value),
         "steps_required": required,
         "steps_inferred": inferred,
-        "last_actual": None if last is None else last.event.event_time,
+        "last_actual": last_actual(subject),
         "visits": value.visits and tuple(map(_visit, value.visits[-SHOWN_MAX:])),
         "spread_hours": hours_text(spread) if spread else None,
         "reports": reports,
@@ -74,13 +74,16 @@ def steps_of(
     return len(required), sum(one in skipped for one in required)
 
 
-def last_actual(ordered: Ordered) -> Fact | None:
-    """The last actual fact that counts, in the order of facts."""
-    for chunk in reversed(ordered.chunks):
-        for fact in reversed(chunk.facts):
-            if fact.event.classifier == "ACTUAL":
-                return fact
-    return None
+def last_actual(subject: Subject) -> int | None:
+    """When the last actual fact that counts happened, in the order of facts, or the last reading of
+    a sensor, whichever is later; us UTC.
+    """
+    times = [block.last.time for _, block in totals(subject.sensed)]
+    found = (fact for chunk in reversed(subject.ordered.chunks) for fact in reversed(chunk.facts))
+    last = next((fact for fact in found if fact.event.classifier == "ACTUAL"), None)
+    if last is not None:
+        times.append(last.event.event_time)
+    return max(times, default=None)
 
 
 def trust(subject: Subject) -> str | None:
@@ -97,11 +100,17 @@ def _visit(one: Visit) -> str:
 
 def _exceptions(subject: Subject) -> tuple[str, ...]:
     problems, marked = subject.ordered.value.exceptions, subject.marked
-    if not problems and not marked:
+    sensed = excursions.problems(subject.sensed)
+    if not problems and not marked and not sensed:
         return ()
-    found = [(one.arrival, one.code) for one in problems]
+    found = [(since(one), one.code) for one in (*problems, *sensed)]
     found += [(arrival, code) for (code, _, _), arrival in marked.items()]
     return tuple([f"{code};{since}" for since, code in sorted(found)[-SHOWN_MAX:]])
+
+
+def since(problem: Problem) -> int:
+    """From when on an exception is known, us: when its fact arrived, else when it began."""
+    return problem.event_time if problem.arrival is None else problem.arrival
 
 
 def _disputed(value: Accumulator) -> tuple[int, tuple[str, ...]]:

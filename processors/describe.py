@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from supplytwin.processors import derived
+from supplytwin.processors import derived, excursions
 from supplytwin.processors.chain import ChainState
 from supplytwin.processors.milestones import reported
 from supplytwin.processors.snapshots import exposure
@@ -23,6 +23,7 @@ def subjects(state: ChainState, now: int) -> list[dict[str, Any]]:
             "delay_days": subject.delay_days,
             **derived.told(key, subject, now),
             **_exposure(state, key),
+            "sensors": excursions.described(subject.sensed),
         }
         for key, subject in sorted(state.twin.subjects.items(), key=lambda item: item[0])
         if subject.effective or subject.conflicts
@@ -40,9 +41,9 @@ def exceptions(state: ChainState) -> list[dict[str, Any]]:
     found = [
         (key, problem)
         for key, subject in state.twin.subjects.items()
-        for problem in subject.value.exceptions
+        for problem in (*subject.value.exceptions, *excursions.problems(subject.sensed))
     ]
-    found += filter(None, map(reported, state.twin.facts.slots.values()))
+    found += filter(None, map(reported, state.twin.facts.every()))
     return [
         {
             "subject": f"{key.subject_type} {key.subject_id}",
@@ -50,7 +51,7 @@ def exceptions(state: ChainState) -> list[dict[str, Any]]:
             "reason": problem.reason,
             "source": problem.source,
             "event_id": problem.event_id,
-            "since": problem.arrival,
+            "since": derived.since(problem),
         }
         for key, problem in sorted(found, key=lambda one: (one[0], one[1].code, one[1].event_id))
     ]

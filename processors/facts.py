@@ -7,6 +7,8 @@ first, when it has authority over the target: the same topic, and the same sourc
 that it was taken under. Without authority it is an exception and has no effect at all. A correction
 that is itself beaten has no effect either; of corrections that aim at each other in a ring the one
 with the highest (revision, source, event_id) stands, and the one that aims at it does not reach it.
+
+Plain sensor readings are kept packed (see `readings`); what makes one less plain takes it out.
 """
 
 from collections.abc import Iterator
@@ -16,7 +18,9 @@ from immutables import Map
 from msgspec import Struct
 from msgspec.structs import replace
 
-from supplytwin.schemas.events import Event
+from supplytwin.processors import readings
+from supplytwin.processors.readings import NO_READINGS, Readings, is_plain
+from supplytwin.schemas.events import Event, ShipmentSensor
 from supplytwin.schemas.flow import DELEGATION, Input, Record
 
 
@@ -93,6 +97,19 @@ class FactSet(Struct, frozen=True, kw_only=True, gc=False):
     slots: Map[Identity, Slot] = Map()
     aims: Map[Identity, frozenset[Identity]] = Map()
     """Target -> the corrections whose latest version aims at it (known or not yet)."""
+    readings: Readings = NO_READINGS
+    """Identities that are no slot: plain readings of one version, at which nothing aims."""
+
+    def every(self) -> Iterator[Slot]:
+        """All slots, those of packed readings, too, in no order."""
+        yield from self.slots.values()
+        for found in readings.every(self.readings):
+            yield _slot(found)
+
+    @property
+    def count(self) -> int:
+        """How many identities there are."""
+        return len(self.slots) + readings.count(self.readings)
 
 
 class Inserted(Struct, frozen=True, kw_only=True, gc=False):
@@ -123,19 +140,44 @@ def insert(facts: FactSet, item: Input) -> Inserted:
     event = item.message
     assert isinstance(event, Event)
     identity = Identity(event.source, event.event_id)
-    before = facts.slots.get(identity)
-    arrival = item.record.arrival
-    version = Version(
+    whole, target = facts, target_of(event)
+    if facts.readings.forms:
+        for one in filter(None, (identity, target)):
+            whole = _taken_out(whole, one)
+    if is_plain(event) and identity not in whole.slots and identity not in facts.aims:
+        slot = Slot(identity=identity, versions=(_version(item, event),))
+        if not slot.latest.delegated:
+            return Inserted(facts=_packed(whole, slot), verdict="NEW", moved=((None, slot),))
+    done = _insert(whole, item, event, identity)
+    if done.verdict == "DUPLICATE":
+        return Inserted(facts=facts, verdict="DUPLICATE")
+    before = done.moved[0][0]
+    left = None if before is None else _aim(before)
+    found = done.facts
+    for one in filter(None, (identity, target, left)):
+        found = _put_away(found, one)
+    return done if found is done.facts else replace(done, facts=found)
+
+
+def _version(item: Input, event: Event) -> Version:
+    return Version(
         revision=event.revision,
         hashes=(item.content_hash,),
         contents=(event,),
-        arrival=arrival,
+        arrival=item.record.arrival,
         delegated=bool(item.record.headers) and is_delegated(item.record),
     )
+
+
+def _insert(facts: FactSet, item: Input, event: Event, identity: Identity) -> Inserted:
+    """`insert`, where neither the event's identity nor its target is packed."""
+    before = facts.slots.get(identity)
+    arrival = item.record.arrival
+    version = _version(item, event)
     if before is None:
         slot = Slot(identity=identity, versions=(version,))
         if event.correction_action is None and identity not in facts.aims:
-            found = FactSet(slots=facts.slots.set(identity, slot), aims=facts.aims)
+            found = replace(facts, slots=facts.slots.set(identity, slot))
             return Inserted(facts=found, verdict="NEW", moved=((None, slot),))
     else:
         known = next((v for v in before.versions if v.revision == event.revision), None)
@@ -143,23 +185,65 @@ def insert(facts: FactSet, item: Input) -> Inserted:
             if arrival >= known.arrival:
                 return Inserted(facts=facts, verdict="DUPLICATE")
             slot = _with_version(before, replace(known, arrival=arrival))
-            found = FactSet(slots=facts.slots.set(identity, slot), aims=facts.aims)
+            found = replace(facts, slots=facts.slots.set(identity, slot))
             return Inserted(facts=found, verdict="EARLIER", moved=((before, slot),))
         slot = _with_version(before, version if known is None else _conflict(known, version))
     slots, aims = facts.slots.set(identity, slot), facts.aims
     old_aim, aim = None if before is None else _aim(before), _aim(slot)
     if old_aim is None and aim is None and identity not in aims:
-        found = FactSet(slots=slots, aims=aims)
+        found = replace(facts, slots=slots)
         return Inserted(facts=found, verdict="NEW", moved=((before, slot),))
     if old_aim != aim:
         aims = _re_aim(aims, identity, old_aim, aim)
     slots, marked = _settle(slots, aims, (identity, old_aim))
     others = ((facts.slots[one], slots[one]) for one in marked if one != identity)
     return Inserted(
-        facts=FactSet(slots=slots, aims=aims),
+        facts=replace(facts, slots=slots, aims=aims),
         verdict="NEW",
         moved=((before, slots[identity]), *others),
     )
+
+
+# ---- plain readings
+
+
+def _slot(found: readings.Reading) -> Slot:
+    event = found.event
+    version = Version(
+        revision=event.revision,
+        hashes=(found.content_hash,),
+        contents=(event,),
+        arrival=found.arrival,
+    )
+    return Slot(identity=Identity(event.source, event.event_id), versions=(version,))
+
+
+def _taken_out(facts: FactSet, identity: Identity) -> FactSet:
+    """`facts` in which `identity` is no packed reading, but a slot, if it is known."""
+    found = readings.find(facts.readings, *identity)
+    if found is None:
+        return facts
+    left = readings.remove(facts.readings, found)
+    return replace(facts, slots=facts.slots.set(identity, _slot(found)), readings=left)
+
+
+def _packed(facts: FactSet, slot: Slot) -> FactSet:
+    (version,) = slot.versions
+    event = version.event
+    assert isinstance(event, ShipmentSensor)
+    more = readings.add(facts.readings, event, version.hashes[0], version.arrival)
+    return replace(facts, readings=more)
+
+
+def _put_away(facts: FactSet, identity: Identity) -> FactSet:
+    """`facts` in which `identity` is packed if that is all that there is to know of it."""
+    slot = facts.slots.get(identity)
+    if slot is None or len(slot.versions) > 1 or identity in facts.aims:
+        return facts
+    (version,) = slot.versions
+    if version.conflicted or version.delegated or not is_plain(version.event):
+        return facts
+    return _packed(replace(facts, slots=facts.slots.delete(identity)), slot)
 
 
 def _aim(slot: Slot) -> Identity | None:

@@ -9,6 +9,7 @@ from immutables import Map
 from msgspec import Struct
 from msgspec.structs import replace
 
+from supplytwin.processors import excursions
 from supplytwin.processors.consignment import CANCELLED, only_in
 from supplytwin.processors.facts import Slot
 from supplytwin.processors.reports import hours_text
@@ -47,7 +48,7 @@ class ExceptionChange(Struct, frozen=True, kw_only=True, gc=False):
     source: str
     event_id: str
     event_time: int
-    arrival: int
+    arrival: int | None
 
 
 Moved = Sequence[tuple[SubjectKey, Subject, Subject]]
@@ -138,7 +139,7 @@ def reported(slot: Slot) -> tuple[SubjectKey, Problem] | None:
 def mark(work: Work, changes: Iterable[ExceptionChange]) -> None:
     """Note on the subjects what `reported` says of identities about them."""
     for one in changes:
-        if one.code in (CONFLICT, UNAUTHORISED, IMPLAUSIBLE):
+        if one.code in (CONFLICT, UNAUTHORISED, IMPLAUSIBLE) and one.arrival is not None:
             key = SubjectKey(one.subject_type, one.subject_id)
             name = one.code, one.source, one.event_id
             marked = work[key].marked
@@ -169,6 +170,10 @@ def exception_changes(
     gone: Found = {}
     now: Found = {}
     for key, old, new in moved:
+        if old.sensed is not new.sensed:
+            ended, open_ = excursions.problem_changes(old.sensed, new.sensed)
+            gone |= {_id(key, problem): problem for problem in ended}
+            now |= {_id(key, problem): problem for problem in open_}
         if old.ordered is new.ordered:
             continue
         was, has = old.ordered.value.exceptions, new.ordered.value.exceptions

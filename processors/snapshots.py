@@ -130,10 +130,19 @@ _LISTED = {
     LEG: (CONSIGNMENT,), TRIP: (CONSIGNMENT, LINE), TITLE: (LOT,), UNIT: (CONSIGNMENT, LINE, LOT),
 }  # fmt: skip
 _LISTED_MAX = 50
-"""Names of linked subjects in one record: it has to stay small, the rest is in the journal."""
+"""Names of linked subjects, or sensors, in one record: it has to stay small, the rest is in the
+journal."""
 
 
-def _attributes(key: SubjectKey, subject: Subject) -> tuple[str, ...]:
+def _attributes(key: SubjectKey, subject: Subject, sensors: tuple[str, ...]) -> tuple[str, ...]:
+    """`name=value`, sorted: what the subject is cut by or bound to, and what sensors measured."""
+    found = _bindings(key, subject)
+    if sensors:
+        found = tuple(sorted((*found, *(f"sensor={line}" for line in sensors[:_LISTED_MAX]))))
+    return found
+
+
+def _bindings(key: SubjectKey, subject: Subject) -> tuple[str, ...]:
     """`name=value`, sorted: what a line is cut by, and what another subject is bound to or with."""
     kind, value = key.subject_type, subject.ordered.value
     if kind == LINE:
@@ -191,7 +200,7 @@ def _encode(
             exposure_minor=None if owed is None else owed[0],
             currency=None if owed is None else owed[1],
             co2e_kg=None if printed is None else printed.co2e_wtw_kg,
-            attributes=_attributes(key, subject),
+            attributes=_attributes(key, subject, shown.sensors),
             **derived.fields(key, subject),
         ),
     )

@@ -138,14 +138,15 @@ class Visit(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Problem(Struct, frozen=True, kw_only=True, gc=False):
-    """An exception that one fact is."""
+    """An exception that one fact is, or that the readings of one sensor add up to."""
 
     code: str
     reason: str
     source: str
     event_id: str
     event_time: int
-    arrival: int
+    arrival: int | None
+    """None: it follows from several facts."""
 
 
 class Scheduled(Struct, frozen=True, kw_only=True, gc=False):

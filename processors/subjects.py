@@ -7,8 +7,10 @@ from typing import NamedTuple
 from immutables import Map
 from msgspec import Struct
 
+from supplytwin.processors import excursions
 from supplytwin.processors.consignment import Tally, least_of
 from supplytwin.processors.facts import Identity
+from supplytwin.processors.sensed import NOTHING_SENSED, Sensed
 from supplytwin.processors.sequence import NOTHING, Ordered
 from supplytwin.processors.standing import Accumulator, Problem
 from supplytwin.schemas.events import ShipmentDelivered
@@ -24,7 +26,7 @@ class Subject(Struct, frozen=True, kw_only=True, gc=False):
     """Everything known about one subject, of any type; only some types have a lifecycle."""
 
     members: Map[Identity, None] = Map()
-    """Identities of which any version has this subject or a ref to it."""
+    """Identities of which any version, but for plain readings, has this subject or a ref to it."""
     ordered: Ordered = NOTHING
     effective: int = 0
     """How many versions that count reach it; 0 = nothing is left of it."""
@@ -47,6 +49,8 @@ class Subject(Struct, frozen=True, kw_only=True, gc=False):
     """How many actual facts that count were inferred by their source."""
     marked: Map[tuple[str, str, str], int] = Map()
     """Exceptions that identities about it are in themselves: code, source, event id -> arrival."""
+    sensed: Sensed = NOTHING_SENSED
+    """What sensors measured of it, and what plain readings of it told besides."""
 
     @property
     def value(self) -> Accumulator:
@@ -90,9 +94,13 @@ class Subject(Struct, frozen=True, kw_only=True, gc=False):
         """What to know before trusting its figures, sorted."""
         value, tally = self.ordered.value, self.tally
         partial = tally.partial if tally.states else len(self.trips) > 1
+        own = value.flags | _IMPLAUSIBLE if self.sensed.implausible else value.flags
         return _flags(
-            value.flags, bool(value.inferred), bool(self.conflicts), partial, self.late, self.orphan
+            own, bool(value.inferred), bool(self.conflicts), partial, self.late, self.orphan
         )
+
+
+_IMPLAUSIBLE = frozenset(("implausible_time",))
 
 
 @lru_cache(maxsize=1024)
@@ -155,6 +163,8 @@ class CanonicalSubject(Struct, frozen=True, kw_only=True, gc=False, omit_default
     quantities: Quantities
     revoked: bool
     route: str | None = None
+    sensors: tuple[str, ...] = ()
+    """See `excursions.lines`."""
     state: str | None
     subject: SubjectKey
 
@@ -188,6 +198,7 @@ def canonical_subject(key: SubjectKey, subject: Subject) -> CanonicalSubject:
         quantities=_quantities(value),
         revoked=value.revoked,
         route=value.route,
+        sensors=excursions.lines(subject.sensed),
         state=subject.state,
         subject=key,
     )

@@ -23,7 +23,9 @@ from supplytwin.processors.milestones import (
     reported,
 )
 from supplytwin.processors.reach import linked_by, reach, reached_by
+from supplytwin.processors.readings import is_plain
 from supplytwin.processors.refusals import withhold
+from supplytwin.processors.sensing import sense
 from supplytwin.processors.standing import Accumulator, Fact, make_fact
 from supplytwin.processors.subjects import (
     NOBODY,
@@ -204,7 +206,8 @@ def _contribute(work: Work, identity: Identity, version: Version, count: int) ->
     keys, _, linked, _ = reach(event)
     own = keys[0]
     change = sequence.insert if count > 0 else sequence.remove
-    for key in keys:
+    plain = sense(work, keys, linked, version, count)
+    for key in () if plain else keys:
         subject = work[key]
         members, ordered = subject.members, subject.ordered
         if identity not in members:
@@ -263,7 +266,7 @@ def _enrol(work: Work, event: Event, identity: Identity) -> None:
     count.
     """
     stated = isinstance(event, ShipmentDelivered) and event.classifier == "ACTUAL"
-    for key in reached_by(event):
+    for key in () if is_plain(event) else reached_by(event):
         subject = work[key]
         if identity not in subject.members:
             subject = replace(subject, members=subject.members.set(identity, None))
@@ -289,7 +292,7 @@ def _links(subject: Subject, own: SubjectKey, other: SubjectKey) -> bool:
     """Whether a fact about the one links it with the other. One that a lot has from its receipt is
     there because they are linked: it links nothing.
     """
-    return any(
+    return other in subject.sensed.named or any(
         other in linked_by(fact.event, own)
         for fact in subject.ordered.facts
         if fact.event.classifier == "ACTUAL" and fact.effect not in (LOT_PLEDGED, LOT_FREED)
@@ -340,7 +343,9 @@ def subject(twin: Twin, subject_type: str, subject_id: str) -> Subject | None:
 
 
 def reaching(twin: Twin, subject_type: str, subject_id: str) -> tuple[Slot, ...]:
-    """Every slot, effective or not, any version of which has this subject or a ref to it."""
+    """Every slot, effective or not, any version of which has this subject or a ref to it; versions
+    that are plain readings do not count.
+    """
     found = subject(twin, subject_type, subject_id)
     if found is None:
         return ()
@@ -376,7 +381,7 @@ def _counts_at(fact: Fact, tick: int) -> bool:
 
 def canonical(twin: Twin) -> object:
     """The twin without its history: what two twins of one set of facts have in common, as JSON."""
-    slots = [slot for _, slot in sorted(twin.facts.slots.items())]
+    slots = sorted(twin.facts.every(), key=lambda slot: slot.identity)
     return {
         "facts": [_canonical_slot(slot) for slot in slots],
         "subjects": [

@@ -406,6 +406,10 @@ class ShipmentSensor(Event, frozen=True, kw_only=True, gc=False):
     value: float
     unit: str
     alert: str | None = None
+    lower: float | None = None
+    """Outside = below it, in `unit`, from this reading to the next."""
+    upper: float | None = None
+    """The same above."""
 
 
 class ShipmentException(Event, frozen=True, kw_only=True, gc=False):

@@ -30,6 +30,7 @@ from supplytwin.schemas.records import (
     SETTLEMENT_EVENTS,
     STATE,
 )
+from supplytwin.sinks import sensor_view
 from supplytwin.sinks.derived_views import DERIVED_VIEWS
 
 DECIMAL = pl.Decimal(38, 9)
@@ -317,6 +318,12 @@ VIEWS: tuple[ViewSpec, ...] = (
         "HANDLING_UNIT",
         f"""subject_id AS hu_id, {_attribute("inside")} AS inside,
                {_attributes("order_line")} AS line_ids, {_attributes("lot")} AS lot_ids""",
+    ),
+    ViewSpec(
+        name="twin_sensor",
+        about="One row a device, metric and unit of a subject: what was measured, and how long it "
+        "was outside the bounds that came with the readings (docs/sensors.md)",
+        sql=sensor_view.SQL,
     ),
     ViewSpec(
         name="orphan",

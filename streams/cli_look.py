@@ -122,6 +122,25 @@ def show(
         raise typer.Exit(1)
 
 
+def _tell_sensors(shown: twin_show.Shown) -> None:
+    rows = [(subject, one) for subject in shown.subjects for one in subject["sensors"]]
+    if not rows:
+        return
+    names = ("subject", "sensor", "readings", "from, to", "last", "excursion min", "coverage")
+    drawn = folding(*names, title="sensors")
+    for subject, one in rows:
+        drawn.add_row(
+            f"{subject['subject_type']} {subject['subject_id']}",
+            f"{one['device_id']} {one['metric']} ({one['unit']})",
+            str(one["readings"]),
+            f"{one['min']} to {one['max']}",
+            str(one["last"]),
+            f"{one['excursion_min']} (longest {one['longest_excursion_min']})",
+            _text(one["coverage"]),
+        )
+    out.print(drawn)
+
+
 def _tell(shown: twin_show.Shown) -> None:
     out.print(f"chain {shown.chain_id}: {shown.entries} journal entries", style="bold")
     if shown.broken is None:
@@ -138,6 +157,7 @@ def _tell(shown: twin_show.Shown) -> None:
         )  # fmt: skip
     out.print(subjects)
     _tell_derived(shown)
+    _tell_sensors(shown)
     if shown.exceptions:
         problems = folding("subject", "code", "since", "reason", title="open exceptions")
         for one in shown.exceptions:

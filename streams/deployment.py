@@ -158,7 +158,7 @@ def gauges(broker: Broker, running: Worker[Chain]) -> None:
     def facts() -> int:
         stores = list(running.stores.values())
         states = [state for store in stores for state in list(store.states.raw.values())]
-        return sum(len(one.twin.facts.slots) for one in states if isinstance(one, ChainState))
+        return sum(one.twin.facts.count for one in states if isinstance(one, ChainState))
 
     found = Gauges(
         broker,

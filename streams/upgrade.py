@@ -218,7 +218,7 @@ def _derived(topic: str, state: ChainState) -> Iterator[Derived]:
         for milestone in milestone_changes(type(subjects)(), subjects, moved):
             yield Milestone(**place, **msgspec.structs.asdict(milestone))
         return
-    slots = [(None, slot) for slot in state.twin.facts.slots.values()]
+    slots = [(None, slot) for slot in state.twin.facts.every()]
     for exception in exception_changes(moved, slots):
         yield ExceptionRecord(**place, **msgspec.structs.asdict(exception))
 

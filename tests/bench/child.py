@@ -20,6 +20,8 @@ ROLES = {
     "pipeline_restore": "pipeline_kafka:restore",
     "pipeline_memory": "pipeline_memory:run",
     "feed_pipeline": "pipeline_latency:feed",
+    "sensor_cpu": "sensor_fold:cpu",
+    "sensor_memory": "sensor_fold:memory",
 }
 
 

@@ -2,7 +2,7 @@
 
 Prints tables and writes JSON to bench-results/. BENCH_ROUNDS (5) sets how often everything is
 repeated; BENCH_PEERS=1 installs the peers that are missing, 0 runs none. `run.py PART...` runs only
-some of the parts: canonical, memory, pipeline, latency.
+some of the parts: canonical, memory, sensors, pipeline, latency.
 """
 
 import signal
@@ -18,6 +18,7 @@ from typing import Any
 import canonical_bench
 import pipeline_kafka
 import pipeline_latency
+import sensor_fold
 from measure import median, once, say
 from pipeline import LENGTHS
 from report import Aim, conclude, machine, save, table
@@ -171,6 +172,7 @@ def _latency(rate: int, address: str, folder: Path) -> Results:
 PARTS: dict[str, Callable[[], Results]] = {
     "canonical": lambda: on_a_broker(canonical),
     "memory": memory,
+    "sensors": lambda: sensor_fold.bench(ROUNDS),
     "pipeline": lambda: on_a_broker(pipeline),
     "latency": latency,
 }

@@ -129,6 +129,12 @@ def _payload(pick: Pick, kind: str) -> dict[str, Any]:
         "alert": pick((None, "HOT"), "alert"),
         "order_lines": tuple(lines),
     }
+    if kind == "shipment.sensor":
+        found |= {
+            "value": pick((1.0, 5.0, 9.5), "value"),
+            "lower": pick((None, 2.0), "lower"),
+            "upper": pick((None, 8.0, 8.0), "upper"),
+        }
     if kind == "shipment.delivered":
         found |= {
             "mode": pick(("AIR", "AIR", "AIR", "SEA", None), "mode"),

@@ -1,11 +1,10 @@
 """What is calculated of a subject: by hand, and against calculations of another kind."""
 
-import importlib.util
-import sys
-from pathlib import Path
 from typing import Any
 
+import fold_world as world
 import pytest
+import test_reports as reports
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from immutables import Map
@@ -24,18 +23,6 @@ from supplytwin.schemas.localtime import date_of
 from supplytwin.schemas.machines import MACHINES
 from supplytwin.schemas.records import STATE, StateRecord
 
-
-def _load(name: str) -> Any:
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-        assert spec is not None and spec.loader is not None
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
-
-
-world = _load("fold_world")
-reports = _load("test_reports")
 fact = reports.fact
 T: int = reports.T
 

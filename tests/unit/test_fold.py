@@ -25,7 +25,7 @@ from supplytwin.schemas.records import FOOTPRINTS, JOURNAL, STATE, Footprint, St
 
 GOLDEN: dict[str, dict[str, str]] = {
     "many": {
-        "canonical": "f86162521026483f",
+        "canonical": "62d67f2cf6da3d4a",
         "carbon.footprints": "faf8bfcb8b7b2c19",
         "carbon.legs": "d89cc67e80c96a39",
         "settlement.events": "b613121a470110aa",
@@ -36,7 +36,7 @@ GOLDEN: dict[str, dict[str, str]] = {
         "twin.state": "83eb9a280e40031c",
     },
     "long": {
-        "canonical": "a19987ec3eec0596",
+        "canonical": "c94e3d75442102bc",
         "carbon.footprints": "83b73d208fb38d9e",
         "carbon.legs": "bd193790cd2fa6bf",
         "settlement.events": "860e754600fad71c",
@@ -178,7 +178,8 @@ def _check_records(records: Records, state: ChainState, fold: ChainFold) -> None
             assert not subject.effective
             assert not subject.conflicts
         else:
-            assert record.attributes == _attributes(state.twin, key)
+            bound = [one for one in record.attributes if not one.startswith("sensor=")]
+            assert tuple(bound) == _attributes(state.twin, key)
 
 
 def _check_footprints(records: Records, state: ChainState, afresh: twin.Twin) -> None:

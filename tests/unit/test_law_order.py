@@ -3,12 +3,11 @@ arrival, the copies, the lateness of corrections, the number of partitions, and 
 way.
 """
 
-import importlib.util
-import sys
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from random import Random
 from typing import Any
+
+import law_world as w
 
 from supplytwin.processors import chain
 from supplytwin.processors.chain import ChainFold, ChainState
@@ -23,18 +22,6 @@ from supplytwin.streams.summary import read_all
 from supplytwin.streams.testing import Driver
 from supplytwin.streams.worker import WorkerSettings
 
-
-def _load(name: str) -> Any:
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-        assert spec is not None
-        assert spec.loader is not None
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
-
-
-w = _load("law_world")
 PARTITIONS = (1, 3, 8)
 TOGETHER = 25
 """Streams that share one deployment."""

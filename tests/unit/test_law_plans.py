@@ -108,8 +108,11 @@ def plans(random: Random) -> list[tuple[Event, int]]:
         if random.random() < 0.2:
             made.append(
                 replace(
-                    plan, event_id=f"back-{event.event_id}", revision=3,
-                    correction_action="RETRACT", correction_event_id=plan.event_id,
+                    plan,
+                    event_id=f"back-{event.event_id}",
+                    revision=3,
+                    correction_action="RETRACT",
+                    correction_event_id=plan.event_id,
                 )  # fmt: skip
             )
     return [(event, s.day(34)) for event in made]

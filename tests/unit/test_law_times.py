@@ -3,15 +3,13 @@ spellings of an offset.
 """
 
 import datetime as dt
-import importlib.util
 import itertools
 import json
-import sys
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import law_world as w
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -30,19 +28,6 @@ from supplytwin.streams import deployment
 from supplytwin.streams.intake import Intake
 from supplytwin.streams.testing import Driver
 from supplytwin.streams.worker import WorkerSettings
-
-
-def _load(name: str) -> Any:
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-        assert spec is not None
-        assert spec.loader is not None
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
-
-
-w = _load("law_world")
 
 
 def utc(text: str) -> Micros:
@@ -242,7 +227,9 @@ def test_days_of_23_and_25_hours(tz: str, date: str, hours: float) -> None:
         ("Europe/Berlin", "2024-03-31T01:59:59+01:00", "2024-03-31T03:00:00+02:00"),
     ],
 )
-def test_exact_times_of_a_long_night_are_read_as_they_were(tz: str, first: str, second: str) -> None:
+def test_exact_times_of_a_long_night_are_read_as_they_were(
+    tz: str, first: str, second: str
+) -> None:
     """Where the clock shows an hour twice, or leaves one out, instants keep their order: released,
     then revoked, and not the other way round.
     """
