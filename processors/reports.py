@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from supplytwin.processors.standing import Accumulator, Fact, Reached
 from supplytwin.schemas.ids import DAY_US, HOUR_US
-from supplytwin.schemas.priorities import grade, priority
+from supplytwin.schemas.priorities import WORST, grade, priority
 
 
 def reached(fact: Fact) -> Reached:
@@ -81,6 +81,8 @@ def hours_text(micros: int) -> str:
 
 def weigh(acc: Accumulator, fact: Fact, changes: dict[str, object]) -> None:
     """Note the grade of an actual fact that stands: the worst one is the subject's."""
+    if acc.trust == WORST:
+        return
     found = grade(fact.event.TOPIC, fact.event.source, fact.flags)
     if found > acc.trust:
         changes["trust"] = found

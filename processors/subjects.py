@@ -185,7 +185,7 @@ def canonical_subject(key: SubjectKey, subject: Subject) -> CanonicalSubject:
         delivered=delivered.time if delivered else None,
         duty=(_amounts(value.assessed), _amounts(value.paid)),
         eta=eta.time if eta else None,
-        exceptions=sorted(map(canonical_problem, value.exceptions)),
+        exceptions=sorted(map(canonical_problem, value.exceptions)) if value.exceptions else [],
         flags=subject.flags,
         holds=sorted(value.holds),
         inferred=sorted(value.inferred),

@@ -34,6 +34,8 @@ _TAGGED = {
 }
 """What `binary` has ready, behind the byte of its branch."""
 _EPOCH = dt.date(1970, 1, 1).toordinal()
+ARRAY_END = b"\0"
+"""What an array ends with, and all of an empty one."""
 
 
 # ---- one value
@@ -52,8 +54,8 @@ def _write_date(value: dt.date) -> bytes:
 def _array(encode: Encode) -> Encode:
     def write(values: tuple[Any, ...]) -> bytes:
         if not values:
-            return b"\0"
-        return b"".join((binary.long(len(values)), *map(encode, values), b"\0"))
+            return ARRAY_END
+        return b"".join((binary.long(len(values)), *map(encode, values), ARRAY_END))
 
     return write
 
@@ -202,7 +204,10 @@ def _write_value(source: Source, inner: Any, tag: bytes) -> list[str]:
             f"w = {ready}[v + {-start}] if {start} <= v < {binary.READY_END} else {otherwise}"
         )
     else:
-        source.line(f"w = {head}{source.name(encoder_of(inner))}(v)")
+        written = f"{head}{source.name(encoder_of(inner))}(v)"
+        if typing.get_origin(inner) is tuple:  # most of them are empty
+            written = f"{tag + ARRAY_END!r} if not v else {written}"
+        source.line(f"w = {written}")
     return ["w"]
 
 

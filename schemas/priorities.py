@@ -68,7 +68,8 @@ GRADES: Mapping[str, Mapping[str, str]] = {
 }  # fmt: skip
 """Topic -> role -> grade: A = its own fact, B = a party to it, C = second hand, D = nobody saw it.
 """
-AT_BEST: Mapping[str, str] = {"no_tz": "C", "implausible_time": "D", "conflict": "D"}
+WORST = "D"
+AT_BEST: Mapping[str, str] = {"no_tz": "C", "implausible_time": WORST, "conflict": WORST}
 """No fact with this flag is better than this."""
 
 
