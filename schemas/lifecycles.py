@@ -200,7 +200,9 @@ _SHIPMENTS: dict[str, tuple[Effect, ...]] = {
         Effect(
             machine=TRIP,
             to="UNAVAILABLE",
-            leaves=("DISCHARGED", "AVAILABLE"),
+            leaves=(
+                NONE, "EMPTY_OUT", "STUFFED", "GATED_IN", "ON_BOARD", "DISCHARGED", "AVAILABLE",
+            ),
             repeats=True,
             undoes=("AVAILABLE",),
             reverses=True,
@@ -230,7 +232,7 @@ _SHIPMENTS: dict[str, tuple[Effect, ...]] = {
         ),
     ),
     "shipment.energy": (Effect(machine=LEG), Effect(machine=CONSIGNMENT, reaches="subject")),
-}
+}  # fmt: skip
 
 _WAREHOUSE: dict[str, tuple[Effect, ...]] = {
     "wh.received": (

@@ -118,9 +118,7 @@ class Reading:
             event.subject_id
             for slot in reaching(self.twin, "CONSIGNMENT", home)
             for event in everything(slot)
-            if is_of(event, event.subject_id)
-            and event.classifier == "ACTUAL"
-            and ref in event.refs
+            if is_of(event, event.subject_id) and event.classifier == "ACTUAL" and ref in event.refs
         }
         live, released, release_back, removal_back = [], [], False, False
         for name in sorted(names):

@@ -134,7 +134,9 @@ def test_a_pledge_told_after_the_dispatch_takes_the_shipment_back() -> None:
                   if out.topic == "twin.milestones"]  # fmt: skip
     lost = {(m.subject_type, m.code) for m in milestones if not m.reached}  # type: ignore[attr-defined]
     assert lost == {(kind, "DISPATCHED") for kind in ("LOT", "ORDER_LINE", "HANDLING_UNIT")}
-    opened = [codec.decode(EXCEPTIONS, o.value or b"").message for o in told if o.topic == EXCEPTIONS]
+    opened = [
+        codec.decode(EXCEPTIONS, o.value or b"").message for o in told if o.topic == EXCEPTIONS
+    ]
     assert [(e.subject_type, e.code, e.open) for e in opened if isinstance(e, ExceptionRecord)] == [
         ("LOT", "LOT_PLEDGED", True)
     ]
@@ -305,7 +307,9 @@ def test_nothing_that_reaches_a_pledged_lot_moves_it_or_its_lines(seed: int) -> 
     for told in next(w.orders(random, w.stream(random, "C"))):
         found = twin.take(found, w.item(told.event, told.arrival)).twin
         for key, subject in found.subjects.items():
-            assert min(subject.value.on_hand, subject.value.net_received, subject.value.pledges) >= 0
+            assert (
+                min(subject.value.on_hand, subject.value.net_received, subject.value.pledges) >= 0
+            )
             refused = {p.event_id for p in subject.value.exceptions if p.code == "LOT_PLEDGED"}
             assert not refused or key.subject_type == "LOT"
             reached = subject.value.milestones.get("DISPATCHED")

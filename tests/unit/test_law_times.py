@@ -108,8 +108,8 @@ def test_a_time_is_local_where_its_zone_is_known(tz: str, flagged: bool, late: b
 
 
 def test_a_hold_of_the_day_after_is_not_lifted_by_what_came_the_evening_before() -> None:
-    """West of Greenwich a local date begins hours after 00:00 UTC: a hold dated by that day is later
-    than a removal in the evening before, and keeps the goods.
+    """West of Greenwich a local date begins hours after 00:00 UTC: a hold dated by that day is
+    later than a removal in the evening before, and keeps the goods.
     """
     found = declaration(
         customs("released", "2024-10-01T12:00", "-07:00"),
@@ -190,10 +190,10 @@ def test_days_have_no_clock(seconds: list[int], tz: str) -> None:
     """
     start = localtime.day_start(20_000, tz)
     kinds = ("cleared", "released", "declared", "accepted")
-    events = [
-        replace(customs(kind, "2024-10-05T12:00", tz, "DAY"), event_time=Micros(start + at * SECOND_US))
-        for kind, at in zip(kinds, seconds, strict=True)
-    ]  # fmt: skip
+    events = []
+    for kind, at in zip(kinds, seconds, strict=True):
+        dated = customs(kind, "2024-10-05T12:00", tz, "DAY")
+        events.append(replace(dated, event_time=Micros(start + at * SECOND_US)))
     found = declaration(*events)
     assert (found.state, codes(found), found.value.inferred) == ("CLEARED", [], frozenset())
     assert "day_precision" in found.flags
@@ -242,7 +242,9 @@ def test_days_of_23_and_25_hours(tz: str, date: str, hours: float) -> None:
         ("Europe/Berlin", "2024-03-31T01:59:59+01:00", "2024-03-31T03:00:00+02:00"),
     ],
 )
-def test_exact_times_of_a_long_night_are_read_as_they_were(tz: str, first: str, second: str) -> None:
+def test_exact_times_of_a_long_night_are_read_as_they_were(
+    tz: str, first: str, second: str
+) -> None:
     """Where the clock shows an hour twice, or leaves one out, instants keep their order: released,
     then revoked, and not the other way round.
     """
