@@ -150,7 +150,7 @@ def _is_support(event: Event) -> bool:
 
 
 def _declared(twin: Twin, consignment: SubjectKey) -> list[str]:
-    """The declarations that anything ever said, but for plans, refers to the consignment, sorted."""
+    """The declarations that anything ever said but a plan refers to the consignment, sorted."""
     reference = ":".join(consignment)
     return sorted(
         {

@@ -53,7 +53,9 @@ Written = dict[str, Any]
 
 def exported(facts: FactSet) -> Exported:
     """The document of a chain's facts, with every version of each."""
-    return export(one for slot in facts.every() for version in slot.versions for one in version.contents)
+    return export(
+        one for slot in facts.every() for version in slot.versions for one in version.contents
+    )
 
 
 def export(facts: Iterable[Event]) -> Exported:

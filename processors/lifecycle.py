@@ -122,7 +122,7 @@ def _move(
         allowed = here < there and not closed
         stays = state == to and effect.repeats and not closed
         if allowed:
-            skipped = rules.path[here + 1 : there]
+            skipped = _passed(rules, here, there)
         elif not stays and (there < here or state in rules.side):
             stays = _one_day(acc, fact)
     if stays:
@@ -132,7 +132,7 @@ def _move(
     if not allowed:
         return AFTER_CLOSE if closed else ILLEGAL
     if skipped or to in acc.inferred:
-        changes["inferred"] = (acc.inferred | frozenset(skipped)) - rules.optional - {to}
+        changes["inferred"] = (acc.inferred | frozenset(skipped)) - {to}
     changes["state"] = to
     changes["moved"] = (fact.day, fact.coarse)
     return None
@@ -140,11 +140,29 @@ def _move(
 
 def _skipped(rules: Machine, state: str, to: str) -> tuple[str, ...]:
     """What a step that names the states it leaves must have passed on its way forward."""
-    if to in rules.side:
+    here, there = rules.places[state], rules.places[to]
+    if to not in rules.side:
+        return () if state in rules.side else _passed(rules, here, there)
+    if there < 0:
         return () if state != NONE or rules.born else rules.path[:1]
-    if state in rules.side:
-        return ()
-    return rules.path[rules.places[state] + 1 : rules.places[to]]
+    return _passed(rules, here, there + 1)
+
+
+def _passed(rules: Machine, here: int, there: int) -> tuple[str, ...]:
+    """The states between two places of the path that must have been passed. Optional ones side by
+    side are left out together: who has begun an inspection, or ended it, was in all of it.
+    """
+    path, optional = rules.path, rules.optional
+    found = []
+    for at in range(here + 1, there):
+        first = last = at
+        while path[first] in optional:
+            first -= 1
+        while path[last] in optional:
+            last += 1
+        if first == at or first < here or last > there:
+            found.append(path[at])
+    return tuple(found)
 
 
 def _one_day(acc: Accumulator, fact: Fact) -> bool:

@@ -358,7 +358,8 @@ def fold(
     """What the effective versions of `slots` add up to for a subject, folded from nothing.
 
     With `tick`, ACTUAL facts ahead of it do not count, except contrary evidence, which is believed
-    at once. For a consignment: its own facts, without its lines.
+    at once. For a consignment: its own facts, without its lines; for goods and receipts: without
+    what one pledge does to another subject, or a contradiction about it.
     """
     key = SubjectKey(subject_type, subject_id)
     facts = []

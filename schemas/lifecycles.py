@@ -206,7 +206,9 @@ _SHIPMENTS: dict[str, tuple[Effect, ...]] = {
         Effect(
             machine=TRIP,
             to="UNAVAILABLE",
-            leaves=("DISCHARGED", "AVAILABLE"),
+            leaves=(
+                NONE, "EMPTY_OUT", "STUFFED", "GATED_IN", "ON_BOARD", "DISCHARGED", "AVAILABLE",
+            ),
             repeats=True,
             undoes=("AVAILABLE",),
             reverses=True,
@@ -237,7 +239,7 @@ _SHIPMENTS: dict[str, tuple[Effect, ...]] = {
     ),
     "shipment.noted": (),
     "shipment.energy": (Effect(machine=LEG), Effect(machine=CONSIGNMENT, reaches="subject")),
-}
+}  # fmt: skip
 
 _WAREHOUSE: dict[str, tuple[Effect, ...]] = {
     "wh.received": (

@@ -27,8 +27,8 @@ _GRAIN_US = {"MS": 1_000, "S": SECOND_US, "MIN": 60 * SECOND_US}
 
 @lru_cache(maxsize=4096)
 def spelled(tz: str) -> str:
-    """One spelling of an offset that ISO 8601 and RFC 3339 write in several: `Z`, `+0000`, `+00` and
-    `-00:00` are `+00:00`, `+0800` is `+08:00`. Everything else stays as it is.
+    """One spelling of an offset that ISO 8601 and RFC 3339 write in several: `Z`, `+0000`, `+00`
+    and `-00:00` are `+00:00`, `+0800` is `+08:00`. Everything else stays as it is.
     """
     if tz in ("Z", "z"):
         return "+00:00"
@@ -103,9 +103,10 @@ def day_start(day: int, tz: str) -> Micros:
 
 
 def day_place(day: int, tz: str) -> int:
-    """Where what happened at some time of local day number `day` stands among the rest, us: at 00:00
-    of that date taken as UTC, or where the date begins if that is later (west of Greenwich, where it
-    would else come before what happened the evening before).
+    """Where what happened at some time of local day number `day` stands among the rest, us.
+
+    At 00:00 of that date taken as UTC, or where the date begins if that is later: west of
+    Greenwich it would else come before what happened in the evening before.
     """
     return max(day * DAY_US, day_start(day, tz))
 

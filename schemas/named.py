@@ -1,8 +1,8 @@
 """Subjects that an event names in its payload: trips, legs, handling units, warehouse receipts.
 
 They are reached as if they stood in its `refs`. A leg is named by its number and the consignment
-that the event is about, unless the event names a leg itself. A child is a handling unit unless it
-says another type (``ORDER_LINE:7``).
+that the event is about, unless the event names a leg itself; so it is with the lot of a dispatch. A
+child is a handling unit unless it says another type (``ORDER_LINE:7``).
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -35,8 +35,11 @@ def _packed(event: Any) -> Named:
 
 
 def _dispatched(event: Any) -> Named:
-    lot = () if event.lot_id is None else (f"{LOT}:{event.lot_id}",)
-    return (*_units(event.hu_ids), *lot)
+    units = tuple(_units(event.hu_ids))
+    if event.lot_id is None or event.subject_type == LOT:
+        return units
+    told = any(ref.startswith(f"{LOT}:") for ref in event.refs)
+    return units if told else (*units, f"{LOT}:{event.lot_id}")
 
 
 def _receipt(event: Any) -> Named:

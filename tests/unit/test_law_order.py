@@ -14,6 +14,7 @@ from supplytwin.processors.chain import ChainFold, ChainState
 from supplytwin.processors.closing import Chain, ClosingFold, gist
 from supplytwin.processors.sources import admitted, sources_of
 from supplytwin.schemas import codec
+from supplytwin.schemas.events import CLASSIFIERS, EVENT_TYPES, PRECISIONS
 from supplytwin.schemas.ids import DAY_US, Micros, control_key
 from supplytwin.schemas.records import CONTROL, JOURNAL, Control
 from supplytwin.streams import deployment
@@ -33,13 +34,17 @@ POLICY = Control(
 
 def folded(told: Iterable[Any]) -> str:
     """The canonical hash of a stream, folded fact by fact in the order in which it stands."""
+    return chain.canonical_hash(_whole(told))
+
+
+def _whole(told: Iterable[Any]) -> ChainState:
     fold, sources = ChainFold("test"), sources_of(POLICY)
     state = None
     for one in told:
         state = state or fold.new(one.event.chain_id)
         state = fold.step(state, admitted(sources, w.item(one.event, one.arrival)), 0).state
     assert state is not None
-    return chain.canonical_hash(state)
+    return state
 
 
 class Deployment:
@@ -80,6 +85,7 @@ class Deployment:
             live = self.driver.state(key)
             if isinstance(live, ChainState):
                 assert chain.canonical(live) == chain.canonical(state)
+        assert self.driver.quarantine() == []
         return {key: chain.canonical_hash(state) for key, state in found.items()}
 
 
@@ -96,6 +102,36 @@ def deployed(random: Random, streams: dict[str, list[Any]], partitions: int) -> 
     found.driver.tick(w.T + 2000 * DAY_US)
     found.take(mixed[at[1] :])
     return found.hashes()
+
+
+def test_the_streams_hold_all_that_the_law_speaks_of() -> None:
+    """Every event type, about every kind of subject, in every classifier, zone and precision; some
+    facts are retracted, by their source or by delegation, before or after they come; some revive,
+    conflict, lack authority, are ahead of their arrival or refused by a pledged lot; some subjects
+    are orphans.
+    """
+    seen = set[str]()
+    for number in range(150):
+        told = w.stream(Random(number), "C")
+        found = _whole(told).twin
+        for one in told:
+            event = one.event
+            words = (event.event_type, event.subject_type, event.classifier, event.event_tz)
+            seen.update((*words, event.time_precision))
+            slot = found.facts.slots[event.source, event.event_id]
+            names = {
+                "conflict": slot.conflicted, "no authority": slot.unauthorised,
+                "retracted": slot.retracted, "delegated": slot.latest.delegated,
+                "revived": slot.retracted_to is not None and not slot.retracted,
+                "ahead": one.arrival < event.event_time,
+            }  # fmt: skip
+            seen.update(name for name, is_so in names.items() if is_so)
+        for subject in found.subjects.values():
+            seen.update(problem.code for problem in subject.value.exceptions)
+            seen.update(("orphan",) if subject.orphan else ())
+    wanted = {*EVENT_TYPES, *w.SUBJECTS, *CLASSIFIERS, *PRECISIONS, *w.ZONES, "LOT_PLEDGED"}
+    wanted |= {"conflict", "orphan", "no authority", "retracted", "delegated", "revived", "ahead"}
+    assert wanted <= seen
 
 
 def test_one_set_of_facts_has_one_hash(required: Callable[[str], Any]) -> None:

@@ -106,15 +106,8 @@ def plans(random: Random) -> list[tuple[Event, int]]:
         if random.random() < 0.5:
             made.append(replace(plan, event_time=Micros(plan.event_time + 1)))
         if random.random() < 0.2:
-            made.append(
-                replace(
-                    plan,
-                    event_id=f"back-{event.event_id}",
-                    revision=3,
-                    correction_action="RETRACT",
-                    correction_event_id=plan.event_id,
-                )  # fmt: skip
-            )
+            back = {"correction_action": "RETRACT", "correction_event_id": plan.event_id}
+            made.append(replace(plan, event_id=f"back-{event.event_id}", revision=3, **back))
     return [(event, s.day(34)) for event in made]
 
 

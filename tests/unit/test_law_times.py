@@ -93,8 +93,8 @@ def test_a_time_is_local_where_its_zone_is_known(tz: str, flagged: bool, late: b
 
 
 def test_a_hold_of_the_day_after_is_not_lifted_by_what_came_the_evening_before() -> None:
-    """West of Greenwich a local date begins hours after 00:00 UTC: a hold dated by that day is later
-    than a removal in the evening before, and keeps the goods.
+    """West of Greenwich a local date begins hours after 00:00 UTC: a hold dated by that day is
+    later than a removal in the evening before, and keeps the goods.
     """
     found = declaration(
         customs("released", "2024-10-01T12:00", "-07:00"),
@@ -175,10 +175,10 @@ def test_days_have_no_clock(seconds: list[int], tz: str) -> None:
     """
     start = localtime.day_start(20_000, tz)
     kinds = ("cleared", "released", "declared", "accepted")
-    events = [
-        replace(customs(kind, "2024-10-05T12:00", tz, "DAY"), event_time=Micros(start + at * SECOND_US))
-        for kind, at in zip(kinds, seconds, strict=True)
-    ]  # fmt: skip
+    events = []
+    for kind, at in zip(kinds, seconds, strict=True):
+        dated = customs(kind, "2024-10-05T12:00", tz, "DAY")
+        events.append(replace(dated, event_time=Micros(start + at * SECOND_US)))
     found = declaration(*events)
     assert (found.state, codes(found), found.value.inferred) == ("CLEARED", [], frozenset())
     assert "day_precision" in found.flags

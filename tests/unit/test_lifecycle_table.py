@@ -125,7 +125,7 @@ TRIP = {
     "shipment.loaded": (f"{_ASHORE} DISCHARGED", "ON_BOARD", "ON_BOARD"),
     "shipment.discharged": (f"{_ASHORE} ON_BOARD", "DISCHARGED", "DISCHARGED"),
     "shipment.available": (f"{_LANDED} UNAVAILABLE", "AVAILABLE", "AVAILABLE"),
-    "shipment.unavailable": ("DISCHARGED AVAILABLE", "UNAVAILABLE", "UNAVAILABLE"),
+    "shipment.unavailable": (f"{_LANDED} AVAILABLE", "UNAVAILABLE", "UNAVAILABLE"),
     "shipment.gate_out full": (f"{_LANDED} AVAILABLE UNAVAILABLE", "GATED_OUT", "GATED_OUT"),
     "shipment.stripped": (f"{_LANDED} AVAILABLE UNAVAILABLE GATED_OUT", "STRIPPED", "STRIPPED"),
     "shipment.gate_in empty": (

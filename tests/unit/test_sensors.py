@@ -426,7 +426,7 @@ def test_people_and_analysts_are_told_what_was_measured() -> None:
     state, outputs = folded(
         [reading(str(at), *one, device_id="R;1%") for at, one in enumerate(minutes)]
     )
-    trip = next(one for one in describe.subjects(state) if one["subject_id"] == TRIP.subject_id)
+    trip = next(one for one in describe.subjects(state, 0) if one["subject_id"] == TRIP.subject_id)
     assert trip["sensors"] == [
         {
             "device_id": "R;1%", "metric": "TEMPERATURE", "unit": "CEL", "readings": 4, "min": 5.0,

@@ -14,16 +14,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from supplytwin.processors import sequence, titles, twin
+from supplytwin.processors import refusals, sequence, titles, twin
 from supplytwin.processors.consignment import Tally, change
 from supplytwin.processors.lifecycle import accumulate
-from supplytwin.processors.standing import make_fact
+from supplytwin.processors.standing import EMPTY, make_fact
 from supplytwin.processors.subjects import SubjectKey
 from supplytwin.schemas.errors import Code, RecordError
 from supplytwin.schemas.events import EVENT_TYPES, Event, OrderLine
 from supplytwin.schemas.flow import Input, Record
 from supplytwin.schemas.ids import DAY_US, HOUR_US, SECOND_US, Micros
 from supplytwin.schemas.lifecycles import effect_on
+from supplytwin.schemas.machines import MACHINES
 
 FILL: dict[Any, Any] = {
     str: "x", int: 1, Micros: 1, bool: False, float: 1.0, Decimal: Decimal(10),
@@ -160,11 +161,7 @@ def events(draw: st.DrawFn) -> Event:
 def refolded(found: twin.Twin) -> None:
     """Every value that was kept is what folding everything from nothing gives."""
     for key, one in found.subjects.items():
-        slots = twin.reaching(found, *key)
-        if key.subject_type == "LOT":
-            assert one.value == _lot_afresh(found, key)
-        else:
-            assert one.value == twin.fold(*key, slots)
+        assert one.value == _afresh(found, key)
         assert one.orphan == _is_orphan(found, key)
         tally = Tally()
         for line in one.links:
@@ -184,28 +181,47 @@ def _standing(found: twin.Twin) -> list[Event]:
     return [version.event for version in slots if version is not None]
 
 
-def _lot_afresh(found: twin.Twin, lot: SubjectKey) -> Any:
-    """A lot's own facts and the pledges of its receipts, folded from nothing."""
+def _afresh(found: twin.Twin, key: SubjectKey) -> Any:
+    """What reaches a subject, folded from nothing: its facts, but for what dispatches do that a
+    pledged lot refuses; doubts about receipts; to a lot the pledges of its receipts.
+    """
+    facts = []
+    for slot in twin.reaching(found, *key):
+        if slot.conflicted:
+            facts += [fact for about, fact in titles.doubts(slot) if about == key]
+        version = slot.effective
+        if version is None or key not in twin.reached_by(version.event):
+            continue
+        reached = twin.reached_by(version.event)
+        effect = effect_on(version.event, key.subject_type, is_subject=reached[0] == key)
+        lots = [found.subjects[lot].value for lot in reached if lot.subject_type == "LOT"]
+        refused = any(slot.identity in refusals.refused(lot) for lot in lots)
+        if effect is not None and not (refused and key.subject_type != "LOT"):
+            facts.append(make_fact(version.event, version.arrival, effect, key.subject_id))
+        elif reached[0] == key or effect is not None:
+            facts.append(make_fact(version.event, version.arrival, None, key.subject_id))
+    if key.subject_type == "LOT":
+        for receipt in _receipts(found, key):
+            facts += titles.turns(receipt, found.subjects[receipt].ordered).values()
+    return sequence.fold(key.subject_type, facts) if key.subject_type in MACHINES else EMPTY
+
+
+def _receipts(found: twin.Twin, lot: SubjectKey) -> set[SubjectKey]:
+    """Those that anything ACTUAL that counts, or is in contradiction, links with the lot."""
+    told = list(_standing(found))
+    for _, slot in found.facts.slots.items():
+        if slot.conflicted:
+            told += [one for one in slot.latest.contents if one.correction_action != "RETRACT"]
     receipts = set[SubjectKey]()
-    for event in _standing(found):
+    for event in told:
         own, *others = twin.reached_by(event)
+        if event.classifier != "ACTUAL":
+            continue
         if own == lot:
             receipts |= {key for key in others if key.subject_type == "WAREHOUSE_RECEIPT"}
         elif own.subject_type == "WAREHOUSE_RECEIPT" and lot in others:
             receipts.add(own)
-    facts = list(sequence.NOTHING.facts)
-    for slot in twin.reaching(found, *lot):
-        version = slot.effective
-        if version is None or lot not in twin.reached_by(version.event):
-            continue
-        is_subject = twin.reached_by(version.event)[0] == lot
-        effect = effect_on(version.event, "LOT", is_subject=is_subject)
-        if effect is not None or is_subject:
-            facts.append(make_fact(version.event, version.arrival, effect, lot.subject_id))
-    for receipt in receipts:
-        own_facts = found.subjects[receipt].ordered
-        facts += titles.turns(receipt, own_facts).values()
-    return sequence.fold("LOT", facts)
+    return receipts
 
 
 def _is_orphan(found: twin.Twin, key: SubjectKey) -> bool:
