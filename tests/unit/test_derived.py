@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from supplytwin.processors import derived, sequence, twin
 from supplytwin.processors.facts import Identity
+from supplytwin.processors.sensed import totals
 from supplytwin.processors.standing import Accumulator, Fact
 from supplytwin.processors.subjects import Subject, SubjectKey
 from supplytwin.schemas import codec
@@ -353,8 +354,7 @@ def test_open_exceptions_stand_with_their_code_and_since_when() -> None:
 
 def _effective(made: twin.Twin, key: SubjectKey) -> list[tuple[Event, int]]:
     """The events that count for a subject and are about it, and when they arrived."""
-    slots = [slot for _, slot in made.facts.slots.items()]
-    versions = [slot.effective for slot in slots]
+    versions = [slot.effective for slot in made.facts.every()]
     return [(one.event, one.arrival) for one in versions
             if one is not None and key in twin.reached_by(one.event)]  # fmt: skip
 
@@ -426,6 +426,8 @@ def test_twin_state_follows_from_the_set_of_facts(
         assert not own or (record.last_actual or 0) > max(own) - DAY_US
         wanted = [f"{one.code};{one.arrival}" for one in found.value.exceptions]
         wanted += [f"{code};{since}" for (code, _, _), since in found.marked.items()]
+        open_ = [block.since for _, block in totals(found.sensed) if block.since is not None]
+        wanted += [f"EXCURSION;{first.time}" for first in open_]
         assert sorted(record.exceptions) == sorted(wanted)
         marked = {(one["code"], one["source"], one["event_id"]) for one in _reported(made, key)}
         assert set(found.marked) == marked
@@ -433,7 +435,7 @@ def test_twin_state_follows_from_the_set_of_facts(
 
 def _reported(made: twin.Twin, key: SubjectKey) -> list[dict[str, str]]:
     """What identities about a subject are wrong in themselves, looked for in every slot."""
-    found = [twin.reported(slot) for _, slot in made.facts.slots.items()]
+    found = [twin.reported(slot) for slot in made.facts.every()]
     return [
         {"code": one[1].code, "source": one[1].source, "event_id": one[1].event_id}
         for one in found
