@@ -300,6 +300,34 @@ def _recount_trips(subjects: Subjects, work: Work) -> None:
                 work[owner] = replace(subject, trips=consignment.exchange(subject.trips, old, new))
 
 
+# ---- leaving out
+
+
+def without(twin: Twin, hidden: Iterable[Slot]) -> tuple[Twin, Work]:
+    """(the twin of the other slots, the subjects that this touched).
+
+    What the hidden ones say of others as corrections still holds: these are marked in the others.
+    """
+    was, work, slots = twin.subjects, Work(), twin.facts.slots
+    for slot in hidden:
+        _exchange(was, work, slot, replace(slot, retracted_to=slot.latest.revision))
+        _forget(was, work, slot)
+        slots = slots.delete(slot.identity)
+    carry(was, work)
+    _recount_trips(was, work)
+    _recount(was, work)
+    facts = FactSet(slots=slots, aims=twin.facts.aims)
+    return Twin(facts=facts, subjects=was.update(work)), work
+
+
+def _forget(subjects: Subjects, work: Work, slot: Slot) -> None:
+    """No subject has this identity among its members any more."""
+    events = (event for version in slot.versions for event in version.contents)
+    for key in {key for event in events for key in reached_by(event)}:
+        subject = work.get(key) or subjects[key]
+        work[key] = replace(subject, members=subject.members.delete(slot.identity))
+
+
 # ---- asking
 
 
