@@ -150,9 +150,9 @@ def _overlay(
     pieces = [piece for piece in line if piece.start < low]
     bounds = sorted({start for start, _ in fresh} | {one.start for one in line if one.start > low})
     gone: list[_Said] = []
-    old: _Piece | None
-    olds, news = [one for one in reversed(line)], list(reversed(fresh))
-    old, new = None, None
+    olds, news = list(reversed(line)), list(reversed(fresh))
+    old: _Piece | None = None
+    new: Standing | None = None
     for start, end in zip(bounds, [*bounds[1:], NEVER], strict=True):
         while olds and olds[-1].start <= start:
             old = olds.pop()

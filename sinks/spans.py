@@ -37,14 +37,16 @@ _COLUMNS: dict[str, Any] = {
     "actual_time": _TIME, "delay_days": pl.Int32, "qty_ordered": DECIMAL, "qty_received": DECIMAL,
     "valid_from": _TIME, "valid_to": _TIME, "known_from": _TIME, "known_to": _TIME,
 }  # fmt: skip
-_HEADS: dict[str, Any] = {CHAIN_KEY: pl.Int64, "chain_id": pl.String, "seq": pl.Int64}
+_HEADS: dict[str, Any] = {
+    CHAIN_KEY: pl.Int64, "chain_id": pl.String, "seq": pl.Int64, "fold_version": pl.String,
+}  # fmt: skip
 _BOUNDS = ("valid_from", "valid_to", "known_from", "known_to")
 _TOLD = ", ".join(f"s.{name}" for name in _COLUMNS if name not in _BOUNDS)
 _COMMENTS = {
     f"TABLE {SPAN}": "How a subject stood from valid_from up to valid_to, by what had arrived from "
     "known_from up to known_to (ends not included, null = without end): ask twin_at(t, k), "
     "twin_as_of(t), twin_known_at(k)",
-    f"TABLE {HEAD}": "Up to which journal entry of each chain twin_span goes",
+    f"TABLE {HEAD}": "Up to which journal entry of each chain twin_span goes, by which fold",
     f"VIEW {BEHIND}": "Chains with facts that twin_span does not hold yet, and since when",
 }
 _DECLARED = (
@@ -88,13 +90,18 @@ _FACTS_MAX = 10_000
 class SpanWriter:
     """Keeps `twin_span` in the file of a sink, by the sink's own thread.
 
-    `fold` comes from outside: sinks do not know what follows from facts.
+    `fold` comes from outside: sinks do not know what follows from facts. What a fold of another
+    `version` has written is thrown away.
     """
 
     def __init__(
-        self, sink: DuckSink, fold: Fold, clock: Callable[[], float] = time.monotonic
+        self,
+        sink: DuckSink,
+        fold: Fold,
+        version: str,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._sink, self._fold, self._clock = sink, fold, clock
+        self._sink, self._fold, self._version, self._clock = sink, fold, version, clock
         self._behind: list[tuple[str, int]] = []
         self._seen_rows = -1
         self._next = 0.0
@@ -104,10 +111,18 @@ class SpanWriter:
     def _create(self) -> None:
         run = self._sink.connection.execute
         run("BEGIN")
+        anew = False
         for name, columns in ((SPAN, _COLUMNS), (HEAD, _HEADS)):
             self._sink.connection.register("declared", pl.DataFrame(schema=columns).to_arrow())
             run(f"CREATE TABLE IF NOT EXISTS {name} AS FROM declared LIMIT 0")
+            if run(f"DESCRIBE {name}").fetchall() != run("DESCRIBE declared").fetchall():
+                anew = True
+                run(f"CREATE OR REPLACE TABLE {name} AS FROM declared LIMIT 0")
             self._sink.connection.unregister("declared")
+        others = f"SELECT count(*) FROM {HEAD} WHERE fold_version <> '{self._version}'"
+        if anew or run(others).fetchall() != [(0,)]:
+            run(f"DELETE FROM {SPAN}")
+            run(f"DELETE FROM {HEAD}")
         for text in _DECLARED:
             run(text)
         for name, about in _COMMENTS.items():
@@ -133,6 +148,14 @@ class SpanWriter:
             yield len(self._behind)
             self.some(_BUDGET_S)
 
+    def counts(self) -> tuple[int, int, int]:
+        """(chains that are up to date, spans, chains that are behind)."""
+        ((heads, rows, behind),) = self._sink.connection.execute(
+            f"SELECT (SELECT count(*) FROM {HEAD} ANTI JOIN {BEHIND} USING (chain_key, chain_id)), "
+            f"(SELECT count(*) FROM {SPAN}), (SELECT count(*) FROM {BEHIND})"
+        ).fetchall()
+        return heads, rows, behind
+
     def _look(self, facts_max: int | None) -> list[tuple[str, int]]:
         """(chain id, its last entry) of those that are behind, longest first to be done last."""
         few = "" if facts_max is None else f"HAVING count(*) <= {facts_max}"
@@ -150,7 +173,7 @@ class SpanWriter:
         chosen = dict(self._behind[-_AT_ONCE:])
         entries, schemas = self._read(chosen)
         rows: list[dict[str, Any]] = []
-        heads: list[tuple[int, str, int]] = []
+        heads: list[tuple[int, str, int, str]] = []
         for chain in reversed(chosen):
             self._behind.pop()
             try:
@@ -159,7 +182,7 @@ class SpanWriter:
                 self._failed.add(chain)
                 log.warning("no spans of a chain", chain=chain, why=str(error))
                 continue
-            heads.append((key63(chain), chain, chosen[chain]))
+            heads.append((key63(chain), chain, chosen[chain], self._version))
             if self._clock() >= until:
                 break
         self._write(rows, pl.DataFrame(heads, schema=_HEADS, orient="row"))
@@ -168,7 +191,7 @@ class SpanWriter:
         """(the facts of the chosen chains in their order, the schemas of others)."""
         wanted = pl.DataFrame(
             [(key63(chain), chain, seq) for chain, seq in chosen.items()],
-            schema=_HEADS,
+            schema=[CHAIN_KEY, "chain_id", "seq"],
             orient="row",
         )
         self._sink.connection.register("wanted", wanted.to_arrow())

@@ -24,6 +24,8 @@ quarantine_app = typer.Typer(no_args_is_help=True, help="Records that were not t
 topics_app = typer.Typer(no_args_is_help=True, help="Topics: what they are, and must be.")
 
 Db = Annotated[Path | None, typer.Option("--db", help="DuckDB file (default: [duck] path).")]
+_AS_OF = "What was true then: a date (its end, UTC) or an RFC 3339 time."
+_KNOWN_AT = "By what had arrived then; the same forms."
 
 
 def add(app: typer.Typer) -> None:
@@ -90,9 +92,12 @@ def show(
     chain: Annotated[str, typer.Argument(help="Chain id, e.g. SCMS-4.")],
     db: Db = None,
     journal: Annotated[Path | None, typer.Option(help="An exported journal instead.")] = None,
+    as_of: Annotated[str | None, typer.Option(help=_AS_OF)] = None,
+    known_at: Annotated[str | None, typer.Option(help=_KNOWN_AT)] = None,
     as_json: AsJson = False,
 ) -> None:
     """State, timeline, footprint, settlement with the reason why it waits, and the hash check."""
+    times = twin_show.times(as_of, known_at)
     if db is not None and journal is not None:
         raise UsageError("give --db or --journal, not both")
     damage: str | None = None
@@ -104,7 +109,7 @@ def show(
         schemas = [] if damage is not None else schema_entries(database(context, db))
         if not entries and damage is None:
             raise UsageError(f"no chain {chain!r} in {database(context, db)}")
-    shown = twin_show.show(chain, entries, damage, schemas)
+    shown = twin_show.show(chain, entries, damage, schemas, times)
     if as_json:
         emit_json(shown)
     else:
@@ -120,6 +125,8 @@ def _tell(shown: twin_show.Shown) -> None:
     else:
         out.print(f"hash chain: BROKEN at {shown.broken}", style="bold red")
         out.print("what follows stands before the first bad entry")
+    for note in shown.notes:
+        out.print(note)
     subjects = folding("subject", "state", "milestones", "flags", "late by", title="state")
     for one in shown.subjects:
         late = "" if one["delay_days"] is None else f"{one['delay_days']} d"
