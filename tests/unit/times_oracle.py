@@ -116,7 +116,8 @@ def draw(pick: Callable[[Sequence[Any]], Any], *, facts: int = 5, corrections: i
     if kind == "arrived":
         classifier = pick(("ACTUAL", "PLANNED", "ESTIMATED"))
     fields: dict[str, Any] = {
-        "kind": kind, "source": pick(("s", "s", "s", "t")), "event_id": f"f{pick(range(facts))}{topic}",
+        "kind": kind, "source": pick(("s", "s", "s", "t")),
+        "event_id": f"f{pick(range(facts))}{topic}",
         "revision": pick((1, 1, 1, 2, 3)), "classifier": classifier, "line": pick("112"),
         "time": time, "tz": tz, "precision": precision,
         "arrival": time + pick((-20, -1, 0, 0, 0, 3, 30, 90)) * HOUR + pick((0, 119)) * SECOND,
@@ -195,7 +196,7 @@ def _corrected(
 ) -> tuple[set[tuple[str, str]], set[tuple[str, str]]]:
     """(identities that are taken back, corrections that may not correct what they aim at).
 
-    A correction aims at facts and at corrections of a lower number, so the highest is decided first.
+    A correction aims at facts and at corrections of a lower number: the highest is decided first.
     """
     gone: set[tuple[str, str]] = set()
     unauthorised: set[tuple[str, str]] = set()
