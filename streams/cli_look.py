@@ -18,7 +18,7 @@ from supplytwin.streams.cli_run import AsJson, connect, emit_json, err, out
 from supplytwin.streams.drawing import folding
 from supplytwin.streams.summary import read_all
 
-twin_app = typer.Typer(no_args_is_help=True, help="One twin.")
+twin_app = typer.Typer(no_args_is_help=True)
 journal_app = typer.Typer(no_args_is_help=True, help="The journal of all twins.")
 quarantine_app = typer.Typer(no_args_is_help=True, help="Records that were not taken, and why.")
 topics_app = typer.Typer(no_args_is_help=True, help="Topics: what they are, and must be.")
@@ -84,6 +84,11 @@ def table(found: Result) -> Table:
     for row in found.rows:
         drawn.add_row(*["" if value is None else str(value) for value in row])
     return drawn
+
+
+@twin_app.callback()
+def twins() -> None:
+    """One twin, and all of them over time."""
 
 
 @twin_app.command("show")

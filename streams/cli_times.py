@@ -14,7 +14,7 @@ from supplytwin.streams.drawing import bar
 
 def add() -> None:
     """Register the command of this module."""
-    twin_app.command("spans")(spans)
+    twin_app.command()(spans)
 
 
 def spans(context: typer.Context, db: Db = None, as_json: AsJson = False) -> None:

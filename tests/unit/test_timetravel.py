@@ -134,7 +134,7 @@ def lines(found: dict[SubjectKey, Standing]) -> dict[str, Any]:
 # ---- laws
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(streams(), MOMENTS, MOMENTS)
 def test_the_fold_tells_what_was_true_by_what_was_known(
     told: list[Any], as_of: int, known_at: int
@@ -143,7 +143,7 @@ def test_the_fold_tells_what_was_true_by_what_was_known(
     assert lines(seen(inputs(told), as_of, known_at)) == oracle.rows(told, as_of, known_at)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(streams(), st.lists(st.tuples(MOMENTS, MOMENTS), min_size=5, max_size=5))
 def test_the_rows_tell_what_was_true_by_what_was_known(
     told: list[Any], moments: list[tuple[int, int]]
