@@ -1,7 +1,5 @@
 """`supplytwin twin spans`: the table behind the macros twin_at, twin_as_of and twin_known_at."""
 
-from typing import Any
-
 import typer
 
 from supplytwin.schemas.errors import UsageError
@@ -33,11 +31,11 @@ def spans(context: typer.Context, db: Db = None, as_json: AsJson = False) -> Non
     sink, spanned = deployment.spanning(path)
     try:
         with bar(err, quiet=as_json) as progress:
-            task: Any = None
+            *_, behind = spanned.counts()
+            task = progress.add_task("chains", total=behind)
             for left in spanned.complete():
-                if task is None:
-                    task = progress.add_task("chains", total=left)
-                progress.update(task, completed=progress.tasks[0].total - left)
+                progress.update(task, completed=behind - left)
+            progress.update(task, completed=behind)
         chains, rows, behind = spanned.counts()
     finally:
         sink.close()

@@ -138,6 +138,16 @@ def test_the_lines_in_between_are_listed_by_the_documented_query(
         assert delivered.date() == lines[line].delivered
 
 
+def test_the_examples_for_analysts_give_what_they_promise(ask: Any) -> None:
+    """Both queries of docs/two-times.md: the two counts, and every belief about one line."""
+    text = (README.parent / "docs" / "two-times.md").read_text()
+    first, second = text.split("```sql")[1].split("```")[0].strip().split("\n\n")
+    assert ask(first) == [(9_073, 9_188)]
+    beliefs = ask(second)
+    assert [row[4] for row in beliefs][-1] == "DELIVERED"
+    assert all(row[0] is not None for row in beliefs)
+
+
 def test_three_lines_are_recorded_before_they_happen(ask: Any) -> None:
     """They are flagged implausible_time, and no other line is."""
     found = ask(

@@ -4,6 +4,7 @@ import datetime as dt
 import importlib.util
 import random
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,14 +13,19 @@ import duckdb
 import pytest
 from structlog.testing import capture_logs
 
+from supplytwin.processors import simulate
 from supplytwin.processors.chain import ChainFold
 from supplytwin.processors.spans import of_entries
+from supplytwin.schemas import codec
 from supplytwin.schemas.errors import FatalError
 from supplytwin.schemas.flow import Record
 from supplytwin.schemas.ids import DAY_US, HOUR_US
 from supplytwin.schemas.records import JOURNAL, STATE
 from supplytwin.sinks.duck import DuckSink
 from supplytwin.sinks.spans import SpanWriter
+from supplytwin.streams import deployment, topics
+from supplytwin.streams.memory import MemoryBroker
+from supplytwin.streams.settings import Kafka, Settings, Time
 
 
 def _load(name: str) -> Any:
@@ -152,6 +158,43 @@ def test_without_bounds_it_is_the_latest_state(sink: DuckSink, ask: Any) -> None
     assert ask(f"SELECT {columns} FROM twin_at(NULL, NULL) ORDER BY ALL") == latest
     assert ask(f"SELECT {columns} FROM twin_as_of(NULL) ORDER BY ALL") == latest
     assert ask(f"SELECT {columns} FROM twin_known_at('infinity') ORDER BY ALL") == latest
+
+
+def test_a_running_sink_fills_it_by_itself(path: Path) -> None:
+    """Simulated chains with all that may go wrong: what the worker says of every subject last is
+    what the spans say, once the sink has had time.
+    """
+    broker = MemoryBroker()
+    settings = Settings(kafka=Kafka(partitions=2), time=Time(simulated=True, timeline="t"))
+    topics.init(broker, settings)
+    meta = topics.require_meta(broker)
+    worker = deployment.worker(broker, settings, meta)
+    producer = broker.producer(None)
+    made = simulate.chains(6, 5, late=0.3, duplicates=0.2, corrections=0.4, revocations=0.3)
+    for one in made.messages:
+        value = codec.encode(one.topic, one.body)
+        producer.produce(one.topic, one.key.encode(), value, timestamp_us=one.arrival)
+    producer.flush()
+    for _ in range(50):
+        worker.turn(0.0)
+    worker.close()
+    subscriber, sink = deployment.duck(broker, path, meta)
+    own, stop, left = subscriber._idle, threading.Event(), iter(range(2000))
+
+    def idle() -> None:
+        own()
+        behind = sink.connection.execute("SELECT count(*) FROM twin_span_behind").fetchall()
+        if (sink.rows and behind == [(0,)]) or next(left, None) is None:
+            stop.set()
+
+    subscriber._idle = idle
+    subscriber.run(stop)
+    columns = "chain_id, subject_type, subject_id, lifecycle, flags, state_hash"
+    with duckdb.connect(str(path), read_only=True) as file:
+        latest = file.execute(f"SELECT {columns} FROM twin_state ORDER BY ALL").fetchall()
+        found = file.execute(f"SELECT {columns} FROM twin_as_of(NULL) ORDER BY ALL").fetchall()
+    assert len(latest) > 20
+    assert found == latest
 
 
 # ---- how a moment is written
