@@ -106,6 +106,15 @@ class FactSet(Struct, frozen=True, kw_only=True, gc=False):
         for found in readings.every(self.readings):
             yield _slot(found)
 
+    def slot(self, identity: Identity) -> Slot:
+        """That of an identity that is known, packed or not."""
+        return _taken_out(self, identity).slots[identity]
+
+    def without(self, identity: Identity) -> "FactSet":
+        """The set without a known identity; what it says of others as a correction still holds."""
+        found = _taken_out(self, identity)
+        return replace(found, slots=found.slots.delete(identity))
+
     @property
     def count(self) -> int:
         """How many identities there are."""

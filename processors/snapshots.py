@@ -11,7 +11,13 @@ from immutables import Map
 
 from supplytwin.processors import derived
 from supplytwin.processors.settlement_state import Book
-from supplytwin.processors.subjects import Subject, SubjectKey, canonical_subject, decimal_text
+from supplytwin.processors.subjects import (
+    CanonicalSubject,
+    Subject,
+    SubjectKey,
+    canonical_subject,
+    decimal_text,
+)
 from supplytwin.processors.twin import Taken
 from supplytwin.schemas import codec
 from supplytwin.schemas.flow import Output
@@ -190,7 +196,7 @@ def _encode(
             milestones=tuple(shown.milestones),
             flags=shown.flags,
             holds_open=len(value.holds),
-            state_hash=hashlib.sha256(_canonical.encode(shown)).hexdigest(),
+            state_hash=state_hash(shown),
             planned_time=shown.planned,
             eta=shown.eta,
             actual_time=shown.delivered,
@@ -207,6 +213,11 @@ def _encode(
 
 
 _canonical = msgspec.json.Encoder(order="deterministic")
+
+
+def state_hash(shown: CanonicalSubject) -> str:
+    """Hex SHA-256 of the canonical state of a subject."""
+    return hashlib.sha256(_canonical.encode(shown)).hexdigest()
 
 
 def records(

@@ -10,9 +10,10 @@ from immutables import Map
 from msgspec import Struct, to_builtins
 from msgspec.structs import replace
 
-from supplytwin.processors import consignment, sequence
+from supplytwin.processors import sequence
 from supplytwin.processors.facts import FactSet, Identity, Slot, Verdict, Version
 from supplytwin.processors.facts import insert as insert_fact
+from supplytwin.processors.linking import link, recount, recount_trips
 from supplytwin.processors.milestones import (
     ExceptionChange,
     MilestoneChange,
@@ -37,13 +38,12 @@ from supplytwin.processors.subjects import (
 )
 from supplytwin.processors.titles import carry, doubts
 from supplytwin.schemas import localtime
-from supplytwin.schemas.effect import NONE
 from supplytwin.schemas.errors import Code, RecordError
 from supplytwin.schemas.events import Event, OrderPlaced, ShipmentDelivered
 from supplytwin.schemas.flow import Input
 from supplytwin.schemas.ids import HOUR_US
-from supplytwin.schemas.lifecycles import LOT_FREED, LOT_PLEDGED, effect_on
-from supplytwin.schemas.machines import CONSIGNMENT, LINE, LOT, MACHINES, ORDER, TITLE, TRIP
+from supplytwin.schemas.lifecycles import effect_on
+from supplytwin.schemas.machines import LOT, MACHINES, ORDER, TITLE
 
 INFERRED = "inferred:"
 """What the sources begin with that tell what nobody saw."""
@@ -128,16 +128,8 @@ def take(twin: Twin, item: Input) -> Taken:
     for before, after in inserted.moved:
         if before is not None:
             _exchange(was, work, before, after)
-    if found.carries or len(work) > len(found.keys):
-        carry(was, work)
-        _recount_trips(was, work)
-    withhold(was, work, inserted.facts.slots, inserted.moved)
-    _recount(was, work)
-    moved = _moved(was, work)
-    exceptions = exception_changes(moved, inserted.moved)
-    if exceptions:
-        mark(work, exceptions)
-        moved = _moved(was, work)
+    wide = found.carries or len(work) > len(found.keys)
+    moved, exceptions = _follow(was, work, inserted.facts, inserted.moved, wide=wide)
     subjects = was.update(work)
     if len(work) > len(found.keys):
         moved.sort(key=_key)
@@ -149,6 +141,30 @@ def take(twin: Twin, item: Input) -> Taken:
         milestones=milestone_changes(was, subjects, moved),
         exceptions=exceptions,
     )
+
+
+def _follow(
+    was: Subjects,
+    work: Work,
+    facts: FactSet,
+    slots: Sequence[tuple[Slot | None, Slot]],
+    *,
+    wide: bool,
+) -> tuple[list[tuple[SubjectKey, Subject, Subject]], tuple[ExceptionChange, ...]]:
+    """Carry what changed over to the subjects that hang on others (`wide` = some may); say which
+    subjects moved, and what opened or closed with the `slots` that did.
+    """
+    if wide:
+        carry(was, work)
+        recount_trips(was, work)
+    withhold(was, work, facts.slots, slots)
+    recount(was, work)
+    moved = _moved(was, work)
+    exceptions = exception_changes(moved, slots)
+    if exceptions:
+        mark(work, exceptions)
+        moved = _moved(was, work)
+    return moved, exceptions
 
 
 def _moved(subjects: Subjects, work: Work) -> list[tuple[SubjectKey, Subject, Subject]]:
@@ -191,7 +207,7 @@ def _doubt(work: Work, slot: Slot, count: int) -> None:
         work[key] = replace(subject, ordered=ordered)
         for other in linked_by(fact.event, key):
             if {key.subject_type, other.subject_type} == {LOT, TITLE}:
-                _link(work, key, other, count)
+                link(work, key, other, count)
 
 
 def _spoken_of(slot: Slot) -> Iterable[SubjectKey]:
@@ -228,7 +244,7 @@ def _contribute(work: Work, identity: Identity, version: Version, count: int) ->
         )
     if event.classifier == "ACTUAL":  # a plan links nothing: states follow links
         for other in linked:
-            _link(work, own, other, count)
+            link(work, own, other, count)
         if isinstance(event, ShipmentDelivered):
             _deliver(work, keys, event, count)
         if event.source.startswith(INFERRED):
@@ -275,63 +291,33 @@ def _enrol(work: Work, event: Event, identity: Identity) -> None:
         work[key] = subject
 
 
-def _link(work: Work, own: SubjectKey, other: SubjectKey, count: int) -> None:
-    """Link two subjects, or part them when no fact that counts, of either, links them any more."""
-    one, two = work[own], work[other]
-    if (other in one.links) == (count > 0):
-        return
-    if count > 0:
-        work[own] = replace(one, links=one.links.set(other, None))
-        work[other] = replace(two, links=two.links.set(own, None))
-    elif not _links(one, own, other) and not _links(two, other, own):
-        work[own] = replace(one, links=one.links.delete(other))
-        work[other] = replace(two, links=two.links.delete(own))
+# ---- leaving out
 
 
-def _links(subject: Subject, own: SubjectKey, other: SubjectKey) -> bool:
-    """Whether a fact about the one links it with the other. One that a lot has from its receipt is
-    there because they are linked: it links nothing.
+def without(twin: Twin, hidden: Iterable[Slot]) -> tuple[Twin, Work]:
+    """(the twin of the other slots, the subjects that this touched).
+
+    What the hidden ones say of others as corrections still holds: these are marked in the others.
     """
-    return other in subject.sensed.named or any(
-        other in linked_by(fact.event, own)
-        for fact in subject.ordered.facts
-        if fact.event.classifier == "ACTUAL" and fact.effect not in (LOT_PLEDGED, LOT_FREED)
-    )
+    was, work, facts = twin.subjects, Work(), twin.facts
+    slots = [(slot, replace(slot, retracted_to=slot.latest.revision)) for slot in hidden]
+    for slot, gone in slots:
+        _exchange(was, work, slot, gone)
+        _forget(was, work, slot)
+    standing = facts.slots.update({gone.identity: gone for _, gone in slots})
+    _follow(was, work, replace(facts, slots=standing), slots, wide=True)
+    for slot, _ in slots:
+        facts = facts.without(slot.identity)
+    return Twin(facts=facts, subjects=was.update(work)), work
 
 
-def _recount(subjects: Subjects, work: Work) -> None:
-    """Carry what changed on order lines over to the consignments that they belong to."""
-    for key in [key for key in work if key.subject_type == LINE]:
-        before, after = subjects.get(key, NOBODY), work[key]
-        old, new = before.ordered.value, after.ordered.value
-        was, links = before.links, after.links
-        if was is links and (old is new or consignment.says_the_same(old, new)):
-            continue
-        for owner in links if was is links else dict.fromkeys((*was, *links)):
-            if owner.subject_type != CONSIGNMENT:
-                continue
-            subject = work.get(owner)
-            if subject is None:
-                subject = subjects.get(owner, NOBODY)
-            tally = consignment.change(
-                subject.tally, old if owner in was else None, new if owner in links else None
-            )
-            work[owner] = replace(subject, tally=tally)
-
-
-def _recount_trips(subjects: Subjects, work: Work) -> None:
-    """Carry what changed on trips over to the consignments that they are linked with."""
-    for key in [key for key in work if key.subject_type == TRIP]:
-        before, after = subjects.get(key, NOBODY), work[key]
-        was, is_now = before.value.state or NONE, after.value.state or NONE
-        if was == is_now and before.links is after.links:
-            continue
-        for owner in {**before.links, **after.links}:
-            if owner.subject_type == CONSIGNMENT:
-                subject = work[owner] if owner in work else subjects.get(owner, NOBODY)
-                old = was if owner in before.links else None
-                new = is_now if owner in after.links else None
-                work[owner] = replace(subject, trips=consignment.exchange(subject.trips, old, new))
+def _forget(subjects: Subjects, work: Work, slot: Slot) -> None:
+    """No subject has this identity among its members any more."""
+    events = (event for version in slot.versions for event in version.contents)
+    for key in {key for event in events for key in reached_by(event)}:
+        subject = work.get(key) or subjects[key]
+        if slot.identity in subject.members:
+            work[key] = replace(subject, members=subject.members.delete(slot.identity))
 
 
 # ---- asking

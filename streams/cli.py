@@ -12,7 +12,15 @@ from typing import Annotated
 import typer
 
 from supplytwin.schemas.errors import FatalError, RecordError, TransientError, UsageError
-from supplytwin.streams import cli_check, cli_export, cli_feed, cli_look, cli_run, observe
+from supplytwin.streams import (
+    cli_check,
+    cli_export,
+    cli_feed,
+    cli_look,
+    cli_run,
+    cli_times,
+    observe,
+)
 from supplytwin.streams.children import RESTART
 from supplytwin.streams.cli_look import twin_app
 from supplytwin.streams.drawing import Plain
@@ -42,6 +50,7 @@ def common(
 cli_run.add(app)
 cli_feed.add(app)
 cli_look.add(app)
+cli_times.add()
 cli_check.add(app)
 cli_export.add(twin_app)
 

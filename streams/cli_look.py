@@ -19,13 +19,16 @@ from supplytwin.streams import show as twin_show
 from supplytwin.streams.cli_run import AsJson, connect, emit_json, err, out
 from supplytwin.streams.drawing import folding
 from supplytwin.streams.summary import read_all
+from supplytwin.streams.telling import tell, text_of
 
-twin_app = typer.Typer(no_args_is_help=True, help="One twin.")
+twin_app = typer.Typer(no_args_is_help=True)
 journal_app = typer.Typer(no_args_is_help=True, help="The journal of all twins.")
 quarantine_app = typer.Typer(no_args_is_help=True, help="Records that were not taken, and why.")
 topics_app = typer.Typer(no_args_is_help=True, help="Topics: what they are, and must be.")
 
 Db = Annotated[Path | None, typer.Option("--db", help="DuckDB file (default: [duck] path).")]
+_AS_OF = "What was true then: a date (its end, UTC) or an RFC 3339 time."
+_KNOWN_AT = "By what had arrived then; the same forms."
 
 
 def add(app: typer.Typer) -> None:
@@ -86,6 +89,11 @@ def table(found: Result) -> Table:
     return drawn
 
 
+@twin_app.callback()
+def twins() -> None:
+    """One twin, and all of them over time."""
+
+
 @twin_app.command("show")
 def show(
     context: typer.Context,
@@ -94,13 +102,16 @@ def show(
     journal: Annotated[Path | None, typer.Option(help="An exported journal instead.")] = None,
     now: Annotated[
         dt.datetime | None,
-        typer.Option(help="UTC; ages and open visits are up to it (default: the wall clock)."),
+        typer.Option(help="UTC; ages and open visits are up to it (default: the time asked for)."),
     ] = None,
+    as_of: Annotated[str | None, typer.Option(help=_AS_OF)] = None,
+    known_at: Annotated[str | None, typer.Option(help=_KNOWN_AT)] = None,
     as_json: AsJson = False,
 ) -> None:
     """State, what is derived from it, timeline, footprint, settlement with the reason why it waits,
     and the hash check.
     """
+    times = twin_show.times(as_of, known_at)
     if db is not None and journal is not None:
         raise UsageError("give --db or --journal, not both")
     damage: str | None = None
@@ -112,122 +123,17 @@ def show(
         schemas = [] if damage is not None else schema_entries(database(context, db))
         if not entries and damage is None:
             raise UsageError(f"no chain {chain!r} in {database(context, db)}")
-    asked = dt.datetime.now(dt.UTC) if now is None else now.replace(tzinfo=dt.UTC)
-    shown = twin_show.show(chain, entries, damage, schemas, int(asked.timestamp() * 1_000_000))
+    clock = dt.datetime.now(dt.UTC) if now is None else now.replace(tzinfo=dt.UTC)
+    asked = int(clock.timestamp() * 1_000_000)
+    if now is None:
+        asked = min(filter(None, (times.as_of, times.known_at)), default=asked)
+    shown = twin_show.show(chain, entries, damage, schemas, times, asked)
     if as_json:
         emit_json(shown)
     else:
-        _tell(shown)
+        tell(shown)
     if shown.broken is not None:
         raise typer.Exit(1)
-
-
-def _tell_sensors(shown: twin_show.Shown) -> None:
-    rows = [(subject, one) for subject in shown.subjects for one in subject["sensors"]]
-    if not rows:
-        return
-    names = ("subject", "sensor", "readings", "from, to", "last", "excursion min", "coverage")
-    drawn = folding(*names, title="sensors")
-    for subject, one in rows:
-        drawn.add_row(
-            f"{subject['subject_type']} {subject['subject_id']}",
-            f"{one['device_id']} {one['metric']} ({one['unit']})",
-            str(one["readings"]),
-            f"{one['min']} to {one['max']}",
-            str(one["last"]),
-            f"{one['excursion_min']} (longest {one['longest_excursion_min']})",
-            _text(one["coverage"]),
-        )
-    out.print(drawn)
-
-
-def _tell(shown: twin_show.Shown) -> None:
-    out.print(f"chain {shown.chain_id}: {shown.entries} journal entries", style="bold")
-    if shown.broken is None:
-        out.print(f"hash chain: sound, head {shown.head_hash[:16]}", style="green")
-    else:
-        out.print(f"hash chain: BROKEN at {shown.broken}", style="bold red")
-        out.print("what follows stands before the first bad entry")
-    subjects = folding("subject", "state", "milestones", "flags", "late by", title="state")
-    for one in shown.subjects:
-        late = "" if one["delay_days"] is None else f"{one['delay_days']} d"
-        subjects.add_row(
-            f"{one['subject_type']} {one['subject_id']}", one["state"] or "",
-            ", ".join(one["milestones"]), ", ".join(one["flags"]), late,
-        )  # fmt: skip
-    out.print(subjects)
-    _tell_derived(shown)
-    _tell_sensors(shown)
-    if shown.exceptions:
-        problems = folding("subject", "code", "since", "reason", title="open exceptions")
-        for one in shown.exceptions:
-            problems.add_row(one["subject"], one["code"], _minute(one["since"]), one["reason"])
-        out.print(problems)
-    prints = folding("consignment", "kg CO2e", "tkm", "missing", title="footprint")
-    for one in shown.footprints:
-        prints.add_row(*[_text(one[k]) for k in ("consignment_id", "co2e_wtw_kg", "activity_tkm")],
-                       ", ".join(one["missing"]))  # fmt: skip
-    out.print(prints)
-    claims = folding("claim", "state", "amount", "waits for", title="settlement")
-    for claim in shown.settlement:
-        amount = f"{claim.amount_minor} {claim.currency} (minor units)"
-        claims.add_row(claim.claim_id, claim.public_state, amount, claim.waits_for or "-")
-    out.print(claims)
-    out.print("timeline: taken at (tick time), what, and where it is from; UTC", style="bold")
-    for moment in shown.timeline:
-        origin = ", ".join(
-            text
-            for text in (
-                _text(moment.source),
-                moment.happened and f"happened {_minute(moment.happened)}",
-                moment.arrived and f"arrived {_minute(moment.arrived)}",
-            )
-            if text
-        )
-        tail = f" ({origin})" if origin else ""
-        out.print(f"{moment.seq:>4}  {_minute(moment.taken_at)}  {moment.what}{tail}")
-
-
-def _tell_derived(shown: twin_show.Shown) -> None:
-    """One row a subject: docs/derived.md says how each cell is calculated."""
-    drawn = folding(
-        "subject", "expected", "promised", "steps told", "last actual", "dwell", "sources apart",
-        "trust", "unpaid", title=f"derived, at {shown.now}",
-    )  # fmt: skip
-    for one in shown.subjects:
-        age, silent, spread = one["eta_age_hours"], one["silent_hours"], one["spread_hours"]
-        said = "" if age is None else f" by {one['eta_source']}, {_hours(age)} old"
-        late = one["promise_delay_days"]
-        steps = one["steps_required"]
-        drawn.add_row(
-            f"{one['subject_type']} {one['subject_id']}",
-            "" if one["expected"] is None else _minute(one["expected"]) + said,
-            _text(one["promised_date"]) + ("" if late is None else f" ({late:+} d)"),
-            f"{steps - one['steps_inferred']} of {steps}" if steps else "",
-            "" if silent is None else f"{_hours(silent)} ago",
-            ", ".join(_visit(visit) for visit in one["dwell"]),
-            "" if spread is None else f"{spread} h: {', '.join(one['reports'])}",
-            _text(one["trust"]),
-            "" if one["currency"] is None else f"{one['exposure_minor']} {one['currency']}",
-        )
-    out.print(drawn)
-
-
-def _visit(visit: dict[str, Any]) -> str:
-    hours = "?" if visit["hours"] is None else _hours(visit["hours"])
-    return f"{visit['place'] or '(no place)'} {hours}{' so far' if visit['open'] else ''}"
-
-
-def _hours(hours: float) -> str:
-    return f"{hours:.1f} h"
-
-
-def _minute(text: str) -> str:
-    return text[:16].replace("T", " ")
-
-
-def _text(value: Any) -> str:
-    return "" if value is None else str(value)
 
 
 @journal_app.command("export")
@@ -334,7 +240,7 @@ def _readable(name: str, value: Any) -> str:
             text = bytes.fromhex(value).decode()
             if all(one.isprintable() or one == "\n" for one in text):
                 return text
-    return _text(value)
+    return text_of(value)
 
 
 _SHORT = (

@@ -13,8 +13,9 @@ from pathlib import Path
 import msgspec
 import platformdirs
 
-from supplytwin.processors.chain import ChainFold, ChainState
+from supplytwin.processors.chain import FOLD_VERSION, ChainFold, ChainState
 from supplytwin.processors.closing import Chain, ClosingFold, gist
+from supplytwin.processors.spans import of_entries
 from supplytwin.schemas.errors import UsageError
 from supplytwin.schemas.events import SUPPLY_TOPICS
 from supplytwin.schemas.ids import DAY_US
@@ -29,6 +30,7 @@ from supplytwin.schemas.records import (
 )
 from supplytwin.sinks.duck import DuckSink
 from supplytwin.sinks.simulated_rail import INSTANT, Behaviour, Delays, SimulatedRail
+from supplytwin.sinks.spans import SpanWriter
 from supplytwin.streams import framed
 from supplytwin.streams.checkpoint import At, nowhere
 from supplytwin.streams.gateway import Gateway
@@ -148,8 +150,15 @@ def duck(
     metrics: SinkMetrics | None = None,
 ) -> tuple[Subscriber, DuckSink]:
     """The DuckDB sink and what feeds it."""
+    sink, spanned = spanning(path, at)
+    feeder = Subscriber(broker, sink, meta.partitions, metrics=metrics, idle=spanned.idle)
+    return feeder, sink
+
+
+def spanning(path: Path, at: Callable[[str], None] = nowhere) -> tuple[DuckSink, SpanWriter]:
+    """A DuckDB file to write, and what fills `twin_span` in it."""
     sink = DuckSink(path, guard, at)
-    return Subscriber(broker, sink, meta.partitions, metrics=metrics), sink
+    return sink, SpanWriter(sink, of_entries, FOLD_VERSION)
 
 
 def gauges(broker: Broker, running: Worker[Chain]) -> None:

@@ -3,19 +3,22 @@ checked.
 """
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from immutables import Map
 from msgspec import Struct
+from msgspec.structs import replace
 
-from supplytwin.processors import chain, describe, settlement_report
+from supplytwin.processors import chain, describe, settlement_report, timetravel
 from supplytwin.processors.custody import Broken, verify
 from supplytwin.schemas import codec, journal
 from supplytwin.schemas.errors import UsageError
 from supplytwin.schemas.events import Event
 from supplytwin.schemas.flow import Record
 from supplytwin.schemas.foreign import schema_in
+from supplytwin.schemas.journal import GENESIS
 from supplytwin.schemas.records import (
     JOURNAL,
     SETTLEMENT_EVENTS,
@@ -25,6 +28,7 @@ from supplytwin.schemas.records import (
 )
 from supplytwin.schemas.replay import Replayed
 from supplytwin.streams import journal_file
+from supplytwin.streams.moments import moment
 
 
 class Moment(Struct, frozen=True, kw_only=True):
@@ -56,6 +60,28 @@ class Shown(Struct, frozen=True, kw_only=True):
     settlement: list[Any]
     exceptions: list[dict[str, Any]]
     timeline: list[Moment]
+    as_of: str | None = None
+    known_at: str | None = None
+    notes: list[str] = []
+    """What the two times mean for what is shown."""
+
+
+class Times(Struct, frozen=True, kw_only=True):
+    """What was true at `as_of`, by what was known at `known_at`; us UTC, None = without bound."""
+
+    as_of: int | None = None
+    known_at: int | None = None
+
+
+NOW = Times()
+
+
+def times(as_of: str | None, known_at: str | None) -> Times:
+    """The times as they were written. Raises UsageError that says what to write."""
+    return Times(
+        as_of=None if as_of is None else moment("--as-of", as_of),
+        known_at=None if known_at is None else moment("--known-at", known_at),
+    )
 
 
 def iso(micros: int | None) -> str | None:
@@ -101,37 +127,46 @@ def show(
     entries: Sequence[bytes],
     damage: str | None = None,
     schemas: Sequence[bytes] = (),
+    seen: Times = NOW,
     now: int = 0,
 ) -> Shown:
-    """Check every link, fold what is sound, and say what is known.
+    """Check every link, fold what is sound and was known, and say what was true.
 
     `schemas` = entries that are schemas of others: some of these may have been written with them.
     `now` = the clock of the one who asks, us UTC: ages and open visits are up to it.
+    The hash chain is always the whole one.
     """
     broken: Broken | None = verify(chain_id, entries)
     sound = entries if broken is None else entries[: broken.position]
     fold = chain.ChainFold("")
     fold.replay([record_of(value) for value in schemas])
-    state = fold.new(chain_id)
-    moments = []
-    last = 0
-    for past in fold.replay([record_of(value) for value in sound]):
-        state = fold.restore(state, past)
-        last = max(last, past.entry.taken_at)
-        moments.append(_moment(past))
+    past = fold.replay([record_of(value) for value in sound])
+    known_at = timetravel.NEVER if seen.known_at is None else seen.known_at
+    known = list(timetravel.known(past, known_at))
+    state = timetravel.restored(fold, chain_id, known)
+    last = min(known_at, max((one.entry.taken_at for one in known), default=0))
+    settlement = list(settlement_report.explain(state.book, state.twin, last))
+    footprints = [one.describe() for _, one in sorted(state.footprints.items())]
+    if seen.as_of is not None:
+        state = replace(state, twin=timetravel.as_of(state.twin, seen.as_of), footprints=Map())
+        known = [one for one in known if _happened(one, seen.as_of)]
+        footprints = []
     reports = [r for r in (None if broken is None else str(broken), damage) if r is not None]
     return Shown(
         chain_id=chain_id,
         now=iso(now),
         entries=len(entries),
         broken="; ".join(reports) or None,
-        head_hash=state.head.hash.hex(),
+        head_hash=(past[-1].entry.hash if past else GENESIS).hex(),
         canonical_hash=chain.canonical_hash(state),
         subjects=[_dated(one) for one in describe.subjects(state, now)],
-        footprints=[one.describe() for _, one in sorted(state.footprints.items())],
-        settlement=list(settlement_report.explain(state.book, state.twin, last)),
+        footprints=footprints,
+        settlement=settlement,
         exceptions=[_dated(one) for one in describe.exceptions(state)],
-        timeline=moments,
+        timeline=[_moment(one) for one in known],
+        as_of=iso(seen.as_of),
+        known_at=iso(seen.known_at),
+        notes=list(_notes(seen)),
     )
 
 
@@ -144,6 +179,29 @@ def _dated(one: dict[str, Any]) -> dict[str, Any]:
     if "dwell" in one:
         found["dwell"] = [_dated(visit) for visit in one["dwell"]]
     return found
+
+
+def _happened(one: Replayed, by: int) -> bool:
+    """Whether an entry is in the timeline of what was true at `by`: all but later facts are."""
+    event = None if one.item is None else one.item.message
+    if not isinstance(event, Event) or event.classifier != "ACTUAL":
+        return True
+    return timetravel.happened_from(event) <= by
+
+
+def _notes(seen: Times) -> Iterator[str]:
+    if seen.known_at is not None:
+        yield (
+            f"known at {iso(seen.known_at)}: facts that had arrived by then, and what had been "
+            "decided by then"
+        )
+    if seen.as_of is not None:
+        yield (
+            f"as of {iso(seen.as_of)}: what had happened by then; plans, estimates and corrections "
+            "count when they are known"
+        )
+        yield "the settlement is not of that time: it shows what was decided by what was known"
+        yield "footprints are left out: they account for whole deliveries"
 
 
 def record_of(value: bytes) -> Record:

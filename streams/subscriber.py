@@ -6,7 +6,7 @@ lost or doubled when this process ends between the two: the next one reads from 
 
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 import structlog
@@ -40,6 +40,7 @@ class Sink(Protocol):
 class Subscriber:
     """Feeds one sink from all partitions of its topics, from the offsets that the sink holds.
 
+    While it runs `idle` is called between two writes, which it holds up for as long as it takes.
     Raises UsageError when these are not offsets of this cluster's topics.
     """
 
@@ -52,8 +53,9 @@ class Subscriber:
         group: str = SINK_GROUP,
         pause_s: float = 0.2,
         metrics: SinkMetrics | None = None,
+        idle: Callable[[], None] = lambda: None,
     ) -> None:
-        self._sink = sink
+        self._sink, self._idle = sink, idle
         self.metrics = metrics or SinkMetrics()
         self._places = places(sink.topics, partitions)
         self._pause_s = pause_s
@@ -135,7 +137,8 @@ class Subscriber:
         """Turn until `stop`, then write what is held. Lets go of the file in any case."""
         try:
             while not stop.is_set():
-                self.turn()
+                if not self.turn():
+                    self._idle()
             self._write()
             self._tell()
         finally:

@@ -24,7 +24,7 @@ from supplytwin.schemas.flow import Message, Record
 from supplytwin.schemas.ids import HOUR_US, SECOND_US, Micros
 from supplytwin.schemas.records import EXCEPTIONS, JOURNAL, STATE, ExceptionRecord, StateRecord
 from supplytwin.sinks.duck import DuckSink
-from supplytwin.streams import cli_look, show
+from supplytwin.streams import show, telling
 
 
 def _load(name: str) -> Any:
@@ -506,10 +506,10 @@ def test_a_person_is_shown_a_table_of_the_sensors(
     monkeypatch.setenv("COLUMNS", "200")
     _, outputs = folded([reading("1", 0, 5), reading("2", 10, 9), reading("3", 25, 5)])
     entries = [one.value or b"" for one in outputs if one.topic == JOURNAL]
-    cli_look._tell(show.show("C", entries))
+    telling.tell(show.show("C", entries))
     told = capsys.readouterr().out
     assert "R-1 TEMPERATURE (CEL)" in told
     assert "5.0 to 9.0" in told
     assert "15.0 (longest 15.0)" in told
-    cli_look._tell(show.show("C", []))
+    telling.tell(show.show("C", []))
     assert "sensors" not in capsys.readouterr().out

@@ -1,0 +1,71 @@
+"""Subjects that hang on others: links that facts make, and what lines and trips add up to for their
+consignments.
+"""
+
+from msgspec.structs import replace
+
+from supplytwin.processors import consignment
+from supplytwin.processors.reach import linked_by
+from supplytwin.processors.subjects import NOBODY, Subject, SubjectKey, Subjects, Work
+from supplytwin.schemas.effect import NONE
+from supplytwin.schemas.lifecycles import LOT_FREED, LOT_PLEDGED
+from supplytwin.schemas.machines import CONSIGNMENT, LINE, TRIP
+
+
+def link(work: Work, own: SubjectKey, other: SubjectKey, count: int) -> None:
+    """Link two subjects, or part them when no fact that counts, of either, links them any more."""
+    one, two = work[own], work[other]
+    if (other in one.links) == (count > 0):
+        return
+    if count > 0:
+        work[own] = replace(one, links=one.links.set(other, None))
+        work[other] = replace(two, links=two.links.set(own, None))
+    elif not _links(one, own, other) and not _links(two, other, own):
+        work[own] = replace(one, links=one.links.delete(other))
+        work[other] = replace(two, links=two.links.delete(own))
+
+
+def _links(subject: Subject, own: SubjectKey, other: SubjectKey) -> bool:
+    """Whether a fact about the one links it with the other. One that a lot has from its receipt is
+    there because they are linked: it links nothing.
+    """
+    return other in subject.sensed.named or any(
+        other in linked_by(fact.event, own)
+        for fact in subject.ordered.facts
+        if fact.event.classifier == "ACTUAL" and fact.effect not in (LOT_PLEDGED, LOT_FREED)
+    )
+
+
+def recount(subjects: Subjects, work: Work) -> None:
+    """Carry what changed on order lines over to the consignments that they belong to."""
+    for key in [key for key in work if key.subject_type == LINE]:
+        before, after = subjects.get(key, NOBODY), work[key]
+        old, new = before.ordered.value, after.ordered.value
+        was, links = before.links, after.links
+        if was is links and (old is new or consignment.says_the_same(old, new)):
+            continue
+        for owner in links if was is links else dict.fromkeys((*was, *links)):
+            if owner.subject_type != CONSIGNMENT:
+                continue
+            subject = work.get(owner)
+            if subject is None:
+                subject = subjects.get(owner, NOBODY)
+            tally = consignment.change(
+                subject.tally, old if owner in was else None, new if owner in links else None
+            )
+            work[owner] = replace(subject, tally=tally)
+
+
+def recount_trips(subjects: Subjects, work: Work) -> None:
+    """Carry what changed on trips over to the consignments that they are linked with."""
+    for key in [key for key in work if key.subject_type == TRIP]:
+        before, after = subjects.get(key, NOBODY), work[key]
+        was, is_now = before.value.state or NONE, after.value.state or NONE
+        if was == is_now and before.links is after.links:
+            continue
+        for owner in {**before.links, **after.links}:
+            if owner.subject_type == CONSIGNMENT:
+                subject = work[owner] if owner in work else subjects.get(owner, NOBODY)
+                old = was if owner in before.links else None
+                new = is_now if owner in after.links else None
+                work[owner] = replace(subject, trips=consignment.exchange(subject.trips, old, new))

@@ -1,0 +1,283 @@
+"""An oracle of two times: how an order line stood at T by what was known at K.
+
+It knows nothing of facts, folds and effects: it reads a list of messages, finds which of them
+stand, puts those in order and walks through them once.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from supplytwin.schemas.events import (
+    Event,
+    OrderAccepted,
+    OrderHeld,
+    OrderLine,
+    OrderPlaced,
+    OrderUnheld,
+    ShipmentArrived,
+    ShipmentDelivered,
+    ShipmentDeparted,
+)
+from supplytwin.schemas.flow import Message
+from supplytwin.schemas.ids import Micros
+
+SECOND, HOUR, DAY = 1_000_000, 3_600_000_000, 86_400_000_000
+T0 = 20_000 * DAY
+ZONES = {"+00:00": 0, "+08:00": 8, "-07:00": -7, "unknown": 0, "Asia/Shanghai": 8}
+PATH = ("PLACED", "CONFIRMED", "READY", "SHIPPED", "DELIVERED", "RECEIVED", "ACCEPTED")
+KINDS: dict[str, tuple[type[Event], str, bool, str]] = {
+    # name: class, state that it leads to, may it come again, milestone
+    "placed": (OrderPlaced, "PLACED", False, "ORDER_PLACED"),
+    "held": (OrderHeld, "", True, ""),
+    "unheld": (OrderUnheld, "", True, ""),
+    "departed": (ShipmentDeparted, "SHIPPED", True, "DEPARTED"),
+    "arrived": (ShipmentArrived, "SHIPPED", True, "ARRIVED"),
+    "delivered": (ShipmentDelivered, "DELIVERED", True, "DELIVERED"),
+    "accepted": (OrderAccepted, "ACCEPTED", True, "ACCEPTED"),
+}
+"""In the order in which they happen within one moment."""
+ORDER = tuple(KINDS)
+
+
+class Told(NamedTuple):
+    """One message, as it was told and when it arrived."""
+
+    kind: str
+    source: str
+    event_id: str
+    revision: int
+    classifier: str
+    line: str
+    time: int
+    tz: str
+    precision: str
+    arrival: int
+    action: str | None = None
+    target_source: str | None = None
+    target_id: str | None = None
+
+    @property
+    def identity(self) -> tuple[str, str]:
+        return self.source, self.event_id
+
+    @property
+    def content(self) -> tuple[Any, ...]:
+        return self._replace(arrival=0)
+
+    @property
+    def topic(self) -> str:
+        return KINDS[self.kind][0].TOPIC
+
+    @property
+    def day(self) -> int:
+        return (self.time + ZONES[self.tz] * HOUR) // DAY
+
+    @property
+    def coarse(self) -> bool:
+        return self.precision == "DAY"
+
+    def visible(self, moment: int) -> bool:
+        """Whether it counts as of `moment`."""
+        if self.classifier != "ACTUAL":
+            return True
+        midnight = self.day * DAY - ZONES[self.tz] * HOUR
+        return (midnight if self.coarse else self.time) <= moment
+
+
+class Row(NamedTuple):
+    """What is compared of one line."""
+
+    lifecycle: str | None
+    milestones: tuple[str, ...]
+    flags: tuple[str, ...]
+    holds_open: int
+    planned_time: int | None
+    eta: int | None
+    actual_time: int | None
+    delay_days: int | None
+
+
+# ---- what is told
+
+
+def draw(pick: Callable[[Sequence[Any]], Any], *, facts: int = 5, corrections: int = 3) -> Told:
+    """One message: a fact of few identities that are told again, revised, or contradicted, or a
+    correction of a fact or of another correction.
+    """
+    kind = pick(("placed", "held", "unheld", "departed", "arrived", "arrived", "delivered",
+                 "delivered", "delivered", "accepted"))  # fmt: skip
+    time = T0 + pick(range(12)) * 5 * HOUR + pick((0, 1, 700_000))
+    tz, precision = pick(tuple(ZONES)), pick(("S", "S", "MIN", "DAY"))
+    if kind in ("held", "unheld"):  # no hold is refused because of an unknown order within a day
+        tz, precision = "+00:00", "S"
+    topic = KINDS[kind][0].TOPIC.removeprefix("supply.")[0]
+    classifier = "ACTUAL"
+    if kind == "arrived":
+        classifier = pick(("ACTUAL", "PLANNED", "ESTIMATED"))
+    fields: dict[str, Any] = {
+        "kind": kind, "source": pick(("s", "s", "s", "t")),
+        "event_id": f"f{pick(range(facts))}{topic}",
+        "revision": pick((1, 1, 1, 2, 3)), "classifier": classifier, "line": pick("112"),
+        "time": time, "tz": tz, "precision": precision,
+        "arrival": time + pick((-20, -1, 0, 0, 0, 3, 30, 90)) * HOUR + pick((0, 119)) * SECOND,
+    }  # fmt: skip
+    if pick((False, False, True)):
+        number = pick(range(corrections))
+        aims = [f"f{at}" for at in range(facts)] + [f"r{at}" for at in range(number)]
+        fields |= {
+            "event_id": f"r{number}{topic}", "action": pick(("RETRACT", "RETRACT", "SUPERSEDE")),
+            "target_source": pick(("s", "s", "t", None)),
+            "target_id": pick(aims) + pick((topic, topic, topic, "o", "s")),
+        }  # fmt: skip
+    return Told(**fields)
+
+
+def message(told: Told, chain_id: str) -> Message:
+    """The event that says it, as a feed sends it."""
+    made = KINDS[told.kind][0]
+    fields: dict[str, Any] = {
+        "event_id": told.event_id, "source": told.source, "revision": Micros(told.revision),
+        "event_type": made.TYPE, "classifier": told.classifier, "event_time": Micros(told.time),
+        "event_tz": told.tz, "time_precision": told.precision, "recorded_time": Micros(told.time),
+        "chain_id": chain_id, "subject_type": "ORDER_LINE", "subject_id": told.line, "refs": (),
+        "correction_action": told.action, "correction_source": told.target_source,
+        "correction_event_id": told.target_id,
+    }  # fmt: skip
+    if made is OrderPlaced:
+        ordered = OrderLine(line_id=told.line, sku="s", qty=Decimal(1), uom="u",
+                            unit_price=Decimal(1))  # fmt: skip
+        fields |= {"order_id": "o", "buyer": "b", "seller": "s", "currency": "USD",
+                   "order_lines": (ordered,)}  # fmt: skip
+    elif made in (OrderHeld, OrderUnheld):
+        fields |= {"line_id": told.line, "hold_code": "h", "scope": "GOODS"}
+    elif made is OrderAccepted:
+        fields |= {"line_ids": (told.line,), "accepted_qty": Decimal(1),
+                   "rejected_qty": Decimal(0)}  # fmt: skip
+    elif made is ShipmentDelivered:
+        fields |= {"consignment_id": "c", "receiver": "b"}
+    event = made(**fields)
+    return Message(topic=made.TOPIC, key=chain_id, arrival=told.arrival, body=event)
+
+
+# ---- what stands
+
+
+def rows(told: Iterable[Told], as_of: int, known_at: int) -> dict[str, Row]:
+    """Every line that there was as of `as_of`, by what had arrived at `known_at`."""
+    known = [one for one in told if one.arrival <= known_at]
+    latest: dict[tuple[str, str], list[Told]] = {}
+    for identity in {one.identity for one in known}:
+        mine = [one for one in known if one.identity == identity]
+        top = max(one.revision for one in mine)
+        contents = {one.content for one in mine if one.revision == top}
+        latest[identity] = [
+            min((one for one in mine if one.content == content), key=lambda one: one.arrival)
+            for content in contents
+        ]
+    retracted, unauthorised = _corrected(latest)
+    standing: dict[str, list[Told]] = {}
+    conflicts: set[str] = set()
+    for identity, contents in latest.items():
+        if identity in retracted or not any(one.visible(as_of) for one in contents):
+            continue
+        if len(contents) > 1:
+            conflicts.update(one.line for one in contents)
+        elif identity not in unauthorised and contents[0].action != "RETRACT":
+            standing.setdefault(contents[0].line, []).append(contents[0])
+    return {
+        line: _walk(standing.get(line, []), conflict=line in conflicts)
+        for line in {*standing, *conflicts}
+    }
+
+
+def _corrected(
+    latest: dict[tuple[str, str], list[Told]],
+) -> tuple[set[tuple[str, str]], set[tuple[str, str]]]:
+    """(identities that are taken back, corrections that may not correct what they aim at).
+
+    A correction aims at facts and at corrections of a lower number: the highest is decided first.
+    """
+    gone: set[tuple[str, str]] = set()
+    unauthorised: set[tuple[str, str]] = set()
+    aiming = [one for one in latest if latest[one][0].action is not None and len(latest[one]) == 1]
+    for identity in sorted(aiming, key=lambda one: one[1], reverse=True):
+        own = latest[identity][0]
+        target = (own.target_source or own.source, str(own.target_id))
+        aim = latest.get(target)
+        topic = None if aim is None else aim[0].topic
+        if target[0] != own.source or topic not in (None, own.topic):
+            unauthorised.add(identity)
+        elif identity not in gone and aim is not None and aim[0].revision <= own.revision:
+            gone.add(target)
+    return gone, unauthorised
+
+
+def _walk(facts: list[Told], *, conflict: bool) -> Row:
+    state, moved, delivered = -1, (0, False), None
+    milestones, skipped, holds = set[str](), set[int](), 0
+    flags = {"conflict"} if conflict else set[str]()
+    plans: dict[str, Told] = {}
+    for fact in sorted(facts, key=_moment):
+        flags |= _time_flags(fact)
+        if fact.classifier != "ACTUAL":
+            best = plans.get(fact.classifier)
+            if best is None or _version(fact) > _version(best):
+                plans[fact.classifier] = fact
+            continue
+        if fact.kind in ("held", "unheld"):
+            holds = int(fact.kind == "held")
+            continue
+        _, to, again, milestone = KINDS[fact.kind]
+        place = PATH.index(to)
+        one_day = state >= 0 and moved[0] == fact.day and (moved[1] or fact.coarse)
+        if place > state:
+            skipped |= set(range(state + 1, place))
+            state, moved = place, (fact.day, fact.coarse)
+        elif not (place == state and again) and not (place < state and one_day):
+            continue
+        skipped.discard(place)
+        milestones.add(milestone)
+        delivered = fact if fact.kind == "delivered" else delivered
+    planned, eta = plans.get("PLANNED"), plans.get("ESTIMATED")
+    delay = None if delivered is None or planned is None else delivered.day - planned.day
+    flags |= {name for name, on in (("inferred", skipped), ("late", (delay or 0) > 0)) if on}
+    return Row(
+        lifecycle=PATH[state] if state >= 0 else None,
+        milestones=tuple(sorted(milestones)),
+        flags=tuple(sorted(flags)),
+        holds_open=holds,
+        planned_time=None if planned is None else planned.time,
+        eta=None if eta is None else eta.time,
+        actual_time=None if delivered is None else delivered.time,
+        delay_days=delay,
+    )
+
+
+def _moment(fact: Told) -> tuple[int, int, str, str]:
+    """Its place in time: what is no more exact than a minute or a day begins with it."""
+    grain = {"S": SECOND, "MIN": 60 * SECOND}
+    at = (
+        max(fact.day * DAY, fact.day * DAY - ZONES[fact.tz] * HOUR)
+        if fact.coarse
+        else fact.time // grain[fact.precision] * grain[fact.precision]
+    )
+    return at, ORDER.index(fact.kind), fact.source, fact.event_id
+
+
+def _version(fact: Told) -> tuple[int, str, str]:
+    return fact.revision, fact.source, fact.event_id
+
+
+def _time_flags(fact: Told) -> set[str]:
+    found = {"day_precision"} if fact.coarse else set[str]()
+    if fact.tz == "unknown":
+        found.add("no_tz")
+    if fact.classifier == "ACTUAL":
+        if fact.coarse:
+            ahead = fact.day > (fact.arrival + ZONES[fact.tz] * HOUR) // DAY
+        else:
+            ahead = fact.time - fact.arrival > 120 * SECOND
+        if ahead:
+            found.add("implausible_time")
+    return found
