@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from supplytwin.processors import consignment, sequence
 from supplytwin.processors.facts import FactSet, Identity, Slot, Verdict, Version
 from supplytwin.processors.facts import insert as insert_fact
+from supplytwin.processors.linking import doubt, link
 from supplytwin.processors.milestones import (
     ExceptionChange,
     MilestoneChange,
@@ -21,7 +22,7 @@ from supplytwin.processors.milestones import (
     milestone_changes,
     reported,
 )
-from supplytwin.processors.reach import linked_by, reach, reached_by
+from supplytwin.processors.reach import reach, reached_by
 from supplytwin.processors.refusals import withhold
 from supplytwin.processors.standing import Accumulator, Fact, make_fact
 from supplytwin.processors.subjects import (
@@ -32,15 +33,15 @@ from supplytwin.processors.subjects import (
     Work,
     canonical_subject,
 )
-from supplytwin.processors.titles import carry, doubts
+from supplytwin.processors.titles import carry
 from supplytwin.schemas import localtime
 from supplytwin.schemas.effect import NONE
 from supplytwin.schemas.errors import Code, RecordError
 from supplytwin.schemas.events import Event, OrderPlaced, ShipmentDelivered
 from supplytwin.schemas.flow import Input
 from supplytwin.schemas.ids import HOUR_US
-from supplytwin.schemas.lifecycles import LOT_FREED, LOT_PLEDGED, effect_on
-from supplytwin.schemas.machines import CONSIGNMENT, LINE, LOT, MACHINES, ORDER, TITLE, TRIP
+from supplytwin.schemas.lifecycles import effect_on
+from supplytwin.schemas.machines import CONSIGNMENT, LINE, MACHINES, ORDER, TRIP
 
 INFERRED = "inferred:"
 """What the sources begin with that tell what nobody saw."""
@@ -163,24 +164,12 @@ def _exchange(subjects: Subjects, work: Work, before: Slot, after: Slot) -> None
         for key in _spoken_of(before):
             subject = work[key]
             work[key] = replace(subject, conflicts=subject.conflicts - {before.identity})
-        _doubt(work, before, -1)
+        doubt(work, before, -1)
     if after.conflicted:
         for key in _spoken_of(after):
             subject = work[key]
             work[key] = replace(subject, conflicts=subject.conflicts | {after.identity})
-        _doubt(work, after, 1)
-
-
-def _doubt(work: Work, slot: Slot, count: int) -> None:
-    """Add (`count` 1) or take away (-1) what a conflicted identity says of receipts and lots."""
-    change = sequence.insert if count > 0 else sequence.remove
-    for key, fact in [*doubts(slot)]:
-        subject = work[key]
-        ordered = change(key.subject_type, subject.ordered, fact)
-        work[key] = replace(subject, ordered=ordered)
-        for other in linked_by(fact.event, key):
-            if {key.subject_type, other.subject_type} == {LOT, TITLE}:
-                _link(work, key, other, count)
+        doubt(work, after, 1)
 
 
 def _spoken_of(slot: Slot) -> Iterable[SubjectKey]:
@@ -216,7 +205,7 @@ def _contribute(work: Work, identity: Identity, version: Version, count: int) ->
         )
     if event.classifier == "ACTUAL":  # a plan links nothing: states follow links
         for other in linked:
-            _link(work, own, other, count)
+            link(work, own, other, count)
         if isinstance(event, ShipmentDelivered):
             _deliver(work, keys, event, count)
         if event.source.startswith(INFERRED):
@@ -261,30 +250,6 @@ def _enrol(work: Work, event: Event, identity: Identity) -> None:
         if stated and not subject.stated:
             subject = replace(subject, stated=True)
         work[key] = subject
-
-
-def _link(work: Work, own: SubjectKey, other: SubjectKey, count: int) -> None:
-    """Link two subjects, or part them when no fact that counts, of either, links them any more."""
-    one, two = work[own], work[other]
-    if (other in one.links) == (count > 0):
-        return
-    if count > 0:
-        work[own] = replace(one, links=one.links.set(other, None))
-        work[other] = replace(two, links=two.links.set(own, None))
-    elif not _links(one, own, other) and not _links(two, other, own):
-        work[own] = replace(one, links=one.links.delete(other))
-        work[other] = replace(two, links=two.links.delete(own))
-
-
-def _links(subject: Subject, own: SubjectKey, other: SubjectKey) -> bool:
-    """Whether a fact about the one links it with the other. One that a lot has from its receipt is
-    there because they are linked: it links nothing.
-    """
-    return any(
-        other in linked_by(fact.event, own)
-        for fact in subject.ordered.facts
-        if fact.event.classifier == "ACTUAL" and fact.effect not in (LOT_PLEDGED, LOT_FREED)
-    )
 
 
 def _recount(subjects: Subjects, work: Work) -> None:

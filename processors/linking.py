@@ -1,0 +1,57 @@
+"""Which subjects belong together: by facts that count, never by plans; a receipt and a lot by what
+is in contradiction, too.
+"""
+
+from msgspec.structs import replace
+
+from supplytwin.processors import sequence
+from supplytwin.processors.facts import Slot
+from supplytwin.processors.reach import linked_by
+from supplytwin.processors.subjects import Subject, SubjectKey, Work
+from supplytwin.processors.titles import doubts
+from supplytwin.schemas.effect import Effect
+from supplytwin.schemas.lifecycles import LINK_DOUBTED, LOT_FREED, LOT_PLEDGED, TITLE_DOUBTED
+from supplytwin.schemas.machines import LOT, TITLE
+
+
+def link(work: Work, own: SubjectKey, other: SubjectKey, count: int) -> None:
+    """Link two subjects, or part them when no fact that counts, of either, links them any more."""
+    one, two = work[own], work[other]
+    if (other in one.links) == (count > 0):
+        return
+    if count > 0:
+        work[own] = replace(one, links=one.links.set(other, None))
+        work[other] = replace(two, links=two.links.set(own, None))
+    elif not _links(one, own, other) and not _links(two, other, own):
+        work[own] = replace(one, links=one.links.delete(other))
+        work[other] = replace(two, links=two.links.delete(own))
+
+
+def _links(subject: Subject, own: SubjectKey, other: SubjectKey) -> bool:
+    """Whether a fact about the one links it with the other. One that a lot has from its receipt is
+    there because they are linked: it links nothing.
+    """
+    no_link: tuple[Effect, ...] = (LOT_PLEDGED, LOT_FREED)
+    if not _are_receipt_and_lot(own, other):
+        no_link = (*no_link, TITLE_DOUBTED, LINK_DOUBTED)
+    return any(
+        other in linked_by(fact.event, own)
+        for fact in subject.ordered.facts
+        if fact.event.classifier == "ACTUAL" and fact.effect not in no_link
+    )
+
+
+def _are_receipt_and_lot(one: SubjectKey, other: SubjectKey) -> bool:
+    return {one.subject_type, other.subject_type} == {LOT, TITLE}
+
+
+def doubt(work: Work, slot: Slot, count: int) -> None:
+    """Add (`count` 1) or take away (-1) what a conflicted identity says of receipts and lots."""
+    change = sequence.insert if count > 0 else sequence.remove
+    for key, fact in [*doubts(slot)]:
+        subject = work[key]
+        ordered = change(key.subject_type, subject.ordered, fact)
+        work[key] = replace(subject, ordered=ordered)
+        for other in linked_by(fact.event, key):
+            if _are_receipt_and_lot(key, other):
+                link(work, key, other, count)
