@@ -1,15 +1,17 @@
-"""Subjects that hang on others: links that facts make, and what lines and trips add up to for their
-consignments.
+"""Which subjects belong together: by facts that count, never by plans; a receipt and a lot by what
+is in contradiction, too. And what lines and trips add up to for their consignments.
 """
 
 from msgspec.structs import replace
 
-from supplytwin.processors import consignment
+from supplytwin.processors import consignment, sequence
+from supplytwin.processors.facts import Slot
 from supplytwin.processors.reach import linked_by
 from supplytwin.processors.subjects import NOBODY, Subject, SubjectKey, Subjects, Work
-from supplytwin.schemas.effect import NONE
-from supplytwin.schemas.lifecycles import LOT_FREED, LOT_PLEDGED
-from supplytwin.schemas.machines import CONSIGNMENT, LINE, TRIP
+from supplytwin.processors.titles import doubts
+from supplytwin.schemas.effect import NONE, Effect
+from supplytwin.schemas.lifecycles import LINK_DOUBTED, LOT_FREED, LOT_PLEDGED, TITLE_DOUBTED
+from supplytwin.schemas.machines import CONSIGNMENT, LINE, LOT, TITLE, TRIP
 
 
 def link(work: Work, own: SubjectKey, other: SubjectKey, count: int) -> None:
@@ -29,11 +31,30 @@ def _links(subject: Subject, own: SubjectKey, other: SubjectKey) -> bool:
     """Whether a fact about the one links it with the other. One that a lot has from its receipt is
     there because they are linked: it links nothing.
     """
+    no_link: tuple[Effect, ...] = (LOT_PLEDGED, LOT_FREED)
+    if not _are_receipt_and_lot(own, other):
+        no_link = (*no_link, TITLE_DOUBTED, LINK_DOUBTED)
     return other in subject.sensed.named or any(
         other in linked_by(fact.event, own)
         for fact in subject.ordered.facts
-        if fact.event.classifier == "ACTUAL" and fact.effect not in (LOT_PLEDGED, LOT_FREED)
+        if fact.event.classifier == "ACTUAL" and fact.effect not in no_link
     )
+
+
+def _are_receipt_and_lot(one: SubjectKey, other: SubjectKey) -> bool:
+    return {one.subject_type, other.subject_type} == {LOT, TITLE}
+
+
+def doubt(work: Work, slot: Slot, count: int) -> None:
+    """Add (`count` 1) or take away (-1) what a conflicted identity says of receipts and lots."""
+    change = sequence.insert if count > 0 else sequence.remove
+    for key, fact in [*doubts(slot)]:
+        subject = work[key]
+        ordered = change(key.subject_type, subject.ordered, fact)
+        work[key] = replace(subject, ordered=ordered)
+        for other in linked_by(fact.event, key):
+            if _are_receipt_and_lot(key, other):
+                link(work, key, other, count)
 
 
 def recount(subjects: Subjects, work: Work) -> None:

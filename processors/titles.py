@@ -19,8 +19,8 @@ from supplytwin.processors.sequence import Ordered
 from supplytwin.processors.standing import Accumulator, Fact, Order, make_fact
 from supplytwin.processors.subjects import NOBODY, SubjectKey, Subjects, Work
 from supplytwin.schemas.events import WarehouseReceipt
-from supplytwin.schemas.lifecycles import LOT_FREED, LOT_PLEDGED, TITLE_DOUBTED
-from supplytwin.schemas.machines import LOT, MACHINES, TITLE
+from supplytwin.schemas.lifecycles import LINK_DOUBTED, LOT_FREED, LOT_PLEDGED, TITLE_DOUBTED
+from supplytwin.schemas.machines import LOT, TITLE
 
 PLEDGED = "PLEDGED"
 
@@ -43,9 +43,9 @@ def doubts(slot: Slot) -> Iterator[tuple[SubjectKey, Fact]]:
         pledges = isinstance(event, WarehouseReceipt) and event.action == "PLEDGE"
         for key in keys:
             held = pledges and key.subject_type == TITLE
-            if not held and not (is_link and key is keys[0] and key.subject_type in MACHINES):
+            if not held and not (is_link and key is keys[0]):
                 continue
-            effect = TITLE_DOUBTED if held else None
+            effect = TITLE_DOUBTED if held else LINK_DOUBTED
             fact = make_fact(event, latest.arrival, effect, key.subject_id)
             order = (*fact.order[:4], f"{fact.order[4]}\0{content_hash.hex()}")
             yield key, replace(fact, order=order, flags=frozenset())

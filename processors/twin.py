@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from supplytwin.processors import sequence
 from supplytwin.processors.facts import FactSet, Identity, Slot, Verdict, Version
 from supplytwin.processors.facts import insert as insert_fact
-from supplytwin.processors.linking import link, recount, recount_trips
+from supplytwin.processors.linking import doubt, link, recount, recount_trips
 from supplytwin.processors.milestones import (
     ExceptionChange,
     MilestoneChange,
@@ -23,7 +23,7 @@ from supplytwin.processors.milestones import (
     milestone_changes,
     reported,
 )
-from supplytwin.processors.reach import linked_by, reach, reached_by
+from supplytwin.processors.reach import reach, reached_by
 from supplytwin.processors.readings import is_plain
 from supplytwin.processors.refusals import withhold
 from supplytwin.processors.sensing import sense
@@ -36,14 +36,14 @@ from supplytwin.processors.subjects import (
     Work,
     canonical_subject,
 )
-from supplytwin.processors.titles import carry, doubts
+from supplytwin.processors.titles import carry
 from supplytwin.schemas import localtime
 from supplytwin.schemas.errors import Code, RecordError
 from supplytwin.schemas.events import Event, OrderPlaced, ShipmentDelivered
 from supplytwin.schemas.flow import Input
 from supplytwin.schemas.ids import HOUR_US
 from supplytwin.schemas.lifecycles import effect_on
-from supplytwin.schemas.machines import LOT, MACHINES, ORDER, TITLE
+from supplytwin.schemas.machines import MACHINES, ORDER
 
 INFERRED = "inferred:"
 """What the sources begin with that tell what nobody saw."""
@@ -190,24 +190,12 @@ def _exchange(subjects: Subjects, work: Work, before: Slot, after: Slot) -> None
         for key in _spoken_of(before):
             subject = work[key]
             work[key] = replace(subject, conflicts=subject.conflicts - {before.identity})
-        _doubt(work, before, -1)
+        doubt(work, before, -1)
     if after.conflicted:
         for key in _spoken_of(after):
             subject = work[key]
             work[key] = replace(subject, conflicts=subject.conflicts | {after.identity})
-        _doubt(work, after, 1)
-
-
-def _doubt(work: Work, slot: Slot, count: int) -> None:
-    """Add (`count` 1) or take away (-1) what a conflicted identity says of receipts and lots."""
-    change = sequence.insert if count > 0 else sequence.remove
-    for key, fact in [*doubts(slot)]:
-        subject = work[key]
-        ordered = change(key.subject_type, subject.ordered, fact)
-        work[key] = replace(subject, ordered=ordered)
-        for other in linked_by(fact.event, key):
-            if {key.subject_type, other.subject_type} == {LOT, TITLE}:
-                link(work, key, other, count)
+        doubt(work, after, 1)
 
 
 def _spoken_of(slot: Slot) -> Iterable[SubjectKey]:

@@ -362,6 +362,8 @@ LOT_FREED = Effect(machine=LOT, kind="FREE", always=True)
 """What a receipt that is pledged, or no longer is, does to the lots that it is linked with."""
 TITLE_DOUBTED = Effect(machine=TITLE, kind="PLEDGE", always=True)
 """What a pledge in contradiction does to its receipt: it counts as pledged, its state stays."""
+LINK_DOUBTED = Effect(machine=LOT, always=True)
+"""What else in contradiction links a lot and a receipt does to them: nothing."""
 
 _BY_TYPE: dict[tuple[str, str], tuple[Effect, ...]] = {
     (event_type, machine): tuple(e for e in effects if e.machine == machine)

@@ -279,6 +279,18 @@ def test_a_planned_pledge_holds_nothing(classifier: str) -> None:
     assert not stays(any_order(RECEIVED, ISSUED, planned, replace(planned, holder="x"), OUT))
 
 
+def test_a_contradiction_about_a_receipt_links_nothing_else() -> None:
+    """What it says of the lot and a handling unit counts as little as any other contradiction."""
+    told = at(5, "wh.warehouse_receipt", "LOT:1", "HANDLING_UNIT:P", wr_id="R", action="PLEDGE")
+    packed = at(2, "wh.packed", "LOT:1", hu_id="P", children=())
+    gone = at(9, "wh.packed", "LOT:1", hu_id="P", children=(), revision=2,
+              correction_action="RETRACT", correction_event_id=packed.event_id)  # fmt: skip
+    out = replace(OUT, hu_ids=())
+    found = any_order(RECEIVED, told, replace(told, holder="x"), packed, gone, out)
+    assert stays(found)
+    assert set(one(found, "LOT:1").links) == {("WAREHOUSE_RECEIPT", "R")}
+
+
 # ---- always
 
 
