@@ -10,7 +10,7 @@ from immutables import Map
 from msgspec import Struct, to_builtins
 from msgspec.structs import replace
 
-from supplytwin.processors import consignment, sequence
+from supplytwin.processors import consignment, ranges, sequence
 from supplytwin.processors.facts import FactSet, Identity, Slot, Verdict, Version
 from supplytwin.processors.facts import insert as insert_fact
 from supplytwin.processors.milestones import (
@@ -130,6 +130,7 @@ def take(twin: Twin, item: Input) -> Taken:
         carry(was, work)
         _recount_trips(was, work)
     _recount(was, work)
+    ranges.carry(was, work)
     subjects = was.update(work)
     moved = [(key, was.get(key, NOBODY), now) for key, now in work.items()]
     if len(work) > len(found.keys):
