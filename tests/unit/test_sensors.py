@@ -20,6 +20,7 @@ from supplytwin.processors.closing import ClosingFold, shrunk
 from supplytwin.processors.sensed import GAP_MAX_US, Sample, SeriesKey
 from supplytwin.processors.subjects import SubjectKey
 from supplytwin.schemas import codec
+from supplytwin.schemas.errors import Code, RecordError
 from supplytwin.schemas.events import Event, ShipmentBooked, ShipmentException, ShipmentSensor
 from supplytwin.schemas.flow import Message, Record
 from supplytwin.schemas.ids import HOUR_US, SECOND_US, Micros
@@ -157,6 +158,22 @@ def test_readings_without_bounds_have_those_of_the_booking() -> None:
     assert total(take(*events, booking("x", (), **gone["b2"])))[4] == 0
     assert total(take(*events, booking("x", (), **gone["b1"])))[4] == 10
     assert total(take(*events, retraction("x", "1")))[4] == 0
+
+
+@pytest.mark.parametrize(
+    "limit",
+    ["T;CEL;;", "T;CEL;2", ";CEL;2;8", "T;;2;8", "T;CEL;x;8", "T;CEL;1e9;", "T;CEL;2;8;9",
+     "T;CEL;nan;8"],
+)  # fmt: skip
+def test_a_range_that_cannot_be_read_is_refused(limit: str) -> None:
+    """With the field, before anything is folded; one bound may be missing."""
+    for good in ("T;CEL;2;8", "T;CEL;;8", "T;CEL;-2.5;"):
+        made = booking("b", (good,))
+        assert codec.decode(made.TOPIC, codec.encode(made.TOPIC, made)).message == made
+    value = codec.encode("supply.shipments", booking("b", ("T;CEL;2;8", limit)))
+    with pytest.raises(RecordError) as caught:
+        codec.decode("supply.shipments", value)
+    assert (caught.value.code, caught.value.field) == (Code.BAD_VALUE, "limits[1]")
 
 
 def test_a_later_booking_takes_the_place_of_its_ranges() -> None:
