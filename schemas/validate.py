@@ -34,6 +34,9 @@ longer ones a decision or a state could be larger than its topic takes, when it 
 """
 REFS_MAX = 1_000
 """Each ref, leg or child may be a subject to fold: the work for one record must have a bound."""
+LIMITS_MAX = 50
+"""Ranges in one booking: each is looked at for every subject that its consignment is linked with.
+"""
 REF_TYPES = SUBJECT_TYPES | {
     "PO", "BKG", "BL", "CONTAINER", "TRIP", "MRN", "ASN", "SSCC", "INVOICE", "WR",
 }  # fmt: skip
@@ -185,6 +188,8 @@ def _legs(values: tuple[str, ...], path: str) -> None:
 
 
 def _limits(values: tuple[str, ...], path: str) -> None:
+    if len(values) > LIMITS_MAX:
+        raise refuse(path, f"must be at most {LIMITS_MAX}, are {len(values)}")
     _names(values, path)
     for at, value in enumerate(values):
         if _LIMIT.fullmatch(value) is None or value.endswith(";;"):

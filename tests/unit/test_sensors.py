@@ -170,6 +170,9 @@ def test_a_range_that_cannot_be_read_is_refused(limit: str) -> None:
     for good in ("T;CEL;2;8", "T;CEL;;8", "T;CEL;-2.5;"):
         made = booking("b", (good,))
         assert codec.decode(made.TOPIC, codec.encode(made.TOPIC, made)).message == made
+    many = codec.encode("supply.shipments", booking("b", ("T;CEL;2;8",) * 51))
+    with pytest.raises(RecordError, match="at most 50"):
+        codec.decode("supply.shipments", many)
     value = codec.encode("supply.shipments", booking("b", ("T;CEL;2;8", limit)))
     with pytest.raises(RecordError) as caught:
         codec.decode("supply.shipments", value)
