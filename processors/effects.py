@@ -264,6 +264,14 @@ def _unnest(acc: Accumulator, fact: Fact, changes: Changes) -> str | None:
     return None
 
 
+def _limit(acc: Accumulator, fact: Fact, changes: Changes) -> str | None:
+    """The ranges of the last booking that has any."""
+    limits: tuple[str, ...] = fact.event.limits  # type: ignore[attr-defined]
+    if limits:
+        changes["limits"] = limits
+    return None
+
+
 def _pledge(acc: Accumulator, fact: Fact, changes: Changes) -> str | None:
     changes["pledges"] = acc.pledges + 1
     return None
@@ -306,4 +314,5 @@ KINDS: dict[str, Callable[[Accumulator, Fact, Changes], str | None]] = {
     "UNNEST": _unnest,
     "PLEDGE": _pledge,
     "FREE": _free,
+    "LIMIT": _limit,
 }

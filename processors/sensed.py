@@ -28,6 +28,11 @@ GAP_MAX_US = 2 * HOUR_US
 """Two readings further apart say nothing of the time between them."""
 
 
+Range = tuple[float, float]
+"""Lower and upper bound; -inf and inf where there is none."""
+OPEN: Range = (-math.inf, math.inf)
+
+
 class Sample(NamedTuple):
     """One reading. Samples sort by what they say, never by who says it."""
 
@@ -36,7 +41,6 @@ class Sample(NamedTuple):
     value: float
     lower: float
     upper: float
-    """-inf and inf where the reading gives no bound."""
 
     @property
     def outside(self) -> bool:
@@ -70,7 +74,7 @@ class Hour(Struct, frozen=True, kw_only=True, gc=False):
     hour: int
     """Since 1970."""
     samples: bytes
-    """Sorted."""
+    """Sorted, each with the bounds that it came with itself."""
     block: bytes
     until: bytes
     """The block of this and all earlier hours."""
@@ -89,6 +93,8 @@ class Sensed(Struct, frozen=True, kw_only=True, gc=False):
     """Hours with readings, sorted."""
     named: Map[tuple[str, str], int] = Map()
     """Other subjects that plain readings of this one name -> how many do."""
+    limits: Map[tuple[str, str], Range] = Map()
+    """By metric and unit: the bounds of readings that came without any."""
     implausible: int = 0
     """How many plain readings came before they happened."""
 
@@ -135,11 +141,16 @@ def merge(one: Block, other: Block) -> Block:
     )  # fmt: skip
 
 
-def _block(samples: Sequence[Sample]) -> Block:
+def _within(sample: Sample, limits: Range) -> Sample:
+    """`sample` with the bounds that hold for it."""
+    return sample._replace(lower=limits[0], upper=limits[1]) if sample[2:] == OPEN else sample
+
+
+def _block(samples: Sequence[Sample], limits: Range) -> Block:
     """What sorted readings come to, in one pass."""
-    found = alone(samples[0])
+    found = alone(_within(samples[0], limits))
     for sample in samples[1:]:
-        found = merge(found, alone(sample))
+        found = merge(found, alone(_within(sample, limits)))
     return found
 
 
@@ -175,15 +186,15 @@ def _samples(data: bytes) -> list[Sample]:
     return list(map(Sample._make, _SAMPLE.iter_unpack(data)))
 
 
-def _put(hours: tuple[Hour, ...], sample: Sample) -> tuple[Hour, ...]:
+def _put(hours: tuple[Hour, ...], sample: Sample, limits: Range) -> tuple[Hour, ...]:
     number = sample.time // HOUR_US
     last = hours[-1] if hours else None
     if last is None or number > last.hour:
-        block = alone(sample)
+        block = alone(_within(sample, limits))
         until = block if last is None else merge(_unpack(last.until), block)
         return (*hours, _hour(number, _SAMPLE.pack(*sample), block, until))
     if number == last.hour and _SAMPLE.unpack(last.samples[-_SAMPLE.size :]) <= sample:
-        block = alone(sample)
+        block = alone(_within(sample, limits))
         until = merge(_unpack(last.until), block)
         block = merge(_unpack(last.block), block)
         return (*hours[:-1], _hour(number, last.samples + _SAMPLE.pack(*sample), block, until))
@@ -191,14 +202,14 @@ def _put(hours: tuple[Hour, ...], sample: Sample) -> tuple[Hour, ...]:
     known = hours[at].hour == number
     samples = _samples(hours[at].samples) if known else []
     samples.insert(bisect_left(samples, sample), sample)
-    return _again(hours[:at], samples, hours[at + known :])
+    return _again(hours[:at], samples, hours[at + known :], limits)
 
 
-def _take(hours: tuple[Hour, ...], sample: Sample) -> tuple[Hour, ...]:
+def _take(hours: tuple[Hour, ...], sample: Sample, limits: Range) -> tuple[Hour, ...]:
     at = _place(hours, sample.time // HOUR_US)
     samples = _samples(hours[at].samples)
     samples.remove(sample)
-    return _again(hours[:at], samples, hours[at + 1 :])
+    return _again(hours[:at], samples, hours[at + 1 :], limits)
 
 
 def _place(hours: tuple[Hour, ...], number: int) -> int:
@@ -214,13 +225,13 @@ def _hour(number: int, samples: bytes, block: Block, until: Block) -> Hour:
 
 
 def _again(
-    before: tuple[Hour, ...], samples: Sequence[Sample], after: tuple[Hour, ...]
+    before: tuple[Hour, ...], samples: Sequence[Sample], after: tuple[Hour, ...], limits: Range
 ) -> tuple[Hour, ...]:
     """`before`, the hour of `samples` (none = it is gone), and `after` merged behind them."""
     hours = list(before)
     until = _unpack(before[-1].until) if before else None
     if samples:
-        block = _block(samples)
+        block = _block(samples, limits)
         until = block if until is None else merge(until, block)
         packed = b"".join([_SAMPLE.pack(*sample) for sample in samples])
         hours.append(_hour(samples[0].time // HOUR_US, packed, block, until))
@@ -229,6 +240,14 @@ def _again(
         until = block if until is None else merge(until, block)
         hours.append(replace(hour, until=_pack(until)))
     return tuple(hours)
+
+
+def _anew(hours: tuple[Hour, ...], limits: Range) -> tuple[Hour, ...]:
+    """All hours, folded again."""
+    found: tuple[Hour, ...] = ()
+    for hour in hours:
+        found = _again(found, _samples(hour.samples), (), limits)
+    return found
 
 
 # ---- readings
@@ -256,7 +275,8 @@ def measured(sensed: Sensed, event: ShipmentSensor, count: int) -> Sensed:
         return sensed
     key = SeriesKey(event.device_id, event.metric, event.unit)
     hours = sensed.series.get(key, ())
-    hours = _put(hours, sample) if count > 0 else _take(hours, sample)
+    limits = sensed.limits.get((event.metric, event.unit), OPEN)
+    hours = (_put if count > 0 else _take)(hours, sample, limits)
     series = sensed.series.set(key, hours) if hours else sensed.series.delete(key)
     return replace(sensed, series=series)
 
@@ -272,6 +292,16 @@ def told(
     if implausible:
         return replace(sensed, named=named, implausible=sensed.implausible + count)
     return sensed if named is sensed.named else replace(sensed, named=named)
+
+
+def limited(sensed: Sensed, limits: Map[tuple[str, str], Range]) -> Sensed:
+    """`sensed` with other bounds for readings without any."""
+    series = sensed.series
+    for key, hours in series.items():
+        old, new = (one.get((key.metric, key.unit), OPEN) for one in (sensed.limits, limits))
+        if old != new:
+            series = series.set(key, _anew(hours, new))
+    return replace(sensed, series=series, limits=limits)
 
 
 # ---- asking

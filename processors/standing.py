@@ -200,6 +200,8 @@ class Accumulator(Struct, frozen=True, kw_only=True, gc=False):
     handling unit what it is in (``TYPE:id``)."""
     route: str | None = None
     """Of a leg: ``mode;from;to``, as booked."""
+    limits: tuple[str, ...] = ()
+    """Of a consignment: ``metric;unit;lower;upper``, as booked."""
     pledges: int = 0
     """How many warehouse receipts of a lot are pledged."""
     promised_day: int | None = None

@@ -154,6 +154,7 @@ class CanonicalSubject(Struct, frozen=True, kw_only=True, gc=False, omit_default
     holds: list[str]
     inferred: list[str]
     invoices: list[str]
+    limits: tuple[str, ...] = ()
     links: list[SubjectKey]
     milestones: dict[str, tuple[str, str, int] | None]
     """Code -> the fact that it rests on; None = on every line of a consignment."""
@@ -190,6 +191,7 @@ def canonical_subject(key: SubjectKey, subject: Subject) -> CanonicalSubject:
         holds=sorted(value.holds),
         inferred=sorted(value.inferred),
         invoices=sorted(value.invoices),
+        limits=value.limits,
         links=sorted(subject.links),
         milestones=milestones,
         pieces=value.pieces,

@@ -10,7 +10,7 @@ from immutables import Map
 from msgspec import Struct, to_builtins
 from msgspec.structs import replace
 
-from supplytwin.processors import sequence
+from supplytwin.processors import ranges, sequence
 from supplytwin.processors.facts import FactSet, Identity, Slot, Verdict, Version
 from supplytwin.processors.facts import insert as insert_fact
 from supplytwin.processors.linking import doubt, link, recount, recount_trips
@@ -159,6 +159,7 @@ def _follow(
         recount_trips(was, work)
     withhold(was, work, facts.slots, slots)
     recount(was, work)
+    ranges.carry(was, work)
     moved = _moved(was, work)
     exceptions = exception_changes(moved, slots)
     if exceptions:

@@ -298,6 +298,8 @@ class ShipmentBooked(Event, frozen=True, kw_only=True, gc=False):
     carrier: str
     legs: tuple[str, ...]
     """``leg_no;mode;from;to``"""
+    limits: tuple[str, ...] = ()
+    """``metric;unit;lower;upper``: the agreed range of a metric; an empty bound is none."""
 
 
 class ShipmentStuffed(Event, frozen=True, kw_only=True, gc=False):

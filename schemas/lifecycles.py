@@ -166,7 +166,7 @@ _WRONG = said("exception_code", "DAMAGED", "LOST", "DELAY")
 
 _SHIPMENTS: dict[str, tuple[Effect, ...]] = {
     "shipment.booked": (
-        Effect(machine=CONSIGNMENT, reaches="subject", milestone="BOOKED"),
+        Effect(machine=CONSIGNMENT, reaches="subject", kind="LIMIT", milestone="BOOKED"),
         Effect(machine=LINE, milestone="BOOKED"),
         Effect(
             machine=LEG,

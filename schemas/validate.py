@@ -34,6 +34,9 @@ longer ones a decision or a state could be larger than its topic takes, when it 
 """
 REFS_MAX = 1_000
 """Each ref, leg or child may be a subject to fold: the work for one record must have a bound."""
+LIMITS_MAX = 50
+"""Ranges in one booking: each is looked at for every subject that its consignment is linked with.
+"""
 REF_TYPES = SUBJECT_TYPES | {
     "PO", "BKG", "BL", "CONTAINER", "TRIP", "MRN", "ASN", "SSCC", "INVOICE", "WR",
 }  # fmt: skip
@@ -52,6 +55,7 @@ _DECIMAL = re.compile(r"-?\d{1,18}(\.\d{1,9})?", re.ASCII)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _LOCODE = re.compile(r"[A-Z]{2}[A-Z0-9]{3}")
 _LEG = re.compile(r"\d{1,9};([A-Z]+);[^;]+;[^;]+", re.ASCII)
+_LIMIT = re.compile(r"[^;]+;[^;]+(;(-?\d{1,9}(\.\d{1,9})?)?){2}", re.ASCII)
 _FREE_TEXT = frozenset(("old", "new", "reason", "text"))
 """Required fields that may be empty."""
 _NOT_NEGATIVE = frozenset(
@@ -183,6 +187,16 @@ def _legs(values: tuple[str, ...], path: str) -> None:
             raise refuse(f"{path}[{at}]", reason)
 
 
+def _limits(values: tuple[str, ...], path: str) -> None:
+    if len(values) > LIMITS_MAX:
+        raise refuse(path, f"must be at most {LIMITS_MAX}, are {len(values)}")
+    _names(values, path)
+    for at, value in enumerate(values):
+        if _LIMIT.fullmatch(value) is None or value.endswith(";;"):
+            reason = f"{value[:40]!r} is not metric;unit;lower;upper with a number at least once"
+            raise refuse(f"{path}[{at}]", reason)
+
+
 def _currency(value: str, path: str) -> None:
     try:
         exponent(value)
@@ -211,6 +225,7 @@ _EVENT: Mapping[str, Check] = {
     "mode_detail": _short, "from_place": _short, "to_place": _short,
     "event_tz": _zone, "refs": _refs, "unlocode": _unlocode, "lat": _within(90),
     "lon": _within(180), "evidence": _evidence, "currency": _currency, "legs": _legs,
+    "limits": _limits,
     "trip_id": identifier, "hu_id": identifier, "wr_id": identifier, "children": _names,
     "hu_ids": _names, "order_lines": _order_lines, "declaration_lines": _declaration_lines,
 }  # fmt: skip

@@ -36,6 +36,7 @@ _SAMPLE_BY_NAME: Mapping[str, Any] = {
     "event_tz": "+08:00", "refs": ("CONSIGNMENT:ASN-8", "PO:4500012"), "unlocode": "CNSZX",
     "lat": 22.5, "lon": 114.0, "currency": "CNY", "amount": Decimal("120.50"),
     "evidence": (f"photo;{DIGEST};s3://bucket/1.jpg",), "legs": ("1;SEA;CNSZX;NLRTM",),
+    "limits": ("TEMPERATURE;CEL;2;8",),
     "correction_action": None, "correction_source": None, "correction_event_id": None,
     "correction_reason": None, "terms_hash": DIGEST, "body_fingerprint": b"12345678",
     "prev_hash": bytes(32), "hash": b"\x01" * 32,
@@ -126,6 +127,7 @@ _BY_NAME: Mapping[str, st.SearchStrategy[Any]] = {
     "refs": st.lists(_REFS, max_size=3).map(tuple),
     "evidence": st.lists(_EVIDENCE, max_size=2).map(tuple),
     "legs": st.lists(st.just("2;AIR;CNSZX;DEHAM"), max_size=2).map(tuple),
+    "limits": st.lists(st.just("HUMIDITY;PCT;;60.5"), max_size=2).map(tuple),
     "unlocode": st.just("NLRTM"),
     "currency": st.sampled_from(("CNY", "JPY", "KWD")),
 }

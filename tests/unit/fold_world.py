@@ -129,6 +129,8 @@ def _payload(pick: Pick, kind: str) -> dict[str, Any]:
         "alert": pick((None, "HOT"), "alert"),
         "order_lines": tuple(lines),
     }
+    if kind == "shipment.booked":
+        found["limits"] = pick(((), ("x;x;4;8",), ("x;x;;4",)), "limits")
     if kind == "shipment.sensor":
         found |= {
             "value": pick((1.0, 5.0, 9.5), "value"),

@@ -25,7 +25,7 @@ from supplytwin.schemas.records import FOOTPRINTS, JOURNAL, STATE, Footprint, St
 
 GOLDEN: dict[str, dict[str, str]] = {
     "many": {
-        "canonical": "62d67f2cf6da3d4a",
+        "canonical": "f0db76d0eaaf13ef",
         "carbon.footprints": "faf8bfcb8b7b2c19",
         "carbon.legs": "d89cc67e80c96a39",
         "settlement.events": "b613121a470110aa",
@@ -36,7 +36,7 @@ GOLDEN: dict[str, dict[str, str]] = {
         "twin.state": "83eb9a280e40031c",
     },
     "long": {
-        "canonical": "c94e3d75442102bc",
+        "canonical": "6534d9692bb5bb55",
         "carbon.footprints": "83b73d208fb38d9e",
         "carbon.legs": "bd193790cd2fa6bf",
         "settlement.events": "860e754600fad71c",

@@ -1,13 +1,12 @@
 """SCMS at the end of 2014-11-05: what had been delivered, and what was known of it, in two ways."""
 
 import datetime as dt
-import importlib.util
-import sys
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import fold_world as world
 import pytest
 
 from supplytwin.processors import scms, timetravel
@@ -27,19 +26,6 @@ DAY = dt.date(2014, 11, 5)
 AT = moment("--as-of", str(DAY))
 AHEAD = {"29140", "57447", "72832"}
 """Lines that are recorded a day before their delivery."""
-
-
-def _load(name: str) -> Any:
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, Path(__file__).parent / f"{name}.py")
-        assert spec is not None
-        assert spec.loader is not None
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
-
-
-world = _load("fold_world")
 
 
 @pytest.fixture(scope="module")

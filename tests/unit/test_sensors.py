@@ -5,6 +5,7 @@ import importlib.util
 import itertools
 import math
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,8 @@ from supplytwin.processors.closing import ClosingFold, shrunk
 from supplytwin.processors.sensed import GAP_MAX_US, Sample, SeriesKey
 from supplytwin.processors.subjects import SubjectKey
 from supplytwin.schemas import codec
-from supplytwin.schemas.events import Event, ShipmentException, ShipmentSensor
+from supplytwin.schemas.errors import Code, RecordError
+from supplytwin.schemas.events import Event, ShipmentBooked, ShipmentException, ShipmentSensor
 from supplytwin.schemas.flow import Message, Record
 from supplytwin.schemas.ids import HOUR_US, SECOND_US, Micros
 from supplytwin.schemas.records import EXCEPTIONS, JOURNAL, STATE, ExceptionRecord, StateRecord
@@ -56,6 +58,17 @@ def reading(name: str, minute: float, value: float, **given: Any) -> ShipmentSen
         "unit": "CEL", "lower": 2.0, "upper": 8.0,
     }  # fmt: skip
     return ShipmentSensor(**fields | given)
+
+
+def booking(name: str, limits: tuple[str, ...], **given: Any) -> ShipmentBooked:
+    """A booking of consignment A; names no trip."""
+    base = reading(name, -60, 0.0)
+    fields = {field: getattr(base, field) for field in Event.__struct_fields__}
+    fields |= {
+        "event_type": "shipment.booked", "subject_type": "CONSIGNMENT", "subject_id": "A",
+        "refs": (), "booking_ref": "b", "carrier": "c", "legs": (), "limits": limits,
+    }  # fmt: skip
+    return ShipmentBooked(**fields | given)
 
 
 def retraction(name: str, target: str, **given: Any) -> ShipmentSensor:
@@ -126,6 +139,63 @@ def test_without_bounds_nothing_is_outside() -> None:
     assert total(take(replace(hot, upper=50.0), reading("2", 10, 5)))[4] == 10
 
 
+def test_readings_without_bounds_have_those_of_the_booking() -> None:
+    """Of every consignment that their subject is linked with the narrowest; whichever comes first;
+    bounds of the reading itself go before; without the booking or the link there are none.
+    """
+    bare: dict[str, Any] = {"lower": None, "upper": None}
+    events = [
+        booking("b1", ("TEMPERATURE;CEL;2;8", "HUMIDITY;PCT;;60")),
+        booking("b2", ("TEMPERATURE;CEL;-5;6.5",), subject_id="B"),
+        reading("1", 0, 7, refs=("CONSIGNMENT:A", "CONSIGNMENT:B"), **bare),
+        reading("2", 10, 7, lower=6.9),
+        reading("3", 40, 5, **bare),
+    ]
+    narrow = sum(total(take(*order))[4] for order in itertools.permutations(events)) / 120
+    assert narrow == 10
+    gone = {name: {"correction_action": "RETRACT", "correction_event_id": name}
+            for name in ("b1", "b2")}  # fmt: skip
+    assert total(take(*events, booking("x", (), **gone["b2"])))[4] == 0
+    assert total(take(*events, booking("x", (), **gone["b1"])))[4] == 10
+    assert total(take(*events, retraction("x", "1")))[4] == 0
+
+
+@pytest.mark.parametrize(
+    "limit",
+    ["T;CEL;;", "T;CEL;2", ";CEL;2;8", "T;;2;8", "T;CEL;x;8", "T;CEL;1e9;", "T;CEL;2;8;9",
+     "T;CEL;nan;8"],
+)  # fmt: skip
+def test_a_range_that_cannot_be_read_is_refused(limit: str) -> None:
+    """With the field, before anything is folded; one bound may be missing."""
+    for good in ("T;CEL;2;8", "T;CEL;;8", "T;CEL;-2.5;"):
+        made = booking("b", (good,))
+        assert codec.decode(made.TOPIC, codec.encode(made.TOPIC, made)).message == made
+    many = codec.encode("supply.shipments", booking("b", ("T;CEL;2;8",) * 51))
+    with pytest.raises(RecordError, match="at most 50"):
+        codec.decode("supply.shipments", many)
+    value = codec.encode("supply.shipments", booking("b", ("T;CEL;2;8", limit)))
+    with pytest.raises(RecordError) as caught:
+        codec.decode("supply.shipments", value)
+    assert (caught.value.code, caught.value.field) == (Code.BAD_VALUE, "limits[1]")
+
+
+def test_a_later_booking_takes_the_place_of_its_ranges() -> None:
+    """All readings so far are judged anew, and one exception closes; a booking without ranges
+    changes none.
+    """
+    bare: dict[str, Any] = {"lower": None, "upper": None}
+    start = take(booking("b", ("TEMPERATURE;CEL;2;8",)), reading("1", 0, 9, **bare),
+                 reading("2", 10, 9, **bare))  # fmt: skip
+    assert total(start)[4] == 10
+    wider = booking("c", ("TEMPERATURE;CEL;2;10",), event_time=T - 30 * MINUTE)
+    taken = twin.take(start, world.item(wider, T))
+    assert [(one.code, one.open) for one in taken.exceptions] == [("EXCURSION", False)]
+    assert TRIP in taken.dirty
+    assert total(taken.twin)[4] == 0
+    none = booking("d", (), event_time=T - 20 * MINUTE)
+    assert total(take(none, into=taken.twin))[4] == 0
+
+
 def test_series_do_not_mix() -> None:
     """Another device, metric or unit is another series; so is another subject."""
     other = [
@@ -160,7 +230,29 @@ def test_minus_zero_is_zero() -> None:
 # ---- against a second implementation
 
 
-def oracle(standing: list[ShipmentSensor]) -> dict[SeriesKey, tuple[Any, ...]]:
+def booked(found: twin.Twin) -> tuple[float, float]:
+    """The range of consignment A, if a standing fact of TRIP or of A names the other."""
+    versions = [slot.effective for slot in found.facts.every()]
+    events = [version.event for version in versions if version is not None]
+    ends = {TRIP, SubjectKey("CONSIGNMENT", "A")}
+    linked = any(
+        {(one.subject_type, one.subject_id), tuple(ref.split(":"))} == ends
+        for one in events for ref in one.refs
+    )  # fmt: skip
+    ranges = sorted(
+        ((one.event_time, one.event_id, one.limits[0]) for one in events
+         if isinstance(one, ShipmentBooked) and one.limits),
+        key=lambda one: one[:2],
+    )  # fmt: skip
+    if not linked or not ranges:
+        return -math.inf, math.inf
+    lower, upper = ranges[-1][2].split(";")[2:]
+    return float(lower or "-inf"), float(upper or "inf")
+
+
+def oracle(
+    standing: list[ShipmentSensor], agreed: tuple[float, float]
+) -> dict[SeriesKey, tuple[Any, ...]]:
     """Minute by minute is not fine enough: interval by interval, each series by itself."""
     found = {}
     for key in {SeriesKey(one.device_id, one.metric, one.unit) for one in standing}:
@@ -169,6 +261,8 @@ def oracle(standing: list[ShipmentSensor]) -> dict[SeriesKey, tuple[Any, ...]]:
              math.inf if one.upper is None else one.upper)
             for one in standing if (one.device_id, one.metric, one.unit) == key
         )  # fmt: skip
+        bare = (-math.inf, math.inf)
+        own = [(*one[:2], *(agreed if one[2:] == bare else one[2:])) for one in own]
         bad = [value < lower or value > upper for _, value, lower, upper in own]
         steps = [
             (b[0] - a[0], out)
@@ -201,9 +295,9 @@ def measured(found: twin.Twin, key: SubjectKey = TRIP) -> dict[SeriesKey, tuple[
 
 
 @st.composite
-def streams(draw: st.DrawFn) -> list[ShipmentSensor]:
+def streams(draw: st.DrawFn) -> list[Event]:
     """Readings of two days with revisions, conflicts and retractions of one another."""
-    found = []
+    found: list[Event] = []
     for _ in range(draw(st.integers(1, 25))):
         name = str(draw(st.integers(0, 9)))
         given: dict[str, Any] = {
@@ -215,12 +309,20 @@ def streams(draw: st.DrawFn) -> list[ShipmentSensor]:
             "subject_id": draw(st.sampled_from((TRIP.subject_id,) * 4 + ("other",))),
             "source": draw(st.sampled_from(("carrier:x", "carrier:x", "carrier:y"))),
         }
+        if not draw(st.integers(0, 7)):
+            limits = draw(st.sampled_from((("TEMPERATURE;CEL;2;8",), ("TEMPERATURE;CEL;;4",), ())))
+            refs = draw(st.sampled_from(((), (), (":".join(TRIP),))))
+            found.append(booking(draw(st.sampled_from("xyz")), limits, refs=refs,
+                                 revision=given["revision"]))  # fmt: skip
+            continue
+        given["refs"] = draw(st.sampled_from((("CONSIGNMENT:A",), ())))
         minute = draw(st.one_of(st.integers(0, 30).map(lambda n: n * 20), st.integers(0, 2880)))
         value = draw(st.sampled_from((1.0, 3.0, 5.0, 9.0, -0.0, 0.0)))
         if draw(st.integers(0, 4)):
             found.append(reading(name, minute, value, **given))
         else:
-            target, name = str(draw(st.integers(0, 4))), str(draw(st.integers(0, 2)))
+            target = draw(st.sampled_from("01234xyz"))
+            name = str(draw(st.integers(0, 2)))
             action = draw(st.sampled_from(("RETRACT", "RETRACT", "SUPERSEDE")))
             given["correction_action"], given["correction_event_id"] = action, target
             found.append(reading(f"{name}r", minute, value, **given))
@@ -235,7 +337,7 @@ def standing(found: twin.Twin) -> list[ShipmentSensor]:
             and one.subject_id == TRIP.subject_id]  # fmt: skip
 
 
-def plainly(events: list[ShipmentSensor]) -> Any:
+def plainly(events: list[Event]) -> Any:
     """The identities of the same events where no reading is ever packed."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("supplytwin.processors.facts.is_plain", lambda event: False)
@@ -245,18 +347,16 @@ def plainly(events: list[ShipmentSensor]) -> Any:
 
 @settings(max_examples=150, deadline=None)
 @given(streams(), st.randoms(use_true_random=False))
-def test_every_order_measures_what_brute_force_does(
-    events: list[ShipmentSensor], random: Any
-) -> None:
+def test_every_order_measures_what_brute_force_does(events: list[Event], random: Any) -> None:
     """Late, doubled, revised, retracted, in conflict, over hour borders: always the oracle's."""
     one = take(*events)
-    assert measured(one) == oracle(standing(one))
+    assert measured(one) == oracle(standing(one), booked(one))
     shuffled = [*events, *events[::3]]
     random.shuffle(shuffled)
     other = twin.EMPTY
     for event in shuffled:
         other = take(event, into=other)
-        assert measured(other) == oracle(standing(other))
+        assert measured(other) == oracle(standing(other), booked(other))
     assert one.facts == other.facts
     assert twin.canonical(one) == twin.canonical(other)
     for key, subject in one.subjects.items():
@@ -267,7 +367,7 @@ def test_every_order_measures_what_brute_force_does(
 
 @settings(max_examples=100, deadline=None)
 @given(streams())
-def test_packing_changes_no_identity(events: list[ShipmentSensor]) -> None:
+def test_packing_changes_no_identity(events: list[Event]) -> None:
     """Slot by slot, with every version, content, hash, arrival and mark, as if nothing were packed;
     and what is packed is what stands plain and alone.
     """
@@ -376,7 +476,7 @@ def test_readings_of_one_digest_are_told_apart(monkeypatch: pytest.MonkeyPatch) 
 # ---- the chain
 
 
-def folded(events: list[ShipmentSensor]) -> tuple[ChainState, list[Any]]:
+def folded(events: Sequence[Event]) -> tuple[ChainState, list[Any]]:
     """A chain that took them, and the records that came of it."""
     fold = ChainFold("t")
     state, found = fold.new("C"), []
@@ -444,7 +544,7 @@ def test_people_and_analysts_are_told_what_was_measured() -> None:
 
 @settings(max_examples=40, deadline=None)
 @given(streams())
-def test_snapshots_and_the_journal_give_the_chain_back(events: list[ShipmentSensor]) -> None:
+def test_snapshots_and_the_journal_give_the_chain_back(events: list[Event]) -> None:
     """Frozen and thawed, restored from its entries, and closed: nothing is lost or forgotten."""
     state, outputs = folded(events)
     fold = ClosingFold(ChainFold("t"))

@@ -1,13 +1,12 @@
 """What was true at T by what was known at K: the fold and its spans against an oracle."""
 
-import importlib.util
 import random
-import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
+import fold_world as world
 import pytest
+import times_oracle as oracle
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -24,19 +23,6 @@ from supplytwin.schemas.flow import Input
 from supplytwin.schemas.ids import DAY_US, HOUR_US, SECOND_US
 from supplytwin.schemas.spans import Span, Standing
 
-
-def _load(name: str) -> Any:
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, Path(__file__).parent / f"{name}.py")
-        assert spec is not None
-        assert spec.loader is not None
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
-
-
-oracle = _load("times_oracle")
-world = _load("fold_world")
 T0, DAY = oracle.T0, oracle.DAY
 MOMENTS = st.one_of(
     st.integers(-10, 60).map(lambda at: T0 + at * HOUR_US * 3),
