@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from supplytwin.processors import across
 from supplytwin.processors.chain import ChainState
-from supplytwin.processors.milestones import reported
 
 
 def subjects(state: ChainState) -> list[dict[str, Any]]:
@@ -30,7 +30,8 @@ def exceptions(state: ChainState) -> list[dict[str, Any]]:
         for key, subject in state.twin.subjects.items()
         for problem in subject.value.exceptions
     ]
-    found += filter(None, map(reported, state.twin.facts.slots.values()))
+    twin = state.twin
+    found += across.standing(twin.facts, twin.documents, twin.subjects)
     return [
         {
             "subject": f"{key.subject_type} {key.subject_id}",

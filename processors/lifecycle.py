@@ -7,6 +7,8 @@ leaves the lifecycle as it was. Contrary evidence still counts where money looks
 
 from msgspec.structs import replace
 
+from supplytwin.processors import plausibility
+from supplytwin.processors.doubts import follow
 from supplytwin.processors.effects import KINDS, PLEDGED, Changes, quantity
 from supplytwin.processors.standing import Accumulator, Fact, Problem, Reached, Scheduled
 from supplytwin.schemas.effect import NONE, Effect
@@ -29,6 +31,11 @@ _STANDS = (*_TELLS, "SEAL")
 
 def accumulate(machine: str, accumulator: Accumulator, fact: Fact) -> Accumulator:
     """`accumulator` after `fact`, which sorts behind everything in it."""
+    return follow(machine, accumulator, _step(machine, accumulator, fact), fact)
+
+
+def _step(machine: str, accumulator: Accumulator, fact: Fact) -> Accumulator:
+    """Where the lifecycle stands then."""
     effect = fact.effect
     rules = MACHINES[machine]
     problem = None
@@ -219,7 +226,9 @@ def _retry(rules: Machine, acc: Accumulator, fact: Fact) -> Accumulator:
             key = (late.event.source, late.event.event_id)
             changes["pending"] = tuple(p for p in acc.pending if p is not late)
             changes["exceptions"] = tuple(
-                p for p in acc.exceptions if (p.source, p.event_id) != key
+                p
+                for p in acc.exceptions
+                if (p.source, p.event_id) != key or p.code in plausibility.CODES
             )
             acc = replace(acc, **changes)
     return acc

@@ -10,9 +10,14 @@ from msgspec import Struct
 
 from supplytwin.processors.consignment import CANCELLED, only_in
 from supplytwin.processors.facts import Slot
+from supplytwin.processors.plausibility import age
 from supplytwin.processors.standing import Problem, Reached, is_implausible
 from supplytwin.processors.subjects import Subject, SubjectKey, Subjects
+from supplytwin.schemas import localtime
+from supplytwin.schemas.events import Event
+from supplytwin.schemas.ids import SECOND_US
 from supplytwin.schemas.machines import LINE
+from supplytwin.schemas.plausibility import shipped
 
 CONFLICT, UNAUTHORISED = "CONFLICT", "UNAUTHORISED_RETRACTION"
 IMPLAUSIBLE = "IMPLAUSIBLE_TIME"
@@ -116,9 +121,11 @@ def reported(slot: Slot) -> tuple[SubjectKey, Problem] | None:
     """The exception that an identity is in itself, whatever its subject makes of it."""
     latest = slot.versions[-1]
     if len(latest.hashes) == 1 and not slot.unauthorised:
-        if not is_implausible(latest.contents[0], latest.arrival) or slot.effective is None:
+        if slot.effective is None:
             return None
-        return _problem(slot, IMPLAUSIBLE, "happened after it arrived")
+        if is_implausible(latest.contents[0], latest.arrival):
+            return _problem(slot, IMPLAUSIBLE, "happened after it arrived")
+        return _old(slot, latest.contents[0])
     if slot.conflicted:
         reason = f"revision {latest.revision} came with {len(latest.hashes)} different contents"
         return _problem(slot, CONFLICT, reason)
@@ -129,6 +136,19 @@ def reported(slot: Slot) -> tuple[SubjectKey, Problem] | None:
             "corrects an event of another topic, or of a source that has not delegated it",
         )
     return None
+
+
+def _old(slot: Slot, event: Event) -> tuple[SubjectKey, Problem] | None:
+    """That a fact was recorded long after it happened."""
+    if event.classifier != "ACTUAL" or event.recorded_time <= event.event_time:
+        return None
+    policy = shipped().at(event.event_time)
+    if event.recorded_time - event.event_time <= policy.old_s * SECOND_US:
+        return None  # the clock alone already says so; the zone could only make it later
+    found = age(localtime.span(event)[1], event.recorded_time, slot.identity, policy)
+    if found.verdict == "PASS":
+        return None
+    return _problem(slot, found.rule, f"{found.verdict}: {found.reason}")
 
 
 def _problem(slot: Slot, code: str, reason: str) -> tuple[SubjectKey, Problem]:
@@ -145,14 +165,19 @@ def _problem(slot: Slot, code: str, reason: str) -> tuple[SubjectKey, Problem]:
 
 
 Found = dict[tuple[SubjectKey, str, str, str], Problem]
+Standing = Iterable[tuple[SubjectKey, Problem]]
 
 
 def exception_changes(
-    moved: Moved, slots: Iterable[tuple[Slot | None, Slot]]
+    moved: Moved,
+    slots: Iterable[tuple[Slot | None, Slot]],
+    across: tuple[Standing, Standing] = ((), ()),
 ) -> tuple[ExceptionChange, ...]:
-    """What opened or closed on the subjects that moved and the touched identities, sorted."""
-    gone: Found = {}
-    now: Found = {}
+    """What opened or closed on the subjects that moved and the touched identities, sorted; and of
+    what follows from several subjects, as it was and as it is.
+    """
+    gone: Found = {_id(*one): one[1] for one in across[0]}
+    now: Found = {_id(*one): one[1] for one in across[1]}
     for key, old, new in moved:
         if old.ordered is new.ordered:
             continue

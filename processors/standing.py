@@ -6,6 +6,7 @@ from typing import NamedTuple
 from immutables import Map
 from msgspec import Struct
 
+from supplytwin.processors.watch import Watch
 from supplytwin.schemas import localtime
 from supplytwin.schemas.effect import Effect
 from supplytwin.schemas.events import Event
@@ -173,6 +174,8 @@ class Accumulator(Struct, frozen=True, kw_only=True, gc=False):
     pending: tuple[Fact, ...] = ()
     """What was refused and may yet follow something of its own local date: reversals, and the
     dispatch of a pledged lot."""
+    watch: Watch | None = None
+    """What the plausibility rules remember; None = nothing yet."""
 
     @property
     def net_received(self) -> Decimal:

@@ -10,7 +10,8 @@ from immutables import Map
 from msgspec import Struct, to_builtins
 from msgspec.structs import replace
 
-from supplytwin.processors import consignment, sequence
+from supplytwin.processors import across, consignment, documents, sequence
+from supplytwin.processors.documents import Documents
 from supplytwin.processors.facts import FactSet, Identity, Slot, Verdict, Version
 from supplytwin.processors.facts import insert as insert_fact
 from supplytwin.processors.milestones import (
@@ -19,7 +20,6 @@ from supplytwin.processors.milestones import (
     Moved,
     exception_changes,
     milestone_changes,
-    reported,
 )
 from supplytwin.processors.reach import linked_by, reach, reached_by
 from supplytwin.processors.standing import Accumulator, Fact, make_fact
@@ -50,6 +50,7 @@ FUTURE_US = 48 * HOUR_US
 class Twin(Struct, frozen=True, kw_only=True, gc=False):
     facts: FactSet = FactSet()
     subjects: Subjects = Map()
+    documents: Documents = Map()
 
 
 EMPTY = Twin()
@@ -129,16 +130,21 @@ def take(twin: Twin, item: Input) -> Taken:
         _recount_trips(was, work)
     _recount(was, work)
     subjects = was.update(work)
+    index, touched = documents.follow(twin.documents, inserted.moved)
     moved = [(key, was.get(key, NOBODY), now) for key, now in work.items()]
     if len(work) > len(found.keys):
         moved.sort(key=_key)
     return Taken(
-        twin=Twin(facts=inserted.facts, subjects=subjects),
+        twin=Twin(facts=inserted.facts, subjects=subjects, documents=index),
         verdict=inserted.verdict,
         moved=moved,
         slots=inserted.moved,
         milestones=milestone_changes(was, subjects, moved),
-        exceptions=exception_changes(moved, inserted.moved),
+        exceptions=exception_changes(
+            moved,
+            inserted.moved,
+            across.changing((twin.documents, was), (index, subjects), touched, moved),
+        ),
     )
 
 
@@ -355,7 +361,7 @@ def canonical(twin: Twin) -> object:
         ],
         "exceptions": sorted(
             [*key, problem.code, problem.source, problem.event_id]
-            for key, problem in filter(None, map(reported, slots))
+            for key, problem in across.standing(twin.facts, twin.documents, twin.subjects)
         ),
     }
 

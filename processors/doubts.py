@@ -1,0 +1,44 @@
+"""The plausibility rules over the facts of one subject: what they find becomes its exceptions."""
+
+from msgspec.structs import replace
+
+from supplytwin.processors import watch
+from supplytwin.processors.plausibility import Finding
+from supplytwin.processors.standing import Accumulator, Fact, Problem
+from supplytwin.schemas.machines import LINE
+
+_COUNTED = ("wh.dispatched", "wh.received")
+
+
+def follow(machine: str, before: Accumulator, after: Accumulator, fact: Fact) -> Accumulator:
+    """`after`, to which `fact` led from `before`, with what the rules say of it."""
+    event = fact.event
+    found: list[Finding] = []
+    known = after.watch
+    if machine == LINE and event.event_type in _COUNTED and event.classifier == "ACTUAL":
+        received = after.received is not before.received
+        known, found = watch.count(known, event, after.net_received, received=received)
+    if watch.concerns(machine, event, fact.subject_id):
+        known, more = watch.look(
+            known,
+            machine,
+            event,
+            subject_id=fact.subject_id,
+            implausible="implausible_time" in fact.flags,
+            route=after.route,
+        )
+        found = [*found, *more]
+    if not found:
+        return after if known is after.watch else replace(after, watch=known)
+    problems = [
+        Problem(
+            code=code,
+            reason=reason,
+            source=event.source,
+            event_id=event.event_id,
+            event_time=event.event_time,
+            arrival=fact.arrival,
+        )
+        for code, reason in watch.told(found)
+    ]
+    return replace(after, watch=known, exceptions=(*after.exceptions, *problems))

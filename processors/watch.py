@@ -1,0 +1,325 @@
+"""What the plausibility rules remember of a subject, from fact to fact in their order.
+
+It is a part of the accumulator: so it follows the set of facts, is folded again only where that
+changes, and each fact is held against its neighbours alone. A fact speaks about one body: the trip
+that it names, else its own subject. So one jump is one exception.
+"""
+
+from collections.abc import Iterator
+from decimal import Context, Decimal
+from typing import Any, NamedTuple
+
+from immutables import Map
+from msgspec import Struct
+from msgspec.structs import replace
+
+from supplytwin.processors import plausibility as rules
+from supplytwin.processors import sensor_watch
+from supplytwin.processors.facts import Identity
+from supplytwin.processors.plausibility import Finding, Fix, Weighed
+from supplytwin.processors.sensor_watch import Stream
+from supplytwin.schemas import localtime
+from supplytwin.schemas.events import Event
+from supplytwin.schemas.machines import LEG, LINE, TRIP, UNIT
+from supplytwin.schemas.places import positions
+from supplytwin.schemas.plausibility import Thresholds, shipped
+
+_SUMS = Context(prec=60)
+
+
+class Track(NamedTuple):
+    """Where something was last. When that was found impossible: also where before."""
+
+    last: Fix
+    before: Fix | None = None
+
+
+class Arrival(NamedTuple):
+    fix: Fix
+    """Its time only."""
+    place: str | None
+
+
+class Watch(Struct, frozen=True, kw_only=True, gc=False):
+    """What the rules know of one subject after some of its facts."""
+
+    tracks: Map[str, Track] = Map()
+    """By device; the body's own under the empty name."""
+    modes: frozenset[str] = frozenset()
+    """Modes of transport that are booked."""
+    weights: tuple[Weighed, ...] = ()
+    """The last statement, and the last one of another source."""
+    numbers: frozenset[str] = frozenset()
+    """Wrong container numbers that were said."""
+    arrived: Arrival | None = None
+    """The last arrival before any departure."""
+    departed: bool = False
+    dispatched: Decimal | None = Decimal(0)
+    """Dispatched for a line; None = a dispatch does not say how much."""
+    streams: Map[tuple[str, str], Stream] = Map()
+    """By device and metric."""
+
+
+START = Watch()
+
+
+class Seen(Struct, kw_only=True):
+    """One fact being looked at, and what comes of it."""
+
+    machine: str
+    event: Any
+    said: Identity
+    policy: Thresholds
+    implausible: bool
+    watch: Watch
+    route: str | None
+    """Of a leg, as booked."""
+    found: list[Finding]
+
+    def keep(self, **changes: Any) -> None:
+        self.watch = replace(self.watch, **changes)
+
+    def hear(self, finding: Finding) -> None:
+        if finding.verdict != "PASS":
+            self.found.append(finding)
+
+
+def concerns(machine: str, event: Event, subject_id: str) -> bool:
+    """Whether this subject is the body that an event speaks about, and the rules look at it."""
+    if event.subject_id != subject_id or event.subject_type != machine:
+        if machine != TRIP or event.subject_type == TRIP or _trip(event) != subject_id:
+            return False
+    elif machine != TRIP and _trip(event) is not None:
+        return False
+    if event.classifier != "ACTUAL":
+        return False
+    if machine == TRIP or event.event_type in _RULES or event.lat is not None:
+        return True
+    return event.unlocode in positions() or event.facility in positions()
+
+
+def _trip(event: Event) -> str | None:
+    return getattr(event, "trip_id", None)
+
+
+def look(
+    watch: Watch | None,
+    machine: str,
+    event: Event,
+    *,
+    subject_id: str,
+    implausible: bool,
+    route: str | None,
+) -> tuple[Watch | None, list[Finding]]:
+    """The watch after an event that concerns this subject, and what is wrong with it."""
+    seen = Seen(
+        machine=machine,
+        event=event,
+        said=Identity(event.source, event.event_id),
+        policy=shipped().at(event.event_time),
+        implausible=implausible,
+        watch=watch or START,
+        route=route,
+        found=[],
+    )
+    if machine == TRIP:
+        _number(seen, subject_id.partition("/")[0])
+    rule = _RULES.get(event.event_type)
+    if rule is not None:
+        rule(seen)
+    _locate(seen)
+    return (watch if seen.watch is START else seen.watch), seen.found
+
+
+def told(findings: list[Finding]) -> Iterator[tuple[str, str]]:
+    """Code and reason of what was found about one fact: once for each rule."""
+    by_rule: dict[str, list[Finding]] = {}
+    for one in findings:
+        by_rule.setdefault(one.rule, []).append(one)
+    for rule, those in by_rule.items():
+        worst = min(those, key=lambda one: one.verdict)
+        yield rule, f"{worst.verdict}: {'; '.join(one.reason for one in those)}"
+
+
+# ---- where it is
+
+
+def _fix(seen: Seen) -> Fix | None:
+    event = seen.event
+    if event.lat is not None:
+        at, radius_m = (event.lat, event.lon), 0
+    else:
+        names = (event.unlocode, event.facility, getattr(event, "to_place", None))
+        known = positions()
+        named = next((name for name in names if name in known), None)
+        if named is None:
+            return None
+        at, radius_m = known[named], seen.policy.place_radius_m
+    earliest, latest = localtime.span(event)
+    return Fix(at, radius_m, earliest, latest, seen.said)
+
+
+def _locate(seen: Seen) -> None:
+    fix = _fix(seen)
+    if fix is None:
+        return
+    device = ""
+    if seen.event.event_type == "shipment.sensor" and seen.machine not in (TRIP, UNIT):
+        device = seen.event.device_id
+    track = seen.watch.tracks.get(device)
+    before = None
+    if track is not None:
+        found = _between(seen, track.last, fix, device)
+        if found is not None and track.before is not None:
+            found = found if _between(seen, track.before, fix, device) else None
+        if found is not None:
+            seen.hear(found)
+            before = track.before or track.last
+    seen.keep(tracks=seen.watch.tracks.set(device, Track(fix, before)))
+
+
+def _between(seen: Seen, one: Fix, other: Fix, device: str) -> Finding | None:
+    """What is wrong between two fixes; two places at once are not a speed as well."""
+    limits = seen.policy.speed_max_kmh
+    modes = _modes(seen)
+    limit = max(limits[mode] for mode in modes) if modes else max(limits.values())
+    fast = rules.speed(one, other, limit, seen.policy)
+    if "AIR" not in modes and (device or seen.machine in (TRIP, UNIT)):
+        found = rules.two_places(one, other, seen.policy)
+        if found.verdict != "PASS":
+            return found
+    return None if fast.verdict == "PASS" else fast
+
+
+def _modes(seen: Seen) -> frozenset[str]:
+    """How it may travel; empty = that is not known. Most ways begin or end on a road."""
+    if seen.machine == TRIP:
+        return _SURFACE
+    known = seen.policy.speed_max_kmh
+    if seen.machine == LEG and seen.route is not None:
+        return frozenset((seen.route.partition(";")[0],)) & known.keys()
+    modes = seen.watch.modes
+    said = getattr(seen.event, "mode", None)
+    if said in known:
+        modes |= {said}
+    return modes | {"ROAD"} if modes else modes
+
+
+_SURFACE = frozenset(("ROAD", "RAIL", "SEA", "BARGE"))
+"""Containers of ISO 6346 do not fly."""
+
+
+# ---- event type by event type
+
+
+def _number(seen: Seen, number: str) -> None:
+    found = rules.container_number(number, seen.said)
+    if found.verdict != "PASS" and found.reason not in seen.watch.numbers:
+        seen.hear(found)
+        seen.keep(numbers=seen.watch.numbers | {found.reason})
+
+
+def _booked(seen: Seen) -> None:
+    modes = {leg.split(";")[1] for leg in seen.event.legs} & seen.policy.speed_max_kmh.keys()
+    seen.keep(modes=seen.watch.modes | modes)
+
+
+def _stuffed(seen: Seen) -> None:
+    _number(seen, seen.event.container_no)
+    _weigh(seen, Weighed(seen.event.gross_kg, scale=False, said=seen.said))
+
+
+def _weigh(seen: Seen, stated: Weighed) -> None:
+    others = [one for one in seen.watch.weights if one.said.source != stated.said.source]
+    if others:
+        seen.hear(rules.weight(others[0], stated, seen.policy))
+    seen.keep(weights=(stated, *others[:1]))
+
+
+_KG = {"kg": Decimal(1), "kgm": Decimal(1), "t": Decimal(1000), "tne": Decimal(1000)}
+_WEIGHTS = frozenset(("weight", "grossweight", "mass"))
+
+
+def _sensor(seen: Seen) -> None:
+    event = seen.event
+    metric = "".join(filter(str.isalnum, event.metric.lower()))
+    unit = _KG.get(event.unit.lower())
+    if metric in _WEIGHTS and unit is not None:
+        kg = _SUMS.multiply(Decimal(str(event.value)), unit)
+        _weigh(seen, Weighed(kg, scale=True, said=seen.said))
+    if event.time_precision == "DAY" or metric not in seen.policy.watched_metrics:
+        return
+    key = (event.device_id, event.metric)
+    was = seen.watch.streams.get(key)
+    stream, found = sensor_watch.read(was, event, seen.policy, implausible=seen.implausible)
+    seen.found += found
+    seen.keep(streams=seen.watch.streams.set(key, stream))
+
+
+def _when(seen: Seen) -> Arrival:
+    earliest, latest = localtime.span(seen.event)
+    fix = Fix((0.0, 0.0), 0, earliest, latest, seen.said)
+    return Arrival(fix, seen.event.unlocode or seen.event.facility)
+
+
+def _by_leg(seen: Seen) -> bool:
+    """Whether the order of its legs is watched by a lifecycle."""
+    return seen.machine == LEG or seen.event.leg_no is not None
+
+
+def _arrived(seen: Seen) -> None:
+    if not seen.watch.departed and not _by_leg(seen):
+        seen.keep(arrived=_when(seen))
+
+
+def _departed(seen: Seen) -> None:
+    if seen.watch.departed or _by_leg(seen):
+        return
+    here, arrived = _when(seen), seen.watch.arrived
+    if arrived is not None:
+        places = (arrived.place, here.place)
+        seen.hear(rules.departed_late(arrived.fix, here.fix, places))
+    seen.keep(departed=True, arrived=None)
+
+
+def _delivered(seen: Seen) -> None:
+    event = seen.event
+    if event.lat is None:
+        return
+    known = positions()
+    names = (event.to_place, event.unlocode, event.facility)
+    named = next((name for name in names if name in known), None)
+    fix = _fix(seen)
+    if named is not None and fix is not None:
+        seen.hear(rules.geofence(fix, known[named], named, seen.policy))
+
+
+_RULES = {
+    "shipment.booked": _booked,
+    "shipment.stuffed": _stuffed,
+    "shipment.sensor": _sensor,
+    "shipment.arrived": _arrived,
+    "shipment.departed": _departed,
+    "shipment.delivered": _delivered,
+}
+
+
+# ---- what a line is sent and what is received of it
+
+
+def count(watch: Watch | None, event: Any, net_received: Decimal, *, received: bool) -> (
+    tuple[Watch | None, list[Finding]]
+):  # fmt: skip
+    """The watch of a line after a dispatch for it, or what a receipt of it is against them."""
+    said = Identity(event.source, event.event_id)
+    known = watch or START
+    if event.event_type == "wh.dispatched":
+        lines = {ref for ref in event.refs if ref.startswith(f"{LINE}:")}
+        lines |= {f"{LINE}:{event.subject_id}"} if event.subject_type == LINE else set()
+        if known.dispatched is None or event.qty is None or len(lines) > 1:
+            return replace(known, dispatched=None), []
+        return replace(known, dispatched=_SUMS.add(known.dispatched, event.qty)), []
+    if received and known.dispatched:
+        found = rules.over_shipped(net_received, known.dispatched, said)
+        return watch, [] if found.verdict == "PASS" else [found]
+    return watch, []
