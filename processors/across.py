@@ -6,7 +6,7 @@ from itertools import chain
 from supplytwin.processors import crossing, documents
 from supplytwin.processors.documents import Document, Documents, Problems
 from supplytwin.processors.facts import FactSet
-from supplytwin.processors.milestones import Moved, reported
+from supplytwin.processors.milestones import reported
 from supplytwin.processors.subjects import SubjectKey, Subjects
 from supplytwin.schemas.machines import LINE
 
@@ -15,10 +15,9 @@ def changing(
     before: tuple[Documents, Subjects],
     after: tuple[Documents, Subjects],
     touched: Iterable[Document],
-    moved: Moved,
+    lines: Iterable[SubjectKey],
 ) -> tuple[Problems, Problems]:
-    """Those that may have changed, as they were and as they are."""
-    lines = crossing.touched(moved)
+    """Those of some documents and lines, as they were and as they are."""
     return _of(before, touched, lines), _of(after, touched, lines)
 
 

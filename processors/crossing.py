@@ -2,11 +2,12 @@
 gate.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from supplytwin.processors.documents import Problems
 from supplytwin.processors.facts import Identity
-from supplytwin.processors.milestones import Moved
+from supplytwin.processors.milestones import MilestoneChange, Moved
 from supplytwin.processors.plausibility import in_before_gate
 from supplytwin.processors.standing import Problem
 from supplytwin.processors.subjects import Subject, SubjectKey, Subjects
@@ -14,22 +15,31 @@ from supplytwin.schemas.machines import LINE, TRIP
 from supplytwin.schemas.plausibility import shipped
 
 _SAYS = {LINE: "RECEIVED_WH", TRIP: "GATED_IN"}
+_CODES = frozenset(_SAYS.values())
 
 
-def touched(moved: Moved) -> set[SubjectKey]:
-    """Lines of which it may have changed whether they came too early, as subjects moved."""
-    found = set[SubjectKey]()
+def touched(
+    moved: Moved, milestones: Sequence[MilestoneChange], *, linked: bool
+) -> set[SubjectKey]:
+    """Lines of which it may have changed whether they came too early, as subjects moved.
+
+    `linked`: links with trips may have changed.
+    """
+    keys, found = set[SubjectKey](), set[SubjectKey]()
+    for one in milestones:
+        if one.code in _CODES and _SAYS.get(one.subject_type) == one.code:
+            keys.add(SubjectKey(one.subject_type, one.subject_id))
+    if not keys and not linked:
+        return found
     for key, old, new in moved:
-        code = _SAYS.get(key.subject_type)
-        if code is None or (old.ordered is new.ordered and old.links is new.links):
+        if key.subject_type not in _SAYS:
             continue
-        was, now = _reached(old, code), _reached(new, code)
-        if was is now and old.links is new.links:
-            continue
-        if key.subject_type == LINE:
-            found.add(key)
-        else:
-            found.update(one for one in (*old.links, *new.links) if one.subject_type == LINE)
+        if key in keys or old.links is not new.links:
+            linked_with = {**old.links, **new.links}
+            if key.subject_type == TRIP:
+                found.update(one for one in linked_with if one.subject_type == LINE)
+            elif any(one.subject_type == TRIP for one in linked_with):
+                found.add(key)
     return found
 
 

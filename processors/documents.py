@@ -39,7 +39,7 @@ def document_of(event: Event) -> tuple[Document, SubjectKey] | None:
 
     Who issued it: of a declaration the office, else the source that tells of it.
     """
-    names = _BROUGHT.get(event.event_type)
+    names = BROUGHT.get(event.event_type)
     if names is None or event.classifier != "ACTUAL":
         return None
     kind, number_field, issuer_field, subject_type = names
@@ -59,18 +59,21 @@ def document_of(event: Event) -> tuple[Document, SubjectKey] | None:
     return Document(kind, known, issuer), SubjectKey(subject_type, subject_id)
 
 
-_BROUGHT = {
+BROUGHT = {
     "customs.declared": ("declaration", "declaration_id", "office", DECLARATION),
     "customs.accepted": ("MRN", "mrn", "source", DECLARATION),
     "wh.received": ("lot", "lot_id", "source", LOT),
     "wh.warehouse_receipt": ("warehouse receipt", "wr_id", "source", TITLE),
 }
+"""Event type -> kind, field of the number, field of the issuer, and what it is a document of."""
 
 
 def follow(
     documents: Documents, slots: Iterable[tuple[Slot | None, Slot]]
 ) -> tuple[Documents, set[Document]]:
-    """The index after some identities have changed, and the documents that they touch."""
+    """The index after some identities have changed, and what they touch of the documents that have
+    several facts, before or after.
+    """
     touched = set[Document]()
     for before, after in slots:
         old, new = None if before is None else before.effective, after.effective
@@ -78,14 +81,16 @@ def follow(
             continue
         was = None if old is None else document_of(old.event)
         brought = None if new is None else document_of(new.event)
-        if was is not None and was != brought:
+        if was is not None:
             left = documents[was[0]].delete(after.identity)
             documents = documents.set(was[0], left) if left else documents.delete(was[0])
-            touched.add(was[0])
+            if left:
+                touched.add(was[0])
         if brought is not None and new is not None:
             claims = documents.get(brought[0], _NONE)
             documents = documents.set(brought[0], claims.set(after.identity, new))
-            touched.add(brought[0])
+            if claims:
+                touched.add(brought[0])
     return documents, touched
 
 

@@ -3,22 +3,17 @@
 from msgspec.structs import replace
 
 from supplytwin.processors import watch
-from supplytwin.processors.plausibility import Finding
 from supplytwin.processors.standing import Accumulator, Fact, Problem
-from supplytwin.schemas.machines import LINE
-
-_COUNTED = ("wh.dispatched", "wh.received")
 
 
 def follow(machine: str, before: Accumulator, after: Accumulator, fact: Fact) -> Accumulator:
-    """`after`, to which `fact` led from `before`, with what the rules say of it."""
+    """`after`, to which a watched `fact` led from `before`, with what the rules say of it."""
     event = fact.event
-    found: list[Finding] = []
-    known = after.watch
-    if machine == LINE and event.event_type in _COUNTED and event.classifier == "ACTUAL":
-        received = after.received is not before.received
-        known, found = watch.count(known, event, after.net_received, received=received)
-    if watch.concerns(machine, event, fact.subject_id):
+    received = after.received is not before.received
+    known, found = watch.counted(after.watch, machine, event, after.net_received, received=received)
+    if watch.is_body(machine, event, fact.subject_id):
+        departed = "DEPARTED" in before.milestones
+        known, early = watch.ordered(known, machine, event, departed=departed)
         known, more = watch.look(
             known,
             machine,
@@ -27,7 +22,7 @@ def follow(machine: str, before: Accumulator, after: Accumulator, fact: Fact) ->
             implausible="implausible_time" in fact.flags,
             route=after.route,
         )
-        found = [*found, *more]
+        found = [*found, *early, *more]
     if not found:
         return after if known is after.watch else replace(after, watch=known)
     problems = [

@@ -31,7 +31,8 @@ _STANDS = (*_TELLS, "SEAL")
 
 def accumulate(machine: str, accumulator: Accumulator, fact: Fact) -> Accumulator:
     """`accumulator` after `fact`, which sorts behind everything in it."""
-    return follow(machine, accumulator, _step(machine, accumulator, fact), fact)
+    after = _step(machine, accumulator, fact)
+    return follow(machine, accumulator, after, fact) if fact.watched else after
 
 
 def _step(machine: str, accumulator: Accumulator, fact: Fact) -> Accumulator:

@@ -17,11 +17,12 @@ from supplytwin.schemas import localtime
 from supplytwin.schemas.events import Event
 from supplytwin.schemas.ids import SECOND_US
 from supplytwin.schemas.machines import LINE
-from supplytwin.schemas.plausibility import shipped
+from supplytwin.schemas.plausibility import OLD_MIN_S, shipped
 
 CONFLICT, UNAUTHORISED = "CONFLICT", "UNAUTHORISED_RETRACTION"
 IMPLAUSIBLE = "IMPLAUSIBLE_TIME"
 NO_LONGER = "no longer follows from the facts"
+_RECENT_US = OLD_MIN_S * SECOND_US
 
 
 class MilestoneChange(Struct, frozen=True, kw_only=True, gc=False):
@@ -121,11 +122,15 @@ def reported(slot: Slot) -> tuple[SubjectKey, Problem] | None:
     """The exception that an identity is in itself, whatever its subject makes of it."""
     latest = slot.versions[-1]
     if len(latest.hashes) == 1 and not slot.unauthorised:
-        if slot.effective is None:
+        event = latest.contents[0]
+        if event.classifier != "ACTUAL":
             return None
-        if is_implausible(latest.contents[0], latest.arrival):
-            return _problem(slot, IMPLAUSIBLE, "happened after it arrived")
-        return _old(slot, latest.contents[0])
+        found = None
+        if is_implausible(event, latest.arrival):
+            found = _problem(slot, IMPLAUSIBLE, "happened after it arrived")
+        elif event.recorded_time - event.event_time > _RECENT_US:
+            found = _old(slot, event)
+        return None if slot.effective is None else found
     if slot.conflicted:
         reason = f"revision {latest.revision} came with {len(latest.hashes)} different contents"
         return _problem(slot, CONFLICT, reason)
@@ -140,11 +145,7 @@ def reported(slot: Slot) -> tuple[SubjectKey, Problem] | None:
 
 def _old(slot: Slot, event: Event) -> tuple[SubjectKey, Problem] | None:
     """That a fact was recorded long after it happened."""
-    if event.classifier != "ACTUAL" or event.recorded_time <= event.event_time:
-        return None
     policy = shipped().at(event.event_time)
-    if event.recorded_time - event.event_time <= policy.old_s * SECOND_US:
-        return None  # the clock alone already says so; the zone could only make it later
     found = age(localtime.span(event)[1], event.recorded_time, slot.identity, policy)
     if found.verdict == "PASS":
         return None

@@ -58,6 +58,17 @@ class Fix(NamedTuple):
     said: Identity
 
 
+class Arrival(NamedTuple):
+    """Something came to a place or left it."""
+
+    place: str | None
+    earliest: int
+    latest: int
+    """When it may have, us."""
+    source: str
+    event_id: str
+
+
 class Weighed(NamedTuple):
     """A statement of a weight."""
 
@@ -159,18 +170,19 @@ def duplicate(kind: str, number: str, issuer: str, first: str, facts: tuple[Iden
 # ---- when it was
 
 
-def departed_late(arrived: Fix | None, left: Fix, places: tuple[str | None, str | None]) -> Finding:
-    """The first departure of something against an arrival before it; `places` of both.
+def departed_late(arrived: Arrival, left: Arrival) -> Finding:
+    """The first departure of something against an arrival before it.
 
     Where it left from the place at which it had arrived, only its first departure is not known.
     """
-    if arrived is None or left.earliest <= arrived.latest:
-        return _PASSED[SEQUENCE]
-    if places[0] is not None and places[0] == places[1]:
+    if left.earliest <= arrived.latest or (arrived.place and arrived.place == left.place):
         return _PASSED[SEQUENCE]
     hours = (left.earliest - arrived.latest) / HOUR_US
-    reason = f"first departure {hours:.1f} h after arrival {arrived.said.event_id}"
-    facts = (arrived.said, left.said)
+    reason = f"first departure {hours:.1f} h after arrival {arrived.event_id}"
+    facts = (
+        Identity(arrived.source, arrived.event_id),
+        Identity(left.source, left.event_id),
+    )
     return Finding(rule=SEQUENCE, verdict="SUSPECT", reason=reason, facts=facts)
 
 

@@ -54,7 +54,12 @@ def turns(
                 effect = LOT_FREED if was == PLEDGED else LOT_PLEDGED
                 order = (*fact.order[:4], f"{fact.order[4]}\0{key.subject_id}")
                 found[order] = replace(
-                    fact, order=order, effect=effect, subject_id=key.subject_id, flags=frozenset()
+                    fact,
+                    order=order,
+                    effect=effect,
+                    subject_id=key.subject_id,
+                    flags=frozenset(),
+                    watched=False,
                 )
     return found
 

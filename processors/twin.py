@@ -10,14 +10,15 @@ from immutables import Map
 from msgspec import Struct, to_builtins
 from msgspec.structs import replace
 
-from supplytwin.processors import across, consignment, documents, sequence
-from supplytwin.processors.documents import Documents
+from supplytwin.processors import across, consignment, crossing, documents, sequence
+from supplytwin.processors.documents import BROUGHT, Document, Documents
 from supplytwin.processors.facts import FactSet, Identity, Slot, Verdict, Version
 from supplytwin.processors.facts import insert as insert_fact
 from supplytwin.processors.milestones import (
     ExceptionChange,
     MilestoneChange,
     Moved,
+    Standing,
     exception_changes,
     milestone_changes,
 )
@@ -125,26 +126,31 @@ def take(twin: Twin, item: Input) -> Taken:
     for before, after in inserted.moved:
         if before is not None:
             _exchange(was, work, before, after)
-    if found.carries or len(work) > len(found.keys):
+    linked = found.carries or len(work) > len(found.keys)
+    if linked:
         carry(was, work)
         _recount_trips(was, work)
     _recount(was, work)
     subjects = was.update(work)
-    index, touched = documents.follow(twin.documents, inserted.moved)
+    index: Documents = twin.documents
+    touched: Iterable[Document] = ()
+    if event.event_type in BROUGHT or inserted.moved[0][0] is not None or len(inserted.moved) > 1:
+        index, touched = documents.follow(index, inserted.moved)
     moved = [(key, was.get(key, NOBODY), now) for key, now in work.items()]
     if len(work) > len(found.keys):
         moved.sort(key=_key)
+    milestones = milestone_changes(was, subjects, moved)
+    several: tuple[Standing, Standing] = ((), ())
+    lines = crossing.touched(moved, milestones, linked=linked) if milestones or linked else ()
+    if touched or lines:
+        several = across.changing((twin.documents, was), (index, subjects), touched, lines)
     return Taken(
         twin=Twin(facts=inserted.facts, subjects=subjects, documents=index),
         verdict=inserted.verdict,
         moved=moved,
         slots=inserted.moved,
-        milestones=milestone_changes(was, subjects, moved),
-        exceptions=exception_changes(
-            moved,
-            inserted.moved,
-            across.changing((twin.documents, was), (index, subjects), touched, moved),
-        ),
+        milestones=milestones,
+        exceptions=exception_changes(moved, inserted.moved, several),
     )
 
 

@@ -16,11 +16,11 @@ from msgspec.structs import replace
 from supplytwin.processors import plausibility as rules
 from supplytwin.processors import sensor_watch
 from supplytwin.processors.facts import Identity
-from supplytwin.processors.plausibility import Finding, Fix, Weighed
+from supplytwin.processors.plausibility import Arrival, Finding, Fix, Weighed
 from supplytwin.processors.sensor_watch import Stream
 from supplytwin.schemas import localtime
 from supplytwin.schemas.events import Event
-from supplytwin.schemas.machines import LEG, LINE, TRIP, UNIT
+from supplytwin.schemas.machines import CONSIGNMENT, LEG, LINE, TRIP, UNIT
 from supplytwin.schemas.places import positions
 from supplytwin.schemas.plausibility import Thresholds, shipped
 
@@ -32,12 +32,6 @@ class Track(NamedTuple):
 
     last: Fix
     before: Fix | None = None
-
-
-class Arrival(NamedTuple):
-    fix: Fix
-    """Its time only."""
-    place: str | None
 
 
 class Watch(Struct, frozen=True, kw_only=True, gc=False):
@@ -53,7 +47,6 @@ class Watch(Struct, frozen=True, kw_only=True, gc=False):
     """Wrong container numbers that were said."""
     arrived: Arrival | None = None
     """The last arrival before any departure."""
-    departed: bool = False
     dispatched: Decimal | None = Decimal(0)
     """Dispatched for a line; None = a dispatch does not say how much."""
     streams: Map[tuple[str, str], Stream] = Map()
@@ -85,21 +78,33 @@ class Seen(Struct, kw_only=True):
 
 
 def concerns(machine: str, event: Event, subject_id: str) -> bool:
-    """Whether this subject is the body that an event speaks about, and the rules look at it."""
-    if event.subject_id != subject_id or event.subject_type != machine:
-        if machine != TRIP or event.subject_type == TRIP or _trip(event) != subject_id:
-            return False
-    elif machine != TRIP and _trip(event) is not None:
-        return False
+    """Whether the rules look at an event as a fact of this subject: it is the body that the event
+    speaks about, or a line of which goods are sent or received.
+    """
     if event.classifier != "ACTUAL":
         return False
-    if machine == TRIP or event.event_type in _RULES or event.lat is not None:
+    kind = event.event_type
+    if kind not in _RULES and kind not in _ORDERED and machine != TRIP and not is_placed(event):
+        return machine == LINE and kind in _COUNTED
+    return is_body(machine, event, subject_id) or (machine == LINE and kind in _COUNTED)
+
+
+def is_placed(event: Event) -> bool:
+    """Whether it is known where on Earth an event says that it happened."""
+    if event.lat is not None:
         return True
+    if event.unlocode is None and event.facility is None:
+        return False
     return event.unlocode in positions() or event.facility in positions()
 
 
-def _trip(event: Event) -> str | None:
-    return getattr(event, "trip_id", None)
+def is_body(machine: str, event: Event, subject_id: str) -> bool:
+    """Whether an event speaks about this subject: the trip that it names, else its own subject."""
+    if event.subject_id == subject_id and event.subject_type == machine:
+        return machine == TRIP or getattr(event, "trip_id", None) is None
+    if machine != TRIP or event.subject_type == TRIP:
+        return False
+    return getattr(event, "trip_id", None) == subject_id
 
 
 def look(
@@ -111,7 +116,9 @@ def look(
     implausible: bool,
     route: str | None,
 ) -> tuple[Watch | None, list[Finding]]:
-    """The watch after an event that concerns this subject, and what is wrong with it."""
+    """The watch after an event about this body, and what is wrong with it."""
+    if machine != TRIP and event.event_type not in _RULES and not is_placed(event):
+        return watch, []
     seen = Seen(
         machine=machine,
         event=event,
@@ -127,7 +134,11 @@ def look(
     rule = _RULES.get(event.event_type)
     if rule is not None:
         rule(seen)
-    _locate(seen)
+    fix = _fix(seen)
+    if fix is not None:
+        _locate(seen, fix)
+        if event.event_type == "shipment.delivered" and event.lat is not None:
+            _deliver(seen, fix)
     return (watch if seen.watch is START else seen.watch), seen.found
 
 
@@ -149,20 +160,25 @@ def _fix(seen: Seen) -> Fix | None:
     if event.lat is not None:
         at, radius_m = (event.lat, event.lon), 0
     else:
-        names = (event.unlocode, event.facility, getattr(event, "to_place", None))
         known = positions()
-        named = next((name for name in names if name in known), None)
-        if named is None:
+        at = known.get(event.unlocode) or known.get(event.facility)
+        if at is None:
             return None
-        at, radius_m = known[named], seen.policy.place_radius_m
+        radius_m = seen.policy.place_radius_m
     earliest, latest = localtime.span(event)
     return Fix(at, radius_m, earliest, latest, seen.said)
 
 
-def _locate(seen: Seen) -> None:
-    fix = _fix(seen)
-    if fix is None:
-        return
+def _deliver(seen: Seen, fix: Fix) -> None:
+    event = seen.event
+    for name in (event.to_place, event.unlocode, event.facility):
+        centre = positions().get(name)
+        if centre is not None:
+            seen.hear(rules.geofence(fix, centre, name, seen.policy))
+            return
+
+
+def _locate(seen: Seen, fix: Fix) -> None:
     device = ""
     if seen.event.event_type == "shipment.sensor" and seen.machine not in (TRIP, UNIT):
         device = seen.event.device_id
@@ -256,62 +272,54 @@ def _sensor(seen: Seen) -> None:
     seen.keep(streams=seen.watch.streams.set(key, stream))
 
 
-def _when(seen: Seen) -> Arrival:
-    earliest, latest = localtime.span(seen.event)
-    fix = Fix((0.0, 0.0), 0, earliest, latest, seen.said)
-    return Arrival(fix, seen.event.unlocode or seen.event.facility)
-
-
-def _by_leg(seen: Seen) -> bool:
-    """Whether the order of its legs is watched by a lifecycle."""
-    return seen.machine == LEG or seen.event.leg_no is not None
-
-
-def _arrived(seen: Seen) -> None:
-    if not seen.watch.departed and not _by_leg(seen):
-        seen.keep(arrived=_when(seen))
-
-
-def _departed(seen: Seen) -> None:
-    if seen.watch.departed or _by_leg(seen):
-        return
-    here, arrived = _when(seen), seen.watch.arrived
-    if arrived is not None:
-        places = (arrived.place, here.place)
-        seen.hear(rules.departed_late(arrived.fix, here.fix, places))
-    seen.keep(departed=True, arrived=None)
-
-
-def _delivered(seen: Seen) -> None:
-    event = seen.event
-    if event.lat is None:
-        return
-    known = positions()
-    names = (event.to_place, event.unlocode, event.facility)
-    named = next((name for name in names if name in known), None)
-    fix = _fix(seen)
-    if named is not None and fix is not None:
-        seen.hear(rules.geofence(fix, known[named], named, seen.policy))
-
-
 _RULES = {
     "shipment.booked": _booked,
     "shipment.stuffed": _stuffed,
     "shipment.sensor": _sensor,
-    "shipment.arrived": _arrived,
-    "shipment.departed": _departed,
-    "shipment.delivered": _delivered,
 }
+
+
+# ---- what comes first
+
+_ORDERED = frozenset(("shipment.arrived", "shipment.departed"))
+
+
+def ordered(
+    watch: Watch | None, machine: str, event: Any, *, departed: bool
+) -> tuple[Watch | None, list[Finding]]:
+    """The watch of a line or consignment after an arrival; or what is wrong with its first
+    departure, after an arrival. `departed`: it is not the first.
+
+    Where a leg is named, the leg's lifecycle watches the order.
+    """
+    if departed or machine not in (CONSIGNMENT, LINE) or event.event_type not in _ORDERED:
+        return watch, []
+    arrived = None if watch is None else watch.arrived
+    leaves = event.event_type == "shipment.departed"
+    if event.leg_no is not None or (leaves and arrived is None):
+        return watch, []
+    earliest, latest = localtime.span(event)
+    here = Arrival(event.unlocode or event.facility, earliest, latest, event.source, event.event_id)
+    if arrived is None or not leaves:
+        return replace(watch or START, arrived=here), []
+    found = rules.departed_late(arrived, here)
+    return watch, [] if found.verdict == "PASS" else [found]
 
 
 # ---- what a line is sent and what is received of it
 
+_COUNTED = frozenset(("wh.dispatched", "wh.received"))
 
-def count(watch: Watch | None, event: Any, net_received: Decimal, *, received: bool) -> (
-    tuple[Watch | None, list[Finding]]
-):  # fmt: skip
-    """The watch of a line after a dispatch for it, or what a receipt of it is against them."""
-    said = Identity(event.source, event.event_id)
+
+def counted(
+    watch: Watch | None, machine: str, event: Any, net_received: Decimal, *, received: bool
+) -> tuple[Watch | None, list[Finding]]:
+    """The watch of a line after a dispatch for it; or what a receipt is against all of them.
+
+    A dispatch that names no quantity, or several lines, leaves open how much was sent.
+    """
+    if machine != LINE or event.event_type not in _COUNTED:
+        return watch, []
     known = watch or START
     if event.event_type == "wh.dispatched":
         lines = {ref for ref in event.refs if ref.startswith(f"{LINE}:")}
@@ -320,6 +328,7 @@ def count(watch: Watch | None, event: Any, net_received: Decimal, *, received: b
             return replace(known, dispatched=None), []
         return replace(known, dispatched=_SUMS.add(known.dispatched, event.qty)), []
     if received and known.dispatched:
+        said = Identity(event.source, event.event_id)
         found = rules.over_shipped(net_received, known.dispatched, said)
         return watch, [] if found.verdict == "PASS" else [found]
     return watch, []

@@ -10,9 +10,10 @@ from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from functools import cache
 from itertools import pairwise
+from typing import Annotated
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from supplytwin.schemas.errors import FatalError
 from supplytwin.schemas.events import MODES
@@ -20,6 +21,8 @@ from supplytwin.schemas.ids import SECOND_US
 
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _EVER = -(1 << 62)
+OLD_MIN_S = 7 * 86_400
+"""No policy calls a fact old that was recorded within a week: most are not looked at further."""
 
 
 class Thresholds(Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=True):
@@ -46,7 +49,7 @@ class Thresholds(Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_fie
     watched_metrics: frozenset[str]
     """Metrics that vary and are read continuously; lower case, letters and digits only."""
     clock_drift_s: int
-    old_s: int
+    old_s: Annotated[int, Meta(ge=OLD_MIN_S)]
     sequence_slack_s: int
 
 
