@@ -22,9 +22,14 @@ def changing(
 
 
 def standing(facts: FactSet, index: Documents, subjects: Subjects) -> Problems:
-    """All of them."""
+    """All of them, those that single facts are among them."""
     yield from filter(None, map(reported, facts.slots.values()))
-    yield from _of((index, subjects), index, (key for key in subjects if key.subject_type == LINE))
+    yield from of_several(index, subjects)
+
+
+def of_several(index: Documents, subjects: Subjects) -> Problems:
+    """Those that follow from several facts."""
+    return _of((index, subjects), index, (key for key in subjects if key.subject_type == LINE))
 
 
 def _of(

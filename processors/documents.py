@@ -4,7 +4,7 @@ An index beside the subjects, over the facts that count: document -> the facts t
 chains are not in it: over all of them looks the view `duplicate_document` of the DuckDB sink.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -25,6 +25,7 @@ class Document(NamedTuple):
 
 
 Documents = Map[Document, Map[Identity, Version]]
+NO_DOCUMENTS: frozenset[Document] = frozenset()
 Problems = Iterator[tuple[SubjectKey, Problem]]
 
 
@@ -70,7 +71,7 @@ BROUGHT = {
 
 def follow(
     documents: Documents, slots: Iterable[tuple[Slot | None, Slot]]
-) -> tuple[Documents, set[Document]]:
+) -> tuple[Documents, Set[Document]]:
     """The index after some identities have changed, and what they touch of the documents that have
     several facts, before or after.
     """

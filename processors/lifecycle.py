@@ -31,12 +31,6 @@ _STANDS = (*_TELLS, "SEAL")
 
 def accumulate(machine: str, accumulator: Accumulator, fact: Fact) -> Accumulator:
     """`accumulator` after `fact`, which sorts behind everything in it."""
-    after = _step(machine, accumulator, fact)
-    return follow(machine, accumulator, after, fact) if fact.watched else after
-
-
-def _step(machine: str, accumulator: Accumulator, fact: Fact) -> Accumulator:
-    """Where the lifecycle stands then."""
     effect = fact.effect
     rules = MACHINES[machine]
     problem = None
@@ -49,12 +43,14 @@ def _step(machine: str, accumulator: Accumulator, fact: Fact) -> Accumulator:
     flags = fact.flags
     if flags and not flags <= accumulator.flags:
         changes["flags"] = changes.get("flags", accumulator.flags) | flags
-    if not changes:
-        return accumulator
-    after = replace(accumulator, **changes)
-    if problem is None and after.pending:
-        after = _retry(rules, after, fact)
-    return _gates(after, fact) if machine == DECLARATION else after
+    after = accumulator
+    if changes:
+        after = replace(accumulator, **changes)
+        if problem is None and after.pending:
+            after = _retry(rules, after, fact)
+        if machine == DECLARATION:
+            after = _gates(after, fact)
+    return follow(machine, accumulator, after, fact) if fact.watched else after
 
 
 def _schedule(acc: Accumulator, fact: Fact) -> Changes:

@@ -123,13 +123,13 @@ def reported(slot: Slot) -> tuple[SubjectKey, Problem] | None:
     latest = slot.versions[-1]
     if len(latest.hashes) == 1 and not slot.unauthorised:
         event = latest.contents[0]
-        if event.classifier != "ACTUAL":
-            return None
-        found = None
+        found: tuple[SubjectKey, Problem] | None
         if is_implausible(event, latest.arrival):
             found = _problem(slot, IMPLAUSIBLE, "happened after it arrived")
         elif event.recorded_time - event.event_time > _RECENT_US:
             found = _old(slot, event)
+        else:
+            return None
         return None if slot.effective is None else found
     if slot.conflicted:
         reason = f"revision {latest.revision} came with {len(latest.hashes)} different contents"
@@ -145,6 +145,8 @@ def reported(slot: Slot) -> tuple[SubjectKey, Problem] | None:
 
 def _old(slot: Slot, event: Event) -> tuple[SubjectKey, Problem] | None:
     """That a fact was recorded long after it happened."""
+    if event.classifier != "ACTUAL":
+        return None
     policy = shipped().at(event.event_time)
     found = age(localtime.span(event)[1], event.recorded_time, slot.identity, policy)
     if found.verdict == "PASS":
@@ -172,13 +174,16 @@ Standing = Iterable[tuple[SubjectKey, Problem]]
 def exception_changes(
     moved: Moved,
     slots: Iterable[tuple[Slot | None, Slot]],
-    across: tuple[Standing, Standing] = ((), ()),
+    several: tuple[Standing, Standing] | None,
 ) -> tuple[ExceptionChange, ...]:
     """What opened or closed on the subjects that moved and the touched identities, sorted; and of
-    what follows from several subjects, as it was and as it is.
+    what follows from `several` subjects, as it was and as it is.
     """
-    gone: Found = {_id(*one): one[1] for one in across[0]}
-    now: Found = {_id(*one): one[1] for one in across[1]}
+    gone: Found = {}
+    now: Found = {}
+    if several is not None:
+        gone |= {_id(*one): one[1] for one in several[0]}
+        now |= {_id(*one): one[1] for one in several[1]}
     for key, old, new in moved:
         if old.ordered is new.ordered:
             continue

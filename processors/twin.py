@@ -11,7 +11,7 @@ from msgspec import Struct, to_builtins
 from msgspec.structs import replace
 
 from supplytwin.processors import across, consignment, crossing, documents, sequence
-from supplytwin.processors.documents import BROUGHT, Document, Documents
+from supplytwin.processors.documents import BROUGHT, NO_DOCUMENTS, Documents
 from supplytwin.processors.facts import FactSet, Identity, Slot, Verdict, Version
 from supplytwin.processors.facts import insert as insert_fact
 from supplytwin.processors.milestones import (
@@ -52,6 +52,8 @@ class Twin(Struct, frozen=True, kw_only=True, gc=False):
     facts: FactSet = FactSet()
     subjects: Subjects = Map()
     documents: Documents = Map()
+    trips: bool = False
+    """A trip or a warehouse receipt was named at some time."""
 
 
 EMPTY = Twin()
@@ -132,20 +134,20 @@ def take(twin: Twin, item: Input) -> Taken:
         _recount_trips(was, work)
     _recount(was, work)
     subjects = was.update(work)
-    index: Documents = twin.documents
-    touched: Iterable[Document] = ()
-    if event.event_type in BROUGHT or inserted.moved[0][0] is not None or len(inserted.moved) > 1:
+    index, touched = twin.documents, NO_DOCUMENTS
+    if version is None or event.event_type in BROUGHT or len(inserted.moved) > 1:
         index, touched = documents.follow(index, inserted.moved)
     moved = [(key, was.get(key, NOBODY), now) for key, now in work.items()]
     if len(work) > len(found.keys):
         moved.sort(key=_key)
     milestones = milestone_changes(was, subjects, moved)
-    several: tuple[Standing, Standing] = ((), ())
-    lines = crossing.touched(moved, milestones, linked=linked) if milestones or linked else ()
-    if touched or lines:
+    several: tuple[Standing, Standing] | None = None
+    trips = twin.trips or found.carries
+    if trips or touched:
+        lines = crossing.touched(moved, milestones, linked=linked)
         several = across.changing((twin.documents, was), (index, subjects), touched, lines)
     return Taken(
-        twin=Twin(facts=inserted.facts, subjects=subjects, documents=index),
+        twin=Twin(facts=inserted.facts, subjects=subjects, documents=index, trips=trips),
         verdict=inserted.verdict,
         moved=moved,
         slots=inserted.moved,

@@ -157,16 +157,13 @@ def told(findings: list[Finding]) -> Iterator[tuple[str, str]]:
 
 def _fix(seen: Seen) -> Fix | None:
     event = seen.event
-    if event.lat is not None:
-        at, radius_m = (event.lat, event.lon), 0
-    else:
-        known = positions()
-        at = known.get(event.unlocode) or known.get(event.facility)
-        if at is None:
-            return None
-        radius_m = seen.policy.place_radius_m
     earliest, latest = localtime.span(event)
-    return Fix(at, radius_m, earliest, latest, seen.said)
+    if event.lat is not None:
+        return Fix((event.lat, event.lon), 0, earliest, latest, seen.said)
+    known = positions()
+    at = known.get(event.unlocode) or known.get(event.facility)
+    radius_m = seen.policy.place_radius_m
+    return None if at is None else Fix(at, radius_m, earliest, latest, seen.said)
 
 
 def _deliver(seen: Seen, fix: Fix) -> None:
@@ -215,8 +212,8 @@ def _modes(seen: Seen) -> frozenset[str]:
     if seen.machine == LEG and seen.route is not None:
         return frozenset((seen.route.partition(";")[0],)) & known.keys()
     modes = seen.watch.modes
-    said = getattr(seen.event, "mode", None)
-    if said in known:
+    said: str | None = getattr(seen.event, "mode", None)
+    if said is not None and said in known:
         modes |= {said}
     return modes | {"ROAD"} if modes else modes
 

@@ -97,11 +97,12 @@ def span(event: Event) -> tuple[int, int]:
 
     A DAY event may have on its whole local date; where the zone is unknown it may have been any.
     """
+    first: int = event.event_time
     if event.time_precision == "DAY":
-        day = local_day(event.event_time, event.event_tz)
+        day = local_day(first, event.event_tz)
+        last: int
         first, last = day_start(day, event.event_tz), day_start(day + 1, event.event_tz)
     else:
-        first = event.event_time
         last = first + _GRAIN_US[event.time_precision]
     if event.event_tz == UNKNOWN_ZONE:
         return first - _EAST_MAX_US, last + _WEST_MAX_US
