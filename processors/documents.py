@@ -25,7 +25,7 @@ class Document(NamedTuple):
 
 
 Documents = Map[Document, Map[Identity, Version]]
-NO_DOCUMENTS: frozenset[Document] = frozenset()
+NO_DOCUMENTS: Set[Document] = frozenset()
 Problems = Iterator[tuple[SubjectKey, Problem]]
 
 
