@@ -39,7 +39,7 @@ from supplytwin.schemas.errors import Code, RecordError
 from supplytwin.schemas.events import Event, OrderPlaced, ShipmentDelivered
 from supplytwin.schemas.flow import Input
 from supplytwin.schemas.ids import HOUR_US
-from supplytwin.schemas.lifecycles import effect_on
+from supplytwin.schemas.lifecycles import LOT_FREED, LOT_PLEDGED, effect_on
 from supplytwin.schemas.machines import CONSIGNMENT, LINE, MACHINES, ORDER, TRIP
 
 INFERRED = "inferred:"
@@ -275,8 +275,14 @@ def _link(work: Work, own: SubjectKey, other: SubjectKey, count: int) -> None:
 
 
 def _links(subject: Subject, own: SubjectKey, other: SubjectKey) -> bool:
-    """Whether a fact about the one links it with the other."""
-    return any(other in linked_by(fact.event, own) for fact in subject.ordered.facts)
+    """Whether a fact about the one links it with the other; what a receipt says to a lot does not:
+    it stands there because of the link.
+    """
+    return any(
+        other in linked_by(fact.event, own)
+        for fact in subject.ordered.facts
+        if fact.effect not in (LOT_PLEDGED, LOT_FREED)
+    )
 
 
 def _recount(subjects: Subjects, work: Work) -> None:

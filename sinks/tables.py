@@ -30,6 +30,7 @@ from supplytwin.schemas.records import (
     SETTLEMENT_EVENTS,
     STATE,
 )
+from supplytwin.sinks.documents import duplicates
 
 DECIMAL = pl.Decimal(38, 9)
 CHAIN_KEY = "chain_key"
@@ -375,6 +376,11 @@ VIEWS: tuple[ViewSpec, ...] = (
                arg_max_null(co2e_wtw_kg, version) AS co2e_wtw_kg,
                arg_max(missing, version) AS missing
         FROM footprint GROUP BY ALL""",
+    ),
+    ViewSpec(
+        name="duplicate_document",
+        about="Numbers of one issuer, spelling aside, that stand in several chains",
+        sql=duplicates(_STANDING),
     ),
     ViewSpec(
         name="open_exception",

@@ -56,6 +56,7 @@ KINDS = {
     "customs.declared": ("DECLARATION",),
     "customs.accepted": ("DECLARATION",),
 }
+OFTEN = ("shipment.gate_in", "shipment.gate_out", "wh.dispatched", "wh.received") * 3
 LINES = ("ORDER_LINE:1", "ORDER_LINE:2")
 POSITIONS = ((None, None), (None, None), (31.0, 121.0), (31.9, 121.0), (-1.3, 36.8))
 
@@ -83,11 +84,11 @@ def facts(draw: st.DrawFn) -> Input:
     def pick(*choices: Any) -> Any:
         return draw(st.sampled_from(choices))
 
-    kind = pick(*KINDS)
+    kind = pick(*KINDS, *OFTEN)
     made = EVENT_TYPES[kind]
     subject_type = pick(*KINDS[kind])
     lat, lon = pick(*POSITIONS)
-    at = pick(0, 0, 1, 2, 3) * DAY_US + pick(0, 0, 1, 4, 12) * HOUR_US + pick(0, 5, 9) * MIN
+    at = pick(0, 0, 0, 1, 2, 3) * DAY_US + pick(0, 0, 1, 4, 12) * HOUR_US + pick(0, 5, 9) * MIN
     trip = pick(RIGHT, WRONG)
     number = pick("1", "1", "2")
     given = {
@@ -95,9 +96,10 @@ def facts(draw: st.DrawFn) -> Input:
         "gross_kg": Decimal(pick(1000, 1020, 1021)), "leg_no": pick(None, None, 1),
         "legs": (pick("1;SEA;CNSHA;DEHAM", "1;AIR;CNSHA;DEHAM"),),
         "mode": pick(None, "ROAD", "AIR"), "to_place": pick(None, "Kenya"), "pieces": None,
-        "device_id": pick("D1", "D1", "D2"), "qty": pick(Decimal(3), Decimal(5), None),
+        "device_id": pick("D1", "D1", "D2"), "qty": pick(*[Decimal(3), Decimal(5)] * 4, None),
         "metric": pick("Temperature", "Temperature", "weight", "door"), "unit": "t",
-        "value": pick(1.0, 1.0, 1.05), "line_id": number, "lot_id": pick("L-1", "L1", "L2"),
+        "value": pick(1.0, 1.0, 1.05), "line_id": pick("1", "1", "2"),
+        "lot_id": pick("L-1", "L1", "L2"),
         "wr_id": pick("W-1", "W1"), "action": pick("ISSUE", "PLEDGE"), "hu_ids": (),
         "declaration_id": pick("d1", "D-1"), "office": "O", "mrn": pick("M1", "M2"),
     }  # fmt: skip
@@ -106,10 +108,10 @@ def facts(draw: st.DrawFn) -> Input:
     given = {name: value for name, value in given.items() if name in made.__struct_fields__}
     own = trip if subject_type == "EQUIPMENT_TRIP" else number
     event = of(
-        kind, f"{subject_type}:{own}", *pick((), LINES[:1], LINES),
+        kind, f"{subject_type}:{own}", *pick((), LINES[:1], LINES[:1], LINES[:1], LINES),
         id=pick(*"123456789"), at=at, source=pick("s", "s", "t"), revision=Micros(pick(1, 1, 1, 2)),
-        classifier=pick(*["ACTUAL"] * 9, "ESTIMATED"), event_tz=pick("+00:00", "+00:00", "unknown"),
-        time_precision=pick("S", "S", "MIN", "DAY"), lat=lat, lon=lon,
+        classifier=pick(*["ACTUAL"] * 9, "ESTIMATED"), event_tz=pick(*["+00:00"] * 6, "unknown"),
+        time_precision=pick(*"SSSS", "MIN", "DAY"), lat=lat, lon=lon,
         unlocode=pick(None, None, "CNSHA", "DEHAM", "XXXXX"),
         facility=pick(None, None, "Kenya", "?"),
         recorded_time=Micros(T + at + pick(0, 0, -200 * SECOND_US, 29 * DAY_US, 45 * DAY_US)),
@@ -142,7 +144,7 @@ def told(items: list[Input]) -> tuple[Twin, set[Said]]:
     return found, opened
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.lists(facts(), min_size=1, max_size=40), st.randoms(use_true_random=False))
 def test_what_stands_is_what_all_facts_together_say(stream: list[Input], random: Any) -> None:
     """In any order, with duplicates, conflicts and retractions, exactly what brute force finds in
@@ -191,8 +193,8 @@ def test_every_rule_fires_somewhere() -> None:
     """The random facts reach every rule: no code of the rules is never opened."""
     seen = set[str]()
 
-    @settings(max_examples=300, deadline=None, database=None, derandomize=True)
-    @given(st.lists(facts(), min_size=25, max_size=40))
+    @settings(max_examples=120, deadline=None, database=None, derandomize=True)
+    @given(st.lists(facts(), min_size=30, max_size=40))
     def run(stream: list[Input]) -> None:
         seen.update(code for _, _, code, _, _ in told(stream)[1])
 

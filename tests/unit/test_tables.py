@@ -218,6 +218,26 @@ def test_parties_and_places_are_what_standing_facts_name(sink: DuckSink, ask: As
     ]
 
 
+def test_one_document_in_two_chains_is_found(sink: DuckSink, ask: Ask) -> None:
+    """One number of one issuer, in whatever spelling, lists its chains; another issuer's does not,
+    nor does one that its source has retracted, or that comes again in its own chain.
+    """
+    log = w.Log()
+    rows = [
+        ("C1", "e1", "erp", "INV-77"), ("C1", "e2", "erp", "INV-77"), ("C2", "e3", "erp", "inv 77"),
+        ("C3", "e4", "other", "INV-77"), ("C1", "e5", "erp", "Y"), ("C2", "e6", "erp", "Y"),
+        ("C1", "e7", "erp", "Z"), ("C1", "e8", "erp", "Z"),
+    ]  # fmt: skip
+    chains = {name: w.Chain(log, name) for name in ("C1", "C2", "C3")}
+    events = [w.invoiced(chain, e, source=source, invoice_id=no) for chain, e, source, no in rows]
+    events.append(
+        replace(events[5], event_id="r", correction_action="RETRACT", correction_event_id="e6",
+                correction_reason="DID_NOT_OCCUR")
+    )  # fmt: skip
+    sink.write(w.grouped(chains[event.chain_id].fact(event) for event in events), {})
+    assert ask("SELECT * FROM duplicate_document") == [("invoice", "INV77", "ERP", ["C1", "C2"])]
+
+
 def test_a_chain_is_summed_up_in_one_row(sink: DuckSink, ask: Ask) -> None:
     """Entries, decisions and subjects of a chain; control chains are none."""
     log = w.Log()
