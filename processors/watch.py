@@ -233,6 +233,8 @@ def _number(seen: Seen, number: str) -> None:
 
 
 def _booked(seen: Seen) -> None:
+    if seen.machine == LEG:
+        return  # its route says how it goes
     modes = {leg.split(";")[1] for leg in seen.event.legs} & seen.policy.speed_max_kmh.keys()
     seen.keep(modes=seen.watch.modes | modes)
 

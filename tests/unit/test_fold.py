@@ -61,20 +61,20 @@ GOLDEN: dict[str, dict[str, str]] = {
         "twin.state": "c81313e180a3457f",
     },
     "wild": {
-        "canonical": "80fa80b6f47cf2d6",
+        "canonical": "cc0a05b3494a784a",
         "carbon.footprints": "0689ab4afa5be329",
-        "twin.exceptions": "ac9d6be00ed0222d",
+        "twin.exceptions": "be6bb7b09d5ad216",
         "twin.journal": "e50591def4147cea",
         "twin.milestones": "947350b9dc4c4d41",
-        "twin.state": "ccdb3da8efcf478f",
+        "twin.state": "fc0282218ffc8db2",
     },
     "freight": {
-        "canonical": "d413993ef23d1e58",
+        "canonical": "eacd67ede4aab9b5",
         "carbon.footprints": "d3f6ee5217f0e5d6",
-        "twin.exceptions": "35a3c2dc0f4db204",
+        "twin.exceptions": "cbbb05edfc29bab4",
         "twin.journal": "69e97653f31784f4",
         "twin.milestones": "127a49a52d2b257a",
-        "twin.state": "0122e5c2e50cea88",
+        "twin.state": "79f7f719b5aa4618",
     },
 }
 """Of messages that `fold_world` makes -> digests of all that follows from them."""

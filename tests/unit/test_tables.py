@@ -160,7 +160,7 @@ def test_trips_legs_receipts_and_units_have_views(sink: DuckSink, ask: Ask) -> N
     """Each has its state in words of its own; orphans of every type stand in one view."""
     chain = w.Chain(w.Log(), "C")
     states = [
-        chain.state("EQUIPMENT_TRIP", "MSCU1234565/BKG-7", lifecycle="ON_BOARD",
+        chain.state("EQUIPMENT_TRIP", "MSCU1234566/BKG-7", lifecycle="ON_BOARD",
                     attributes=("consignment=A", "consignment=B", "seal=S1")),
         chain.state("EQUIPMENT_TRIP", "https://id.gs1.org/8003/095212345600001"),
         chain.state("LEG", "A/1", lifecycle="DEPARTED", flags=("rolled",),
@@ -168,14 +168,14 @@ def test_trips_legs_receipts_and_units_have_views(sink: DuckSink, ask: Ask) -> N
         chain.state("WAREHOUSE_RECEIPT", "R", lifecycle="PLEDGED",
                     attributes=("holder=bank", "lot=L1")),
         chain.state("HANDLING_UNIT", "P", flags=("orphan",),
-                    attributes=("inside=EQUIPMENT_TRIP:MSCU1234565/BKG-7", "order_line=7")),
+                    attributes=("inside=EQUIPMENT_TRIP:MSCU1234566/BKG-7", "order_line=7")),
         chain.state("ORDER_LINE", "7", flags=("late", "orphan")),
     ]  # fmt: skip
     sink.write({STATE: states}, {})
     assert ask(
         "SELECT container_no, document, seal_no, state, consignment_ids FROM twin_trip ORDER BY 1"
     ) == [
-        ("MSCU1234565", "BKG-7", "S1", "ON_BOARD", ["A", "B"]),
+        ("MSCU1234566", "BKG-7", "S1", "ON_BOARD", ["A", "B"]),
         (None, None, None, "DELIVERED", []),
     ]
     assert ask("SELECT leg_id, vehicle_id, state, flags FROM twin_leg") == [
@@ -185,7 +185,7 @@ def test_trips_legs_receipts_and_units_have_views(sink: DuckSink, ask: Ask) -> N
         ("R", "bank", ["L1"], "PLEDGED")
     ]
     assert ask("SELECT hu_id, inside, line_ids, lot_ids FROM twin_handling_unit") == [
-        ("P", "EQUIPMENT_TRIP:MSCU1234565/BKG-7", ["7"], [])
+        ("P", "EQUIPMENT_TRIP:MSCU1234566/BKG-7", ["7"], [])
     ]
     assert ask("SELECT subject_type, subject_id FROM orphan ORDER BY 1") == [
         ("HANDLING_UNIT", "P"), ("ORDER_LINE", "7"),
