@@ -38,11 +38,6 @@ class Stream(Struct, frozen=True, kw_only=True, gc=False):
     """The clock was ahead, which was said."""
 
 
-def watched(metric: str, policy: Thresholds) -> bool:
-    """Whether a metric, in any spelling, is one that varies and is read continuously."""
-    return "".join(filter(str.isalnum, metric.lower())) in policy.watched_metrics
-
-
 def read(
     was: Stream | None, event: ShipmentSensor, policy: Thresholds, *, implausible: bool
 ) -> tuple[Stream, list[Finding]]:
@@ -51,18 +46,23 @@ def read(
     `implausible`: that it is ahead of its arrival is an exception already.
     """
     said, at = Identity(event.source, event.event_id), event.event_time
-    late = rules.clock(at, event.recorded_time, said, policy)
-    ahead = late.verdict != "PASS" and not implausible
-    found = [late] if ahead and not (was is not None and was.ahead) else []
+    found, ahead = list[Finding](), False
+    if at > event.recorded_time and not implausible:
+        late = rules.clock(at, event.recorded_time, said, policy)
+        ahead = late.verdict != "PASS"
+        if ahead and not (was is not None and was.ahead):
+            found.append(late)
     if was is None:
         return _started(event, said, ahead=ahead), found
     same = event.value == was.value
     readings, since = (was.readings + 1, was.since) if same else (1, at)
     first = was.first if same else said
-    still = rules.flat(at - since, readings, event.value, (first, said), policy)
-    flat = still.verdict != "PASS"
-    if flat and not (same and was.flat):
-        found.append(still)
+    flat = same and was.flat
+    if same and not flat:
+        still = rules.flat(at - since, readings, event.value, (first, said), policy)
+        flat = still.verdict != "PASS"
+        if flat:
+            found.append(still)
     day = at // DAY_US
     covered, sparse = was.covered + _overlap(was, at, was.day, policy), was.sparse
     if day != was.day:

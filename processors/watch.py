@@ -7,6 +7,7 @@ that it names, else its own subject. So one jump is one exception.
 
 from collections.abc import Iterator
 from decimal import Context, Decimal
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from immutables import Map
@@ -194,6 +195,8 @@ def _locate(seen: Seen, fix: Fix) -> None:
 def _between(seen: Seen, one: Fix, other: Fix, device: str) -> Finding | None:
     """What is wrong between two fixes; two places at once are not a speed as well."""
     limits = seen.policy.speed_max_kmh
+    if rules.is_near(one, other, seen.policy):
+        return None
     modes = _modes(seen)
     limit = max(limits[mode] for mode in modes) if modes else max(limits.values())
     fast = rules.speed(one, other, limit, seen.policy)
@@ -255,11 +258,16 @@ _KG = {"kg": Decimal(1), "kgm": Decimal(1), "t": Decimal(1000), "tne": Decimal(1
 _WEIGHTS = frozenset(("weight", "grossweight", "mass"))
 
 
+@lru_cache(maxsize=1024)
+def _plain(metric: str) -> str:
+    return "".join(filter(str.isalnum, metric.lower()))
+
+
 def _sensor(seen: Seen) -> None:
     event = seen.event
-    metric = "".join(filter(str.isalnum, event.metric.lower()))
-    unit = _KG.get(event.unit.lower())
-    if metric in _WEIGHTS and unit is not None:
+    metric = _plain(event.metric)
+    unit = _KG.get(event.unit.lower()) if metric in _WEIGHTS else None
+    if unit is not None:
         kg = _SUMS.multiply(Decimal(str(event.value)), unit)
         _weigh(seen, Weighed(kg, scale=True, said=seen.said))
     if event.time_precision == "DAY" or metric not in seen.policy.watched_metrics:
