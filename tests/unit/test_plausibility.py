@@ -240,6 +240,19 @@ def test_a_policy_without_an_entry_for_every_time_is_refused(days: tuple[int | N
         plausibility.parse(raw, "p")
 
 
+@pytest.mark.parametrize(
+    ("name", "seconds"),
+    [("flat_s", 3_599), ("reading_stands_s", 3_599), ("reading_stands_s", 86_401)],
+)
+def test_thresholds_that_hours_cannot_answer_are_refused(name: str, seconds: int) -> None:
+    """Packed hours know no stretch within an hour, and a day only its neighbours."""
+    raw = msgspec.json.decode(msgspec.json.encode([POLICY]))
+    plausibility.parse(msgspec.json.encode(raw), "p")
+    raw[0][name] = seconds
+    with pytest.raises(FatalError):
+        plausibility.parse(msgspec.json.encode(raw), "p")
+
+
 def test_the_shipped_policy_covers_every_mode_and_metric_spelling() -> None:
     """Limits stand for all modes of transport; metrics are spelled as they are looked up."""
     for entry in plausibility.shipped().entries:

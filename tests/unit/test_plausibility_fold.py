@@ -12,17 +12,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import fields, replace
 
-from supplytwin.processors import across, describe, twin
-from supplytwin.processors.chain import ChainState
+from supplytwin.processors import across, describe, health, twin
+from supplytwin.processors.chain import ChainFold, ChainState
 from supplytwin.processors.lifecycle import accumulate
 from supplytwin.processors.plausibility import CODES
+from supplytwin.processors.readings import is_plain
 from supplytwin.processors.standing import EMPTY, make_fact
 from supplytwin.processors.twin import Twin
-from supplytwin.schemas import plausibility
+from supplytwin.schemas import codec, plausibility
 from supplytwin.schemas.events import EVENT_TYPES, Event
 from supplytwin.schemas.flow import Input
 from supplytwin.schemas.ids import DAY_US, HOUR_US, SECOND_US, Micros
 from supplytwin.schemas.lifecycles import effect_on
+from supplytwin.schemas.records import EXCEPTIONS, STATE
 
 Said = tuple[str, str, str, str, str]
 T = 20_000 * DAY_US + 10 * HOUR_US
@@ -252,6 +254,86 @@ def test_the_smallest_case_of_every_rule(name: str) -> None:
         assert opened == said(found) == oracle.implausible(found)
     if len(items) > 1 and name not in ("digit", "flat"):
         assert told(items[:-1])[1] == set()
+
+
+@pytest.mark.parametrize("name", SMALLEST)
+def test_what_is_open_shows_everywhere_alike(name: str) -> None:
+    """The latest states, what people see, and what was reported and not taken back."""
+    code, events = SMALLEST[name]
+    state, fold = ChainFold("test").new("C"), ChainFold("test")
+    reported: dict[Any, bool] = {}
+    latest: dict[str, tuple[str, ...]] = {}
+    for event in events:
+        item = world.item(event, T + 32 * DAY_US)
+        step = fold.step(state, item, T + 40 * DAY_US)
+        for output in (*step.outputs, *fold.publish(state, step.state)):
+            record: Any = codec.decode(output.topic, output.value or b"").message
+            if output.topic == EXCEPTIONS:
+                about = f"{record.subject_type} {record.subject_id}"
+                reported[about, record.code, record.source, record.event_id] = record.open
+            elif output.topic == STATE:
+                latest[f"{record.subject_type} {record.subject_id}"] = record.exceptions
+        state = step.state
+    shown = describe.exceptions(state)
+    assert code in [one["code"] for one in shown]
+    assert sorted(one for one, is_open in reported.items() if is_open) == sorted(
+        (one["subject"], one["code"], one["source"], one["event_id"]) for one in shown
+    )
+    assert sorted((about, one) for about, all_ in latest.items() for one in all_) == sorted(
+        (one["subject"], f"{one['code']};{one['since']}") for one in shown
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "plain"),
+    [
+        ({}, True), ({"lat": 1.0, "lon": 1.0}, False), ({"unlocode": "DEHAM"}, False),
+        ({"unlocode": "XXXXX"}, True), ({"facility": "Kenya"}, False),
+        ({"metric": "Gross weight", "unit": "T"}, False), ({"metric": "weight", "unit": "%"}, True),
+        ({"subject_id": RIGHT}, True), ({"subject_id": WRONG}, False),
+        ({"recorded_time": Micros(T - DAY_US)}, True),
+    ],
+)  # fmt: skip
+def test_what_a_rule_looks_at_by_itself_is_no_plain_reading(
+    given: dict[str, Any], plain: bool
+) -> None:
+    """Positions, weights and wrong containers are kept as whole facts; what only many readings
+    can tell is not, a clock that is ahead among it.
+    """
+    event = replace(
+        of("shipment.sensor", "EQUIPMENT_TRIP:X", id="1", metric="Temperature"), **given
+    )
+    assert is_plain(event) is plain
+    found, _ = told([world.item(event, T)])
+    assert len(found.facts.slots) == (not plain)
+
+
+def test_a_late_reading_has_its_neighbours_looked_at_again_and_no_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """On a trip four times as long, a reading that is two days late looks at no more hours."""
+    looked: list[int] = []
+    for name in ("bounds", "trail", "prolonged"):
+        real = getattr(health, name)
+
+        def spy(*given: Any, real: Any = real) -> Any:
+            looked.append(1)
+            return real(*given)
+
+        monkeypatch.setattr(health, name, spy)
+
+    def cost(hours: int) -> int:
+        events = [
+            of("shipment.sensor", "LOT:1", id=str(n), metric="Temperature", at=n * HOUR_US)
+            for n in range(hours)
+        ]
+        late = events.pop(hours - 49)
+        found = told([world.item(event, T + 90 * DAY_US) for event in events])[0]
+        looked.clear()
+        twin.take(found, world.item(late, T + 90 * DAY_US))
+        return len(looked)
+
+    assert cost(800) == cost(200) < 400
 
 
 def test_every_rule_has_a_smallest_case() -> None:
