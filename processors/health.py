@@ -42,7 +42,8 @@ def problems(sensed: Sensed) -> Problems:
     """All that is wrong."""
     for key, hours in sensed.series.items():
         if _is_watched(key.metric):
-            yield from _within(sensed, key, hours, range(len(hours)), _from_days(_days(hours)))
+            days = _from_days(_days(map(_number, hours)))
+            yield from _within(sensed, key, hours, range(len(hours)), days, days)
 
 
 def changes(before: Sensed, after: Sensed) -> tuple[list[Problem], list[Problem]]:
@@ -55,18 +56,22 @@ def changes(before: Sensed, after: Sensed) -> tuple[list[Problem], list[Problem]
         if old is new or not _is_watched(key.metric):
             continue
         touched = _touched(old, new)
-        days = _days_about(old, new, touched)
-        was += _within(before, key, old, _about(old, touched), days)
-        now += _within(after, key, new, _about(new, touched), days)
+        days, gaps = _from_days(_days(touched)), _gaps_about(old, new, touched)
+        was += _within(before, key, old, _about(old, touched), days, gaps)
+        now += _within(after, key, new, _about(new, touched), days, gaps)
     return was, now
 
 
 # ---- where to look
 
 
-def _touched(old: Hours, new: Hours) -> list[int]:
-    """The hours of which the readings are not those that they were. Hours before the first of them
-    are the same objects, and no later one is.
+Touched = dict[int, tuple[Hour | None, Hour | None]]
+"""By number: hours as they were and as they are."""
+
+
+def _touched(old: Hours, new: Hours) -> Touched:
+    """The hours of which the readings are not those that they were, sorted. Hours before the first
+    of them are the same objects, and no later one is.
     """
     low, high = 0, min(len(old), len(new))
     while low < high:
@@ -75,11 +80,14 @@ def _touched(old: Hours, new: Hours) -> list[int]:
             low = middle + 1
         else:
             high = middle
-    was = {hour.hour: hour.samples for hour in old[low:]}
-    now = {hour.hour: hour.samples for hour in new[low:]}
-    return sorted(
-        number for number in was.keys() | now.keys() if was.get(number) is not now.get(number)
-    )
+    was = {hour.hour: hour for hour in old[low:]}
+    now = {hour.hour: hour for hour in new[low:]}
+    pairs = {number: (was.get(number), now.get(number)) for number in sorted({**was, **now})}
+    return {
+        number: (one, other)
+        for number, (one, other) in pairs.items()
+        if one is None or other is None or one.samples is not other.samples
+    }
 
 
 def _at(hours: Hours, number: int) -> int:
@@ -100,9 +108,9 @@ def _about(hours: Hours, touched: Iterable[int]) -> list[int]:
     return sorted(at for at in found if 0 <= at < len(hours))
 
 
-def _days(hours: Iterable[Hour]) -> list[int]:
-    """The days with readings, sorted."""
-    return list(dict.fromkeys(hour.hour // _DAY_HOURS for hour in hours))
+def _days(numbers: Iterable[int]) -> list[int]:
+    """The days of some hours, sorted."""
+    return list(dict.fromkeys(number // _DAY_HOURS for number in numbers))
 
 
 def _from_days(days: Iterable[int]) -> list[int]:
@@ -110,10 +118,17 @@ def _from_days(days: Iterable[int]) -> list[int]:
     return sorted({one for day in days for one in (day, day + 1)})
 
 
-def _days_about(old: Hours, new: Hours, touched: Iterable[int]) -> list[int]:
-    """Where a stretch of days may begin that did not, or no longer."""
+def _gaps_about(old: Hours, new: Hours, touched: Touched) -> list[int]:
+    """Where a stretch of days that are not covered may begin that did not, or no longer. Of the
+    last day nothing is known yet, and it ends those before it by whatever reading.
+    """
+    last = old[-1].hour // _DAY_HOURS if old else None
+    if last is not None and new and new[-1].hour // _DAY_HOURS != last:
+        last = None
     found = set[int]()
-    for day in dict.fromkeys(number // _DAY_HOURS for number in touched):
+    for day in _days(number for number, pair in touched.items() if _reaches_otherwise(*pair)):
+        if day == last:
+            continue
         found.add(day)
         for hours in (old, new):
             before, after = _at(hours, day * _DAY_HOURS), _at(hours, (day + 1) * _DAY_HOURS)
@@ -124,20 +139,31 @@ def _days_about(old: Hours, new: Hours, touched: Iterable[int]) -> list[int]:
     return _from_days(found)
 
 
+def _reaches_otherwise(old: Hour | None, new: Hour | None) -> bool:
+    """Whether an hour begins or ends with another time: within it all is covered."""
+    return old is None or new is None or bounds(old) != bounds(new)
+
+
 # ---- what is wrong there
 
 
 def _within(
-    sensed: Sensed, key: SeriesKey, hours: Hours, places: Iterable[int], days: Iterable[int]
+    sensed: Sensed,
+    key: SeriesKey,
+    hours: Hours,
+    places: Iterable[int],
+    days: Iterable[int],
+    gaps: Iterable[int],
 ) -> Problems:
-    """What is wrong in values that are last in the hours at these places, and what begins on these
-    days.
+    """What is wrong in values that are last in the hours at these places; what begins on these
+    days: clocks that are ahead, and gaps.
     """
     yield from _flat(key, hours, places)
-    for day in days:
+    for day in gaps:
         found = _gap(key, hours, day)
         if found is not None and _gap(key, hours, day - 1) is None:
             yield _problem(key, "coverage", day * DAY_US, found)
+    for day in days if sensed.ahead else ():
         ahead = sensed.ahead.get((key, day), 0)
         policy = _policy(key.metric, day * DAY_US) if ahead else None
         if policy is not None and not sensed.ahead.get((key, day - 1)):

@@ -368,6 +368,8 @@ def prolonged(found: Trail, hour: Hour) -> tuple[Trail, bool]:
     readings, _ = _STILL.unpack_from(hour.block, _STILL_AT)
     if value == found.value and readings * _SAMPLE.size == len(hour.samples):
         return found._replace(until=last, readings=found.readings + readings), True
+    if _LAST.unpack_from(hour.samples)[1] != found.value:
+        return found, False
     for sample in _samples(hour.samples):
         if sample.value != found.value:
             break
