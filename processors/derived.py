@@ -9,9 +9,10 @@ from typing import Any
 from supplytwin.processors import excursions
 from supplytwin.processors.reports import hours_text, preference
 from supplytwin.processors.sensed import totals
-from supplytwin.processors.standing import Accumulator, Problem, Visit
+from supplytwin.processors.standing import Accumulator, Fact, Problem, Visit
 from supplytwin.processors.subjects import Subject, SubjectKey
 from supplytwin.schemas.ids import HOUR_US
+from supplytwin.schemas.lifecycles import LINK_DOUBTED, LOT_FREED, LOT_PLEDGED, TITLE_DOUBTED
 from supplytwin.schemas.localtime import date_of
 from supplytwin.schemas.machines import MACHINES
 from supplytwin.schemas.priorities import AT_BEST
@@ -80,10 +81,20 @@ def last_actual(subject: Subject) -> int | None:
     """
     times = [block.last.time for _, block in totals(subject.sensed)]
     found = (fact for chunk in reversed(subject.ordered.chunks) for fact in reversed(chunk.facts))
-    last = next((fact for fact in found if fact.event.classifier == "ACTUAL"), None)
+    last = next((fact for fact in found if _counts(fact)), None)
     if last is not None:
         times.append(last.event.event_time)
     return max(times, default=None)
+
+
+_NOT_TOLD = (LOT_PLEDGED, LOT_FREED, TITLE_DOUBTED, LINK_DOUBTED)
+
+
+def _counts(fact: Fact) -> bool:
+    """Whether it is actual and told of the subject: not what a receipt does to its lots, nor one of
+    two contradictory contents.
+    """
+    return fact.event.classifier == "ACTUAL" and fact.effect not in _NOT_TOLD
 
 
 def trust(subject: Subject) -> str | None:

@@ -1,13 +1,14 @@
 """What is derived of a subject, as analysts and as readers of `twin show` see it."""
 
-import importlib.util
 import json
 import re
-import sys
 from pathlib import Path
 from typing import Any
 
+import fold_world as fold
 import pytest
+import sink_world as rows
+import test_derived as known
 from typer.testing import CliRunner
 
 from supplytwin.processors import derived
@@ -19,17 +20,6 @@ from supplytwin.sinks.derived_views import DERIVED_VIEWS
 from supplytwin.sinks.duck import DuckSink
 from supplytwin.streams import cli, journal_file
 
-
-def _load(name: str) -> Any:
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-        assert spec is not None and spec.loader is not None
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
-
-
-fold, rows, known = _load("fold_world"), _load("sink_world"), _load("test_derived")
 fact, T = known.fact, known.T
 
 

@@ -12,6 +12,7 @@ import law_world as w
 from supplytwin.processors import chain
 from supplytwin.processors.chain import ChainFold, ChainState
 from supplytwin.processors.closing import Chain, ClosingFold, gist
+from supplytwin.processors.facts import Identity
 from supplytwin.processors.sources import admitted, sources_of
 from supplytwin.schemas import codec
 from supplytwin.schemas.events import CLASSIFIERS, EVENT_TYPES, PRECISIONS
@@ -118,7 +119,7 @@ def test_the_streams_hold_all_that_the_law_speaks_of() -> None:
             event = one.event
             words = (event.event_type, event.subject_type, event.classifier, event.event_tz)
             seen.update((*words, event.time_precision))
-            slot = found.facts.slots[event.source, event.event_id]
+            slot = found.facts.slot(Identity(event.source, event.event_id))
             names = {
                 "conflict": slot.conflicted, "no authority": slot.unauthorised,
                 "retracted": slot.retracted, "delegated": slot.latest.delegated,

@@ -5,14 +5,14 @@ A correction acts by identity. Here plans have identities of their own and corre
 a source may restate a fact of its own as a plan is a correction, and shown at the end.
 """
 
-import importlib.util
 import itertools
-import sys
-from pathlib import Path
 from random import Random
 from typing import Any
 
+import chain_world as c
+import law_world as w
 import pytest
+import settlement_world as s
 from msgspec.structs import replace
 
 from supplytwin.processors import conditions, twin
@@ -21,18 +21,6 @@ from supplytwin.processors.subjects import NOBODY, Subject
 from supplytwin.schemas.events import Event
 from supplytwin.schemas.ids import Micros
 
-
-def _load(name: str) -> Any:
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-        assert spec is not None
-        assert spec.loader is not None
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
-
-
-w, s, c = _load("law_world"), _load("settlement_world"), _load("chain_world")
 PLANS = ("PLANNED", "ESTIMATED")
 SCHEDULES = ("planned", "eta", "flags")
 """What plans are for, and what is known of their time."""

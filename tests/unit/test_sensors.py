@@ -1,15 +1,15 @@
 """Sensor readings: packed, measured by hours that merge, and right whatever comes in what order."""
 
 import datetime as dt
-import importlib.util
 import itertools
 import math
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import fold_world as world
 import pytest
+import sink_world
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -28,18 +28,6 @@ from supplytwin.schemas.records import EXCEPTIONS, JOURNAL, STATE, ExceptionReco
 from supplytwin.sinks.duck import DuckSink
 from supplytwin.streams import show, telling
 
-
-def _load(name: str) -> Any:
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-        assert spec is not None
-        assert spec.loader is not None
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
-
-
-world = _load("fold_world")
 MINUTE = 60 * SECOND_US
 T = 20_000 * 24 * HOUR_US + 9 * HOUR_US
 """09:00 UTC."""
@@ -574,7 +562,6 @@ def test_each_series_is_a_row_of_a_view(tmp_path: Path) -> None:
     """Device, metric and unit as they were named, figures as numbers, minutes and shares counted;
     what is unknown is null.
     """
-    sink_world = _load("sink_world")
     state, _ = folded([
         reading("1", 0, 5, device_id="R;1%3B"), reading("2", 10, 9, device_id="R;1%3B"),
         reading("3", 25, 8.5, device_id="R;1%3B"), reading("4", 0, -1.5, upper=None, lower=None),

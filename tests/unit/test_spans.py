@@ -1,16 +1,17 @@
 """`twin_span` in the DuckDB file: what SQL answers of two times is what the oracle says."""
 
 import datetime as dt
-import importlib.util
 import random
-import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import fold_world as world
 import pytest
+import sink_world as sinks
+import times_oracle as oracle
 from structlog.testing import capture_logs
 
 from supplytwin.processors import simulate
@@ -27,18 +28,6 @@ from supplytwin.streams import deployment, topics
 from supplytwin.streams.memory import MemoryBroker
 from supplytwin.streams.settings import Kafka, Settings, Time
 
-
-def _load(name: str) -> Any:
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, Path(__file__).parent / f"{name}.py")
-        assert spec is not None
-        assert spec.loader is not None
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
-
-
-oracle, world, sinks = _load("times_oracle"), _load("fold_world"), _load("sink_world")
 T0 = oracle.T0
 EPOCH = dt.datetime(1970, 1, 1)
 

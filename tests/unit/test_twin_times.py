@@ -1,13 +1,13 @@
 """`twin show --as-of --known-at` and `twin spans`: how moments are written, and what is shown."""
 
-import importlib.util
 import json
 import re
-import sys
 from pathlib import Path
 from typing import Any
 
+import chain_world as c
 import pytest
+import sink_world as sinks
 from typer.testing import CliRunner
 
 from supplytwin.schemas import journal
@@ -19,18 +19,6 @@ from supplytwin.streams import cli, cli_times, journal_file
 from supplytwin.streams.moments import moment
 from supplytwin.streams.show import Shown, Times, show
 
-
-def _load(name: str) -> Any:
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, Path(__file__).parent / f"{name}.py")
-        assert spec is not None
-        assert spec.loader is not None
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
-
-
-c, sinks = _load("chain_world"), _load("sink_world")
 day = c.day
 
 
