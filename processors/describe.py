@@ -2,9 +2,8 @@
 
 from typing import Any
 
-from supplytwin.processors import derived, excursions
+from supplytwin.processors import across, derived, excursions
 from supplytwin.processors.chain import ChainState
-from supplytwin.processors.milestones import reported
 from supplytwin.processors.snapshots import exposure
 from supplytwin.processors.subjects import SubjectKey
 from supplytwin.schemas.machines import CONSIGNMENT
@@ -43,7 +42,8 @@ def exceptions(state: ChainState) -> list[dict[str, Any]]:
         for key, subject in state.twin.subjects.items()
         for problem in (*subject.value.exceptions, *excursions.problems(subject.sensed))
     ]
-    found += filter(None, map(reported, state.twin.facts.every()))
+    twin = state.twin
+    found += across.standing(twin.facts, twin.documents, twin.subjects)
     return [
         {
             "subject": f"{key.subject_type} {key.subject_id}",

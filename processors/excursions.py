@@ -30,14 +30,15 @@ def lines(sensed: Sensed) -> tuple[str, ...]:
 def _line(key: SeriesKey, block: Block) -> str:
     last, since = block.last, block.since
     fields = (
-        *map(_escaped, key), block.count, _text(block.least), _text(block.most), _text(last.value),
+        *map(escaped, key), block.count, _text(block.least), _text(block.most), _text(last.value),
         block.first.time, last.time, block.outside, block.longest, block.covered,
         "" if since is None else since.time, _text(last.lower), _text(last.upper),
     )  # fmt: skip
     return ";".join(map(str, fields))
 
 
-def _escaped(name: str) -> str:
+def escaped(name: str) -> str:
+    """A name that can stand between semicolons."""
     return name.replace("%", "%25").replace(";", "%3B")
 
 

@@ -7,6 +7,8 @@ leaves the lifecycle as it was. Contrary evidence still counts where money looks
 
 from msgspec.structs import replace
 
+from supplytwin.processors import plausibility
+from supplytwin.processors.doubts import judged
 from supplytwin.processors.effects import KINDS, PLEDGED, Changes, quantity
 from supplytwin.processors.reports import reached, told_again, weigh
 from supplytwin.processors.standing import Accumulator, Fact, Problem, Scheduled
@@ -49,12 +51,14 @@ def accumulate(machine: str, accumulator: Accumulator, fact: Fact) -> Accumulato
     flags = fact.flags
     if flags and not flags <= accumulator.flags:
         changes["flags"] = changes.get("flags", accumulator.flags) | flags
-    if not changes:
-        return accumulator
-    after = replace(accumulator, **changes)
-    if problem is None and after.pending:
-        after = _retry(rules, after, fact)
-    return _gates(after, fact) if machine == DECLARATION else after
+    after = accumulator
+    if changes:
+        after = replace(accumulator, **changes)
+        if problem is None and after.pending:
+            after = _retry(rules, after, fact)
+        if machine == DECLARATION:
+            after = _gates(after, fact)
+    return judged(machine, accumulator, after, fact) if fact.watched else after
 
 
 def _schedule(acc: Accumulator, fact: Fact) -> Changes:
@@ -245,7 +249,9 @@ def _retry(rules: Machine, acc: Accumulator, fact: Fact) -> Accumulator:
             weigh(acc, late, changes)
             changes["pending"] = tuple(p for p in acc.pending if p is not late)
             changes["exceptions"] = tuple(
-                p for p in acc.exceptions if (p.source, p.event_id) != key
+                p
+                for p in acc.exceptions
+                if (p.source, p.event_id) != key or p.code in plausibility.CODES
             )
             acc = replace(acc, **changes)
     return acc

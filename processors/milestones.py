@@ -9,17 +9,23 @@ from immutables import Map
 from msgspec import Struct
 from msgspec.structs import replace
 
-from supplytwin.processors import excursions
+from supplytwin.processors import excursions, health
 from supplytwin.processors.consignment import CANCELLED, only_in
 from supplytwin.processors.facts import Slot
+from supplytwin.processors.plausibility import age
 from supplytwin.processors.reports import hours_text
 from supplytwin.processors.standing import Problem, Reached, is_implausible
-from supplytwin.processors.subjects import Subject, SubjectKey, Subjects, Work
+from supplytwin.processors.subjects import NOBODY, Subject, SubjectKey, Subjects, Work
+from supplytwin.schemas import localtime
+from supplytwin.schemas.events import Event
+from supplytwin.schemas.ids import SECOND_US
 from supplytwin.schemas.machines import LINE
+from supplytwin.schemas.plausibility import OLD_MIN_S, shipped
 
 CONFLICT, UNAUTHORISED = "CONFLICT", "UNAUTHORISED_RETRACTION"
 IMPLAUSIBLE = "IMPLAUSIBLE_TIME"
 NO_LONGER = "no longer follows from the facts"
+_RECENT_US = OLD_MIN_S * SECOND_US
 
 
 class MilestoneChange(Struct, frozen=True, kw_only=True, gc=False):
@@ -121,9 +127,15 @@ def reported(slot: Slot) -> tuple[SubjectKey, Problem] | None:
     """The exception that an identity is in itself, whatever its subject makes of it."""
     latest = slot.versions[-1]
     if len(latest.hashes) == 1 and not slot.unauthorised:
-        if not is_implausible(latest.contents[0], latest.arrival) or slot.effective is None:
+        event = latest.contents[0]
+        found: tuple[SubjectKey, Problem] | None
+        if is_implausible(event, latest.arrival):
+            found = _problem(slot, IMPLAUSIBLE, "happened after it arrived")
+        elif event.recorded_time - event.event_time > _RECENT_US:
+            found = _old(slot, event)
+        else:
             return None
-        return _problem(slot, IMPLAUSIBLE, "happened after it arrived")
+        return None if slot.effective is None else found
     if slot.conflicted:
         reason = f"revision {latest.revision} came with {len(latest.hashes)} different contents"
         return _problem(slot, CONFLICT, reason)
@@ -136,15 +148,27 @@ def reported(slot: Slot) -> tuple[SubjectKey, Problem] | None:
     return None
 
 
-def mark(work: Work, changes: Iterable[ExceptionChange]) -> None:
-    """Note on the subjects what `reported` says of identities about them."""
+def mark(subjects: Subjects, work: Work, changes: Iterable[ExceptionChange]) -> None:
+    """Note on the subjects what `beside_changes` says of them."""
     for one in changes:
-        if one.code in (CONFLICT, UNAUTHORISED, IMPLAUSIBLE) and one.arrival is not None:
-            key = SubjectKey(one.subject_type, one.subject_id)
-            name = one.code, one.source, one.event_id
-            marked = work[key].marked
-            marked = marked.set(name, one.arrival) if one.open else marked.delete(name)
-            work[key] = replace(work[key], marked=marked)
+        key = SubjectKey(one.subject_type, one.subject_id)
+        name = one.code, one.source, one.event_id
+        subject = work[key] if key in work else subjects.get(key, NOBODY)
+        marked = subject.marked
+        since = one.event_time if one.arrival is None else one.arrival
+        marked = marked.set(name, since) if one.open else marked.delete(name)
+        work[key] = replace(subject, marked=marked)
+
+
+def _old(slot: Slot, event: Event) -> tuple[SubjectKey, Problem] | None:
+    """That a fact was recorded long after it happened."""
+    if event.classifier != "ACTUAL":
+        return None
+    policy = shipped().at(event.event_time)
+    found = age(localtime.span(event)[1], event.recorded_time, slot.identity, policy)
+    if found.verdict == "PASS":
+        return None
+    return _problem(slot, found.rule, f"{found.verdict}: {found.reason}")
 
 
 def _problem(slot: Slot, code: str, reason: str) -> tuple[SubjectKey, Problem]:
@@ -161,12 +185,29 @@ def _problem(slot: Slot, code: str, reason: str) -> tuple[SubjectKey, Problem]:
 
 
 Found = dict[tuple[SubjectKey, str, str, str], Problem]
+Standing = Iterable[tuple[SubjectKey, Problem]]
+Slots = Iterable[tuple[Slot | None, Slot]]
+Several = tuple[Standing, Standing] | None
 
 
-def exception_changes(
-    moved: Moved, slots: Iterable[tuple[Slot | None, Slot]]
+def exception_changes(moved: Moved, slots: Slots, several: Several) -> tuple[ExceptionChange, ...]:
+    """All that opened or closed, sorted (`own_changes`, `beside_changes`)."""
+    return in_order(own_changes(moved), beside_changes(moved, slots, several))
+
+
+def in_order(
+    own: tuple[ExceptionChange, ...], beside: tuple[ExceptionChange, ...]
 ) -> tuple[ExceptionChange, ...]:
-    """What opened or closed on the subjects that moved and the touched identities, sorted."""
+    """Both in one, sorted."""
+    return tuple(sorted((*own, *beside), key=_place)) if own and beside else own or beside
+
+
+def _place(one: ExceptionChange) -> tuple[str, str, str, str, str]:
+    return one.subject_type, one.subject_id, one.code, one.source, one.event_id
+
+
+def own_changes(moved: Moved) -> tuple[ExceptionChange, ...]:
+    """What opened or closed in the lifecycles and excursions of the subjects that moved, sorted."""
     gone: Found = {}
     now: Found = {}
     for key, old, new in moved:
@@ -183,6 +224,24 @@ def exception_changes(
         was, has = was[same:], has[same:]
         gone |= {_id(key, problem): problem for problem in was}
         now |= {_id(key, problem): problem for problem in has}
+    return _differences(gone, now)
+
+
+def beside_changes(moved: Moved, slots: Slots, several: Several) -> tuple[ExceptionChange, ...]:
+    """What opened or closed otherwise, sorted: exceptions that the touched identities are in
+    themselves, the health of sensors, and what follows from `several` subjects (as it was, as it
+    is). Subjects keep them as marks.
+    """
+    gone: Found = {}
+    now: Found = {}
+    if several is not None:
+        gone |= {_id(*one): one[1] for one in several[0]}
+        now |= {_id(*one): one[1] for one in several[1]}
+    for key, old, new in moved:
+        if old.sensed is not new.sensed:
+            ended, open_ = health.changes(old.sensed, new.sensed)
+            gone |= {_id(key, problem): problem for problem in ended}
+            now |= {_id(key, problem): problem for problem in open_}
     for before, after in slots:
         was_one = None if before is None else reported(before)
         is_one = reported(after)
@@ -190,6 +249,10 @@ def exception_changes(
             gone[_id(*was_one)] = was_one[1]
         if is_one is not None:
             now[_id(*is_one)] = is_one[1]
+    return _differences(gone, now)
+
+
+def _differences(gone: Found, now: Found) -> tuple[ExceptionChange, ...]:
     if not gone and not now:
         return ()
     changes = []

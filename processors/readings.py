@@ -18,6 +18,7 @@ import msgspec
 from immutables import Map
 from msgspec import Struct
 
+from supplytwin.processors.singly import is_singly
 from supplytwin.schemas.events import Event, ShipmentSensor
 from supplytwin.schemas.ids import Micros
 from supplytwin.schemas.localtime import UNKNOWN_ZONE
@@ -73,8 +74,9 @@ NO_READINGS = Readings()
 
 
 def is_plain(event: Event) -> bool:
-    """Whether `event` is a reading that moves no lifecycle, is no exception by what it says,
-    carries no proof and no original, and whose time of day and zone are known.
+    """Whether `event` is a reading that moves no lifecycle, is no exception by what it says and
+    needs no look by itself, carries no proof and no original, and whose time of day and zone are
+    known.
     """
     if type(event) is not ShipmentSensor or event.alert is not None:
         return False
@@ -88,6 +90,7 @@ def is_plain(event: Event) -> bool:
         and event.event_tz != UNKNOWN_ZONE
         and not event.source.startswith("inferred:")
         and not _is_refused(event.subject_type, event.subject_id)
+        and not is_singly(event)
     )
 
 

@@ -22,7 +22,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from supplytwin.schemas.events import ShipmentSensor
-from supplytwin.schemas.ids import HOUR_US
+from supplytwin.schemas.ids import DAY_US, HOUR_US
 
 GAP_MAX_US = 2 * HOUR_US
 """Two readings further apart say nothing of the time between them."""
@@ -66,6 +66,10 @@ class Block(Struct, frozen=True, kw_only=True, gc=False):
     Where the first reading is inside: its own time."""
     since: Sample | None
     """The first reading of the excursion that the last one is in; None: the last is inside."""
+    still: int
+    """How many of the last readings have the value of the last one, without another between."""
+    still_since: int
+    """When the first of them was taken."""
 
 
 class Hour(Struct, frozen=True, kw_only=True, gc=False):
@@ -97,6 +101,8 @@ class Sensed(Struct, frozen=True, kw_only=True, gc=False):
     """By metric and unit: the bounds of readings that came without any."""
     implausible: int = 0
     """How many plain readings came before they happened."""
+    ahead: Map[tuple[SeriesKey, int], int] = Map()
+    """By UTC day, in days since 1970: how many readings are by a clock that is ahead."""
 
 
 NOTHING_SENSED = Sensed()
@@ -110,7 +116,7 @@ def alone(sample: Sample) -> Block:
     return Block(
         count=1, least=sample.value, most=sample.value, first=sample, last=sample, covered=0,
         outside=0, longest=0, head_until=None if outside else sample.time,
-        since=sample if outside else None,
+        since=sample if outside else None, still=1, still_since=sample.time,
     )  # fmt: skip
 
 
@@ -134,10 +140,14 @@ def merge(one: Block, other: Block) -> Block:
                 since = one.since
         if head is None and (not covered or other.head_until is not None):
             head = end
+    still, still_since = other.still, other.still_since
+    if other.still == other.count and one.last.value == other.last.value:
+        still, still_since = one.still + still, one.still_since
     return Block(
         count=one.count + other.count, least=min(one.least, other.least),
         most=max(one.most, other.most), first=one.first, last=other.last, covered=covering,
         outside=outside, longest=longest, head_until=head, since=since,
+        still=still, still_since=still_since,
     )  # fmt: skip
 
 
@@ -157,7 +167,10 @@ def _block(samples: Sequence[Sample], limits: Range) -> Block:
 # ---- hours
 
 _SAMPLE = struct.Struct(">qddd")
-_BLOCK = struct.Struct(">qdd qddd qddd qqq q qddd")
+_BLOCK = struct.Struct(">qdd qddd qddd qqq q qddd qq")
+_LAST, _STILL = struct.Struct(">qd"), struct.Struct(">qq")
+_LAST_AT, _STILL_AT = 56, _BLOCK.size - _STILL.size
+"""Where time and value of the last reading, and the last two fields, stand in a block."""
 _NONE = -(2**63)
 """Stands for None: no time is so early."""
 _NO_SAMPLE = (_NONE, 0.0, 0.0, 0.0)
@@ -168,6 +181,7 @@ def _pack(block: Block) -> bytes:
         block.count, block.least, block.most, *block.first, *block.last,
         block.covered, block.outside, block.longest,
         _NONE if block.head_until is None else block.head_until, *(block.since or _NO_SAMPLE),
+        block.still, block.still_since,
     )  # fmt: skip
 
 
@@ -178,7 +192,8 @@ def _unpack(data: bytes) -> Block:
         count=found[0], least=found[1], most=found[2], first=Sample._make(found[3:7]),
         last=Sample._make(found[7:11]), covered=covered, outside=outside, longest=longest,
         head_until=None if head == _NONE else head,
-        since=None if found[15] == _NONE else Sample._make(found[15:]),
+        since=None if found[15] == _NONE else Sample._make(found[15:19]),
+        still=found[19], still_since=found[20],
     )  # fmt: skip
 
 
@@ -294,6 +309,15 @@ def told(
     return sensed if named is sensed.named else replace(sensed, named=named)
 
 
+def hasty(sensed: Sensed, event: ShipmentSensor, count: int) -> Sensed:
+    """`sensed` with one more (`count` 1) or one less (-1) reading by a clock that is ahead."""
+    series = SeriesKey(event.device_id, event.metric, event.unit)
+    name = series, event.event_time // DAY_US
+    left = sensed.ahead.get(name, 0) + count
+    ahead = sensed.ahead.set(name, left) if left else sensed.ahead.delete(name)
+    return replace(sensed, ahead=ahead)
+
+
 def limited(sensed: Sensed, limits: Map[tuple[str, str], Range]) -> Sensed:
     """`sensed` with other bounds for readings without any."""
     series = sensed.series
@@ -320,6 +344,44 @@ def changed(before: Sensed, after: Sensed) -> list[tuple[SeriesKey, Block | None
     keys = {key for key in now if now[key] is not was.get(key)}
     keys.update(key for key in was if key not in now)
     return [(key, _total(was.get(key)), _total(now.get(key))) for key in sorted(keys)]
+
+
+class Trail(NamedTuple):
+    """The last readings of one value at the end of some hour."""
+
+    value: float
+    since: int
+    until: int
+    readings: int
+
+
+def trail(hour: Hour) -> Trail:
+    """Those of this and all earlier hours."""
+    time, value = _LAST.unpack_from(hour.until, _LAST_AT)
+    readings, since = _STILL.unpack_from(hour.until, _STILL_AT)
+    return Trail(value, since, time, readings)
+
+
+def prolonged(found: Trail, hour: Hour) -> tuple[Trail, bool]:
+    """`found` with the readings of the hour that follows, and whether all of these belong to it."""
+    last, value = _LAST.unpack_from(hour.block, _LAST_AT)
+    readings, _ = _STILL.unpack_from(hour.block, _STILL_AT)
+    if value == found.value and readings * _SAMPLE.size == len(hour.samples):
+        return found._replace(until=last, readings=found.readings + readings), True
+    if _LAST.unpack_from(hour.samples)[1] != found.value:
+        return found, False
+    for sample in _samples(hour.samples):
+        if sample.value != found.value:
+            break
+        found = found._replace(until=sample.time, readings=found.readings + 1)
+    return found, False
+
+
+def bounds(hour: Hour) -> tuple[int, int]:
+    """When the first and the last reading of an hour were taken."""
+    first = int.from_bytes(hour.samples[:8], signed=True)
+    at = len(hour.samples) - _SAMPLE.size
+    return first, int.from_bytes(hour.samples[at : at + 8], signed=True)
 
 
 def _total(hours: tuple[Hour, ...] | None) -> Block | None:

@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from msgspec.structs import replace
 
 from supplytwin.processors.facts import Version
+from supplytwin.processors.health import is_ahead
 from supplytwin.processors.readings import is_plain
-from supplytwin.processors.sensed import measured, told
+from supplytwin.processors.sensed import hasty, measured, told
 from supplytwin.processors.standing import is_implausible
 from supplytwin.processors.subjects import SubjectKey, Work
 from supplytwin.schemas.events import ShipmentSensor
@@ -29,6 +30,8 @@ def sense(
         return False
     own = work[keys[0]]
     sensed = measured(own.sensed, event, count)
+    if event.event_time > event.recorded_time and is_ahead(event, version.arrival):
+        sensed = hasty(sensed, event, count)
     plain = is_plain(event)
     if not plain:
         work[keys[0]] = replace(own, sensed=sensed)

@@ -100,8 +100,8 @@ def _refold(
     """`ordered` with other `facts` from `place` on in chunk `at`, folded again from there."""
     old = ordered.chunks
     before = old[at].before
-    known = ordered.steps[:place] if at == len(old) - 1 else ()
-    steps = _steps(machine, before, facts, known)
+    was = ordered.steps if at == len(old) - 1 else ()
+    steps = _steps(machine, before, facts, was[:place], was)
     value = steps[-1] if steps else before
     if at == len(old) - 1 and 0 < len(facts) < 2 * CHUNK:
         chunks = (*old[:at], Chunk(before=before, facts=facts))
@@ -122,14 +122,25 @@ def _refold(
 
 
 def _steps(
-    machine: str, before: Accumulator, facts: tuple[Fact, ...], known: tuple[Accumulator, ...] = ()
+    machine: str,
+    before: Accumulator,
+    facts: tuple[Fact, ...],
+    known: tuple[Accumulator, ...] = (),
+    was: tuple[Accumulator, ...] = (),
 ) -> list[Accumulator]:
-    """The value after each of `facts`; those after the first ones are `known`."""
+    """The value after each of `facts`; those after the first ones are `known`.
+
+    `was`: the values before there was one fact more or less. As soon as what is left begins as it
+    did, it ends as it did.
+    """
     steps = list(known)
     value = known[-1] if known else before
     for fact in facts[len(known) :]:
         value = accumulate(machine, value, fact)
         steps.append(value)
+        same = len(was) - (len(facts) - len(steps))
+        if same > 0 and value == was[same - 1]:
+            return steps + list(was[same:])
     return steps
 
 

@@ -223,7 +223,8 @@ def state_hash(shown: CanonicalSubject) -> str:
 def records(
     before: "ChainState", after: "ChainState", *, fold_version: str, timeline: str
 ) -> list[Output]:
-    """A record, or a tombstone when no fact is left, for each subject that changed.
+    """A record, or a tombstone when no fact is left and nothing is wrong, for each subject that
+    changed.
 
     They are placed behind the records of the chain's last entry: their index goes on from
     there.
@@ -232,7 +233,7 @@ def records(
     for index, key in enumerate(changed(before, after), after.index):
         subject = after.twin.subjects[key]
         value = None
-        if subject.effective or subject.conflicts:
+        if subject.effective or subject.conflicts or subject.marked:
             value = _encode(
                 after, key, subject, index=index, fold_version=fold_version, timeline=timeline
             )

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from immutables import Map
 from msgspec import Struct
 
+from supplytwin.processors.watch import Watch, concerns
 from supplytwin.schemas import localtime
 from supplytwin.schemas.effect import Effect
 from supplytwin.schemas.events import Event
@@ -49,6 +50,8 @@ class Fact(Struct, frozen=True, kw_only=True, gc=False):
     """What to know about its time."""
     coarse: bool
     """Its time of day is unknown."""
+    watched: bool
+    """The plausibility rules look at it here."""
 
 
 def make_fact(event: Event, arrival: int, effect: Effect | None, subject_id: str) -> Fact:
@@ -69,6 +72,9 @@ def make_fact(event: Event, arrival: int, effect: Effect | None, subject_id: str
         arrival=arrival,
         day=day,
         coarse=coarse,
+        watched=concerns(
+            event.subject_type if effect is None else effect.machine, event, subject_id
+        ),
         flags=_FLAGS[coarse, tz == localtime.UNKNOWN_ZONE, is_implausible(event, arrival)],
     )
 
@@ -214,6 +220,8 @@ class Accumulator(Struct, frozen=True, kw_only=True, gc=False):
     pending: tuple[Fact, ...] = ()
     """What was refused and may yet follow something of its own local date: reversals, and the
     dispatch of a pledged lot."""
+    watch: Watch | None = None
+    """What the plausibility rules remember; None = nothing yet."""
 
     @property
     def net_received(self) -> Decimal:

@@ -48,7 +48,7 @@ def doubts(slot: Slot) -> Iterator[tuple[SubjectKey, Fact]]:
             effect = TITLE_DOUBTED if held else LINK_DOUBTED
             fact = make_fact(event, latest.arrival, effect, key.subject_id)
             order = (*fact.order[:4], f"{fact.order[4]}\0{content_hash.hex()}")
-            yield key, replace(fact, order=order, flags=frozenset())
+            yield key, replace(fact, order=order, flags=frozenset(), watched=False)
 
 
 def carry(subjects: Subjects, work: Work) -> None:
@@ -85,7 +85,12 @@ def turns(
                 effect = LOT_FREED if was else LOT_PLEDGED
                 order = (*fact.order[:4], f"{fact.order[4]}\0{key.subject_id}")
                 found[order] = replace(
-                    fact, order=order, effect=effect, subject_id=key.subject_id, flags=frozenset()
+                    fact,
+                    order=order,
+                    effect=effect,
+                    subject_id=key.subject_id,
+                    flags=frozenset(),
+                    watched=False,
                 )
     return found
 

@@ -10,22 +10,15 @@ from immutables import Map
 from msgspec import Struct, to_builtins
 from msgspec.structs import replace
 
-from supplytwin.processors import ranges, sequence
+from supplytwin.processors import across, sequence
+from supplytwin.processors.documents import Documents
 from supplytwin.processors.facts import FactSet, Identity, Slot, Verdict, Version
 from supplytwin.processors.facts import insert as insert_fact
-from supplytwin.processors.linking import doubt, link, recount, recount_trips
-from supplytwin.processors.milestones import (
-    ExceptionChange,
-    MilestoneChange,
-    Moved,
-    exception_changes,
-    mark,
-    milestone_changes,
-    reported,
-)
+from supplytwin.processors.following import follow
+from supplytwin.processors.linking import doubt, link
+from supplytwin.processors.milestones import ExceptionChange, MilestoneChange, Moved
 from supplytwin.processors.reach import reach, reached_by
 from supplytwin.processors.readings import is_plain
-from supplytwin.processors.refusals import withhold
 from supplytwin.processors.sensing import sense
 from supplytwin.processors.standing import Accumulator, Fact, make_fact
 from supplytwin.processors.subjects import (
@@ -36,7 +29,6 @@ from supplytwin.processors.subjects import (
     Work,
     canonical_subject,
 )
-from supplytwin.processors.titles import carry
 from supplytwin.schemas import localtime
 from supplytwin.schemas.errors import Code, RecordError
 from supplytwin.schemas.events import Event, OrderPlaced, ShipmentDelivered
@@ -54,6 +46,9 @@ FUTURE_US = 48 * HOUR_US
 class Twin(Struct, frozen=True, kw_only=True, gc=False):
     facts: FactSet = FactSet()
     subjects: Subjects = Map()
+    documents: Documents = Map()
+    trips: bool = False
+    """A trip or a warehouse receipt was named at some time."""
 
 
 EMPTY = Twin()
@@ -129,51 +124,18 @@ def take(twin: Twin, item: Input) -> Taken:
         if before is not None:
             _exchange(was, work, before, after)
     wide = found.carries or len(work) > len(found.keys)
-    moved, exceptions = _follow(was, work, inserted.facts, inserted.moved, wide=wide)
-    subjects = was.update(work)
-    if len(work) > len(found.keys):
-        moved.sort(key=_key)
+    trips = twin.trips or found.carries
+    done = follow(was, work, twin.documents, inserted.facts, inserted.moved, wide=wide, trips=trips)
     return Taken(
-        twin=Twin(facts=inserted.facts, subjects=subjects),
+        twin=Twin(
+            facts=inserted.facts, subjects=done.subjects, documents=done.documents, trips=trips
+        ),
         verdict=inserted.verdict,
-        moved=moved,
+        moved=done.moved,
         slots=inserted.moved,
-        milestones=milestone_changes(was, subjects, moved),
-        exceptions=exceptions,
+        milestones=done.milestones,
+        exceptions=done.exceptions,
     )
-
-
-def _follow(
-    was: Subjects,
-    work: Work,
-    facts: FactSet,
-    slots: Sequence[tuple[Slot | None, Slot]],
-    *,
-    wide: bool,
-) -> tuple[list[tuple[SubjectKey, Subject, Subject]], tuple[ExceptionChange, ...]]:
-    """Carry what changed over to the subjects that hang on others (`wide` = some may); say which
-    subjects moved, and what opened or closed with the `slots` that did.
-    """
-    if wide:
-        carry(was, work)
-        recount_trips(was, work)
-    withhold(was, work, facts.slots, slots)
-    recount(was, work)
-    ranges.carry(was, work)
-    moved = _moved(was, work)
-    exceptions = exception_changes(moved, slots)
-    if exceptions:
-        mark(work, exceptions)
-        moved = _moved(was, work)
-    return moved, exceptions
-
-
-def _moved(subjects: Subjects, work: Work) -> list[tuple[SubjectKey, Subject, Subject]]:
-    return [(key, subjects.get(key, NOBODY), now) for key, now in work.items()]
-
-
-def _key(moved: tuple[SubjectKey, Subject, Subject]) -> SubjectKey:
-    return moved[0]
 
 
 def _exchange(subjects: Subjects, work: Work, before: Slot, after: Slot) -> None:
@@ -294,10 +256,12 @@ def without(twin: Twin, hidden: Iterable[Slot]) -> tuple[Twin, Work]:
         _exchange(was, work, slot, gone)
         _forget(was, work, slot)
     standing = facts.slots.update({gone.identity: gone for _, gone in slots})
-    _follow(was, work, replace(facts, slots=standing), slots, wide=True)
+    facts_left = replace(facts, slots=standing)
+    done = follow(was, work, twin.documents, facts_left, slots, wide=True, trips=twin.trips)
     for slot, _ in slots:
         facts = facts.without(slot.identity)
-    return Twin(facts=facts, subjects=was.update(work)), work
+    left = replace(twin, facts=facts, subjects=done.subjects, documents=done.documents)
+    return left, work
 
 
 def _forget(subjects: Subjects, work: Work, slot: Slot) -> None:
@@ -367,7 +331,7 @@ def canonical(twin: Twin) -> object:
         ],
         "exceptions": sorted(
             [*key, problem.code, problem.source, problem.event_id]
-            for key, problem in filter(None, map(reported, slots))
+            for key, problem in across.standing(twin.facts, twin.documents, twin.subjects)
         ),
     }
 

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from supplytwin.schemas.errors import Code, RecordError
 from supplytwin.schemas.events import Event
-from supplytwin.schemas.ids import DAY_US, SECOND_US, Micros
+from supplytwin.schemas.ids import DAY_US, HOUR_US, SECOND_US, Micros
 
 UNKNOWN_ZONE = "unknown"
 _OFFSET = re.compile(r"([+-])(\d\d):([0-5]\d)")
@@ -22,6 +22,8 @@ TIME_MIN = -62_000_000_000 * SECOND_US
 """Year 5: earlier and later times have no local date in every zone."""
 TIME_MAX = 253_000_000_000 * SECOND_US
 """Year 9987."""
+_EAST_MAX_US, _WEST_MAX_US = 14 * HOUR_US, 12 * HOUR_US
+"""How far clocks on Earth are ahead of UTC and behind it."""
 _GRAIN_US = {"MS": 1_000, "S": SECOND_US, "MIN": 60 * SECOND_US}
 
 
@@ -123,3 +125,20 @@ def happened_by(event: Event, moment: int) -> bool:
     if event.time_precision == "DAY":
         return local_day(event.event_time, event.event_tz) <= local_day(moment, event.event_tz)
     return event.event_time <= moment
+
+
+def span(event: Event) -> tuple[int, int]:
+    """The earliest and the latest instant at which `event` may have happened, us.
+
+    A DAY event may have on its whole local date; where the zone is unknown it may have been any.
+    """
+    first: int = event.event_time
+    if event.time_precision == "DAY":
+        day = local_day(first, event.event_tz)
+        last: int
+        first, last = day_start(day, event.event_tz), day_start(day + 1, event.event_tz)
+    else:
+        last = first + _GRAIN_US[event.time_precision]
+    if event.event_tz == UNKNOWN_ZONE:
+        return first - _EAST_MAX_US, last + _WEST_MAX_US
+    return first, last

@@ -1,7 +1,8 @@
-"""Where the places of the SCMS feed are: WGS-84 degrees from GeoNames (see `schemas/DATA.md`)."""
+"""Where places are: those of the SCMS feed, from GeoNames, and ports (see `schemas/DATA.md`)."""
 
 import csv
 import importlib.resources
+import math
 from collections.abc import Mapping
 from decimal import Context, Decimal
 from functools import cache
@@ -54,3 +55,29 @@ def distance_km(lat1: Decimal, lon1: Decimal, lat2: Decimal, lon2: Decimal) -> D
     """
     line = Geodesic.WGS84.Inverse(float(lat1), float(lon1), float(lat2), float(lon2))
     return Decimal(line["s12"]).scaleb(-3, _CONTEXT).quantize(_METRE, context=_CONTEXT)
+
+
+Position = tuple[float, float]
+"""Latitude and longitude, WGS-84 degrees."""
+_EARTH_RADIUS_M = 6_371_009
+
+
+@cache
+def positions() -> Mapping[str, Position]:
+    """Where something is, by UN/LOCODE of a port or by a name of `table`."""
+    text = importlib.resources.files("supplytwin.schemas").joinpath("ports.csv").read_text("utf-8")
+    found = {
+        row["unlocode"]: (float(row["lat"]), float(row["lon"]))
+        for row in csv.DictReader(text.splitlines())
+    }
+    return found | {one.name: (float(one.lat), float(one.lon)) for one in table().values()}
+
+
+def sphere_m(one: Position, other: Position) -> int:
+    """Distance on a sphere of the mean radius, in whole metres: at most 0.6 % off the geodesic, and
+    thirty times as fast, for the many positions of which none comes twice.
+    """
+    lat1, lat2 = math.radians(one[0]), math.radians(other[0])
+    half_lat, half_lon = (lat2 - lat1) / 2, math.radians(other[1] - one[1]) / 2
+    chord = math.sin(half_lat) ** 2 + math.cos(lat1) * math.cos(lat2) * math.sin(half_lon) ** 2
+    return round(2 * _EARTH_RADIUS_M * math.asin(min(1.0, math.sqrt(chord))))

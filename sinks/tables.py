@@ -32,6 +32,7 @@ from supplytwin.schemas.records import (
 )
 from supplytwin.sinks import sensor_view
 from supplytwin.sinks.derived_views import DERIVED_VIEWS
+from supplytwin.sinks.documents import DUPLICATES, STANDING
 
 DECIMAL = pl.Decimal(38, 9)
 CHAIN_KEY = "chain_key"
@@ -243,21 +244,6 @@ def _twins(view: str, about: str, subject_type: str, columns: str) -> ViewSpec:
     )
 
 
-_STANDING = """
-        WITH latest AS (
-            SELECT * FROM event
-            QUALIFY row_number() OVER (PARTITION BY chain_key, chain_id, source, event_id
-                                       ORDER BY revision DESC, seq) = 1),
-        standing AS (
-            SELECT * FROM latest AS one
-            WHERE correction_action IS DISTINCT FROM 'RETRACT' AND NOT EXISTS (
-                SELECT 1 FROM latest AS other
-                WHERE other.chain_key = one.chain_key AND other.chain_id = one.chain_id
-                  AND other.source = one.source AND other.source_topic = one.source_topic
-                  AND other.correction_event_id = one.event_id
-                  AND coalesce(other.correction_source, other.source) = one.source
-                  AND other.revision >= one.revision AND other.event_id <> one.event_id))"""
-"""Facts as their own sources leave them: what was revised or retracted by them is left out."""
 _ROLES = {
     "buyer": "BUYER", "seller": "SELLER", "carrier": "CARRIER", "declarant": "DECLARANT",
     "office": "CUSTOMS_OFFICE", "authority": "AUTHORITY", "receiver": "RECEIVER",
@@ -270,7 +256,7 @@ VIEWS: tuple[ViewSpec, ...] = (
         name="party",
         about="Who has which role at which subject, by which fact and since when; facts that their "
         "own source has revised or retracted are left out",
-        sql=f"""{_STANDING}
+        sql=f"""{STANDING}
         SELECT chain_key, chain_id, named.id AS party_id, named.role, subject_type, subject_id,
                source, event_id, event_type, event_time AS since
         FROM (SELECT *, unnest([{_PARTIES}]) AS named FROM standing)
@@ -280,7 +266,7 @@ VIEWS: tuple[ViewSpec, ...] = (
         name="place",
         about="Where something is said to happen to a subject: UN/LOCODE, facility or position; "
         "facts that their own source has revised or retracted are left out",
-        sql=f"""{_STANDING}
+        sql=f"""{STANDING}
         SELECT chain_key, chain_id, coalesce(unlocode, facility, lat || ',' || lon) AS place_id,
                unlocode, facility, lat, lon, subject_type, subject_id, source, event_id,
                event_type, classifier, event_time
@@ -385,6 +371,11 @@ VIEWS: tuple[ViewSpec, ...] = (
                arg_max_null(co2e_wtw_kg, version) AS co2e_wtw_kg,
                arg_max(missing, version) AS missing
         FROM footprint GROUP BY ALL""",
+    ),
+    ViewSpec(
+        name="duplicate_document",
+        about="Numbers of one issuer, spelling aside, that stand in several chains",
+        sql=DUPLICATES,
     ),
     ViewSpec(
         name="open_exception",

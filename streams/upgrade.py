@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from supplytwin.processors import carbon, restatement, snapshots
+from supplytwin.processors import across, carbon, restatement, snapshots
 from supplytwin.processors.chain import FOLD_VERSION, ChainFold, ChainState
 from supplytwin.processors.emit import Emitter
 from supplytwin.processors.milestones import exception_changes, milestone_changes
@@ -219,7 +219,8 @@ def _derived(topic: str, state: ChainState) -> Iterator[Derived]:
             yield Milestone(**place, **msgspec.structs.asdict(milestone))
         return
     slots = [(None, slot) for slot in state.twin.facts.every()]
-    for exception in exception_changes(moved, slots):
+    several = across.of_several(state.twin.documents, subjects)
+    for exception in exception_changes(moved, slots, ((), several)):
         yield ExceptionRecord(**place, **msgspec.structs.asdict(exception))
 
 

@@ -1,11 +1,19 @@
 """Records as the worker writes them, for the tests of what lands in DuckDB."""
 
+import datetime as dt
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
 from supplytwin.schemas import avro, codec, journal
-from supplytwin.schemas.events import ORDERS, SHIPMENTS, Event, OrderLine, OrderPlaced
+from supplytwin.schemas.events import (
+    ORDERS,
+    SHIPMENTS,
+    Event,
+    OrderInvoiced,
+    OrderLine,
+    OrderPlaced,
+)
 from supplytwin.schemas.events import ShipmentDelivered as Delivered
 from supplytwin.schemas.flow import Record
 from supplytwin.schemas.ids import DAY_US, Micros, partition_of
@@ -191,6 +199,15 @@ def delivered(chain_id: str, event_id: str = "e2", **fields: Any) -> Delivered:
         "mass_kg": Decimal("12.345"), **fields,
     }  # fmt: skip
     return Delivered(**envelope(chain_id, event_id), event_type=Delivered.TYPE, **filled)
+
+
+def invoiced(chain_id: str, event_id: str, source: str, invoice_id: str) -> OrderInvoiced:
+    """An invoice over 1.25."""
+    return OrderInvoiced(
+        **envelope(chain_id, event_id, source=source), event_type=OrderInvoiced.TYPE,
+        invoice_id=invoice_id, amount=Decimal("1.25"), currency="USD",
+        due_date=dt.date(2026, 1, 1),
+    )  # fmt: skip
 
 
 def history(log: Log, number: int, facts: int = 2) -> list[Record]:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from immutables import Map
 from msgspec.structs import replace
 
-from supplytwin.processors import derived, sequence, twin
+from supplytwin.processors import across, derived, sequence, twin
 from supplytwin.processors.facts import Identity
 from supplytwin.processors.sensed import totals
 from supplytwin.processors.standing import Accumulator, Fact
@@ -416,6 +416,7 @@ def test_twin_state_follows_from_the_set_of_facts(
     for key, found in made.subjects.items():
         record = seen[0].get(f"C|{key.subject_type}|{key.subject_id}")
         if record is None:
+            assert not (found.marked or found.value.exceptions or found.sensed.series)
             continue
         events = _effective(made, key)
         actual = [event.event_time for event, _ in events if event.classifier == "ACTUAL"]
@@ -429,18 +430,13 @@ def test_twin_state_follows_from_the_set_of_facts(
         open_ = [block.since for _, block in totals(found.sensed) if block.since is not None]
         wanted += [f"EXCURSION;{first.time}" for first in open_]
         assert sorted(record.exceptions) == sorted(wanted)
-        marked = {(one["code"], one["source"], one["event_id"]) for one in _reported(made, key)}
-        assert set(found.marked) == marked
-
-
-def _reported(made: twin.Twin, key: SubjectKey) -> list[dict[str, str]]:
-    """What identities about a subject are wrong in themselves, looked for in every slot."""
-    found = [twin.reported(slot) for slot in made.facts.every()]
-    return [
-        {"code": one[1].code, "source": one[1].source, "event_id": one[1].event_id}
-        for one in found
-        if one is not None and one[0] == key
-    ]
+        standing = across.standing(made.facts, made.documents, made.subjects)
+        marked = {
+            (one.code, one.source, one.event_id): derived.since(one)
+            for owner, one in standing
+            if owner == key
+        }
+        assert dict(found.marked) == marked
 
 
 def _afresh(items: list[Input]) -> twin.Twin:

@@ -31,7 +31,7 @@ def fact(machine: str, kind: str, hours: float, source: str, **given_fields: Any
     fields |= {
         "event_type": kind, "event_id": f"{next(counter):06}", "source": source, "revision": T,
         "classifier": "ACTUAL", "event_time": time, "event_tz": "+00:00", "time_precision": "S",
-        "recorded_time": T, "subject_type": machine, "subject_id": "MSCU1234565/B",
+        "recorded_time": T, "subject_type": machine, "subject_id": "MSCU1234566/B",
     }  # fmt: skip
     event = made(**(fields | given_fields))
     effect = effect_on(event, machine, is_subject=True)

@@ -40,7 +40,7 @@ def reading(name: str, minute: float, value: float, **given: Any) -> ShipmentSen
     fields: dict[str, Any] = {
         "event_id": name, "source": "carrier:x", "revision": 1, "event_type": "shipment.sensor",
         "classifier": "ACTUAL", "event_time": round(T + minute * MINUTE), "event_tz": "+00:00",
-        "time_precision": "S", "recorded_time": T, "chain_id": "C",
+        "time_precision": "S", "recorded_time": round(T + minute * MINUTE), "chain_id": "C",
         "subject_type": TRIP.subject_type, "subject_id": TRIP.subject_id,
         "refs": ("CONSIGNMENT:A",), "device_id": "R-1", "metric": "TEMPERATURE", "value": value,
         "unit": "CEL", "lower": 2.0, "upper": 8.0,

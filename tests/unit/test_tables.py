@@ -148,7 +148,7 @@ def test_trips_legs_receipts_and_units_have_views(sink: DuckSink, ask: Ask) -> N
     """Each has its state in words of its own; orphans of every type stand in one view."""
     chain = w.Chain(w.Log(), "C")
     states = [
-        chain.state("EQUIPMENT_TRIP", "MSCU1234565/BKG-7", lifecycle="ON_BOARD",
+        chain.state("EQUIPMENT_TRIP", "MSCU1234566/BKG-7", lifecycle="ON_BOARD",
                     attributes=("consignment=A", "consignment=B", "seal=S1")),
         chain.state("EQUIPMENT_TRIP", "https://id.gs1.org/8003/095212345600001"),
         chain.state("LEG", "A/1", lifecycle="DEPARTED", flags=("rolled",),
@@ -156,14 +156,14 @@ def test_trips_legs_receipts_and_units_have_views(sink: DuckSink, ask: Ask) -> N
         chain.state("WAREHOUSE_RECEIPT", "R", lifecycle="PLEDGED",
                     attributes=("holder=bank", "lot=L1")),
         chain.state("HANDLING_UNIT", "P", flags=("orphan",),
-                    attributes=("inside=EQUIPMENT_TRIP:MSCU1234565/BKG-7", "order_line=7")),
+                    attributes=("inside=EQUIPMENT_TRIP:MSCU1234566/BKG-7", "order_line=7")),
         chain.state("ORDER_LINE", "7", flags=("late", "orphan")),
     ]  # fmt: skip
     sink.write({STATE: states}, {})
     assert ask(
         "SELECT container_no, document, seal_no, state, consignment_ids FROM twin_trip ORDER BY 1"
     ) == [
-        ("MSCU1234565", "BKG-7", "S1", "ON_BOARD", ["A", "B"]),
+        ("MSCU1234566", "BKG-7", "S1", "ON_BOARD", ["A", "B"]),
         (None, None, None, "DELIVERED", []),
     ]
     assert ask("SELECT leg_id, vehicle_id, state, flags FROM twin_leg") == [
@@ -173,7 +173,7 @@ def test_trips_legs_receipts_and_units_have_views(sink: DuckSink, ask: Ask) -> N
         ("R", "bank", ["L1"], "PLEDGED")
     ]
     assert ask("SELECT hu_id, inside, line_ids, lot_ids FROM twin_handling_unit") == [
-        ("P", "EQUIPMENT_TRIP:MSCU1234565/BKG-7", ["7"], [])
+        ("P", "EQUIPMENT_TRIP:MSCU1234566/BKG-7", ["7"], [])
     ]
     assert ask("SELECT subject_type, subject_id FROM orphan ORDER BY 1") == [
         ("HANDLING_UNIT", "P"), ("ORDER_LINE", "7"),
@@ -204,6 +204,26 @@ def test_parties_and_places_are_what_standing_facts_name(sink: DuckSink, ask: As
     assert ask("SELECT place_id, event_id, event_type FROM place") == [
         ("HTPAP", "y", "shipment.delivered")
     ]
+
+
+def test_one_document_in_two_chains_is_found(sink: DuckSink, ask: Ask) -> None:
+    """One number of one issuer, in whatever spelling, lists its chains; another issuer's does not,
+    nor does one that its source has retracted, or that comes again in its own chain.
+    """
+    log = w.Log()
+    rows = [
+        ("C1", "e1", "erp", "INV-77"), ("C1", "e2", "erp", "INV-77"), ("C2", "e3", "erp", "inv 77"),
+        ("C3", "e4", "other", "INV-77"), ("C1", "e5", "erp", "Y"), ("C2", "e6", "erp", "Y"),
+        ("C1", "e7", "erp", "Z"), ("C1", "e8", "erp", "Z"),
+    ]  # fmt: skip
+    chains = {name: w.Chain(log, name) for name in ("C1", "C2", "C3")}
+    events = [w.invoiced(chain, e, source=source, invoice_id=no) for chain, e, source, no in rows]
+    events.append(
+        replace(events[5], event_id="r", correction_action="RETRACT", correction_event_id="e6",
+                correction_reason="DID_NOT_OCCUR")
+    )  # fmt: skip
+    sink.write(w.grouped(chains[event.chain_id].fact(event) for event in events), {})
+    assert ask("SELECT * FROM duplicate_document") == [("invoice", "INV77", "ERP", ["C1", "C2"])]
 
 
 def test_a_chain_is_summed_up_in_one_row(sink: DuckSink, ask: Ask) -> None:

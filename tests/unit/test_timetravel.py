@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from supplytwin.processors import spans, timetravel
+from supplytwin.processors import across, spans, timetravel
 from supplytwin.processors.facts import Slot
 from supplytwin.processors.spans import standing
 from supplytwin.processors.subjects import SubjectKey, canonical_subject
@@ -157,7 +157,9 @@ def test_rows_and_fold_agree_on_every_kind_of_subject(
 @settings(max_examples=30, deadline=None)
 @given(st.integers(0, 10**6), st.booleans(), MOMENTS)
 def test_what_had_not_happened_leaves_no_trace(seed: int, freight: bool, as_of: int) -> None:
-    """The twin as of a time is the twin of the facts that stood and had happened, and no other."""
+    """The twin as of a time is the twin of the facts that stood and had happened, and no other:
+    its subjects, its documents, its exceptions, and what subjects keep of these.
+    """
     twin = known(accepted(world.wild(30, seed, 9, freight=freight)), NEVER)
     at = min(as_of + world.T - T0 + 2 * DAY_US, NEVER - 1)
     view, fresh = timetravel.as_of(twin, at), EMPTY
@@ -165,18 +167,42 @@ def test_what_had_not_happened_leaves_no_trace(seed: int, freight: bool, as_of: 
         for item in _standing(slot):
             fresh = take(fresh, item).twin
     assert _subjects(view) == _subjects(fresh)
+    assert _documents(view) == _documents(fresh)
+    assert _exceptions(view) == _exceptions(fresh)
+    for one in (view, fresh):
+        marks = {(key, *name) for key, found in one.subjects.items() for name in found.marked}
+        standing = across.standing(one.facts, one.documents, one.subjects)
+        assert marks == {(key, p.code, p.source, p.event_id) for key, p in standing}
 
 
 def _standing(slot: Slot) -> list[Input]:
-    """What counts of a slot, told plainly: without what it corrects."""
+    """What counts of a slot, told plainly: without what it corrects. Contents in contradiction
+    correct nothing, and stay what they are.
+    """
     version = slot.effective
     if version is None and not slot.conflicted:
         return []
     events: tuple[Event, ...] = slot.latest.contents
-    plain = (replace(event, correction_action=None, correction_event_id=None) for event in events)
-    if version is not None:
-        return [world.item(event, version.arrival) for event in plain]
-    return [world.item(event, event.event_time, at) for at, event in enumerate(plain)]
+    if version is None:
+        return [world.item(event, event.event_time, at) for at, event in enumerate(events)]
+    plain = replace(version.event, correction_action=None, correction_event_id=None)
+    return [world.item(plain, version.arrival)]
+
+
+def _documents(twin: Twin) -> dict[Any, set[Any]]:
+    return {document: set(claims) for document, claims in twin.documents.items()}
+
+
+def _exceptions(twin: Twin) -> set[Any]:
+    """Those beside the lifecycles. `_standing` tells nothing of a retraction without authority, and
+    contradictions with other hashes: these choose the subject that has the exception.
+    """
+    standing = across.standing(twin.facts, twin.documents, twin.subjects)
+    return {
+        (None if p.code == "CONFLICT" else key, p.code, p.source, p.event_id)
+        for key, p in standing
+        if p.code != "UNAUTHORISED_RETRACTION"
+    }
 
 
 def _subjects(twin: Twin) -> dict[SubjectKey, Any]:

@@ -19,7 +19,7 @@ from supplytwin.schemas.ids import HOUR_US
 from supplytwin.schemas.trips import is_bare_container, leg_id, trip_id
 
 item, load, T = w.item, w.load, w.T
-TRIP = trip_id("MSCU 123456-5", "BKG-7")
+TRIP = trip_id("MSCU 123456-6", "BKG-7")
 
 
 def make(kind: str, subject: str, *refs: str, **given: Any) -> Event:
@@ -113,7 +113,7 @@ def test_what_comes_after_the_empty_return_is_an_exception() -> None:
     assert codes(found, f"EQUIPMENT_TRIP:{TRIP}") == ["AFTER_CLOSE"]
 
 
-@pytest.mark.parametrize("bare", ["MSCU1234565", "MSCU 123456-5", "mscu1234565", " TCNU 1234565 "])
+@pytest.mark.parametrize("bare", ["MSCU1234566", "MSCU 123456-6", "mscu1234566", " TCNU 1234565 "])
 def test_a_container_number_alone_names_no_trip(bare: str) -> None:
     """Its facts are one exception each and move nothing: they may be of two trips years apart."""
     events = [
@@ -127,10 +127,10 @@ def test_a_container_number_alone_names_no_trip(bare: str) -> None:
 
 def test_a_trip_id_is_a_container_and_its_document() -> None:
     """Spellings of a container are one, its document keeps trips apart, and neither may lack."""
-    assert TRIP == "MSCU1234565/BKG-7"
+    assert TRIP == "MSCU1234566/BKG-7"
     assert not is_bare_container(TRIP)
     assert not is_bare_container("MSCU123456")
-    for container, document in (("", "BKG-7"), ("MSCU1234565", "")):
+    for container, document in (("", "BKG-7"), ("MSCU1234566", "")):
         with pytest.raises(ValueError, match="booking"):
             trip_id(container, document)
 

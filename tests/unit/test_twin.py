@@ -649,3 +649,13 @@ def test_the_canonical_state_is_plain_json_without_arrivals() -> None:
         return all(map(no_floats, node)) if isinstance(node, list) else not isinstance(node, float)
 
     assert no_floats(json.loads(text))
+
+
+@pytest.mark.parametrize("retraction_first", [False, True])
+def test_a_pledge_that_is_gone_links_nothing(retraction_first: bool) -> None:
+    """A lot is not linked with a receipt by a retracted pledge, whichever of the two came first."""
+    pledge = make("wh.warehouse_receipt", "LOT:L", id="p", wr_id="W", action="PLEDGE")
+    gone = make("wh.received", "LOT:X", id="r", revision=2, correction_action="RETRACT",
+                correction_event_id="p")  # fmt: skip
+    found = load(gone, pledge) if retraction_first else load(pledge, gone)
+    assert not found.subjects[SubjectKey("LOT", "L")].links

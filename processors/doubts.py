@@ -1,0 +1,41 @@
+"""The plausibility rules over the facts of one subject: what they find becomes its exceptions."""
+
+from msgspec.structs import replace
+
+from supplytwin.processors import watch
+from supplytwin.processors.plausibility import Finding
+from supplytwin.processors.standing import Accumulator, Fact, Problem
+
+
+def judged(machine: str, before: Accumulator, after: Accumulator, fact: Fact) -> Accumulator:
+    """`after`, to which a watched `fact` led from `before`, with what the rules say of it."""
+    event = fact.event
+    received = after.received is not before.received
+    known, found = after.watch, list[Finding]()
+    if fact.effect is not None:  # a dispatch that a pledged lot refuses ships nothing
+        known, found = watch.counted(known, machine, event, after.net_received, received=received)
+    if watch.is_body(machine, event, fact.subject_id):
+        departed = "DEPARTED" in before.milestones
+        known, early = watch.ordered(known, machine, event, departed=departed)
+        known, more = watch.look(
+            known,
+            machine,
+            event,
+            subject_id=fact.subject_id,
+            route=after.route,
+        )
+        found = [*found, *early, *more]
+    if not found:
+        return after if known is after.watch else replace(after, watch=known)
+    problems = [
+        Problem(
+            code=code,
+            reason=reason,
+            source=event.source,
+            event_id=event.event_id,
+            event_time=event.event_time,
+            arrival=fact.arrival,
+        )
+        for code, reason in watch.told(found)
+    ]
+    return replace(after, watch=known, exceptions=(*after.exceptions, *problems))
