@@ -21,7 +21,7 @@ from supplytwin.schemas.events import SUPPLY_TOPICS
 from supplytwin.schemas.flow import Record
 from supplytwin.schemas.foreign import Foreign, WriterSchema
 from supplytwin.schemas.records import CONTROL, JOURNAL, QUARANTINE
-from supplytwin.sinks import frames, tables
+from supplytwin.sinks import frames, tables, views
 from supplytwin.sinks.frames import Refusals
 from supplytwin.sinks.query import LOCKED
 from supplytwin.sinks.tables import CHAIN_KEY, KEY, OFFSET_TABLE, PARTITION, RECORD_KEY, TableSpec
@@ -79,7 +79,7 @@ class DuckSink:
         self._create_table(tables.EVENT_TABLE, tables.EVENT_ABOUT, tables.event_columns())
         offset_columns = {"topic": pl.String, "partition": pl.Int32, "next_offset": pl.Int64}
         self._create_table(OFFSET_TABLE, tables.OFFSET_ABOUT, offset_columns)
-        for view in tables.VIEWS:
+        for view in views.VIEWS:
             self.connection.execute(f"CREATE OR REPLACE VIEW {view.name} AS {view.sql}")
             self._comment("VIEW", view.name, view.about)
         self.connection.execute("COMMIT")

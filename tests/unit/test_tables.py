@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from supplytwin.schemas.events import EVENT_TYPES
 from supplytwin.schemas.ids import key63
 from supplytwin.schemas.records import QUARANTINE, STATE
-from supplytwin.sinks import tables
+from supplytwin.sinks import tables, views
 from supplytwin.sinks.duck import DuckSink
 from supplytwin.streams.topics import DERIVED, TOPICS
 
@@ -75,7 +75,7 @@ def test_the_file_explains_itself(ask: Ask) -> None:
         "SELECT table_name, comment FROM duckdb_tables() UNION ALL "
         "SELECT view_name, comment FROM duckdb_views() WHERE NOT internal"
     )
-    names = {spec.table for spec in tables.TABLES} | {view.name for view in tables.VIEWS}
+    names = {spec.table for spec in tables.TABLES} | {view.name for view in views.VIEWS}
     assert {name for name, _ in found} == names | {tables.EVENT_TABLE, tables.OFFSET_TABLE}
     assert all(comment for _, comment in found)
 
@@ -157,7 +157,12 @@ def test_trips_legs_receipts_and_units_have_views(sink: DuckSink, ask: Ask) -> N
                     attributes=("holder=bank", "lot=L1")),
         chain.state("HANDLING_UNIT", "P", flags=("orphan",),
                     attributes=("inside=EQUIPMENT_TRIP:MSCU1234566/BKG-7", "order_line=7")),
-        chain.state("ORDER_LINE", "7", flags=("late", "orphan")),
+        chain.state("ORDER_LINE", "7", flags=("late", "orphan"),
+                    attributes=("consignment=A", "mode=SEA")),
+        chain.state("CONSIGNMENT", "A", lifecycle="SHIPPED"),
+        chain.state("DECLARATION", "D", lifecycle="RELEASED"),
+        chain.state("LOT", "L1", lifecycle="RECEIVED", attributes=("pledged=2",)),
+        chain.state("LOT", "L2", lifecycle="RECEIVED"),
     ]  # fmt: skip
     sink.write({STATE: states}, {})
     assert ask(
@@ -175,6 +180,12 @@ def test_trips_legs_receipts_and_units_have_views(sink: DuckSink, ask: Ask) -> N
     assert ask("SELECT hu_id, inside, line_ids, lot_ids FROM twin_handling_unit") == [
         ("P", "EQUIPMENT_TRIP:MSCU1234566/BKG-7", ["7"], [])
     ]
+    assert ask("SELECT line_id, consignment_ids, mode FROM twin_order_line") == [
+        ("7", ["A"], "SEA")
+    ]
+    assert ask("SELECT consignment_id, state FROM twin_consignment") == [("A", "SHIPPED")]
+    assert ask("SELECT declaration_id, state FROM twin_declaration") == [("D", "RELEASED")]
+    assert ask("SELECT lot_id, pledged FROM twin_lot ORDER BY 1") == [("L1", 2), ("L2", 0)]
     assert ask("SELECT subject_type, subject_id FROM orphan ORDER BY 1") == [
         ("HANDLING_UNIT", "P"), ("ORDER_LINE", "7"),
     ]  # fmt: skip
