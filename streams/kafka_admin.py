@@ -23,6 +23,10 @@ from supplytwin.streams.ports import Isolation, Offsets, TopicPartition, TopicSp
 T = TypeVar("T")
 _TRY_S = 1.5
 _PAUSE_S = 0.05
+_LED_S, _LED_PAUSE_S = 60.0, 0.5
+"""How long new topics may be without leaders: a broker with much else to do takes its time, and who
+asks it all the time makes that longer.
+"""
 ckadmin: Any = confluent_kafka.admin  # its names are re-exported without types
 
 
@@ -87,11 +91,13 @@ class KafkaAdmin:
         )
         for name, future in answers.items():
             result(f"create topic {name}", future)
-        deadline = time.monotonic() + CALL_S
+        deadline = time.monotonic() + _LED_S
+        pause_s = 0.02
         while not self._led(specs):
             if time.monotonic() > deadline:
-                raise TransientError("the new topics have no leaders yet")
-            time.sleep(0.02)
+                raise TransientError(f"the new topics have no leaders after {_LED_S:.0f} s")
+            time.sleep(pause_s)
+            pause_s = min(2 * pause_s, _LED_PAUSE_S)
 
     def _led(self, specs: Sequence[TopicSpec]) -> bool:
         """Whether everybody knows of the leaders, and so do they themselves."""
