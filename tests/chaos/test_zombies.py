@@ -163,7 +163,7 @@ class Seconds:
         (loser,) = ended
         assert loser.process.returncode == RESTART
         said = loser.log.read_bytes()
-        assert children.ended(RESTART, said) == "fenced"
+        assert children.ended(RESTART, said) == "fenced", said[-3000:]
         self.why.append(json.loads(said.splitlines()[-1])["why"])
         (winner,) = (one for one in self._both if one is not loser)
         self.deployed.children["worker-0"] = winner
