@@ -25,23 +25,23 @@ class Item(NamedTuple):
 class Reader:
     """The consumer of the worker's group. Never reads what has not been restored (`resume`).
 
-    `numbers` are the partition numbers assigned. `revoked` and `lost` are called inside `read`,
-    while nobody else can have taken over (revoked), or when somebody may have (lost).
+    `numbers` are the partition numbers assigned. `dropped` is called inside `read` when they go.
+    Revoked and lost are one: librdkafka forgets that a partition is lost when it is assigned by
+    hand before the callback ran, as `resume` does. Another may always have taken over.
     """
 
     def __init__(
         self,
         consumer: Consumer,
         topics: Sequence[str],
-        revoked: Callable[[], None],
-        lost: Callable[[], None],
+        dropped: Callable[[], None],
     ) -> None:
         self.consumer = consumer
         self.numbers: tuple[int, ...] = ()
         self._topics = tuple(topics)
-        self._revoked, self._lost = revoked, lost
+        self._dropped = dropped
         self._rebalanced = False
-        consumer.subscribe(self._topics, self._on_assign, self._on_revoke, self._on_lost)
+        consumer.subscribe(self._topics, self._on_assign, self._on_revoke, self._on_revoke)
 
     def read(self, count: int, timeout_s: float) -> list[Record | Eof] | None:
         """At most `count` records and ends; None = a rebalance ran, what came is dropped."""
@@ -64,7 +64,7 @@ class Reader:
 
     def _on_assign(self, partitions: Sequence[TopicPartition]) -> None:
         if self.numbers:  # replaced without a revocation
-            self._lost()
+            self._dropped()
         self.consumer.unassign()
         self._rebalanced = True
         self.numbers = tuple(sorted({where.partition for where in partitions}))
@@ -77,15 +77,9 @@ class Reader:
                 )
 
     def _on_revoke(self, partitions: Sequence[TopicPartition]) -> None:
-        self._forget(self._revoked)
-
-    def _on_lost(self, partitions: Sequence[TopicPartition]) -> None:
-        self._forget(self._lost)
-
-    def _forget(self, tell: Callable[[], None]) -> None:
         self._rebalanced = True
         self.numbers = ()
-        tell()
+        self._dropped()
         self.consumer.unassign()
 
 

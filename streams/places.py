@@ -1,9 +1,9 @@
 """Where the entries of each chain stand in their journal partition, 6 bytes for each.
 
 The offsets of what a worker writes are not told to it before it reads them. But it is the only
-writer of the partition: what it writes next cannot stand before what it wrote last. So a place is a
-lower bound, exact unless a transaction was aborted in between, and an entry is found by reading on
-from there.
+writer of the partition: what it writes next stands behind what it wrote last and the marker of
+that. After an abort it reads what lies behind. So a place is a lower bound, exact unless something
+of another was aborted in between, and an entry is found by reading on from there.
 """
 
 from collections.abc import Sequence

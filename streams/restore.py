@@ -60,6 +60,7 @@ class _Job(Generic[State]):
         self.patience = PATIENCE_S[0]
         self.offsets: dict[TopicPartition, int] | None = None
         self.end = 0
+        self.kept = False
         self.loading: Loading[State] | None = None
         """A snapshot that is read, or whose states are trusted."""
         self.replay: Replay[State] | None = None
@@ -76,9 +77,10 @@ class _Job(Generic[State]):
 class Restore(Generic[State]):
     """Restores partition numbers side by side, a little in each `turn`: none waits for another.
 
-    `inputs` is the worker's consumer (its group has the committed offsets). Revoked states are kept
-    with their journal offset and only caught up when they come back; the others begin with their
-    snapshot, if there is one.
+    `inputs` is the worker's consumer (its group has the committed offsets). States that go away are
+    kept with their place in the journal, and caught up when they come back: what the client says of
+    who else may have written does not matter. The others begin with their snapshot, if there is
+    one.
     """
 
     def __init__(
@@ -111,29 +113,19 @@ class Restore(Generic[State]):
         for number, inputs in sorted(places.items()):
             job = self._jobs[number] = _Job(inputs, at)
             kept = self._kept.pop(number, None)
+            job.kept = kept is not None
             if kept is not None:
                 job.replay = Replay(kept.store, kept.offset, self._control)
 
     def keep(self, stores: Iterable[Store[State]]) -> None:
-        """Keep what is revoked, while nobody else can have written to its journal partition."""
+        """Keep what goes away: it is true up to its place in the journal, whoever writes behind."""
         for number, job in self._jobs.items():
             if job.replay is not None:
                 job.replay.put()
                 self._kept[number] = Kept(job.replay.store, job.replay.position)
         self._end_all()
-        held = {TopicPartition(self._journal, store.number): store for store in stores}
-        try:
-            ends = self._admin.ends(list(held), "read_uncommitted") if held else {}
-        except TransientError as error:
-            log.warning("revoked states are dropped", error=str(error))
-            return
-        for where, store in held.items():
-            self._kept[where.partition] = Kept(store, ends[where])
-
-    def forget(self) -> None:
-        """What was lost may have been changed by others already: nothing of it is kept."""
-        self._end_all()
-        self._kept.clear()
+        for store in stores:
+            self._kept[store.number] = Kept(store, store.places.next)
 
     def _end_all(self) -> None:
         for number in self._jobs:
@@ -236,14 +228,16 @@ class Restore(Generic[State]):
                     break
 
     def _refuse(self, number: int, job: _Job[State], error: Exception) -> None:
-        """What came from the snapshot is dropped. Raises `error` when nothing did."""
-        if job.loading is None:
+        """What was kept, or came from the snapshot, is dropped. Raises `error` when nothing did."""
+        if job.loading is None and not job.kept:
             raise error
+        what = "what was kept" if job.kept else "the snapshot"
         log.warning(
-            "the snapshot is not used, the journal is read whole", partition=number, why=str(error)
+            f"{what} is not used, the journal is read whole", partition=number, why=str(error)
         )
-        self._upkeep.refused()
-        job.loading = job.replay = None
+        if not job.kept:
+            self._upkeep.refused()
+        job.kept, job.loading, job.replay = False, None, None
         self._assigned = set()
 
     def _read(self, reading: dict[int, _Job[State]], timeout_s: float) -> None:

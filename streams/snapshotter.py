@@ -164,7 +164,6 @@ class Snapshotter(Generic[State]):
         except TransientError:
             self._due[number] = now + RETRY_S
             return
-        places.next = max(places.next, end)
         header = Header(
             fold=store.fold.version,
             form=store.fold.form,

@@ -2,7 +2,7 @@
 
 A turn: consume, decode, fold each record in an overlay of its own, handle the ticks whose cut is
 complete, commit everything as one transaction, merge. An abort drops the overlays, all cuts and all
-that waits, and reads again from the committed offsets.
+that waits, catches up with the journal and reads again from the committed offsets.
 """
 
 import threading
@@ -205,7 +205,7 @@ class Worker(Generic[State]):
             admin=admin,
             consumer=consumer,
             producer=producer,
-            reader=Reader(consumer, inputs, self._on_revoke, self._on_lost),
+            reader=Reader(consumer, inputs, self._drop),
             ends=Ends(admin, self._clock),
             restore=restore,
             checkpoint=Checkpoint(
@@ -225,17 +225,9 @@ class Worker(Generic[State]):
 
     # ---- assignment
 
-    def _on_revoke(self) -> None:
+    def _drop(self) -> None:
         if self._clients is not None:
             self._clients.restore.keep(self.stores.values())
-        self._drop()
-
-    def _on_lost(self) -> None:
-        if self._clients is not None:
-            self._clients.restore.forget()
-        self._drop()
-
-    def _drop(self) -> None:
         self.stores.clear()
         self.cuts.clear()
         self._committed.clear()
@@ -271,16 +263,17 @@ class Worker(Generic[State]):
         clients.reader.resume({w: o for cut in cuts for w, o in cut.next.items()})
 
     def _rewind(self, clients: "_Clients[State]", error: AbortError) -> None:
-        """Nothing of the batch is true: read again from what is committed; nothing waits."""
+        """Nothing of the batch is true. Others may have written, that may be why: the states catch
+        up with the journal, and the inputs are read from what is committed. Nothing waits.
+        """
         self._aborts += 1
         self.metrics.aborted(error)
         log.warning("aborted", in_a_row=self._aborts, why=str(error))
         if self._aborts >= ABORTS_IN_A_ROW:
             raise FatalError(f"{self._aborts} aborts in a row: {error}") from error
-        for number in self.cuts:
-            offsets = {w: self._committed[w] for w in clients.reader.places(number)}
-            self.cuts[number] = self._cut(number, offsets)
-        self._resume(clients)
+        self._drop()
+        clients.reader.resume({})
+        clients.restore.begin({n: clients.reader.places(n) for n in clients.reader.numbers})
 
     # ---- one batch
 

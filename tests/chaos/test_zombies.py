@@ -163,7 +163,7 @@ class Seconds:
         (loser,) = ended
         assert loser.process.returncode == RESTART
         said = loser.log.read_bytes()
-        assert children.ended(RESTART, said) == "fenced"
+        assert children.ended(RESTART, said) == "fenced", said[-3000:]
         self.why.append(json.loads(said.splitlines()[-1])["why"])
         (winner,) = (one for one in self._both if one is not loser)
         self.deployed.children["worker-0"] = winner
@@ -200,7 +200,9 @@ class Terminations:
         self.at_once: list[float] = []
 
     def _at_work(self) -> bool:
-        """Whether a transaction of it is open at this moment."""
+        """Whether a transaction of it is open at this moment, not one that its predecessor left."""
+        if not self.deployed.up(0, 1):
+            return False
         mine = {number for number, slot in self.deployed.owners().items() if slot == 0}
         deadline = time.monotonic() + 0.3
         while time.monotonic() < deadline:
