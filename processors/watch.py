@@ -228,7 +228,8 @@ def _booked(seen: Seen) -> None:
 
 def _stuffed(seen: Seen) -> None:
     _number(seen, seen.event.container_no)
-    _weigh(seen, Weighed(seen.event.gross_kg, scale=False, said=seen.said))
+    if seen.event.gross_kg is not None:
+        _weigh(seen, Weighed(seen.event.gross_kg, scale=False, said=seen.said))
 
 
 def _weigh(seen: Seen, stated: Weighed) -> None:

@@ -174,6 +174,8 @@ def _weights(
         one: Any = event
         if event.event_type == "shipment.stuffed":
             kg, scale = one.gross_kg, False
+            if kg is None:
+                continue
         elif event.event_type == "shipment.sensor" and one.metric == "weight":
             kg, scale = Decimal(str(one.value)) * 1000, True
         else:

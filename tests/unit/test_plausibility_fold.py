@@ -82,7 +82,8 @@ def facts(draw: st.DrawFn) -> Input:
     number = pick("1", "1", "2")
     given = {
         "trip_id": trip, "container_no": trip.partition("/")[0], "children": (), "empty": False,
-        "gross_kg": Decimal(pick(1000, 1020, 1021)), "leg_no": pick(None, None, 1),
+        "gross_kg": pick(None, Decimal(1000), Decimal(1020), Decimal(1021)),
+        "leg_no": pick(None, None, 1),
         "legs": (pick("1;SEA;CNSHA;DEHAM", "1;AIR;CNSHA;DEHAM"),),
         "mode": pick(None, "ROAD", "AIR"), "to_place": pick(None, "Kenya"), "pieces": None,
         "device_id": pick("D1", "D1", "D2"), "qty": pick(*[Decimal(3), Decimal(5)] * 4, None),
