@@ -104,6 +104,7 @@ def call(what: str, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
     try:
         return function(*args, **kwargs)
     except ck.KafkaException as error:
+        _hear(what, function, error.args[0])
         raise classify(error.args[0], what) from error
     except SystemError as error:
         # A fatal error is raised by the client while callbacks are still to be run; the next of
@@ -112,6 +113,17 @@ def call(what: str, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
         if not isinstance(fatal, ck.KafkaException):
             raise
         raise classify(fatal.args[0], what) from fatal
+
+
+def _hear(what: str, function: Callable[..., object], error: ck.KafkaError) -> None:
+    """Raise why a client has failed, if it did not say so: asked for anything it says only that it
+    has; the reason comes out of its callbacks, which run in `poll`.
+    """
+    client = getattr(function, "__self__", None)
+    if error.code() == _E._FATAL and not _fences(error) and function.__name__ != "poll":
+        poll = getattr(client, "poll", None)
+        if poll is not None:
+            call(what, poll, 0)
 
 
 def result(what: str, future: "Future[T]") -> T:

@@ -88,3 +88,27 @@ def test_a_fatal_error_among_callbacks_is_what_is_told() -> None:
         call("flush", crashes)
     with pytest.raises(SystemError, match="something else"):
         call("flush", breaks)
+
+
+class Failed:
+    """A client that has failed: its callbacks tell why, once."""
+
+    def __init__(self, *reasons: Exception) -> None:
+        self._reasons = list(reasons)
+
+    def commit(self) -> None:
+        raise ck.KafkaException(E(E._FATAL, "Local: Fatal error", fatal=True))
+
+    def poll(self, timeout_s: float) -> None:
+        if self._reasons:
+            raise self._reasons.pop(0)
+
+
+def test_a_client_that_says_only_that_it_has_failed_is_asked_why() -> None:
+    """Fenced, when that is what its callbacks still have to say; else fatal, as it said."""
+    failed = Failed(ck.KafkaException(E(E.FENCED_INSTANCE_ID, "another one", fatal=True)))
+    with pytest.raises(FencedError, match="another one"):
+        call("commit", failed.commit)
+    with pytest.raises(FatalError, match="Local: Fatal error") as caught:
+        call("commit", failed.commit)
+    assert not isinstance(caught.value, FencedError)
