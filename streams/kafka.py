@@ -30,7 +30,7 @@ from supplytwin.streams.kafka_errors import (
     native,
     ours,
 )
-from supplytwin.streams.kafka_group import GroupProtocol, Incremental, membership
+from supplytwin.streams.kafka_group import GroupProtocol, Incremental, leave, membership
 from supplytwin.streams.kafka_records import item_of
 from supplytwin.streams.kafka_rights import Lacking, lacking
 from supplytwin.streams.ports import (
@@ -153,7 +153,7 @@ class KafkaConsumer:
         return found
 
     def close(self) -> None:
-        call("close", self.native.close)
+        leave(self.native)
 
 
 class KafkaProducer:
