@@ -23,7 +23,7 @@ from supplytwin.schemas.records import (
     SETTLEMENT_EVENTS,
 )
 from supplytwin.sinks.duck import DuckSink
-from supplytwin.streams import watch_views
+from supplytwin.streams import feeding, watch_views
 from supplytwin.streams.kafka import UNJOINED
 from supplytwin.streams.redrive import OPERATOR_ID
 from supplytwin.streams.topics import (
@@ -126,7 +126,7 @@ def _outside() -> list[Role]:
         _role(
             "documents",
             "`supplytwin feed epcis | dcsa | customs`: documents of others",
-            _write(*SUPPLY_TOPICS),
+            _write(*feeding.TOPICS),
             _browse(CONTROL),
         ),
         _role("contracts", "the contract desk: signed terms", _write(CONTRACTS)),

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from supplytwin.processors import customs, dcsa, epcis
 from supplytwin.processors.feeds import BYTES_MAX, Given, Read, Refused, encoded
 from supplytwin.schemas.errors import UsageError
-from supplytwin.schemas.events import SUPPLY_TOPICS, Event
+from supplytwin.schemas.events import CUSTOMS, SHIPMENTS, WAREHOUSE, Event
 from supplytwin.schemas.flow import Header
 from supplytwin.streams import framed
 from supplytwin.streams.ports import Broker, Producer
@@ -29,6 +29,8 @@ READERS: Mapping[str, Reader] = {
     "dcsa": dcsa.document,
     "epcis": epcis.document,
 }
+TOPICS = (CUSTOMS, SHIPMENTS, WAREHOUSE)
+"""Where what documents become is written: none of them places an order."""
 SUFFIXES: Mapping[str, tuple[str, ...]] = {
     "customs": (".csv",),
     "dcsa": (".json",),
@@ -146,7 +148,7 @@ class Feed:
         In simulated time an event arrives when its source recorded it. Sent again it changes
         nothing: an event's identity is its own. `moved` hears how many records are on their way.
         """
-        framed.require(broker, SUPPLY_TOPICS)
+        framed.require(broker, TOPICS)
         producer = broker.producer(None)
         count = 0
         try:

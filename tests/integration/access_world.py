@@ -40,6 +40,7 @@ from supplytwin.streams.settings import (
 )
 
 __all__ = ["certify", "local_broker"]
+DATA = Path(__file__).resolve().parents[1] / "data"
 SUPERUSER = "root"
 PARTITIONS = 2
 TICK_DAYS = 56
@@ -285,6 +286,18 @@ def set_offset(broker: KafkaBroker, group: str, topic: str) -> None:
 
 def deliveries(chains: int) -> list[Message]:
     return scms_timeline.timeline(demo.first_chains(scms_file.read(), chains))
+
+
+def documents(folder: Path) -> dict[str, Path]:
+    """One right document for each feed that reads some."""
+    declarations = (DATA / "customs" / "df_syn_test_eng.csv").read_text().splitlines(keepends=True)
+    some = folder / "declarations.csv"
+    some.write_text("".join(declarations[:4]))
+    return {
+        "customs": some,
+        "dcsa": DATA / "dcsa" / "tnt-220-response.json",
+        "epcis": DATA / "epcis" / "Documents" / "SensorData_with_combined_events.json",
+    }
 
 
 def in_memory(folder: Path, chains: int) -> summary.Hashes:

@@ -152,7 +152,8 @@ REFUSED: dict[str, dict[str, Attempt]] = {
     "documents": {
         "write contracts": writes(CONTRACTS),
         "write ticks": writes(CONTROL),
-        "read supply events": browses(ORDERS),
+        "write orders": writes(ORDERS),
+        "read supply events": browses(SHIPMENTS),
     },
     "contracts": {
         "write instructions": writes(INSTRUCTIONS),
@@ -350,6 +351,9 @@ def test_nothing_is_granted_that_nobody_uses(played: Any) -> None:
     upgrader.admin().committed(WORKER_GROUP, topics.places(topics.INPUTS, w.PARTITIONS))
     for topic in topics.INPUTS:
         w.set_offset(upgrader, WORKER_GROUP, topic)
+    for name, path in w.documents(played.folder).items():
+        fed = played.run("documents", "feed", name, str(path), "--json")
+        assert fed.returncode == 0, fed.stderr
     used = played.rights_used()
     for role in acl.roles():
         ours = {right[1:] for right in used if right[0] == acl.principal(role)}

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from feed_world import DATA, PARTITIONS, World
 
-from supplytwin.schemas.events import CUSTOMS, SHIPMENTS
+from supplytwin.schemas.events import CUSTOMS, SHIPMENTS, SUPPLY_TOPICS
 from supplytwin.schemas.ids import partition_of
-from supplytwin.streams import redrive
+from supplytwin.streams import feeding, redrive
 
 SAMPLE = DATA / "dcsa" / "tnt-220-response.json"
 WRONG = DATA / "dcsa" / "tnt-220-response-wrong-event-ids.json"
@@ -199,3 +199,10 @@ def test_what_was_given_by_hand_is_kept_with_a_refused_document(
     assert {(one.chain_id, one.source) for one in found} == {("PO-7", "dcsa:MAEU")}
     world.fed("dcsa", str(DATA / "dcsa" / "tnt-300-request-shipment.json"), "--source", "MAEU")
     assert {one.source for one in world.events()} == {"dcsa:MAEU", "dcsa:EXCO:SMDG:LCL"}
+
+
+def test_documents_become_events_of_three_topics_and_no_others(world: World) -> None:
+    """All that are shipped here: the rights of the role `documents` are no wider."""
+    for name in feeding.READERS:
+        world.run("feed", name, str(DATA / name))
+    assert {topic for topic in SUPPLY_TOPICS if world.events(topic)} == set(feeding.TOPICS)
