@@ -2,11 +2,11 @@
 
 The file has one day and a label for each declaration. From the file is that it was declared
 (source `customs:kr`); that an inspection was ordered, and what it found, follows from the label,
-and its time is derived (source `inferred:customs:kr`). Nothing is released: the file does not say
-so.
+and its time is derived (source `inferred:customs:kr`). A corrected row without the label takes both
+back. Nothing is released: the file does not say so.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from typing import Any
 
@@ -72,7 +72,8 @@ def _chain_of(line: Line, given: Given) -> str | None:
 def declared(line: Line, given: Given) -> Iterator[Event]:
     """The events of one row: declared, and for a labelled one inspected, all on its day.
 
-    Raises RecordError when the row was refused.
+    A correction (`given.recorded`) without the label says that there was no inspection: whoever had
+    the row before may have had it with the label. Raises RecordError when the row was refused.
     """
     if isinstance(line.row, RecordError):
         raise line.row
@@ -107,22 +108,42 @@ def declared(line: Line, given: Given) -> Iterator[Event]:
         declaration_lines=(_item(row, given.currency),),
         **common,
     )
-    if not row.fraud:
-        return
+    if row.fraud or given.recorded is not None:
+        yield from _inspection(row, {**common, "source": f"inferred:{source}"})
+
+
+def _inspection(row: Row, common: Mapping[str, Any]) -> Iterator[Event]:
+    """Ordered and completed, or that neither was.
+
+    Taken back under its own id: of several files the latest counts, whatever it says, and two that
+    were made in one instant and contradict each other are a conflict.
+    """
+    ordered = f"inspection_ordered:{row.declaration_id}"
     yield CustomsInspectionOrdered(
         event_type=CustomsInspectionOrdered.TYPE,
-        event_id=f"inspection_ordered:{row.declaration_id}",
-        source=f"inferred:{source}",
+        event_id=ordered,
         inspection_kind=KIND,
+        **_taken_back(row, ordered),
         **common,
     )
+    completed = f"inspection_completed:{row.declaration_id}"
     yield CustomsInspectionCompleted(
         event_type=CustomsInspectionCompleted.TYPE,
-        event_id=f"inspection_completed:{row.declaration_id}",
-        source=f"inferred:{source}",
+        event_id=completed,
         result="FAIL",
+        **_taken_back(row, completed),
         **common,
     )
+
+
+def _taken_back(row: Row, event_id: str) -> dict[str, str]:
+    if row.fraud:
+        return {}
+    return {
+        "correction_action": "RETRACT",
+        "correction_event_id": event_id,
+        "correction_reason": "INCORRECT_DATA",
+    }
 
 
 def _item(row: Row, currency: str) -> DeclarationLine:

@@ -3,6 +3,7 @@
 import csv
 import datetime as dt
 import io
+import itertools
 import json
 from collections import Counter
 from decimal import Decimal
@@ -11,6 +12,7 @@ from typing import Any
 
 import fold_world as fold
 import pytest
+from msgspec.structs import replace
 
 from supplytwin.processors import customs as mapping
 from supplytwin.processors.chain import ChainFold
@@ -229,3 +231,65 @@ def test_prices_are_rounded_to_the_currency_and_stay_as_written_in_the_original(
         assert codec.read(CUSTOMS, codec.encode(CUSTOMS, event)) == event
         assert json.loads(event.original)["Item Price"] == "73.72000000000001"
         assert event.declaration_lines[0].net_mass_kg == Decimal("0.123456789")
+
+
+def folded(*files: Read) -> dict[str, Any]:
+    """What the twin says of the one declaration after these files, by fact and as a state."""
+    events = [one for file in files for one in file.events]
+    chain = ChainFold("t")
+    state = chain.new(events[0].chain_id)
+    for at, one in enumerate(events):
+        message = Message(topic=CUSTOMS, key=one.chain_id, arrival=one.recorded_time, body=one)
+        state = chain.step(state, fold.decoded(message, at), 0).state
+    (subject,) = state.twin.subjects.values()
+    slots = list(state.twin.facts.every())
+    return {
+        "state": subject.state,
+        "stands": sorted(s.effective.event.event_type for s in slots if s.effective is not None),
+        "conflicts": sum(slot.conflicted for slot in slots),
+    }
+
+
+LABELLED, PLAIN = {"Fraud": "1", "Critical_Fraud": "1"}, {"Fraud": "0", "Critical_Fraud": "0"}
+RECORDED = Given(recorded=Micros(1_700_000_000_000_000))
+LATER = Given(recorded=Micros(1_700_000_000_000_001))
+INSPECTED = ["customs.declared", "customs.inspection_completed", "customs.inspection_ordered"]
+
+
+@pytest.mark.parametrize("again", [1, 2])
+def test_a_corrected_row_without_the_label_takes_the_inspection_back(again: int) -> None:
+    """In every order of arrival, and sent twice; a later one with the label brings it back."""
+    first = mapping.document(with_cells(**LABELLED))
+    corrected = mapping.document(with_cells(**PLAIN), RECORDED)
+    back = mapping.document(with_cells(**LABELLED), LATER)
+    for files in itertools.permutations((first, corrected)):
+        assert folded(*files * again) == {
+            "state": "FILED", "stands": ["customs.declared"], "conflicts": 0,
+        }  # fmt: skip
+    for files in itertools.permutations((first, corrected, back)):
+        assert folded(*files * again) == {"state": "EXAMINED", "stands": INSPECTED, "conflicts": 0}
+
+
+def test_only_a_correction_takes_back() -> None:
+    """A row without the label in a plain file says nothing of inspections; corrected, before any
+    other came, it is filed; two files of one instant that contradict each other are a conflict.
+    """
+    plain = mapping.document(with_cells(**PLAIN))
+    assert [one.correction_action for one in plain.events] == [None]
+    corrected = mapping.document(with_cells(**PLAIN), RECORDED)
+    assert [one.correction_action for one in corrected.events] == [None, "RETRACT", "RETRACT"]
+    assert folded(corrected)["state"] == folded(plain)["state"] == "FILED"
+    other = mapping.document(with_cells(**LABELLED), RECORDED)
+    assert folded(corrected, other)["conflicts"] == folded(other, corrected)["conflicts"] == 3
+
+
+def test_a_retraction_is_of_the_same_source(whole: Read) -> None:
+    """So it has authority over what that source said before, and no other file's over it."""
+    first = mapping.document(with_cells(**LABELLED), Given(source="jp"))
+    corrected = mapping.document(with_cells(**PLAIN), replace(RECORDED, source="jp"))
+    assert [(one.source, one.event_id) for one in first.events] == [
+        (one.source, one.event_id) for one in corrected.events
+    ]
+    assert not any(one.correction_action for one in whole.events)
+    foreign = mapping.document(with_cells(**PLAIN), RECORDED)
+    assert folded(first, foreign)["state"] == "EXAMINED"
