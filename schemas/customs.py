@@ -1,7 +1,8 @@
 """Reader of import declarations in the form of the Korean set: CSV with 22 columns, a row each.
 
-Every column is a field of `Row`. A row that is wrong is refused by itself. What becomes of a row:
-`processors/customs.py`, `docs/feeds.md`.
+Every column is a field of `Row`. A row that is wrong is refused by itself, and rows that contradict
+each other about one declaration are all refused. What becomes of a row: `processors/customs.py`,
+`docs/feeds.md`.
 """
 
 import csv
@@ -9,6 +10,7 @@ import datetime as dt
 import re
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
+from itertools import islice
 from typing import Any, NamedTuple
 
 from msgspec import Struct
@@ -22,8 +24,11 @@ _COUNTRY = re.compile(r"[A-Z]{2}")
 _LABELS: Mapping[str, tuple[str, ...]] = {"Fraud": ("0", "1"), "Critical Fraud": ("0", "1", "2")}
 DECLARATION_ID = "Declaration ID"
 TEXT_MAX = 100
-CELL_MAX = 1_000
-"""What is read at all of one cell."""
+YEAR_MIN, YEAR_MAX = 6, 9986
+"""Of dates: the days before and behind them, too, are days in every zone."""
+WAY_OUT = "correct the row and send it again"
+_NAMED_MAX = 10
+"""So many lines are named in a refusal."""
 
 
 class Row(Struct, frozen=True, kw_only=True, gc=False):
@@ -98,9 +103,39 @@ def read(data: bytes) -> Iterator[Line]:
         what = f"column {missing[0]!r} is missing" if missing else "a column stands there twice"
         reason = f"{what}: the first line must name the {len(COLUMNS)} columns of such a file"
         raise RecordError(Code.MALFORMED, missing[0] if missing else "", reason)
-    for number, line in enumerate(lines, start=2):
-        if line.strip():
-            yield _line(number, header, names, line)
+    numbered = enumerate(lines, start=2)
+    yield from _once([_line(at, header, names, line) for at, line in numbered if line.strip()])
+
+
+def located(number: int, error: RecordError, way_out: str = WAY_OUT) -> RecordError:
+    """What is wrong, with the line where it is and what to do."""
+    reason = f"line {number}: {error.reason}; {way_out}"
+    return RecordError(error.code, error.field, reason)
+
+
+def _once(lines: list[Line]) -> Iterator[Line]:
+    """Every line. Those that contradict another about one declaration are refused: which of them is
+    right the file does not say, no date in it is a revision. Equal ones are harmless.
+    """
+    said: dict[str, dict[tuple[str, ...], int]] = {}
+    for line in lines:
+        said.setdefault(_name(line), {}).setdefault(tuple(line.cells.values()), line.number)
+    for line in lines:
+        own, name = tuple(line.cells.values()), _name(line)
+        others = (number for cells, number in said[name].items() if cells != own)
+        found = list(islice(others, _NAMED_MAX)) if name else []
+        if not found or isinstance(line.row, RecordError):
+            yield line
+            continue
+        where = f"line {found[0]} says" if len(found) == 1 else f"lines {str(found)[1:-1]} say"
+        wrong = RecordError(Code.BAD_VALUE, DECLARATION_ID, f"{where} something else of {name!r}")
+        way_out = "find out which row is right, release that one and drop the others"
+        yield line._replace(row=located(line.number, wrong, way_out))
+
+
+def _name(line: Line) -> str:
+    """Of its declaration; empty when the line does not say it."""
+    return line.cells.get(DECLARATION_ID, "").strip()
 
 
 def _line(number: int, header: bytes, names: list[str], line: bytes) -> Line:
@@ -114,8 +149,7 @@ def _line(number: int, header: bytes, names: list[str], line: bytes) -> Line:
         found = dict(zip(names, cells, strict=True))
         row = _row(found)
     except RecordError as error:
-        reason = f"line {number}: {error.reason}; correct the row and send it again"
-        return Line(number, body, found, RecordError(error.code, error.field, reason))
+        return Line(number, body, found, located(number, error))
     return Line(number, body, found, row)
 
 
@@ -171,6 +205,10 @@ def _number(column: str, cells: Mapping[str, str]) -> Decimal:
 def _date(cells: Mapping[str, str]) -> dt.date:
     _must(_DATE, "Date", cells, "a date like 2021-04-01")
     try:
-        return dt.date.fromisoformat(cells["Date"].strip())
+        found = dt.date.fromisoformat(cells["Date"].strip())
     except ValueError as error:
         raise RecordError(Code.BAD_VALUE, "Date", f"{cells['Date'][:40]!r}: {error}") from None
+    if not YEAR_MIN <= found.year <= YEAR_MAX:
+        reason = f"{found} is outside the years {YEAR_MIN} to {YEAR_MAX}"
+        raise RecordError(Code.BAD_VALUE, "Date", reason)
+    return found

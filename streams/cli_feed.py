@@ -9,6 +9,7 @@ import msgspec
 import typer
 from msgspec.structs import replace
 
+from supplytwin.processors import customs
 from supplytwin.processors import scms as scms_timeline
 from supplytwin.processors import simulate as simulated_chains
 from supplytwin.processors.feeds import Given
@@ -202,8 +203,12 @@ def feed_customs(
         raise UsageError(f"--currency: {error.reason}") from None
     try:
         made = None if recorded is None else moment(recorded).micros
+        if made is not None:
+            customs.check_recorded(made)
     except ValueError as error:
         raise UsageError(f"--recorded: {error}") from None
+    except RecordError as error:
+        raise UsageError(f"{error.field}: {error.reason}") from None
     given = replace(_given(chain, source), currency=currency, recorded=made)
     _feed_documents(context, "customs", path, given, look, as_json)
 

@@ -293,3 +293,91 @@ def test_a_retraction_is_of_the_same_source(whole: Read) -> None:
     assert not any(one.correction_action for one in whole.events)
     foreign = mapping.document(with_cells(**PLAIN), RECORDED)
     assert folded(first, foreign)["state"] == "EXAMINED"
+
+
+BODY_ONLY = {
+    "Process Type", "Import Type", "Import Use", "Payment Type", "Mode of Transport",
+    "Importer ID", "Seller ID", "Courier ID", "Country of Departure", "Tax Rate", "Tax Type",
+    "Country of Origin Indicator",
+}  # fmt: skip
+
+
+def test_what_only_the_original_keeps_is_counted(whole: Read, cells: list[dict[str, str]]) -> None:
+    """Each column without a field of ours, in how many rows it says something, with the grade of
+    the label; columns of others, too; of refused rows nothing.
+    """
+    wanted = {name: sum(bool(row[name]) for row in cells) for name in BODY_ONLY}
+    labelled = sum(row["Critical Fraud"] != "0" for row in cells)
+    assert whole.body_only == {**wanted, "Critical Fraud": labelled}
+    assert 0 < whole.body_only["Courier ID"] < whole.body_only["Tax Rate"] == 8_481
+    more = mapping.document(with_cells(Note="hello", Date="2021-04-01"))
+    assert more.body_only["Note"] == 1
+    assert not mapping.document(with_cells(Note="hello", Date="yesterday")).body_only
+
+
+def rows_of(*changes: dict[str, str]) -> bytes:
+    """A file of several rows."""
+    files = [with_cells(**one).splitlines() for one in changes]
+    return b"\n".join([files[0][0], *(file[1] for file in files)])
+
+
+def test_rows_that_contradict_each_other_are_all_refused() -> None:
+    """No date of one file is a revision: each is refused, names the other, and can be released by
+    itself; equal rows are duplicates, other declarations are taken.
+    """
+    later = {"Date": "2021-06-29", "Item_Price": "1"}
+    other = {"Declaration_ID": "7"}
+    found = mapping.document(rows_of({}, other, later, {}))
+    assert [one.subject_id for one in found.events] == ["7"]
+    assert [one.error.field for one in found.refused] == ["Declaration ID"] * 3
+    for refused, here, there in zip(
+        found.refused, (2, 4, 5), ("line 4 says", "line 2 says", "line 4 says"), strict=True
+    ):
+        assert refused.error.reason.startswith(f"line {here}: {there} something else")
+        assert refused.chain == mapping.document(with_cells()).events[0].chain_id
+        assert len(mapping.document(refused.body).events) == 1
+    same = mapping.document(rows_of({}, other, {}))
+    assert (same.accepted, len(set(same.events)), same.refused) == (3, 2, ())
+
+
+def test_a_wrong_row_contradicts_a_right_one_of_its_declaration() -> None:
+    """Corrected it could say anything; it is refused for what is wrong with it."""
+    found = mapping.document(rows_of({}, {"Date": "yesterday"}))
+    assert [one.error.field for one in found.refused] == ["Declaration ID", "Date"]
+    assert not found.events
+    nameless = mapping.document(rows_of({"Declaration_ID": ""}, {"Declaration_ID": "", "Date": ""}))
+    assert {one.error.code for one in nameless.refused} == {Code.MISSING_FIELD}
+
+
+def test_many_rows_of_one_declaration_are_compared_in_time() -> None:
+    """Linear in their number; a refusal names some of the lines."""
+    found = mapping.document(rows_of(*({"Item_Price": str(at)} for at in range(3_000))))
+    assert len(found.refused) == 3_000 and not found.events
+    assert "lines 3, 4, 5, 6, 7, 8, 9, 10, 11, 12 say" in found.refused[0].error.reason
+
+
+@pytest.mark.parametrize(
+    ("changes", "given", "name"),
+    [
+        ({"Date": "0001-01-01"}, Given(), "Date"),
+        ({"Date": "0005-12-31"}, Given(), "Date"),
+        ({"Date": "9999-12-31"}, Given(), "Date"),
+        ({"Item_Price": "999999999999999999.99"}, Given(), "Item Price"),
+        ({"Declaration_ID": "申" * 90}, Given(), "Declaration ID"),
+        ({}, Given(recorded=Micros(253_370_764_800_000_000)), "--recorded"),
+        ({}, Given(recorded=Micros(1_600_000_000_000_000)), "--recorded"),
+    ],
+)
+def test_what_no_event_of_ours_can_say_is_refused_at_its_column(
+    changes: dict[str, str], given: Given, name: str
+) -> None:
+    """With the names of the file and of the options, and the line, never a field of our event."""
+    ((_, error, _),) = mapping.document(with_cells(**changes), given).refused
+    assert (error.field, error.code) == (name, Code.BAD_VALUE)
+    assert error.reason.startswith("line 2: ")
+
+
+@pytest.mark.parametrize("date", ["0006-01-01", "9986-12-31"])
+def test_the_first_and_last_dates_are_taken(date: str) -> None:
+    """The days around them, too, are days in every zone."""
+    assert len(mapping.document(with_cells(Date=date)).events) == 1

@@ -152,7 +152,13 @@ def test_declarations_are_fed_row_by_row(world: World, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("option", "value"),
-    [("--currency", "WON"), ("--recorded", "yesterday"), ("--chain", ""), ("--source", "")],
+    [
+        ("--currency", "WON"),
+        ("--recorded", "yesterday"),
+        ("--recorded", "9999-01-01T00:00:00Z"),
+        ("--chain", ""),
+        ("--source", ""),
+    ],
 )
 def test_a_wrong_option_is_said_before_anything_is_sent(
     world: World, option: str, value: str
