@@ -39,6 +39,8 @@ class Code(StrEnum):
     """A contract whose terms are not valid or do not add up."""
     FOLD_ERROR = "FOLD_ERROR"
     """The fold raised: a defect of ours. The record left no trace in the state."""
+    READER_ERROR = "READER_ERROR"
+    """The reader of a feed raised: a defect of ours. Nothing of the document was taken."""
 
 
 class SupplytwinError(Exception):

@@ -214,6 +214,11 @@ def feed_customs(
 
 
 def _given(chain: str | None, source: str | None) -> Given:
+    for option, value in (("--chain", chain), ("--source", source)):
+        try:
+            (value or "").encode()
+        except UnicodeEncodeError:
+            raise UsageError(f"{option}: must be UTF-8") from None
     try:
         if chain is not None:
             check_chain_id(chain)
@@ -230,7 +235,7 @@ def _feed_documents(
     """Read, send, and say what became of it."""
     feed, found = feeding.Feed(name, given), feeding.files(name, path)
     if look:
-        for file, data in found:
+        for file, data in found.documents:
             feed.read(file, data)
     else:
         _, chosen = connect(context)
@@ -239,12 +244,12 @@ def _feed_documents(
             with bar(err, as_json) as progress:
                 task = progress.add_task("records", total=None)
                 feed.send(
-                    chosen.broker, meta, found,
+                    chosen.broker, meta, found.documents,
                     moved=lambda sent: progress.update(task, completed=sent),
                 )  # fmt: skip
         finally:
             chosen.close()
-    fed = feed.summary(sent=not look)
+    fed = feed.summary(sent=not look, not_read=found.not_read)
     if as_json:
         emit_json(fed)
     else:
@@ -271,6 +276,9 @@ def _tell_fed(fed: feeding.Fed) -> None:
         out.print(f"  {one.file}: {said}", style="red")
     if len(fed.refused) > SHOWN_MAX:
         out.print(f"  and {len(fed.refused) - SHOWN_MAX} more: give --json")
+    if fed.not_read:
+        out.print(f"files of the folder that were not read: {sum(fed.not_read.values())}")
+        _tell_counts(fed.not_read)
 
 
 def _tell_counts(counts: dict[str, int]) -> None:

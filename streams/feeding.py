@@ -5,23 +5,27 @@ as refused (`streams.refused`); from the quarantine a corrected one is read here
 import hashlib
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
+import structlog
 from msgspec import Struct
 from msgspec.structs import replace
 
 from supplytwin.processors import customs, dcsa, epcis
 from supplytwin.processors.feeds import BYTES_MAX, Given, Read, Refused, encoded
-from supplytwin.schemas.errors import UsageError
+from supplytwin.schemas.errors import Code, RecordError, UsageError
 from supplytwin.schemas.events import CUSTOMS, SHIPMENTS, WAREHOUSE, Event
 from supplytwin.schemas.flow import Header
 from supplytwin.streams import framed
+from supplytwin.streams.observe import trace
 from supplytwin.streams.ports import Broker, Producer
 from supplytwin.streams.refused import REFUSED, TOPIC, Verdict
 from supplytwin.streams.topics import Meta
 
+log = structlog.get_logger("supplytwin.feed")
 Reader = Callable[[bytes, Given], Read]
 """(document, what was said about it by hand) -> what becomes of it."""
 READERS: Mapping[str, Reader] = {
@@ -36,7 +40,9 @@ SUFFIXES: Mapping[str, tuple[str, ...]] = {
     "dcsa": (".json",),
     "epcis": (".json", ".jsonld"),
 }
-"""Of the files that are read of a folder."""
+"""Of the files that are read of a folder, in small letters; their own may be large."""
+_SAID_MAX = 300
+"""Characters of what a defect says: what to do about it must fit behind it."""
 
 
 class Refusal(Struct, frozen=True, kw_only=True):
@@ -68,27 +74,64 @@ class Fed(Struct, frozen=True, kw_only=True):
     body_only: dict[str, int]
     """Fields that stand only in the `original` of our events: in how many of the accepted."""
     refused: list[Refusal]
+    not_read: dict[str, int]
+    """Files of the folder that are not of this feed, by suffix."""
 
 
-def files(name: str, path: str) -> Iterator[tuple[str, bytes]]:
-    """(name, content) of a file, of all files below a folder that this feed reads, by their names,
-    or of standard input (-). Raises UsageError when there is nothing to read.
+class Found(NamedTuple):
+    """What a path names."""
+
+    documents: Iterator[tuple[str, bytes]]
+    """(name, content); raises UsageError for one that cannot be read."""
+    not_read: Counter[str]
+    """Files of a folder that are not of this feed, by suffix."""
+
+
+def files(name: str, path: str) -> Found:
+    """A file, all files below a folder that this feed reads, by their names, or standard input (-).
+
+    Raises UsageError when a folder has none.
     """
     if path == "-":
-        yield "standard input", sys.stdin.buffer.read()
-        return
-    found = [Path(path)]
-    if found[0].is_dir():
-        every = found[0].rglob("*")
-        found = sorted(one for one in every if one.suffix in SUFFIXES[name] and one.is_file())
-        if not found:
-            raise UsageError(f"{path} has no {' or '.join(SUFFIXES[name])} file")
-    for one in found:
+        return Found(_contents([None]), Counter())
+    if not Path(path).is_dir():
+        return Found(_contents([Path(path)]), Counter())
+    every = sorted(one for one in Path(path).rglob("*") if one.is_file())
+    found = [one for one in every if one.suffix.lower() in SUFFIXES[name]]
+    if not found:
+        raise UsageError(f"{path} has no {' or '.join(SUFFIXES[name])} file")
+    others = (one.suffix.lower() for one in every if one.suffix.lower() not in SUFFIXES[name])
+    return Found(_contents(found), Counter(suffix or "without a suffix" for suffix in others))
+
+
+def _contents(paths: Iterable[Path | None]) -> Iterator[tuple[str, bytes]]:
+    """Of each file, one after the other; None = standard input."""
+    for one in paths:
+        if one is None:
+            yield "standard input", sys.stdin.buffer.read()
+            continue
         try:
             content = one.read_bytes()
         except OSError as error:
             raise UsageError(f"cannot read {one}: {error.strerror}") from None
-        yield str(one), content
+        yield _text(str(one)), content
+
+
+def _text(said: str) -> str:
+    """What a stranger named or said, as text that can be written: names of files may be any bytes,
+    and JSON may have half a character in it.
+    """
+    return said.encode(errors="backslashreplace").decode()
+
+
+def _defect(error: Exception) -> RecordError:
+    """The refusal of a document on which its reader broke."""
+    said = _text(f"{type(error).__name__}: {error}")[:_SAID_MAX]
+    reason = (
+        f"a defect of ours ({said}): send the document to the maintainers, or release it as it is "
+        "after an upgrade"
+    )
+    return RecordError(Code.READER_ERROR, "", reason)
 
 
 class Feed:
@@ -104,8 +147,16 @@ class Feed:
         self._refused: list[tuple[str, Refused]] = []
 
     def read(self, file: str, data: bytes) -> Read:
-        """What one document becomes."""
-        found = READERS[self._name](data, self._given)
+        """What one document becomes. One on which the reader breaks is refused as a whole: it must
+        not keep the others of its folder back.
+        """
+        try:
+            found = READERS[self._name](data, self._given)
+            for one in found.refused:
+                self._named(one)
+        except Exception as error:  # a defect of ours may raise anything
+            log.error("a reader raised", feed=self._name, file=file, trace=trace(error))
+            found = Read(refused=(Refused(data, _defect(error), self._given.chain),))
         self._documents += 1
         self._accepted += found.accepted
         self._types.update(one.event_type for one in found.events)
@@ -116,7 +167,7 @@ class Feed:
         self._refused += [(file, one) for one in found.refused]
         return found
 
-    def summary(self, *, sent: bool) -> Fed:
+    def summary(self, *, sent: bool, not_read: Counter[str]) -> Fed:
         """What was done so far; `sent` = it is in Kafka, too."""
         return Fed(
             documents=self._documents,
@@ -137,6 +188,7 @@ class Feed:
                 )
                 for file, one in self._refused
             ],
+            not_read=_sorted(not_read),
         )
 
     def send(
@@ -166,8 +218,13 @@ class Feed:
             producer.close()
 
     def _refuse(self, producer: Producer, one: Refused, arrival: int | None) -> None:
-        if len(one.body) > BYTES_MAX:
-            return
+        if len(one.body) <= BYTES_MAX:
+            key, verdict = self._named(one)
+            headers = ((REFUSED, verdict),)
+            producer.produce(TOPIC, key, one.body, headers=headers, timestamp_us=arrival)
+
+    def _named(self, one: Refused) -> tuple[bytes, bytes]:
+        """(key, verdict) of its record. Raises UnicodeEncodeError for what is no text."""
         verdict = Verdict(
             feed=self._name,
             code=one.error.code,
@@ -175,8 +232,7 @@ class Feed:
             reason=one.error.reason,
             given=self._given,
         )
-        key, headers = _key(self._name, one), ((REFUSED, msgspec.json.encode(verdict)),)
-        producer.produce(TOPIC, key.encode(), one.body, headers=headers, timestamp_us=arrival)
+        return _key(self._name, one).encode(), msgspec.json.encode(verdict)
 
 
 def _sorted(counts: Counter[str]) -> dict[str, int]:
@@ -209,7 +265,10 @@ def corrected(verdict: Verdict, body: bytes, chain: str | None) -> tuple[Event, 
     if read is None:
         raise UsageError(f"the feed {verdict.feed!r} that refused it is none of ours")
     given = verdict.given if chain is None else replace(verdict.given, chain=chain)
-    made = read(body, given)
+    try:
+        made = read(body, given)
+    except Exception as error:  # a defect of ours may raise anything
+        raise UsageError(f"not released: {_defect(error).reason}") from error
     if made.refused:
         more = f", and {len(made.refused) - 1} more" if len(made.refused) > 1 else ""
         raise UsageError(f"still wrong: {made.refused[0].error}{more}")

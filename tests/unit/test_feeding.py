@@ -1,11 +1,14 @@
 """Documents of others through the commands: what is accepted, counted, refused, and released."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 from feed_world import DATA, PARTITIONS, World
 
+from supplytwin.processors.feeds import Given, Read, Refused
+from supplytwin.schemas.errors import Code, RecordError, UsageError
 from supplytwin.schemas.events import CUSTOMS, SHIPMENTS, SUPPLY_TOPICS
 from supplytwin.schemas.ids import partition_of
 from supplytwin.streams import feeding, redrive
@@ -35,6 +38,7 @@ def test_the_summary_counts_what_became_of_a_document(world: World) -> None:
             "SHIPMENT DRAFTED TRANSPORT_DOCUMENT": 1,
         },
         "refused": [],
+        "not_read": {},
     }
     assert len(world.events()) == 7 and not world.refused()
 
@@ -158,6 +162,8 @@ def test_declarations_are_fed_row_by_row(world: World, tmp_path: Path) -> None:
         ("--recorded", "9999-01-01T00:00:00Z"),
         ("--chain", ""),
         ("--source", ""),
+        ("--chain", "\udcff"),
+        ("--source", "\udcff"),
     ],
 )
 def test_a_wrong_option_is_said_before_anything_is_sent(
@@ -212,3 +218,90 @@ def test_documents_become_events_of_three_topics_and_no_others(world: World) -> 
     for name in feeding.READERS:
         world.run("feed", name, str(DATA / name))
     assert {topic for topic in SUPPLY_TOPICS if world.events(topic)} == set(feeding.TOPICS)
+
+
+def broken(on: bytes, error: Exception) -> feeding.Reader:
+    """The reader of DCSA, with a defect that one document meets."""
+    read = feeding.READERS["dcsa"]
+
+    def reader(data: bytes, given: Given) -> Read:
+        if data == on:
+            raise error
+        return read(data, given)
+
+    return reader
+
+
+DEFECTS = [KeyError("leg"), RecursionError("too deep"), ValueError("x" * 2_000), OSError("\ud800")]
+
+
+@pytest.mark.parametrize("error", DEFECTS, ids=lambda error: type(error).__name__)
+def test_a_defect_of_a_reader_refuses_its_document_alone(
+    world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, error: Exception
+) -> None:
+    """The others of the folder are read and sent; it is quarantined whole, with what to do, logged
+    with its trace, and released as it is once the reader is right.
+    """
+    (tmp_path / "1.json").write_bytes(b"[1]")
+    (tmp_path / "2.json").write_bytes(SAMPLE.read_bytes())
+    with monkeypatch.context() as patch:
+        patch.setitem(vars(feeding)["READERS"], "dcsa", broken(b"[1]", error))
+        done = world.run("feed", "dcsa", str(tmp_path), "--json")
+        assert done.exit_code == 1
+        found = json.loads(done.stdout)
+        (place,) = world.refused()
+        assert (found["documents"], found["accepted"], len(found["refused"])) == (2, 7, 1)
+        (told,) = found["refused"]
+        assert (told["code"], told["field"], told["sent"]) == ("READER_ERROR", "", True)
+        assert type(error).__name__ in told["reason"]
+        assert "maintainers" in told["reason"] and "after an upgrade" in told["reason"]
+        assert (place.body, place.reason) == (b"[1]", told["reason"])
+        (line,) = [json.loads(one) for one in done.stderr.splitlines() if one.startswith("{")]
+        assert (line["event"], line["level"]) == ("a reader raised", "error")
+        assert line["file"].endswith("1.json") and type(error).__name__ in line["trace"]
+        still = world.act("release", place)
+        assert isinstance(still.exception, UsageError) and len(world.events()) == 7
+        said = str(still.exception)
+        assert said.startswith("not released: a defect of ours") and "\n" not in said
+    (tmp_path / "right.json").write_bytes(SAMPLE.read_bytes())
+    done = world.act("release", place, "--body", str(tmp_path / "right.json"))
+    assert done.exit_code == 0 and len(world.events()) == 14
+
+
+def test_a_refusal_that_cannot_be_written_is_a_defect_too(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half a character in its chain or reason: the whole document goes to the quarantine."""
+    for chain, reason in (("\ud800", "wrong"), ("PO-7", "\ud800")):
+        refused = Refused(b"[2]", RecordError(Code.BAD_VALUE, "a", reason), chain)
+        read = Read(refused=(refused,))
+        monkeypatch.setitem(vars(feeding)["READERS"], "dcsa", lambda data, given, read=read: read)
+        (told,) = world.fed("dcsa", "-", stdin=b"[1]")["refused"]
+        assert told["code"] == "READER_ERROR" and "UnicodeEncodeError" in told["reason"]
+    assert {one.body for one in world.refused()} == {b"[1]"}
+
+
+def test_files_are_known_by_their_suffix_and_others_are_counted(
+    world: World, tmp_path: Path
+) -> None:
+    """In small or large letters; what was not read is said, by suffix; a file that is named itself
+    is read whatever its suffix.
+    """
+    (tmp_path / "below").mkdir()
+    for name in ("4.JSON", "below/5.Json", "6.txt", "below/7.TXT", "README"):
+        (tmp_path / name).write_bytes(SAMPLE.read_bytes())
+    found = world.fed("dcsa", str(tmp_path))
+    assert (found["documents"], found["accepted"]) == (2, 14)
+    assert found["not_read"] == {".txt": 2, "without a suffix": 1}
+    said = world.run("feed", "dcsa", str(tmp_path), "--check").stdout
+    assert "files of the folder that were not read: 3" in said and "2  .txt" in said
+    assert world.fed("dcsa", str(tmp_path / "6.txt"))["not_read"] == {}
+    none = world.run("feed", "customs", str(tmp_path))
+    assert "has no .csv file" in str(none.exception)
+
+
+def test_a_name_that_is_no_text_is_said(world: World, tmp_path: Path) -> None:
+    """Names of files are bytes: one that is no UTF-8 is shown with the bytes written out."""
+    (tmp_path / os.fsdecode(b"\xff.json")).write_bytes(b"[1]")
+    (told,) = world.fed("dcsa", str(tmp_path))["refused"]
+    assert told["file"].endswith("\\udcff.json") and told["sent"]
