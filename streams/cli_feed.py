@@ -2,6 +2,7 @@
 does everything at once.
 """
 
+import time
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +14,7 @@ from supplytwin.processors import customs
 from supplytwin.processors import scms as scms_timeline
 from supplytwin.processors import simulate as simulated_chains
 from supplytwin.processors.feeds import Given
+from supplytwin.processors.twin import FUTURE_US
 from supplytwin.schemas import scms as scms_file
 from supplytwin.schemas.dcsa_fields import TEXT_MAX
 from supplytwin.schemas.errors import RecordError, UsageError
@@ -241,6 +243,7 @@ def _feed_documents(
         _, chosen = connect(context)
         try:
             meta = topics.require_meta(chosen.broker)
+            _check_clock(given, meta)
             with bar(err, as_json) as progress:
                 task = progress.add_task("records", total=None)
                 feed.send(
@@ -256,6 +259,13 @@ def _feed_documents(
         _tell_fed(fed)
     if fed.refused:
         raise typer.Exit(1)
+
+
+def _check_clock(given: Given, meta: topics.Meta) -> None:
+    """Raise UsageError when the worker would refuse each event as one of the future."""
+    latest = time.time_ns() // 1_000 + FUTURE_US
+    if not meta.simulated and given.recorded is not None and given.recorded > latest:
+        raise UsageError(f"{customs.RECORDED}: is more than {FUTURE_US // HOUR_US} h ahead of now")
 
 
 def _tell_fed(fed: feeding.Fed) -> None:

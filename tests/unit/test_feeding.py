@@ -160,6 +160,7 @@ def test_declarations_are_fed_row_by_row(world: World, tmp_path: Path) -> None:
         ("--currency", "WON"),
         ("--recorded", "yesterday"),
         ("--recorded", "9999-01-01T00:00:00Z"),
+        ("--recorded", "2999-01-01T00:00:00Z"),
         ("--chain", ""),
         ("--source", ""),
         ("--chain", "\udcff"),
@@ -305,3 +306,23 @@ def test_a_name_that_is_no_text_is_said(world: World, tmp_path: Path) -> None:
     (tmp_path / os.fsdecode(b"\xff.json")).write_bytes(b"[1]")
     (told,) = world.fed("dcsa", str(tmp_path))["refused"]
     assert told["file"].endswith("\\udcff.json") and told["sent"]
+
+
+def test_a_corrected_declaration_loses_its_inspection_in_the_twin(
+    world: World, tmp_path: Path
+) -> None:
+    """Through the worker: what an earlier label said stands no more; fed twice it stays so."""
+    header, *rows = (DATA / "customs" / "df_syn_test_eng.csv").read_bytes().splitlines()
+    row = next(row for row in rows if row.endswith(b",1,1"))
+    world.fed("customs", "-", stdin=b"\n".join([header, row]))
+    (key,) = {event.chain_id for event in world.events(CUSTOMS)}
+    corrected = b"\n".join([header, row.removesuffix(b"1,1") + b"0,0"])
+    for _ in range(2):
+        words = ("customs", "-", "--recorded", "2026-01-01T00:00:00+09:00")
+        assert world.fed(*words, stdin=corrected)["corrections"] == 2
+        slots = list(world.state(key).twin.facts.every())
+        found = [slot.effective.event.event_type for slot in slots if slot.effective is not None]
+        assert (found, len(slots)) == (["customs.declared"], 3)
+        (subject,) = world.state(key).twin.subjects.values()
+        assert subject.state == "FILED"
+    assert not world.refused() and len(world.facts()) == 6
