@@ -40,8 +40,10 @@ SOURCE = "dcsa"
 """Of events that name no party; others have its code behind a colon."""
 BODY_2, BODY_3 = (f"application/json; dcsa-tnt={version}" for version in ("2.2", "3.0.0"))
 """Media types of what is kept of an event."""
-RETRACTED = "#retracted"
-"""Behind the id of an event, the id of the fact that takes it back."""
+RETRACTED = "#gone:"
+"""Between the id of an event and a digest, in the id of a fact that takes it back."""
+_DIGEST_DIGITS = 14
+"""With the longest id of an event it fills the 500 characters of ours."""
 _CHAINS = {
     "BOOKING": "BKG",
     "TRANSPORT_DOCUMENT": "BL",
@@ -84,14 +86,17 @@ def mapped(tracked: Iterable[Tracked], chain: str | None = None) -> Read:
     known: dict[tuple[str, str | None], Bound] = {
         (source_of(one), one.event_id): bound
         for one in items
-        if one.event_id is not None and (bound := _bound(one, chain)) is not None
-    }
+        if one.event_id is not None and one.takes_back is None
+        and (bound := _bound(one, chain)) is not None
+    }  # fmt: skip
     events: list[Event] = []
     noted: Counter[str] = Counter()
     refused: list[Refused] = []
     for one in items:
-        target = one.retracts or (one.event_id if one.retracted else None)
-        bound = _bound(one, chain) or known.get((source_of(one), target))
+        target = one.takes_back
+        # it may name less than its event: what stands beside it says where that went
+        bound = None if target is None else known.get((source_of(one), target))
+        bound = bound or _bound(one, chain)
         if bound is None:
             refused.append(Refused(one.body, _unbound(one)))
             continue
@@ -108,12 +113,13 @@ def source_of(one: Tracked) -> str:
 
 
 def event_id_of(one: Tracked) -> str:
-    """Its own id; without one, a hash of what happened, to what, where and when (UTC)."""
+    """Its own id; without one, a hash of what happened, to what, where, why and when (UTC)."""
     if one.event_id is not None:
         return one.event_id
     happened = None if one.happened is None else one.happened.micros
     said = (one.kind, one.word, one.classifier, happened, one.document, one.documents,
-            one.container, one.empty, one.movement, one.place, one.call)  # fmt: skip
+            one.container, one.empty, one.movement, one.place, one.call, one.seal_no,
+            one.reading, one.reason)  # fmt: skip
     return f"sha256:{hashlib.sha256(msgspec.json.encode(said)).hexdigest()}"
 
 
@@ -143,7 +149,7 @@ def _unbound(one: Tracked) -> RecordError:
     names = "retractedEventID" if one.retracts else "documentReferences"
     if one.version == "3.0.0":
         names = "shipmentDetails"
-    what = "the event that it takes back" if one.retracts or one.retracted else _says(one)
+    what = _says(one) if one.takes_back is None else f"takes back {one.takes_back}"
     return RecordError(
         Code.MISSING_FIELD,
         names,
@@ -164,7 +170,6 @@ def event(one: Tracked, bound: Bound) -> Event:
     check_chain_id(bound.chain_id)
     happened = one.happened or one.updated
     common: dict[str, Any] = {
-        "event_id": event_id_of(one),
         "source": source_of(one),
         "revision": one.updated.micros,
         "classifier": one.classifier,
@@ -181,25 +186,31 @@ def event(one: Tracked, bound: Bound) -> Event:
         "original": one.body,
         **_subject(one, bound),
     }
-    if one.retracted or one.retracts:
-        return _retraction(one, common)
+    if one.takes_back is not None:
+        return _retraction(one.takes_back, common)
     kind, fields = _meaning(one, bound, common["subject_id"])
-    return kind(event_type=kind.TYPE, **{**common, **fields})
+    return kind(event_type=kind.TYPE, event_id=event_id_of(one), **{**common, **fields})
 
 
-def _retraction(one: Tracked, common: dict[str, Any]) -> Event:
-    """It names its target by id, and beats every version of it up to its own revision."""
-    target = one.retracts or event_id_of(one)
-    own = common["event_id"] if one.retracts else f"{target}{RETRACTED}"
-    return ShipmentNoted(
+def _retraction(target: str, common: dict[str, Any]) -> Event:
+    """It names its target by id, and beats every version of it up to its own revision.
+
+    Its id has a digest of all that it is: what differs in any way, be it a field that is irrelevant
+    or the page that it came in, is another retraction. No two of them can conflict, and a
+    conflicting one would have no effect: what was taken back would come to life.
+    """
+    made = ShipmentNoted(
         event_type=ShipmentNoted.TYPE,
-        **{**common, "event_id": own, "classifier": "ACTUAL"},
+        event_id=f"{target}{RETRACTED}",
+        **common,
         text=f"takes back {target}",
         correction_action="RETRACT",
         correction_source=common["source"],
         correction_event_id=target,
         correction_reason="DID_NOT_OCCUR",
     )
+    digest = hashlib.sha256(msgspec.json.encode(made)).hexdigest()[:_DIGEST_DIGITS]
+    return replace(made, event_id=made.event_id + digest)
 
 
 def _subject(one: Tracked, bound: Bound) -> dict[str, Any]:

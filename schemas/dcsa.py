@@ -94,10 +94,11 @@ def _two(node: Node, number: int) -> Tracked:
         "party": () if party is None else party.texts("carrierCode", "carrierCodeListProvider"),
         "event_id": event_id,
         "updated": head.moment("eventCreatedDateTime"),
+        "documents": _documents_two(said),
     }
     retracts = head.uuid("retractedEventID")
     if retracts is not None:
-        return Tracked(**common, retracts=retracts)
+        return _retraction_two(said, {**common, "retracts": retracts})
     kind = head.one_of("eventType", words.KINDS[:3])
     name = f"{kind.lower()}EventTypeCode"
     common |= {
@@ -105,25 +106,36 @@ def _two(node: Node, number: int) -> Tracked:
         "word": words.CODES[kind][said.one_of(name, words.CODES[kind])],
         "classifier": _classifier(said, kind),
         "happened": said.moment("eventDateTime"),
-        "documents": _documents_two(said),
         "reason": said.text("reason") or said.text("changeRemark"),
     }
     call = said.child("transportCall", required=kind == "TRANSPORT")
     common |= {"call": _call_two(call), "place": _place(said.child("eventLocation"), call)}
     if kind == "SHIPMENT":
-        common["document"] = Document(
-            words.DOCUMENTS[said.one_of("documentTypeCode", words.DOCUMENTS)],
-            said.text("documentID", "documentReference", required=True) or "",
-        )
+        common["document"] = _own_document_two(said)
     if kind == "EQUIPMENT":
         seals = said.children("seals")
         common |= {
-            "container": said.text("equipmentReference"),
+            "container": _container(said),
             "empty": said.one_of("emptyIndicatorCode", ("EMPTY", "LADEN")) == "EMPTY",
             "movement": "TRANSSHIPMENT" if said.flag("isTransshipmentMove") else None,
             "seal_no": seals[0].text("sealNumber", required=True) if seals else None,
         }
     return Tracked(**common)
+
+
+def _retraction_two(said: Node, common: dict[str, Any]) -> Tracked:
+    """Of what it repeats of its event, only which shipment it is of is of use."""
+    own = said.optional_of("documentTypeCode", words.DOCUMENTS)
+    if own is not None:
+        common["documents"] = (_own_document_two(said), *common["documents"])
+    return Tracked(**common, container=_container(said))
+
+
+def _own_document_two(said: Node) -> Document:
+    return Document(
+        words.DOCUMENTS[said.one_of("documentTypeCode", words.DOCUMENTS)],
+        said.text("documentID", "documentReference", required=True) or "",
+    )
 
 
 def _documents_two(said: Node) -> tuple[Document, ...]:
@@ -168,7 +180,7 @@ def _three(node: Node, number: int) -> Tracked:
     equipment = node.child("equipmentDetails")
     common |= {
         "documents": documents[1:] if documents else (),
-        "container": equipment and equipment.text("equipmentReference"),
+        "container": equipment and _container(equipment),
     }
     if node.flag("isRetracted"):
         # Anything beside the id is irrelevant then; where it names its shipment, that is of use.
@@ -257,7 +269,7 @@ def _equipment_three(equipment: Node | None) -> Mapping[str, Any]:
     seals = equipment.children("seals")
     empty = equipment.optional_of(("emptyIndicator", "emptyIndicatorCode"), ("EMPTY", "LADEN"))
     return {
-        "container": equipment.text("equipmentReference", required=True),
+        "container": _container(equipment, required=True),
         "empty": None if empty is None else empty == "EMPTY",
         "movement": equipment.optional_of(("movementType",), ("EXPORT", "IMPORT", "TRANSSHIPMENT")),
         "seal_no": seals[0].text("number", "sealNumber", required=True) if seals else None,
@@ -302,6 +314,14 @@ def _classifier(said: Node, kind: str) -> str:
         name = next(one for one in names if one in said.need())
         raise refuse(f"{said.path}.{name}", f"{found}: a {kind} event must be actual")
     return found
+
+
+def _container(said: Node, *, required: bool = False) -> str | None:
+    number = said.text("equipmentReference", required=required)
+    if number is not None and not number.strip(" -"):
+        path = f"{said.path}.equipmentReference"
+        raise refuse(path, f"{number!r} has no letter and no digit: give the container's number")
+    return number
 
 
 def _place(location: Node | None, call: Node | None) -> Place:
