@@ -9,11 +9,12 @@ A document is right as a whole or refused as a whole. What becomes of its events
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import msgspec
+from msgspec.structs import replace
 
 from supplytwin.schemas import dcsa_words as words
 from supplytwin.schemas.dcsa_fields import Node, refuse
-from supplytwin.schemas.dcsa_spelling import respelled
+from supplytwin.schemas.dcsa_json import Doubled, doubled, parsed
+from supplytwin.schemas.dcsa_spelling import respelled, respelled_two
 from supplytwin.schemas.errors import Code, RecordError
 from supplytwin.schemas.tracked import Call, Document, Place, Reading, Tracked
 
@@ -35,10 +36,10 @@ def read(data: bytes) -> list[Tracked]:
     and names the other mistakes.
     """
     try:
-        found = msgspec.json.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise RecordError(Code.MALFORMED, "", f"is not JSON: {error}; {_HOW}") from None
-    path, events = _events(found)
+        found = parsed(data)
+        path, events = _events(found)
+    except RecordError as error:
+        raise RecordError(error.code, error.field, f"{error.reason}; {_HOW}") from None
     tracked: list[Tracked] = []
     wrong: list[RecordError] = []
     for number, value in enumerate(events, start=1):
@@ -64,18 +65,31 @@ def _events(found: Any) -> tuple[str, Sequence[Any]]:
         return "", found
     if isinstance(found, dict):
         if isinstance(found.get("events"), list):
+            header = {name: one for name, one in found.items() if name != "events"}
+            twice = found.twice if isinstance(found, Doubled) else doubled(header, "")
+            _once(twice)
             return "events", found["events"]
         if found.keys() & _ALONE:
             return "", [found]
     reason = "is neither a list of events (2.2) nor an object with a list `events` (3.0.0)"
-    raise RecordError(Code.MALFORMED, "events", f"{reason}; {_HOW}")
+    raise RecordError(Code.MALFORMED, "events", reason)
+
+
+def _once(twice: str | None) -> None:
+    """Raises RecordError for the path of a key that stands twice: which of the two is meant?"""
+    if twice is not None:
+        raise refuse(twice, "stands twice in one object: leave one out", Code.MALFORMED)
 
 
 def _event(node: Node, number: int) -> Tracked:
+    _once(doubled(node.value, node.path))
     own = node.need()
-    if "eventClassification" in own or "eventRouting" in own or "isRetracted" in own:
-        return _three(node, number)
-    return _two(node, number)
+    three = "eventClassification" in own or "eventRouting" in own or "isRetracted" in own
+    made = _three(node, number) if three else _two(node, number)
+    unread = node.unread()
+    if node.child("metadata"):
+        unread = tuple(sorted({name.removeprefix("payload.") for name in unread}))
+    return replace(made, unread=unread)
 
 
 # ---- 2.2, flat or as metadata and payload (event domain 3.2)
@@ -90,7 +104,7 @@ def _two(node: Node, number: int) -> Tracked:
     common: dict[str, Any] = {
         "number": number,
         "version": "2.2",
-        "body": msgspec.json.encode(node.value, order="sorted"),
+        "body": respelled_two(node.need()),
         "party": () if party is None else party.texts("carrierCode", "carrierCodeListProvider"),
         "event_id": event_id,
         "updated": head.moment("eventCreatedDateTime"),
@@ -171,20 +185,20 @@ def _three(node: Node, number: int) -> Tracked:
     common: dict[str, Any] = {
         "number": number,
         "version": "3.0.0",
-        "body": respelled(node.need()),
+        "body": respelled(node.need(), node.path),
         "party": party.texts("partyCode", "codeListProvider", "codeListName") if party else (),
         "event_id": node.text("eventID", required=True),
         "updated": node.moment("eventUpdatedDateTime"),
     }
-    documents = _documents_three(node)
+    own, others = _documents_three(node)
     equipment = node.child("equipmentDetails")
     common |= {
-        "documents": documents[1:] if documents else (),
+        "documents": (*((own,) if own else ()), *others),
         "container": equipment and _container(equipment),
     }
     if node.flag("isRetracted"):
         # Anything beside the id is irrelevant then; where it names its shipment, that is of use.
-        return Tracked(**{**common, "documents": documents}, retracted=True)
+        return Tracked(**common, retracted=True)
     said = node.child("eventClassification", required=True)
     assert said is not None
     kind = said.one_of(("eventType", "eventTypeCode"), words.KINDS)
@@ -195,13 +209,12 @@ def _three(node: Node, number: int) -> Tracked:
         "happened": node.moment("eventDateTime"),
     }
     if kind == "SHIPMENT":
-        if not documents:
+        if not common["documents"]:
             raise refuse(
                 f"{node.path}.shipmentDetails.documentReference", "is missing", Code.MISSING_FIELD
             )
-        common |= {"document": documents[0]}
-    else:
-        common |= {"documents": documents}
+        # without an own document it is the status of none of those that it names beside it
+        common |= {"document": own, "documents": others}
     transport = node.child("transportDetails", required=kind == "TRANSPORT")
     call = transport and transport.child("transportCall", required=kind == "TRANSPORT")
     common |= {
@@ -224,21 +237,19 @@ def _word(node: Node, said: Node, kind: str) -> str:
     return found
 
 
-def _documents_three(node: Node) -> list[Document]:
-    """The shipment's own document first."""
+def _documents_three(node: Node) -> tuple[Document | None, tuple[Document, ...]]:
+    """(the shipment's own document, the others)."""
     shipment = node.child("shipmentDetails")
     if shipment is None:
-        return []
+        return None, ()
     own = shipment.child("documentReference")
-    others = shipment.children("additionalDocumentReferences")
-    found = [
-        Document(
-            one.worded(("type", "typeCode"), words.DOCUMENTS, words.DOCUMENT_WORDS),
-            one.text("reference", required=True) or "",
-        )
-        for one in ((own, *others) if own else others)
-    ]
-    return [*found[:1], *sorted(found[1:])] if own else sorted(found)
+    others = map(_document_three, shipment.children("additionalDocumentReferences"))
+    return (None if own is None else _document_three(own)), tuple(sorted(others))
+
+
+def _document_three(one: Node) -> Document:
+    kind = one.worded(("type", "typeCode"), words.DOCUMENTS, words.DOCUMENT_WORDS)
+    return Document(kind, one.text("reference", required=True) or "")
 
 
 def _call_three(call: Node | None) -> Call | None:

@@ -77,6 +77,8 @@ class Tracked(Struct, frozen=True, kw_only=True, gc=False):
     call: Call | None = None
     reading: Reading | None = None
     reason: str | None = None
+    unread: tuple[str, ...] = ()
+    """Fields that stand in `body` only."""
 
     @property
     def takes_back(self) -> str | None:

@@ -94,3 +94,67 @@ def test_a_retraction_goes_where_its_event_went() -> None:
     gone = w.three(isRetracted=True, shipmentDetails=bill)
     for events in (read(w.three(), gone).events, read(gone, w.three()).events):
         assert {one.chain_id for one in events} == {"BKG:B1"}
+
+
+# ---- sent again
+
+
+@pytest.mark.parametrize(
+    "again",
+    [
+        {"eventDateTime": "2021-01-09T14:12:56+0100"}, {"eventDateTime": "2021-01-09T14:12:56+01"},
+        {"eventDateTime": "2021-01-09t14:12:56.000+01:00"},
+        {"eventCreatedDateTime": "2021-01-23T12:34:56+00:00"},
+        {"eventCreatedDateTime": "2021-01-23T13:34:56.0+01:00"},
+        {"eventID": "3cecb101-7A1A-43a4-9d62-e88a131651e2"},
+        {"otherDateTime": "2021-01-09T13:12:56+00:00"},
+    ],
+)  # fmt: skip
+def test_an_event_of_2_2_in_another_spelling_is_a_duplicate(again: dict[str, Any]) -> None:
+    """Times and UUIDs have many spellings: the fact is the same, the original with it."""
+    said = {"otherDateTime": "2021-01-09T13:12:56Z"}
+    first, second = event(w.two(**said)), event(w.two(**{**said, **again}))
+    assert first == second
+    assert first.event_tz == "+01:00"
+
+
+def test_an_update_time_of_3_0_0_is_an_instant() -> None:
+    """In which zone a message was made says nothing about its event."""
+    times = ("2026-01-20T14:20:00Z", "2026-01-20T14:20:00.000Z", "2026-01-20T22:20:00+08:00")
+    first, *others = [event(w.three(eventUpdatedDateTime=time)) for time in times]
+    assert all(one == first for one in others)
+
+
+def test_a_fraction_of_zero_is_no_precision() -> None:
+    """What is kept of the event is read again as the same fact."""
+    first = event(w.three(eventDateTime="2026-01-20T14:15:00.000Z"))
+    assert first == event(w.three(eventDateTime="2026-01-20T14:15:00Z"))
+
+
+def test_one_instant_in_two_zones_is_one_identity_whose_zone_is_in_conflict() -> None:
+    """The zone says which day it was there, and payments count days: it is not thrown away, so the
+    two contradict each other until a later version comes.
+    """
+    here, there = (
+        event(w.three(eventDateTime=time))
+        for time in ("2026-01-20T23:15:00-08:00", "2026-01-21T07:15:00Z")
+    )
+    assert (here.event_id, here.event_time) == (there.event_id, there.event_time)
+    assert (here.event_tz, there.event_tz) == ("-08:00", "+00:00")
+    assert conflicted(here, there)
+    later = event(w.three(eventUpdatedDateTime="2026-02-01T00:00:00Z"))
+    assert not conflicted(here, there, later)
+
+
+def test_a_status_without_its_own_document_confirms_nothing() -> None:
+    """The booking that it names beside it is not confirmed: it is noted on its chain."""
+    documents = [{"typeCode": "TRD", "reference": "T1"}, {"typeCode": "BKG", "reference": "B1"}]
+    kind = {"eventTypeCode": "SHIPMENT", "eventClassifierCode": "ACT",
+            "shipmentEventTypeCode": "CONF"}  # fmt: skip
+    found = event(w.three(eventClassification=kind, equipmentDetails=None,
+                          shipmentDetails={"additionalDocumentReferences": documents}))  # fmt: skip
+    assert (found.event_type, found.chain_id) == ("shipment.noted", "BKG:B1")
+    own = {"documentReference": documents[1], "additionalDocumentReferences": documents[:1]}
+    assert event(w.three(eventClassification=kind, shipmentDetails=own)).event_type == (
+        "shipment.booked"
+    )

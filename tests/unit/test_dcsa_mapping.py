@@ -110,8 +110,8 @@ def test_nothing_that_was_said_is_lost(name: str) -> None:
 
 
 def plain(text: str) -> str:
-    """A date-time with its offset in figures."""
-    return text.replace("Z", "+00:00") if text[4:5] == "-" else text
+    """A date-time with its offset in figures, in small letters."""
+    return (text.replace("Z", "+00:00") if text[4:5] == "-" else text).lower()
 
 
 EQUIPMENT = {
