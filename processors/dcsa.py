@@ -7,7 +7,7 @@ only from customs (DESIGN §2).
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import msgspec
@@ -50,6 +50,10 @@ _CHAINS = {
     "CARRIER_BOOKING_REQUEST": "CARRIER_BOOKING_REQUEST",
 }
 """Documents that name a chain, the first first, and what stands before their number."""
+_OF_CONTAINERS = (None, "EQUIPMENT", "IOT", "REEFER")
+"""Kinds of events that happen to a container; of a retraction it is not known."""
+_REFERRED = ("BOOKING", "TRANSPORT_DOCUMENT")
+"""Documents that our events carry along as references."""
 _DOOR = {"DOOR_OPENED": 1.0, "DOOR_CLOSED": 0.0}
 
 
@@ -91,6 +95,7 @@ def mapped(tracked: Iterable[Tracked], chain: str | None = None) -> Read:
     }  # fmt: skip
     events: list[Event] = []
     noted: Counter[str] = Counter()
+    body_only: Counter[str] = Counter()
     refused: list[Refused] = []
     for one in items:
         target = one.takes_back
@@ -103,8 +108,34 @@ def mapped(tracked: Iterable[Tracked], chain: str | None = None) -> Read:
         made = event(one, bound)
         if isinstance(made, ShipmentNoted) and made.correction_action is None:
             noted[_says(one)] += 1
+        body_only.update({*one.unread, *_unsaid(one, made)})
         events.append(made)
-    return Read(accepted=len(events), events=tuple(events), noted=noted, refused=tuple(refused))
+    return Read(
+        accepted=len(events), events=tuple(events), noted=noted, body_only=body_only,
+        refused=tuple(refused),
+    )  # fmt: skip
+
+
+def _unsaid(one: Tracked, made: Event) -> Iterator[str]:
+    """What was read of an event, in the words of 3.0.0, and has no field in ours."""
+    if one.reason is not None and (made.correction_action or not isinstance(made, ShipmentNoted)):
+        yield "changeRemark"
+    if one.seal_no is not None and not isinstance(made, ShipmentSealed):
+        yield "seals"
+    if one.movement is not None and not isinstance(made, ShipmentLoaded):
+        yield "movementType"
+    if one.empty is not None and not isinstance(made, ShipmentGateIn | ShipmentGateOut):
+        yield "emptyIndicator"
+    if one.reading is not None and not isinstance(made, ShipmentSensor):
+        yield "reeferDetails"
+    if one.call is not None:
+        voyages = one.call.voyage_out or one.call.voyage_in
+        if one.kind != "TRANSPORT" and (voyages or not isinstance(made, ShipmentLoaded)):
+            yield "transportCall"
+        elif one.call.call_id is not None and one.call.vehicle_id is not None:
+            yield "transportCall.transportCallReference"
+    if any(document.type not in _REFERRED for document in one.documents):
+        yield "documentReferences"
 
 
 def source_of(one: Tracked) -> str:
@@ -134,7 +165,7 @@ def _bound(one: Tracked, chain: str | None) -> Bound | None:
         named.setdefault(document.type, []).append(document.reference)
     kind = next((kind for kind in _CHAINS if kind in named), own.type if own else None)
     consignment = None if kind is None else named[kind][0]
-    refs = [f"{_CHAINS[of]}:{name}" for of in ("BOOKING", "TRANSPORT_DOCUMENT")
+    refs = [f"{_CHAINS[of]}:{name}" for of in _REFERRED
             for name in named.get(of, ())]  # fmt: skip
     if one.container is not None:
         refs.append(f"CONTAINER:{one.container}")
@@ -219,7 +250,7 @@ def _subject(one: Tracked, bound: Bound) -> dict[str, Any]:
     """
     shipment = bound.consignment or f"chain {bound.chain_id}"
     link = () if bound.consignment is None else (f"CONSIGNMENT:{bound.consignment}",)
-    if one.container is not None:
+    if one.container is not None and one.kind in _OF_CONTAINERS:
         found = ("EQUIPMENT_TRIP", trip_id(one.container, shipment))
     elif one.kind == "TRANSPORT":
         found = ("LEG", f"{_leg(one)}/{shipment}")

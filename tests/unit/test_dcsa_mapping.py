@@ -185,6 +185,25 @@ def test_departure_and_arrival_of_a_voyage_are_one_leg() -> None:
     assert (due.event_type, due.classifier) == ("shipment.arrived", "ESTIMATED")
 
 
+@pytest.mark.parametrize("kind", ["TRANSPORT", "SHIPMENT"])
+def test_a_container_that_is_only_named_changes_no_subject(kind: str) -> None:
+    """A voyage that says which container is aboard is a leg still, a document a consignment's; the
+    number is a reference.
+    """
+    words = {"TRANSPORT": "DEPA", "SHIPMENT": "CONF"}
+    said = {"eventTypeCode": kind, "eventClassifierCode": "ACT",
+            f"{kind.lower()}EventTypeCode": words[kind]}  # fmt: skip
+    call = {"transportCall": {"vesselTransport": {"vesselIMONumber": "9"}}}
+    named, bare = (
+        event(w.three(eventClassification=said, transportDetails=call, equipmentDetails=box))
+        for box in ({"equipmentReference": "APZU4812090"}, None)
+    )
+    assert (named.event_type, named.subject_type, named.subject_id) == (
+        bare.event_type, bare.subject_type, bare.subject_id,
+    )  # fmt: skip
+    assert set(named.refs) - set(bare.refs) == {"CONTAINER:APZU4812090"}
+
+
 def test_measurements_and_doors_are_readings() -> None:
     """One reading each of the container; the others stay in the original."""
     found = [
