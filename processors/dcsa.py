@@ -14,7 +14,7 @@ import msgspec
 from msgspec.structs import replace
 
 from supplytwin.processors.feeds import Given, Read, Refused, encoded
-from supplytwin.schemas.dcsa import read
+from supplytwin.schemas.dcsa import WrongDocument, read
 from supplytwin.schemas.errors import Code, RecordError
 from supplytwin.schemas.events import (
     Event,
@@ -33,7 +33,7 @@ from supplytwin.schemas.events import (
     ShipmentStuffed,
 )
 from supplytwin.schemas.ids import check_chain_id
-from supplytwin.schemas.tracked import Tracked
+from supplytwin.schemas.tracked import Document, Tracked
 from supplytwin.schemas.trips import trip_id
 
 SOURCE = "dcsa"
@@ -75,8 +75,20 @@ def document(data: bytes, given: Given | None = None) -> Read:
         for one in found.events:
             encoded(one)
     except RecordError as error:
-        return Read(refused=(Refused(data, error, told.chain),))
+        chain = told.chain
+        if chain is None and isinstance(error, WrongDocument):
+            chain = _possible(_shipment_of(*error.named)[0])
+        return Read(refused=(Refused(data, error, chain),))
     return found
+
+
+def _possible(chain: str | None) -> str | None:
+    """The chain, if there is one and it can be one."""
+    try:
+        check_chain_id(chain or "")
+    except RecordError:
+        return None
+    return chain
 
 
 def _from(one: Tracked, source: str | None) -> Tracked:
@@ -154,26 +166,31 @@ def event_id_of(one: Tracked) -> str:
     return f"sha256:{hashlib.sha256(msgspec.json.encode(said)).hexdigest()}"
 
 
-def _bound(one: Tracked, chain: str | None) -> Bound | None:
-    """Where it belongs: to the booking that it names, else to the transport document, else to its
-    own document. None = it names neither, and no chain is given. Of several numbers it is the first
-    in the alphabet: that must not depend on their order.
+def _shipment_of(own: Document | None, others: Iterable[Document]) -> tuple[str | None, str | None]:
+    """(chain, number) of the booking that is named, else of the transport document, else of the own
+    document; None = neither is named. Of several numbers it is the first in the alphabet: that must
+    not depend on their order.
     """
-    own = one.document
     named: dict[str, list[str]] = {}
-    for document in sorted({*one.documents, *((own,) if own else ())}):
+    for document in sorted({*others, *((own,) if own else ())}):
         named.setdefault(document.type, []).append(document.reference)
     kind = next((kind for kind in _CHAINS if kind in named), own.type if own else None)
-    consignment = None if kind is None else named[kind][0]
-    refs = [f"{_CHAINS[of]}:{name}" for of in _REFERRED
-            for name in named.get(of, ())]  # fmt: skip
+    if kind is None:
+        return None, None
+    return f"{_CHAINS.get(kind, kind)}:{named[kind][0]}", named[kind][0]
+
+
+def _bound(one: Tracked, chain: str | None) -> Bound | None:
+    """Where it belongs; None = it names no shipment, and no chain is given."""
+    own = one.document
+    said, consignment = _shipment_of(own, one.documents)
+    refs = [f"{_CHAINS[each.type]}:{each.reference}"
+            for each in sorted({*one.documents, *((own,) if own else ())})
+            if each.type in _REFERRED]  # fmt: skip
     if one.container is not None:
         refs.append(f"CONTAINER:{one.container}")
-    if chain is None:
-        if kind is None:
-            return None
-        chain = f"{_CHAINS.get(kind, kind)}:{consignment}"
-    return Bound(chain, consignment, tuple(refs))
+    chain = said if chain is None else chain
+    return None if chain is None else Bound(chain, consignment, tuple(refs))
 
 
 def _unbound(one: Tracked) -> RecordError:

@@ -28,12 +28,22 @@ _ALONE = frozenset(
 """What makes an object one event."""
 
 
+Named = tuple[Document | None, tuple[Document, ...]]
+"""(the document that an event is about, the others)"""
+
+
+class WrongDocument(RecordError):
+    """A document that is refused, with what the first wrong event that names any names."""
+
+    named: Named = (None, ())
+
+
 def read(data: bytes) -> list[Tracked]:
     """Every event of a document, in its order.
 
     Takes a list (2.2), an object with `events` (3.0.0), or one event. Raises RecordError: `field`
     is the path of the first mistake, `reason` says which event it is, what is wrong and what to do,
-    and names the other mistakes.
+    and names the other mistakes. It is a WrongDocument when some of its events are wrong.
     """
     try:
         found = parsed(data)
@@ -42,6 +52,7 @@ def read(data: bytes) -> list[Tracked]:
         raise RecordError(error.code, error.field, f"{error.reason}; {_HOW}") from None
     tracked: list[Tracked] = []
     wrong: list[RecordError] = []
+    named: Named = (None, ())
     for number, value in enumerate(events, start=1):
         node = Node(value, f"{path}[{number - 1}]")
         try:
@@ -51,12 +62,26 @@ def read(data: bytes) -> list[Tracked]:
         except RecordError as error:
             reason = f"event {number} of {len(events)}: {error.reason}"
             wrong.append(RecordError(error.code, error.field, reason))
+            named = named if any(named) else _named(node)
     if wrong:
         first, others = wrong[0], wrong[1:]
         more = "".join(f"; {one.field}: {one.reason}" for one in others[:SHOWN_MAX])
         tail = f"; and {len(others) - SHOWN_MAX} more" if len(others) > SHOWN_MAX else ""
-        raise RecordError(first.code, first.field, f"{first.reason}; {_HOW}{more}{tail}")
+        whole = WrongDocument(first.code, first.field, f"{first.reason}; {_HOW}{more}{tail}")
+        whole.named = named
+        raise whole
     return tracked
+
+
+def _named(node: Node) -> Named:
+    """The documents that a wrong event names, as far as that much of it is right."""
+    try:
+        if _is_three(node):
+            return _documents_three(node)
+        said = node.child("payload") or node
+        return _perhaps_own_two(said), _documents_two(said)
+    except RecordError:
+        return None, ()
 
 
 def _events(found: Any) -> tuple[str, Sequence[Any]]:
@@ -83,13 +108,15 @@ def _once(twice: str | None) -> None:
 
 def _event(node: Node, number: int) -> Tracked:
     _once(doubled(node.value, node.path))
-    own = node.need()
-    three = "eventClassification" in own or "eventRouting" in own or "isRetracted" in own
-    made = _three(node, number) if three else _two(node, number)
+    made = _three(node, number) if _is_three(node) else _two(node, number)
     unread = node.unread()
     if node.child("metadata"):
         unread = tuple(sorted({name.removeprefix("payload.") for name in unread}))
     return replace(made, unread=unread)
+
+
+def _is_three(node: Node) -> bool:
+    return bool(node.need().keys() & {"eventClassification", "eventRouting", "isRetracted"})
 
 
 # ---- 2.2, flat or as metadata and payload (event domain 3.2)
@@ -139,10 +166,12 @@ def _two(node: Node, number: int) -> Tracked:
 
 def _retraction_two(said: Node, common: dict[str, Any]) -> Tracked:
     """Of what it repeats of its event, only which shipment it is of is of use."""
-    own = said.optional_of("documentTypeCode", words.DOCUMENTS)
-    if own is not None:
-        common["documents"] = (_own_document_two(said), *common["documents"])
-    return Tracked(**common, container=_container(said))
+    return Tracked(**common, document=_perhaps_own_two(said), container=_container(said))
+
+
+def _perhaps_own_two(said: Node) -> Document | None:
+    kind = said.optional_of("documentTypeCode", words.DOCUMENTS)
+    return None if kind is None else _own_document_two(said)
 
 
 def _own_document_two(said: Node) -> Document:
@@ -193,12 +222,12 @@ def _three(node: Node, number: int) -> Tracked:
     own, others = _documents_three(node)
     equipment = node.child("equipmentDetails")
     common |= {
-        "documents": (*((own,) if own else ()), *others),
+        "documents": (own, *others) if own else others,
         "container": equipment and _container(equipment),
     }
     if node.flag("isRetracted"):
         # Anything beside the id is irrelevant then; where it names its shipment, that is of use.
-        return Tracked(**common, retracted=True)
+        return Tracked(**{**common, "document": own, "documents": others}, retracted=True)
     said = node.child("eventClassification", required=True)
     assert said is not None
     kind = said.one_of(("eventType", "eventTypeCode"), words.KINDS)
@@ -237,8 +266,7 @@ def _word(node: Node, said: Node, kind: str) -> str:
     return found
 
 
-def _documents_three(node: Node) -> tuple[Document | None, tuple[Document, ...]]:
-    """(the shipment's own document, the others)."""
+def _documents_three(node: Node) -> Named:
     shipment = node.child("shipmentDetails")
     if shipment is None:
         return None, ()

@@ -88,6 +88,14 @@ def test_a_retraction_of_2_2_goes_to_the_shipment_that_it_names() -> None:
     assert own.chain_id == "BKG:B7"
 
 
+def test_a_retraction_of_a_documents_status_goes_to_its_chain() -> None:
+    """A document of any type that names the chain of an event names that of its retraction."""
+    three = {"shipmentDetails": {"documentReference": {"typeCode": "INV", "reference": "I1"}}}
+    assert event(w.three(**three, isRetracted=True)).chain_id == "INVOICE:I1"
+    two = {"documentReferences": None, "documentTypeCode": "INV", "documentID": "I1"}
+    assert event(w.two(**two, retractedEventID=IDS[0])).chain_id == "INVOICE:I1"
+
+
 def test_a_retraction_goes_where_its_event_went() -> None:
     """It may name less than its event: that stands beside it in the document."""
     bill = {"documentReference": {"typeCode": "TRD", "reference": "T1"}}

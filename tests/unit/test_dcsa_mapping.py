@@ -65,14 +65,29 @@ def test_the_sample_of_2_2_is_five_actual_and_two_estimated() -> None:
     }
 
 
+SEEMS = dict.fromkeys(("event-ids", "date-times"), "SHIPPING_INSTRUCTIONS:reserved-HHL123")
+"""What the first wrong event that names a document is about; in two files none names one."""
+
+
 @pytest.mark.parametrize("name", w.WRONG)
 def test_a_wrong_document_gives_no_event(name: str) -> None:
-    """One refusal of the whole, as it came."""
+    """One refusal of the whole, as it came, under the chain that its first wrong event names."""
     data = (w.DATA / f"tnt-220-response-wrong-{name}.json").read_bytes()
     found = dcsa.document(data)
     assert not found.events
     ((body, error, chain),) = found.refused
-    assert (body, chain) == (data, None) and error.field.startswith("[")
+    assert (body, chain) == (data, SEEMS.get(name)) and error.field.startswith("[")
+
+
+def test_a_wrong_document_that_names_no_chain_has_none() -> None:
+    """No event says it, or not in a way that can be read; a chain given by hand is it anyway."""
+    long = {"documentReferenceType": "BKG", "documentReferenceValue": "€" * 100}
+    for names in (None, "x", [{"documentReferenceType": "BKG"}], [long]):
+        data = w.raw([w.two(eventID="x", documentReferences=names)])
+        assert [one.chain for one in dcsa.document(data).refused] == [None]
+        assert [one.chain for one in dcsa.document(data, Given(chain="C")).refused] == ["C"]
+    three = w.raw([w.three(), w.three(eventDateTime="x")])
+    assert [one.chain for one in dcsa.document(three).refused] == ["BKG:B1"]
 
 
 @pytest.mark.parametrize("name", w.THREE)
