@@ -7,14 +7,14 @@ only from customs (DESIGN §2).
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import msgspec
 from msgspec.structs import replace
 
 from supplytwin.processors.feeds import Given, Read, Refused, encoded
-from supplytwin.schemas.dcsa import read
+from supplytwin.schemas.dcsa import WrongDocument, read
 from supplytwin.schemas.errors import Code, RecordError
 from supplytwin.schemas.events import (
     Event,
@@ -33,21 +33,27 @@ from supplytwin.schemas.events import (
     ShipmentStuffed,
 )
 from supplytwin.schemas.ids import check_chain_id
-from supplytwin.schemas.tracked import Tracked
+from supplytwin.schemas.tracked import Document, Tracked
 from supplytwin.schemas.trips import trip_id
 
 SOURCE = "dcsa"
 """Of events that name no party; others have its code behind a colon."""
 BODY_2, BODY_3 = (f"application/json; dcsa-tnt={version}" for version in ("2.2", "3.0.0"))
 """Media types of what is kept of an event."""
-RETRACTED = "#retracted"
-"""Behind the id of an event, the id of the fact that takes it back."""
+RETRACTED = "#gone:"
+"""Between the id of an event and a digest, in the id of a fact that takes it back."""
+_DIGEST_DIGITS = 14
+"""With the longest id of an event it fills the 500 characters of ours."""
 _CHAINS = {
     "BOOKING": "BKG",
     "TRANSPORT_DOCUMENT": "BL",
     "CARRIER_BOOKING_REQUEST": "CARRIER_BOOKING_REQUEST",
 }
 """Documents that name a chain, the first first, and what stands before their number."""
+_OF_CONTAINERS = (None, "EQUIPMENT", "IOT", "REEFER")
+"""Kinds of events that happen to a container; of a retraction it is not known."""
+_REFERRED = ("BOOKING", "TRANSPORT_DOCUMENT")
+"""Documents that our events carry along as references."""
 _DOOR = {"DOOR_OPENED": 1.0, "DOOR_CLOSED": 0.0}
 
 
@@ -69,8 +75,20 @@ def document(data: bytes, given: Given | None = None) -> Read:
         for one in found.events:
             encoded(one)
     except RecordError as error:
-        return Read(refused=(Refused(data, error, told.chain),))
+        chain = told.chain
+        if chain is None and isinstance(error, WrongDocument):
+            chain = _possible(_shipment_of(*error.named)[0])
+        return Read(refused=(Refused(data, error, chain),))
     return found
+
+
+def _possible(chain: str | None) -> str | None:
+    """The chain, if there is one and it can be one."""
+    try:
+        check_chain_id(chain or "")
+    except RecordError:
+        return None
+    return chain
 
 
 def _from(one: Tracked, source: str | None) -> Tracked:
@@ -84,22 +102,52 @@ def mapped(tracked: Iterable[Tracked], chain: str | None = None) -> Read:
     known: dict[tuple[str, str | None], Bound] = {
         (source_of(one), one.event_id): bound
         for one in items
-        if one.event_id is not None and (bound := _bound(one, chain)) is not None
-    }
+        if one.event_id is not None and one.takes_back is None
+        and (bound := _bound(one, chain)) is not None
+    }  # fmt: skip
     events: list[Event] = []
     noted: Counter[str] = Counter()
+    body_only: Counter[str] = Counter()
     refused: list[Refused] = []
     for one in items:
-        target = one.retracts or (one.event_id if one.retracted else None)
-        bound = _bound(one, chain) or known.get((source_of(one), target))
+        target = one.takes_back
+        # it may name less than its event: what stands beside it says where that went
+        bound = None if target is None else known.get((source_of(one), target))
+        bound = bound or _bound(one, chain)
         if bound is None:
             refused.append(Refused(one.body, _unbound(one)))
             continue
         made = event(one, bound)
         if isinstance(made, ShipmentNoted) and made.correction_action is None:
             noted[_says(one)] += 1
+        body_only.update({*one.unread, *_unsaid(one, made)})
         events.append(made)
-    return Read(accepted=len(events), events=tuple(events), noted=noted, refused=tuple(refused))
+    return Read(
+        accepted=len(events), events=tuple(events), noted=noted, body_only=body_only,
+        refused=tuple(refused),
+    )  # fmt: skip
+
+
+def _unsaid(one: Tracked, made: Event) -> Iterator[str]:
+    """What was read of an event, in the words of 3.0.0, and has no field in ours."""
+    if one.reason is not None and (made.correction_action or not isinstance(made, ShipmentNoted)):
+        yield "changeRemark"
+    if one.seal_no is not None and not isinstance(made, ShipmentSealed):
+        yield "seals"
+    if one.movement is not None and not isinstance(made, ShipmentLoaded):
+        yield "movementType"
+    if one.empty is not None and not isinstance(made, ShipmentGateIn | ShipmentGateOut):
+        yield "emptyIndicator"
+    if one.reading is not None and not isinstance(made, ShipmentSensor):
+        yield "reeferDetails"
+    if one.call is not None:
+        voyages = one.call.voyage_out or one.call.voyage_in
+        if one.kind != "TRANSPORT" and (voyages or not isinstance(made, ShipmentLoaded)):
+            yield "transportCall"
+        elif one.call.call_id is not None and one.call.vehicle_id is not None:
+            yield "transportCall.transportCallReference"
+    if any(document.type not in _REFERRED for document in one.documents):
+        yield "documentReferences"
 
 
 def source_of(one: Tracked) -> str:
@@ -108,42 +156,48 @@ def source_of(one: Tracked) -> str:
 
 
 def event_id_of(one: Tracked) -> str:
-    """Its own id; without one, a hash of what happened, to what, where and when (UTC)."""
+    """Its own id; without one, a hash of what happened, to what, where, why and when (UTC)."""
     if one.event_id is not None:
         return one.event_id
     happened = None if one.happened is None else one.happened.micros
     said = (one.kind, one.word, one.classifier, happened, one.document, one.documents,
-            one.container, one.empty, one.movement, one.place, one.call)  # fmt: skip
+            one.container, one.empty, one.movement, one.place, one.call, one.seal_no,
+            one.reading, one.reason)  # fmt: skip
     return f"sha256:{hashlib.sha256(msgspec.json.encode(said)).hexdigest()}"
 
 
-def _bound(one: Tracked, chain: str | None) -> Bound | None:
-    """Where it belongs: to the booking that it names, else to the transport document, else to its
-    own document. None = it names neither, and no chain is given. Of several numbers it is the first
-    in the alphabet: that must not depend on their order.
+def _shipment_of(own: Document | None, others: Iterable[Document]) -> tuple[str | None, str | None]:
+    """(chain, number) of the booking that is named, else of the transport document, else of the own
+    document; None = neither is named. Of several numbers it is the first in the alphabet: that must
+    not depend on their order.
     """
-    own = one.document
     named: dict[str, list[str]] = {}
-    for document in sorted({*one.documents, *((own,) if own else ())}):
+    for document in sorted({*others, *((own,) if own else ())}):
         named.setdefault(document.type, []).append(document.reference)
     kind = next((kind for kind in _CHAINS if kind in named), own.type if own else None)
-    consignment = None if kind is None else named[kind][0]
-    refs = [f"{_CHAINS[of]}:{name}" for of in ("BOOKING", "TRANSPORT_DOCUMENT")
-            for name in named.get(of, ())]  # fmt: skip
+    if kind is None:
+        return None, None
+    return f"{_CHAINS.get(kind, kind)}:{named[kind][0]}", named[kind][0]
+
+
+def _bound(one: Tracked, chain: str | None) -> Bound | None:
+    """Where it belongs; None = it names no shipment, and no chain is given."""
+    own = one.document
+    said, consignment = _shipment_of(own, one.documents)
+    refs = [f"{_CHAINS[each.type]}:{each.reference}"
+            for each in sorted({*one.documents, *((own,) if own else ())})
+            if each.type in _REFERRED]  # fmt: skip
     if one.container is not None:
         refs.append(f"CONTAINER:{one.container}")
-    if chain is None:
-        if kind is None:
-            return None
-        chain = f"{_CHAINS.get(kind, kind)}:{consignment}"
-    return Bound(chain, consignment, tuple(refs))
+    chain = said if chain is None else chain
+    return None if chain is None else Bound(chain, consignment, tuple(refs))
 
 
 def _unbound(one: Tracked) -> RecordError:
     names = "retractedEventID" if one.retracts else "documentReferences"
     if one.version == "3.0.0":
         names = "shipmentDetails"
-    what = "the event that it takes back" if one.retracts or one.retracted else _says(one)
+    what = _says(one) if one.takes_back is None else f"takes back {one.takes_back}"
     return RecordError(
         Code.MISSING_FIELD,
         names,
@@ -164,7 +218,6 @@ def event(one: Tracked, bound: Bound) -> Event:
     check_chain_id(bound.chain_id)
     happened = one.happened or one.updated
     common: dict[str, Any] = {
-        "event_id": event_id_of(one),
         "source": source_of(one),
         "revision": one.updated.micros,
         "classifier": one.classifier,
@@ -181,25 +234,31 @@ def event(one: Tracked, bound: Bound) -> Event:
         "original": one.body,
         **_subject(one, bound),
     }
-    if one.retracted or one.retracts:
-        return _retraction(one, common)
+    if one.takes_back is not None:
+        return _retraction(one.takes_back, common)
     kind, fields = _meaning(one, bound, common["subject_id"])
-    return kind(event_type=kind.TYPE, **{**common, **fields})
+    return kind(event_type=kind.TYPE, event_id=event_id_of(one), **{**common, **fields})
 
 
-def _retraction(one: Tracked, common: dict[str, Any]) -> Event:
-    """It names its target by id, and beats every version of it up to its own revision."""
-    target = one.retracts or event_id_of(one)
-    own = common["event_id"] if one.retracts else f"{target}{RETRACTED}"
-    return ShipmentNoted(
+def _retraction(target: str, common: dict[str, Any]) -> Event:
+    """It names its target by id, and beats every version of it up to its own revision.
+
+    Its id has a digest of all that it is: what differs in any way, be it a field that is irrelevant
+    or the page that it came in, is another retraction. No two of them can conflict, and a
+    conflicting one would have no effect: what was taken back would come to life.
+    """
+    made = ShipmentNoted(
         event_type=ShipmentNoted.TYPE,
-        **{**common, "event_id": own, "classifier": "ACTUAL"},
+        event_id=f"{target}{RETRACTED}",
+        **common,
         text=f"takes back {target}",
         correction_action="RETRACT",
         correction_source=common["source"],
         correction_event_id=target,
         correction_reason="DID_NOT_OCCUR",
     )
+    digest = hashlib.sha256(msgspec.json.encode(made)).hexdigest()[:_DIGEST_DIGITS]
+    return replace(made, event_id=made.event_id + digest)
 
 
 def _subject(one: Tracked, bound: Bound) -> dict[str, Any]:
@@ -208,7 +267,7 @@ def _subject(one: Tracked, bound: Bound) -> dict[str, Any]:
     """
     shipment = bound.consignment or f"chain {bound.chain_id}"
     link = () if bound.consignment is None else (f"CONSIGNMENT:{bound.consignment}",)
-    if one.container is not None:
+    if one.container is not None and one.kind in _OF_CONTAINERS:
         found = ("EQUIPMENT_TRIP", trip_id(one.container, shipment))
     elif one.kind == "TRANSPORT":
         found = ("LEG", f"{_leg(one)}/{shipment}")

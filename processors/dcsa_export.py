@@ -2,25 +2,29 @@
 
 What came as DCSA goes out as it is kept; our own events as far as DCSA has a place for them, the
 others are counted. What was taken back is written as retracted, so whoever read an older document
-learns of it. Read again it gives the same facts.
+learns of it. Read again it gives the same facts: each event is read before it goes out, and what
+our own reader would refuse or take for another's is left out and counted.
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
-from supplytwin.processors.dcsa import BODY_2, BODY_3, SOURCE
+from supplytwin.processors.dcsa import BODY_2, BODY_3, SOURCE, source_of
 from supplytwin.processors.facts import FactSet, Identity, Slot, target_of
 from supplytwin.processors.feeds import Exported
 from supplytwin.schemas.dcsa import read
-from supplytwin.schemas.dcsa_fields import EVENT_ID_MAX, TEXT_MAX
+from supplytwin.schemas.errors import RecordError
 from supplytwin.schemas.events import SHIPMENTS, Event
 from supplytwin.schemas.ids import Micros
 from supplytwin.schemas.rfc3339 import Moment, moment_in
 from supplytwin.schemas.tracked import Call, Document, Place, Reading, Tracked
 
+Outgoing = tuple[int, Identity, dict[str, Any] | str]
+"""(its place in time, identity, an event of 3.0.0 or why there is none)"""
 _EQUIPMENT = {
     "shipment.loaded": "LOADED",
     "shipment.discharged": "DISCHARGED",
@@ -41,37 +45,67 @@ _SENSORS = {
 _PROVIDERS = frozenset(("SMDG", "BIC"))
 """Whose facility codes are written as such; other names of places as names."""
 _IMO_DIGITS = 7
+_PARTY = ("partyCode", "codeListProvider", "codeListName")
 
 
 def exported(facts: FactSet) -> Exported:
     """The document of a chain's facts, in the order of their time."""
     found: list[tuple[int, str, dict[str, Any]]] = []
     left_out: Counter[str] = Counter()
-    containers = _containers(facts)
-    for slot in sorted(facts.every(), key=_identity):
-        identity = slot.identity
-        latest = slot.latest.event
-        if slot.topic != SHIPMENTS:
-            continue
-        if latest.correction_action == "RETRACT":
-            target = target_of(latest)
-            if target is not None and target not in facts.slots and not slot.unauthorised:
-                at = slot.latest.revision
-                found.append((at, target.event_id, _retracted(target, latest, at)))
-        elif slot.retracted:
-            at = slot.retracted_to or 0
-            found.append((at, identity.event_id, _retracted(identity, latest, at)))
-        elif slot.effective is None:
-            left_out["conflicted" if slot.conflicted else "without authority"] += 1
+    for at, identity, made in (*_stated(facts), *_taken_back(facts)):
+        checked = _checked(made, identity)
+        if isinstance(checked, str):
+            left_out[checked] += 1
         else:
-            made = _event(slot, containers)
-            if made is None:
-                left_out[latest.event_type] += 1
-            else:
-                found.append((latest.event_time, identity.event_id, made))
+            found.append((at, identity.event_id, checked))
     found.sort(key=lambda one: one[:2])
     document = msgspec.json.encode({"events": [one for _, _, one in found]})
     return Exported(msgspec.json.format(document) + b"\n", len(found), left_out)
+
+
+def _stated(facts: FactSet) -> Iterator[Outgoing]:
+    containers = _containers(facts)
+    for slot in sorted(facts.every(), key=_identity):
+        event = slot.latest.event
+        if slot.topic != SHIPMENTS or slot.retracted or event.correction_action == "RETRACT":
+            continue
+        made: dict[str, Any] | str
+        if slot.effective is None:
+            made = "conflicted" if slot.conflicted else "without authority"
+        else:
+            made = _event(event, containers)
+        yield event.event_time, slot.identity, made
+
+
+def _taken_back(facts: FactSet) -> Iterator[Outgoing]:
+    """Each event that was taken back once, by the latest that does, whether it is known or not."""
+    gone: dict[Identity, tuple[int, Event]] = {}
+    for slot in sorted(facts.every(), key=_identity):
+        event = slot.latest.event
+        if slot.topic != SHIPMENTS:
+            continue
+        if event.correction_action == "RETRACT":
+            target, at = target_of(event), slot.latest.revision
+            unknown = target is not None and target not in facts.slots and not slot.unauthorised
+            if target is not None and unknown and at > gone.get(target, (-1, event))[0]:
+                gone[target] = at, event
+        elif slot.retracted:
+            gone[slot.identity] = slot.retracted_to or 0, event
+    for identity, (at, event) in gone.items():
+        yield at, identity, _retracted(identity, event, at)
+
+
+def _checked(made: dict[str, Any] | str, identity: Identity) -> dict[str, Any] | str:
+    """The event, if it is read again under its identity; else why it is left out."""
+    if isinstance(made, str):
+        return made
+    try:
+        (one,) = read(msgspec.json.encode([made]))
+    except RecordError as error:
+        return f"not right in DCSA: {error.field.removeprefix('[0].')}"
+    source = source_of(one)
+    mine = source in (identity.source, f"{SOURCE}:{identity.source}")
+    return made if mine and one.event_id == identity.event_id else "not right in DCSA: its identity"
 
 
 def _identity(slot: Slot) -> Identity:
@@ -101,7 +135,7 @@ def _retracted(identity: Identity, event: Event, at: int) -> dict[str, Any]:
         documents=_documents(event),
     )
     return {
-        "eventRouting": _routing(one.party),
+        "eventRouting": _routing(_party(identity.source)),
         "eventID": identity.event_id,
         "isRetracted": True,
         "eventUpdatedDateTime": Moment(Micros(at), "+00:00", "MS").text,
@@ -113,21 +147,33 @@ def _said(event: Event) -> Tracked | None:
     """What DCSA said, when the event came from there."""
     if event.original_media_type not in (BODY_2, BODY_3) or event.original is None:
         return None
-    return read(event.original)[0]
-
-
-def _event(slot: Slot, containers: Mapping[str, str]) -> dict[str, Any] | None:
-    event = slot.latest.event
-    if event.original_media_type == BODY_3 and event.original is not None:
-        kept: dict[str, Any] = msgspec.json.decode(event.original)
-        return kept
-    one = _said(event)
-    if one is not None and one.kind is not None:
-        return _written(one, event.event_id)
-    if len(event.source) > TEXT_MAX or len(event.event_id) > EVENT_ID_MAX:
+    try:
+        found = read(event.original)
+    except RecordError:  # whoever produces to Kafka himself may have written anything
         return None
-    own = _own(event, containers)
-    return None if own is None else _written(own, event.event_id)
+    return found[0] if len(found) == 1 else None
+
+
+def _event(event: Event, containers: Mapping[str, str]) -> dict[str, Any] | str:
+    """The event, or why it is left out."""
+    one = _said(event)
+    routing = _routing(_party(event.source))
+    if one is not None and one.version == "3.0.0":
+        kept: dict[str, Any] = msgspec.json.decode(event.original or b"")
+        if routing and not one.party:  # it was said by hand who it is from
+            kept["eventRouting"] = {**(kept.get("eventRouting") or {}), **routing}
+        return kept
+    if one is not None and one.kind is not None:
+        return _written(replace(one, party=_party(event.source)), event.event_id)
+    if event.time_precision == "DAY" or event.event_tz == "unknown":
+        day = event.time_precision == "DAY"
+        why = "day precision" if day else "unknown time zone"
+        return event.event_type if _meaning(event, containers) is None else why
+    try:
+        own = _own(event, containers)
+    except RecordError as error:
+        return f"not right in DCSA: {error.field}"
+    return event.event_type if own is None else _written(own, event.event_id)
 
 
 # ---- events of our own as tracked
@@ -205,7 +251,7 @@ def _party(source: str) -> tuple[str, ...]:
     head, _, rest = source.partition(":")
     if head != SOURCE:
         return (source,)
-    return tuple(rest.split(":")) if rest else ()
+    return tuple(rest.split(":", len(_PARTY) - 1)) if rest else ()
 
 
 # ---- tracked as 3.0.0
@@ -238,8 +284,7 @@ def _full(**fields: Any) -> dict[str, Any]:
 
 
 def _routing(party: tuple[str, ...]) -> dict[str, Any]:
-    names = ("partyCode", "codeListProvider", "codeListName")
-    return {"originatingParty": dict(zip(names, party, strict=False))} if party else {}
+    return {"originatingParty": dict(zip(_PARTY, party, strict=False))} if party else {}
 
 
 def _shipment(own: Document | None, others: tuple[Document, ...]) -> dict[str, Any]:

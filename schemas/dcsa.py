@@ -9,11 +9,12 @@ A document is right as a whole or refused as a whole. What becomes of its events
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import msgspec
+from msgspec.structs import replace
 
 from supplytwin.schemas import dcsa_words as words
 from supplytwin.schemas.dcsa_fields import Node, refuse
-from supplytwin.schemas.dcsa_spelling import respelled
+from supplytwin.schemas.dcsa_json import Doubled, doubled, parsed
+from supplytwin.schemas.dcsa_spelling import respelled, respelled_two
 from supplytwin.schemas.errors import Code, RecordError
 from supplytwin.schemas.tracked import Call, Document, Place, Reading, Tracked
 
@@ -27,20 +28,31 @@ _ALONE = frozenset(
 """What makes an object one event."""
 
 
+Named = tuple[Document | None, tuple[Document, ...]]
+"""(the document that an event is about, the others)"""
+
+
+class WrongDocument(RecordError):
+    """A document that is refused, with what the first wrong event that names any names."""
+
+    named: Named = (None, ())
+
+
 def read(data: bytes) -> list[Tracked]:
     """Every event of a document, in its order.
 
     Takes a list (2.2), an object with `events` (3.0.0), or one event. Raises RecordError: `field`
     is the path of the first mistake, `reason` says which event it is, what is wrong and what to do,
-    and names the other mistakes.
+    and names the other mistakes. It is a WrongDocument when some of its events are wrong.
     """
     try:
-        found = msgspec.json.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise RecordError(Code.MALFORMED, "", f"is not JSON: {error}; {_HOW}") from None
-    path, events = _events(found)
+        found = parsed(data)
+        path, events = _events(found)
+    except RecordError as error:
+        raise RecordError(error.code, error.field, f"{error.reason}; {_HOW}") from None
     tracked: list[Tracked] = []
     wrong: list[RecordError] = []
+    named: Named = (None, ())
     for number, value in enumerate(events, start=1):
         node = Node(value, f"{path}[{number - 1}]")
         try:
@@ -50,12 +62,26 @@ def read(data: bytes) -> list[Tracked]:
         except RecordError as error:
             reason = f"event {number} of {len(events)}: {error.reason}"
             wrong.append(RecordError(error.code, error.field, reason))
+            named = named if any(named) else _named(node)
     if wrong:
         first, others = wrong[0], wrong[1:]
         more = "".join(f"; {one.field}: {one.reason}" for one in others[:SHOWN_MAX])
         tail = f"; and {len(others) - SHOWN_MAX} more" if len(others) > SHOWN_MAX else ""
-        raise RecordError(first.code, first.field, f"{first.reason}; {_HOW}{more}{tail}")
+        whole = WrongDocument(first.code, first.field, f"{first.reason}; {_HOW}{more}{tail}")
+        whole.named = named
+        raise whole
     return tracked
+
+
+def _named(node: Node) -> Named:
+    """The documents that a wrong event names, as far as that much of it is right."""
+    try:
+        if _is_three(node):
+            return _documents_three(node)
+        said = node.child("payload") or node
+        return _perhaps_own_two(said), _documents_two(said)
+    except RecordError:
+        return None, ()
 
 
 def _events(found: Any) -> tuple[str, Sequence[Any]]:
@@ -64,18 +90,33 @@ def _events(found: Any) -> tuple[str, Sequence[Any]]:
         return "", found
     if isinstance(found, dict):
         if isinstance(found.get("events"), list):
+            header = {name: one for name, one in found.items() if name != "events"}
+            twice = found.twice if isinstance(found, Doubled) else doubled(header, "")
+            _once(twice)
             return "events", found["events"]
         if found.keys() & _ALONE:
             return "", [found]
     reason = "is neither a list of events (2.2) nor an object with a list `events` (3.0.0)"
-    raise RecordError(Code.MALFORMED, "events", f"{reason}; {_HOW}")
+    raise RecordError(Code.MALFORMED, "events", reason)
+
+
+def _once(twice: str | None) -> None:
+    """Raises RecordError for the path of a key that stands twice: which of the two is meant?"""
+    if twice is not None:
+        raise refuse(twice, "stands twice in one object: leave one out", Code.MALFORMED)
 
 
 def _event(node: Node, number: int) -> Tracked:
-    own = node.need()
-    if "eventClassification" in own or "eventRouting" in own or "isRetracted" in own:
-        return _three(node, number)
-    return _two(node, number)
+    _once(doubled(node.value, node.path))
+    made = _three(node, number) if _is_three(node) else _two(node, number)
+    unread = node.unread()
+    if node.child("metadata"):
+        unread = tuple(sorted({name.removeprefix("payload.") for name in unread}))
+    return replace(made, unread=unread)
+
+
+def _is_three(node: Node) -> bool:
+    return bool(node.need().keys() & {"eventClassification", "eventRouting", "isRetracted"})
 
 
 # ---- 2.2, flat or as metadata and payload (event domain 3.2)
@@ -90,14 +131,15 @@ def _two(node: Node, number: int) -> Tracked:
     common: dict[str, Any] = {
         "number": number,
         "version": "2.2",
-        "body": msgspec.json.encode(node.value, order="sorted"),
+        "body": respelled_two(node.need()),
         "party": () if party is None else party.texts("carrierCode", "carrierCodeListProvider"),
         "event_id": event_id,
         "updated": head.moment("eventCreatedDateTime"),
+        "documents": _documents_two(said),
     }
     retracts = head.uuid("retractedEventID")
     if retracts is not None:
-        return Tracked(**common, retracts=retracts)
+        return _retraction_two(said, {**common, "retracts": retracts})
     kind = head.one_of("eventType", words.KINDS[:3])
     name = f"{kind.lower()}EventTypeCode"
     common |= {
@@ -105,25 +147,38 @@ def _two(node: Node, number: int) -> Tracked:
         "word": words.CODES[kind][said.one_of(name, words.CODES[kind])],
         "classifier": _classifier(said, kind),
         "happened": said.moment("eventDateTime"),
-        "documents": _documents_two(said),
         "reason": said.text("reason") or said.text("changeRemark"),
     }
     call = said.child("transportCall", required=kind == "TRANSPORT")
     common |= {"call": _call_two(call), "place": _place(said.child("eventLocation"), call)}
     if kind == "SHIPMENT":
-        common["document"] = Document(
-            words.DOCUMENTS[said.one_of("documentTypeCode", words.DOCUMENTS)],
-            said.text("documentID", "documentReference", required=True) or "",
-        )
+        common["document"] = _own_document_two(said)
     if kind == "EQUIPMENT":
         seals = said.children("seals")
         common |= {
-            "container": said.text("equipmentReference"),
+            "container": _container(said),
             "empty": said.one_of("emptyIndicatorCode", ("EMPTY", "LADEN")) == "EMPTY",
             "movement": "TRANSSHIPMENT" if said.flag("isTransshipmentMove") else None,
             "seal_no": seals[0].text("sealNumber", required=True) if seals else None,
         }
     return Tracked(**common)
+
+
+def _retraction_two(said: Node, common: dict[str, Any]) -> Tracked:
+    """Of what it repeats of its event, only which shipment it is of is of use."""
+    return Tracked(**common, document=_perhaps_own_two(said), container=_container(said))
+
+
+def _perhaps_own_two(said: Node) -> Document | None:
+    kind = said.optional_of("documentTypeCode", words.DOCUMENTS)
+    return None if kind is None else _own_document_two(said)
+
+
+def _own_document_two(said: Node) -> Document:
+    return Document(
+        words.DOCUMENTS[said.one_of("documentTypeCode", words.DOCUMENTS)],
+        said.text("documentID", "documentReference", required=True) or "",
+    )
 
 
 def _documents_two(said: Node) -> tuple[Document, ...]:
@@ -159,20 +214,20 @@ def _three(node: Node, number: int) -> Tracked:
     common: dict[str, Any] = {
         "number": number,
         "version": "3.0.0",
-        "body": respelled(node.need()),
+        "body": respelled(node.need(), node.path),
         "party": party.texts("partyCode", "codeListProvider", "codeListName") if party else (),
         "event_id": node.text("eventID", required=True),
         "updated": node.moment("eventUpdatedDateTime"),
     }
-    documents = _documents_three(node)
+    own, others = _documents_three(node)
     equipment = node.child("equipmentDetails")
     common |= {
-        "documents": documents[1:] if documents else (),
-        "container": equipment and equipment.text("equipmentReference"),
+        "documents": (own, *others) if own else others,
+        "container": equipment and _container(equipment),
     }
     if node.flag("isRetracted"):
         # Anything beside the id is irrelevant then; where it names its shipment, that is of use.
-        return Tracked(**{**common, "documents": documents}, retracted=True)
+        return Tracked(**{**common, "document": own, "documents": others}, retracted=True)
     said = node.child("eventClassification", required=True)
     assert said is not None
     kind = said.one_of(("eventType", "eventTypeCode"), words.KINDS)
@@ -183,13 +238,12 @@ def _three(node: Node, number: int) -> Tracked:
         "happened": node.moment("eventDateTime"),
     }
     if kind == "SHIPMENT":
-        if not documents:
+        if not common["documents"]:
             raise refuse(
                 f"{node.path}.shipmentDetails.documentReference", "is missing", Code.MISSING_FIELD
             )
-        common |= {"document": documents[0]}
-    else:
-        common |= {"documents": documents}
+        # without an own document it is the status of none of those that it names beside it
+        common |= {"document": own, "documents": others}
     transport = node.child("transportDetails", required=kind == "TRANSPORT")
     call = transport and transport.child("transportCall", required=kind == "TRANSPORT")
     common |= {
@@ -212,21 +266,18 @@ def _word(node: Node, said: Node, kind: str) -> str:
     return found
 
 
-def _documents_three(node: Node) -> list[Document]:
-    """The shipment's own document first."""
+def _documents_three(node: Node) -> Named:
     shipment = node.child("shipmentDetails")
     if shipment is None:
-        return []
+        return None, ()
     own = shipment.child("documentReference")
-    others = shipment.children("additionalDocumentReferences")
-    found = [
-        Document(
-            one.worded(("type", "typeCode"), words.DOCUMENTS, words.DOCUMENT_WORDS),
-            one.text("reference", required=True) or "",
-        )
-        for one in ((own, *others) if own else others)
-    ]
-    return [*found[:1], *sorted(found[1:])] if own else sorted(found)
+    others = map(_document_three, shipment.children("additionalDocumentReferences"))
+    return (None if own is None else _document_three(own)), tuple(sorted(others))
+
+
+def _document_three(one: Node) -> Document:
+    kind = one.worded(("type", "typeCode"), words.DOCUMENTS, words.DOCUMENT_WORDS)
+    return Document(kind, one.text("reference", required=True) or "")
 
 
 def _call_three(call: Node | None) -> Call | None:
@@ -257,7 +308,7 @@ def _equipment_three(equipment: Node | None) -> Mapping[str, Any]:
     seals = equipment.children("seals")
     empty = equipment.optional_of(("emptyIndicator", "emptyIndicatorCode"), ("EMPTY", "LADEN"))
     return {
-        "container": equipment.text("equipmentReference", required=True),
+        "container": _container(equipment, required=True),
         "empty": None if empty is None else empty == "EMPTY",
         "movement": equipment.optional_of(("movementType",), ("EXPORT", "IMPORT", "TRANSSHIPMENT")),
         "seal_no": seals[0].text("number", "sealNumber", required=True) if seals else None,
@@ -302,6 +353,14 @@ def _classifier(said: Node, kind: str) -> str:
         name = next(one for one in names if one in said.need())
         raise refuse(f"{said.path}.{name}", f"{found}: a {kind} event must be actual")
     return found
+
+
+def _container(said: Node, *, required: bool = False) -> str | None:
+    number = said.text("equipmentReference", required=required)
+    if number is not None and not number.strip(" -"):
+        path = f"{said.path}.equipmentReference"
+        raise refuse(path, f"{number!r} has no letter and no digit: give the container's number")
+    return number
 
 
 def _place(location: Node | None, call: Node | None) -> Place:

@@ -2,12 +2,13 @@
 
 import math
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Literal
 
+from supplytwin.schemas.dcsa_spelling import later_name
 from supplytwin.schemas.dcsa_words import COUNTRIES
 from supplytwin.schemas.errors import Code, RecordError
-from supplytwin.schemas.ids import DAY_US
+from supplytwin.schemas.ids import DAY_US, SECOND_US
 from supplytwin.schemas.rfc3339 import Moment, moment
 
 TEXT_MAX = 100
@@ -17,6 +18,7 @@ _LONGER = {"eventID": EVENT_ID_MAX, "reason": 5_000, "changeRemark": 5_000}
 EARLIEST_US, LATEST_US = 10_957 * DAY_US, 29_220 * DAY_US
 """2000-01-01 and 2050-01-01: before and after that no container was tracked, it is a slip."""
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_DEGREES = re.compile(r"[+-]?\d{1,3}(\.\d*)?([eE][+-]?\d{1,3})?", re.ASCII)
 _LOCODE = re.compile(r"[A-Z]{2}[A-Z0-9]{3}")
 Names = str | tuple[str, ...]
 """A field; of several the first that is there (a field that was renamed)."""
@@ -30,8 +32,10 @@ def refuse(path: str, reason: str, code: Code = Code.BAD_VALUE) -> RecordError:
 class Node:
     """A JSON object and where it stands."""
 
-    def __init__(self, value: Any, path: str) -> None:
+    def __init__(self, value: Any, path: str, seen: set[str] | None = None) -> None:
         self.value, self.path = value, path
+        self._seen: set[str] = set() if seen is None else seen
+        """Paths of the fields that were looked at, in it and in all that it is part of."""
 
     def __bool__(self) -> Literal[True]:
         return True
@@ -52,7 +56,16 @@ class Node:
             if required:
                 raise refuse(path, "is missing: give it", Code.MISSING_FIELD)
             return path, None
-        return f"{self.path}.{name}", own[name]
+        path = f"{self.path}.{name}"
+        self._seen.add(path)
+        return path, own[name]
+
+    def unread(self) -> tuple[str, ...]:
+        """The fields within it that say something and were not looked at, as `seals.source`: their
+        paths from here in the later spelling, without places in lists.
+        """
+        paths = (path for path in _leaves(self.value, self.path, "") if path[0] not in self._seen)
+        return tuple(sorted({name for _, name in paths}))
 
     def text(self, *names: str, required: bool = False) -> str | None:
         path, value = self._find(names, required=required)
@@ -100,8 +113,8 @@ class Node:
         if value is None:
             return None
         try:
-            found = float(value) if isinstance(value, str | int | float) else math.nan
-        except (ValueError, OverflowError):
+            found = float(value) if _is_number(value) else math.nan
+        except OverflowError:
             found = math.nan
         if not -bound <= found <= bound:
             raise refuse(path, f"must be within -{bound} and {bound} degrees")
@@ -115,6 +128,8 @@ class Node:
             found = moment(value)
         except ValueError as error:
             raise refuse(path, str(error)) from None
+        if found.precision == "MS" and found.micros % SECOND_US == 0:
+            found = found._replace(precision="S")  # as its own text is read again
         if not EARLIEST_US <= found.micros < LATEST_US:
             raise refuse(path, f"{value[:40]!r} must be in the years 2000 to 2049")
         return found
@@ -144,13 +159,23 @@ class Node:
     def worded(self, names: Names, codes: Mapping[str, str], words: Collection[str] = ()) -> str:
         """The word, whether the short code or the word itself is written."""
         value = self.one_of(names, {*codes, *codes.values(), *words})
-        return codes.get(value, value)
+        found = codes.get(value, value)
+        every = (names,) if isinstance(names, str) else names
+        for name in every:
+            other = self.need().get(name)
+            if other is not None and (
+                not isinstance(other, str) or codes.get(other, other) != found
+            ):
+                raise refuse(
+                    f"{self.path}.{name}", f"says something else than {found}: leave one out"
+                )
+        return found
 
     def child(self, name: str, *, required: bool = False) -> "Node | None":
         path, value = self._find(name, required=required)
         if value is None:
             return None
-        found = Node(value, path)
+        found = Node(value, path, self._seen)
         found.need()
         return found
 
@@ -160,7 +185,27 @@ class Node:
             return []
         if not isinstance(value, list):
             raise refuse(path, f"must be a list, is {_name(value)}")
-        return [Node(one, f"{path}[{at}]") for at, one in enumerate(value)]
+        return [Node(one, f"{path}[{at}]", self._seen) for at, one in enumerate(value)]
+
+
+def _leaves(value: Any, path: str, name: str) -> Iterator[tuple[str, str]]:
+    """(path, name) of all that is not null within a value."""
+    if isinstance(value, dict):
+        for key, one in value.items():
+            later = f"{name}.{later_name(key, value)}".removeprefix(".")
+            yield from _leaves(one, f"{path}.{key}", later)
+    elif isinstance(value, list):
+        for at, one in enumerate(value):
+            yield from _leaves(one, f"{path}[{at}]", name)
+    elif value is not None:
+        yield path, name
+
+
+def _is_number(value: Any) -> bool:
+    """A number, or a text that is nothing but one."""
+    if isinstance(value, str):
+        return _DEGREES.fullmatch(value) is not None
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _name(value: Any) -> str:

@@ -77,3 +77,10 @@ class Tracked(Struct, frozen=True, kw_only=True, gc=False):
     call: Call | None = None
     reading: Reading | None = None
     reason: str | None = None
+    unread: tuple[str, ...] = ()
+    """Fields that stand in `body` only."""
+
+    @property
+    def takes_back(self) -> str | None:
+        """The event_id of what it takes back; None = it states something itself."""
+        return self.retracts or (self.event_id if self.retracted else None)

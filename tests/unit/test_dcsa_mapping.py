@@ -65,14 +65,29 @@ def test_the_sample_of_2_2_is_five_actual_and_two_estimated() -> None:
     }
 
 
+SEEMS = dict.fromkeys(("event-ids", "date-times"), "SHIPPING_INSTRUCTIONS:reserved-HHL123")
+"""What the first wrong event that names a document is about; in two files none names one."""
+
+
 @pytest.mark.parametrize("name", w.WRONG)
 def test_a_wrong_document_gives_no_event(name: str) -> None:
-    """One refusal of the whole, as it came."""
+    """One refusal of the whole, as it came, under the chain that its first wrong event names."""
     data = (w.DATA / f"tnt-220-response-wrong-{name}.json").read_bytes()
     found = dcsa.document(data)
     assert not found.events
     ((body, error, chain),) = found.refused
-    assert (body, chain) == (data, None) and error.field.startswith("[")
+    assert (body, chain) == (data, SEEMS.get(name)) and error.field.startswith("[")
+
+
+def test_a_wrong_document_that_names_no_chain_has_none() -> None:
+    """No event says it, or not in a way that can be read; a chain given by hand is it anyway."""
+    long = {"documentReferenceType": "BKG", "documentReferenceValue": "€" * 100}
+    for names in (None, "x", [{"documentReferenceType": "BKG"}], [long]):
+        data = w.raw([w.two(eventID="x", documentReferences=names)])
+        assert [one.chain for one in dcsa.document(data).refused] == [None]
+        assert [one.chain for one in dcsa.document(data, Given(chain="C")).refused] == ["C"]
+    three = w.raw([w.three(), w.three(eventDateTime="x")])
+    assert [one.chain for one in dcsa.document(three).refused] == ["BKG:B1"]
 
 
 @pytest.mark.parametrize("name", w.THREE)
@@ -110,8 +125,8 @@ def test_nothing_that_was_said_is_lost(name: str) -> None:
 
 
 def plain(text: str) -> str:
-    """A date-time with its offset in figures."""
-    return text.replace("Z", "+00:00") if text[4:5] == "-" else text
+    """A date-time with its offset in figures, in small letters."""
+    return (text.replace("Z", "+00:00") if text[4:5] == "-" else text).lower()
 
 
 EQUIPMENT = {
@@ -183,6 +198,25 @@ def test_departure_and_arrival_of_a_voyage_are_one_leg() -> None:
     ))  # fmt: skip
     assert gone.subject_id == due.subject_id == "9 1E/B1"
     assert (due.event_type, due.classifier) == ("shipment.arrived", "ESTIMATED")
+
+
+@pytest.mark.parametrize("kind", ["TRANSPORT", "SHIPMENT"])
+def test_a_container_that_is_only_named_changes_no_subject(kind: str) -> None:
+    """A voyage that says which container is aboard is a leg still, a document a consignment's; the
+    number is a reference.
+    """
+    words = {"TRANSPORT": "DEPA", "SHIPMENT": "CONF"}
+    said = {"eventTypeCode": kind, "eventClassifierCode": "ACT",
+            f"{kind.lower()}EventTypeCode": words[kind]}  # fmt: skip
+    call = {"transportCall": {"vesselTransport": {"vesselIMONumber": "9"}}}
+    named, bare = (
+        event(w.three(eventClassification=said, transportDetails=call, equipmentDetails=box))
+        for box in ({"equipmentReference": "APZU4812090"}, None)
+    )
+    assert (named.event_type, named.subject_type, named.subject_id) == (
+        bare.event_type, bare.subject_type, bare.subject_id,
+    )  # fmt: skip
+    assert set(named.refs) - set(bare.refs) == {"CONTAINER:APZU4812090"}
 
 
 def test_measurements_and_doors_are_readings() -> None:

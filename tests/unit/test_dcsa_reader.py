@@ -110,6 +110,28 @@ BAD: list[tuple[Any, str, Code]] = [
      "events[0].equipmentDetails", Code.MISSING_FIELD),
     ({"events": [w.three(equipmentDetails={"equipmentReference": "C", "emptyIndicator": "HALF"})]},
      "events[0].equipmentDetails.emptyIndicator", Code.BAD_VALUE),
+    ({"events": [w.three(eventLocation={"geoCoordinate": {"latitude": True, "longitude": "0"}})]},
+     "events[0].eventLocation.geoCoordinate.latitude", Code.BAD_VALUE),
+    ({"events": [w.three(eventLocation={"geoCoordinate": {"latitude": 1, "longitude": "1_0"}})]},
+     "events[0].eventLocation.geoCoordinate.longitude", Code.BAD_VALUE),
+    ({"events": [w.three(eventClassification={
+        "eventTypeCode": "EQUIPMENT", "eventClassifierCode": "ACT",
+        "eventClassifier": "ESTIMATED", "equipmentEventTypeCode": "LOAD"})]},
+     "events[0].eventClassification.eventClassifier", Code.BAD_VALUE),
+    ({"events": [w.three(equipmentDetails={"equipmentReference": "C", "emptyIndicator": "EMPTY",
+                                           "emptyIndicatorCode": "LADEN"})]},
+     "events[0].equipmentDetails.emptyIndicatorCode", Code.BAD_VALUE),
+    ({"events": [w.three(shipmentDetails={"documentReference": {
+        "typeCode": "BKG", "type": "INVOICE", "reference": "B1"}})]},
+     "events[0].shipmentDetails.documentReference.type", Code.BAD_VALUE),
+    ({"events": [w.three(iotDetails={"iotEventCode": "DRC"}, eventClassification={
+        "eventType": "IOT", "eventClassifier": "ACTUAL", "iotEventType": "DOOR_OPENED"})]},
+     "events[0].iotDetails.iotEventCode", Code.BAD_VALUE),
+    ([w.two(eventClassifier="ESTIMATED")], "[0].eventClassifierCode", Code.BAD_VALUE),
+    ({"events": [w.three(equipmentDetails={"equipmentReference": " - "})]},
+     "events[0].equipmentDetails.equipmentReference", Code.BAD_VALUE),
+    ([w.two(eventType="EQUIPMENT", equipmentEventTypeCode="LOAD", emptyIndicatorCode="LADEN",
+            equipmentReference="--")], "[0].equipmentReference", Code.BAD_VALUE),
     ({"events": [w.three(eventLocation={"geoCoordinate": {"latitude": "91", "longitude": "0"}})]},
      "events[0].eventLocation.geoCoordinate.latitude", Code.BAD_VALUE),
     ({"events": [w.three(eventLocation={"geoCoordinate": {"latitude": "1"}})]},
@@ -139,6 +161,66 @@ def test_what_is_no_json_is_refused(data: bytes) -> None:
     with pytest.raises(RecordError) as caught:
         dcsa.read(data)
     assert caught.value.code is Code.MALFORMED
+
+
+@pytest.mark.parametrize(
+    ("said", "twice", "path"),
+    [
+        ('"eventClassifierCode": "ACT"', '"eventClassifierCode": "EST"',
+         "events[1].eventClassification.eventClassifierCode"),
+        ('"isRetracted": true', '"isRetracted": false', "events[1].isRetracted"),
+        ('"reference": "B1"', '"reference": "B1"',
+         "events[1].shipmentDetails.documentReference.reference"),
+        ('"extra": [1, {"x": 1', '"x": 2', "events[1].extra[1].x"),
+    ],
+)  # fmt: skip
+def test_a_key_that_stands_twice_is_refused(said: str, twice: str, path: str) -> None:
+    """Whichever of the two were taken, the other was said, too; equal ones are a slip as well."""
+    events = [w.three(), w.three(isRetracted=True, extra=[1, {"x": 1}])]
+    text = json.dumps({"events": events})
+    before, after = text.rsplit(said, 1)
+    with pytest.raises(RecordError) as caught:
+        dcsa.read(f"{before}{said}, {twice}{after}".encode())
+    assert (caught.value.field, caught.value.code) == (path, Code.MALFORMED)
+    assert "event 2 of 2: stands twice" in caught.value.reason
+
+
+def test_a_key_that_stands_twice_beside_the_events_is_refused() -> None:
+    """Two lists of events: the first is not lost."""
+    for text in ('{"events": [], "events": []}', '{"events": [], "x": {"y": 1, "y": 2}}'):
+        with pytest.raises(RecordError, match="stands twice"):
+            dcsa.read(text.encode())
+
+
+def test_the_same_in_both_spellings_is_taken() -> None:
+    """Both names with one meaning are one field."""
+    both = {"eventTypeCode": "EQUIPMENT", "eventType": "EQUIPMENT", "eventClassifierCode": "ACT",
+            "eventClassifier": "ACTUAL", "equipmentEventTypeCode": "LOAD"}  # fmt: skip
+    (found,) = dcsa.read(w.raw([w.three(eventClassification=both)]))
+    (plain,) = dcsa.read(w.raw([w.three()]))
+    assert found.body == plain.body
+
+
+def test_a_byte_order_mark_is_left_out() -> None:
+    """As the other feeds do."""
+    data = w.raw([w.two()])
+    assert dcsa.read(b"\xef\xbb\xbf" + data) == dcsa.read(data)
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (b'[{"eventType": "\\ud800"}]', "half of a surrogate pair"),
+        (b'[{"eventType": "\xed\xa0\x80"}]', "is not UTF-8 at byte 16"),
+        (b'[{"eventType": 1e999}]', "1e999 is no number"),
+        (b'[{"eventType": ' + b"1" * 5_000 + b"}]", "too many digits"),
+        (b'[{"eventType": }]', "line 1, column 16"),
+    ],
+)
+def test_broken_json_is_called_what_it_is(data: bytes, says: str) -> None:
+    """The reason says what to look for, and where."""
+    with pytest.raises(RecordError, match=says):
+        dcsa.read(data)
 
 
 def test_a_deeply_nested_field_is_refused_or_kept() -> None:
