@@ -323,7 +323,7 @@ def test_what_a_schema_cannot_say_is_refused_too(
         (b'{"type": "a", "type": "b"}', "stands twice"),
         (b'{"a": NaN}', "NaN is no number"),
         (b'["\\ud800"]', "surrogate"),
-        (b'{"a": 1e9999999999999999999999}', "number"),
+        (b'{"a": 1e9999999999999999999999}', "number without bounds"),
         (b"[" * 200_000, "nested too deep"),
         (b"null", "is not an event"),
         (b'{"type": "EPCISDocument"}', "is required"),
@@ -335,6 +335,52 @@ def test_bytes_that_are_no_document_are_refused_whole(raw: bytes, words: str) ->
     assert not reading.events
     assert words in reading.refused[0].reason
     assert reading.refused[0].body == raw or raw == b"null"
+
+
+def text(value: str, **changes: Any) -> bytes:
+    """The JSON of an event with this text as the value of an extension."""
+    return json.dumps(event(**{**changes, "a:b": "?"})).replace('"?"', value).encode()
+
+
+@pytest.mark.parametrize("kind", ["ObjectEvent", "example:Own"])
+@pytest.mark.parametrize(
+    ("value", "field", "words"),
+    [
+        ("1e1000000", "a:b", "out of range"),
+        ("1e-9999999", "a:b", "out of range"),
+        ("9" * 6000, "a:b", "out of range"),
+        ('{"a:c": [1, 1e400]}', "a:b.a:c[1]", "out of range"),
+        ('{"#text": {"a": 1}}', "a:b.#text", "an object is no text"),
+        ('[{"#text": [1, 2]}]', "a:b[0].#text", "a list is no text"),
+        ('{"{y}z": 1}', "a:b.{y}z", "is no name"),
+        ('{"a:c": NaN}', "a:b.a:c", "NaN is no number"),
+        ("[1, -Infinity]", "a:b[1]", "-Infinity is no number"),
+        ("1e9999999999999999999999", "a:b", "number without bounds"),
+        ('{"x": [{"y": 1, "y": 2}]}', "a:b.x[0].y", "stands twice"),
+    ],
+)  # fmt: skip
+def test_crafted_values_are_refused_where_they_stand(
+    kind: str, value: str, field: str, words: str
+) -> None:
+    """In an event of EPCIS and in one of somebody's own type: path and reason, no traceback."""
+    (refused,) = epcis.read(text(value, type=kind)).refused
+    assert (refused.field, words in refused.reason) == (field, True)
+    (refused,) = epcis.read(b"[%s,%s]" % (text("1"), text(value, type=kind))).refused
+    assert refused.field == f"[1].{field}"
+    assert refused.reason.startswith("event 2: ")
+
+
+def test_numbers_keep_all_of_their_digits() -> None:
+    """Nothing is rounded: neither what is kept nor what is hashed."""
+    long = "1." + "0" * 40 + "1"
+    (found,) = epcis.read(text(long)).events
+    assert long.encode() in found.original
+    (other,) = epcis.read(text("1")).events
+    assert other.event_id != found.event_id
+    assert epcis.read(text(f'"{long}"')).events[0].event_id == found.event_id
+    quantity = {"epcClass": "urn:x:c", "quantity": "?"}
+    raw = json.dumps(event(quantityList=[quantity])).replace('"?"', "1" * 18 + ".1" + "0" * 9 + "1")
+    assert epcis.read(raw.encode()).refused[0].field == "quantityList[0].quantity"
 
 
 def test_nesting_has_an_end() -> None:
