@@ -32,7 +32,9 @@ class EpcisEvent(Struct, frozen=True, kw_only=True):
     """Its path in what was read; "" = it is the whole."""
     event_id: str
     fields: Spelled
-    """In one spelling; it may be an error declaration, with the content of what it cancels."""
+    """In one spelling, with all that it says (keys: `gs1.kept`); it may be an error declaration,
+    with the content of what it cancels.
+    """
     original: bytes
     """JSON-LD of `fields`, complete in itself: with eventID and @context. Reading it gives it
     again.
@@ -160,25 +162,32 @@ def _read(value: Any) -> Reading:
     for number, one in enumerate(found, start=1):
         place = "" if path is None else f"{path}[{number - 1}]"
         try:
-            whole = _named(one, place)
+            whole = _named(one, place, around)
             check.event(whole, place, bare=bare)
-            events.append(_event(whole, place, _declared(around, one.get("@context"))))
+            events.append(_event(whole, place, _declared(around, whole.get("@context"))))
         except RecordError as error:
             which = 0 if path is None else number
-            refused.append(_refused(error, which, _alone(one, around), _sound(one, around)))
+            refused.append(_refused(error, which, _alone(one, around), _sound(one, place, around)))
     return Reading(events=tuple(events), refused=tuple(refused))
 
 
-def _named(event: Any, place: str) -> Any:
-    """An event whose `epcis:persistentDisposition` has its bare name.
+def _named(event: Any, place: str, around: Any) -> Any:
+    """An event whose type and `epcis:persistentDisposition` have their bare names.
 
-    The published schema has it for two event types only, the standard for all: so others write
-    it with its prefix, which means the same.
+    The published schema has the latter for two event types only, the standard for all: so others
+    write it with its prefix, which means the same.
     """
-    if not isinstance(event, dict) or PREFIXED_DISPOSITION not in event:
+    if not isinstance(event, dict):
         return event
+    found, kind = event, event.get("type")
+    if isinstance(kind, str) and ":" in kind:
+        full = expanded(kind, _declared(around, event.get("@context")))
+        bare = full.removeprefix(PREFIXES["epcis"])
+        found = event | {"type": bare} if bare in check.EVENTS else event
+    if PREFIXED_DISPOSITION not in found:
+        return found
     bare = PREFIXED_DISPOSITION.partition(":")[2]
-    pairs = event.items()
+    pairs = found.items()
     named = once([(bare if name == PREFIXED_DISPOSITION else name, one) for name, one in pairs])
     refuse_wrong(named, place)
     return named
@@ -218,8 +227,12 @@ def _alone(event: Any, around: Any) -> bytes:
     return encode({"@context": contexts, **own})
 
 
-def _sound(event: Any, around: Any) -> Spelled:
+def _sound(event: Any, place: str, around: Any) -> Spelled:
     """Those fields of a refused event that are right by themselves."""
+    try:
+        event = _named(event, place, around)
+    except RecordError:
+        return {}
     kind = event.get("type") if isinstance(event, dict) else None
     if not isinstance(kind, str) or kind not in check.EVENTS:
         return {}

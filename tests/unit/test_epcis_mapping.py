@@ -151,6 +151,25 @@ def test_the_table_of_steps(changes: dict[str, Any], expected: dict[str, Any]) -
     assert {name: getattr(fact, name) for name in expected} == expected
 
 
+def test_serialised_items_count_on_the_lot_that_their_links_name() -> None:
+    """Each lot by itself, each item once however it is spelled."""
+    link = "https://brand.example/01/04012345111118/10/{}/21/{}"
+    items = [link.format("L8", 2), link.format("L7", 1), link.format("L8", 3), ITEM]
+    seven, eight = facts(event(epcList=items))
+    assert (seven.subject_id, getattr(seven, "qty", None)) == (f"{GTIN}/10/L7", 1)
+    assert (eight.subject_id, getattr(eight, "qty", None)) == (f"{GTIN}/10/L8", 2)
+    assert getattr(eight, "sku", None) == GTIN
+
+
+def test_documents_of_two_systems_are_two_chains() -> None:
+    """Digits below a path of somebody's own are no key of everybody's."""
+    chains = {
+        facts(event(bizTransactionList=[{"type": "po", "bizTransaction": one}]))[0].chain_id
+        for one in ("https://a.example/po/401/45000123", "https://b.example/po/401/45000123")
+    }
+    assert len(chains) == 2
+
+
 def test_received_at_its_destination_is_delivered_too() -> None:
     """The consignment is delivered when the place is the one that it was meant for, only then."""
     meant = [
