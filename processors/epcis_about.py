@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from supplytwin.schemas.epcis import EpcisEvent
 from supplytwin.schemas.epcis_words import OWN
+from supplytwin.schemas.events import Event
 from supplytwin.schemas.gs1 import CANONICAL, identity, lot_of
 from supplytwin.schemas.ids import CHAIN_ID_BYTES
 from supplytwin.schemas.trips import trip_id
@@ -29,6 +30,10 @@ KEPT = frozenset(
 _ITEM = f"{CANONICAL}01/"
 _CHAIN_ORDER = ("po", "prodorder", "poc", "desadv", "bol", "inv")
 _TRIP_ORDER = ("bol", "desadv", *_CHAIN_ORDER)
+
+
+Payload = tuple[type[Event], str, str, dict[str, Any]]
+"""(event type, subject type, subject id, payload)"""
 
 
 class Thing(Struct, frozen=True, kw_only=True):
@@ -94,11 +99,13 @@ def chain_of(fields: Mapping[str, Any], otherwise: str) -> str:
     return f"sha256:{hashlib.sha256(found.encode()).hexdigest()}"
 
 
-def consignment_of(fields: Mapping[str, Any]) -> str | None:
-    """The consignment: despatch advice, bill of lading, or a GINC or GSIN among the EPCs."""
-    said = (*transactions_of(fields, "desadv"), *transactions_of(fields, "bol"))
-    keys = (epc for epc in epcs_of(fields) if epc.startswith(CONSIGNED))
-    return next(iter((*said, *keys)), None)
+def consignments_of(fields: Mapping[str, Any]) -> list[str]:
+    """The consignments: despatch advices, else bills of lading, else GINCs and GSINs of EPCs."""
+    for kind in ("desadv", "bol"):
+        found = transactions_of(fields, kind)
+        if found:
+            return found
+    return [epc for epc in epcs_of(fields) if epc.startswith(CONSIGNED)]
 
 
 def things_of(fields: Mapping[str, Any]) -> list[Thing]:
@@ -149,16 +156,18 @@ def trip_of(equipment: str, fields: Mapping[str, Any]) -> str:
     return name if document is None else trip_id(name, document)
 
 
-def bearer_of(fields: Mapping[str, Any]) -> tuple[str, str]:
-    """(subject type, id) of what a condition is about: the first of these that it names."""
-    consignment = consignment_of(fields)
-    if consignment is not None:
-        return "CONSIGNMENT", consignment
+def bearers_of(fields: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """(subject type, id) of what a condition is about: every consignment, else the first of these
+    that it names; at least one.
+    """
+    consignments = consignments_of(fields)
+    if consignments:
+        return [("CONSIGNMENT", one) for one in consignments]
     every = list(identifiers_of(fields))
     equipment = [one for one in every if one.startswith(EQUIPMENT)]
     if equipment:
-        return "EQUIPMENT_TRIP", trip_of(equipment[0], fields)
+        return [("EQUIPMENT_TRIP", trip_of(equipment[0], fields))]
     things = things_of(fields)
     if things:
-        return "LOT", things[0].lot_id
-    return "HANDLING_UNIT", next(iter((*every, place_of(fields) or fields["eventID"])))
+        return [("LOT", things[0].lot_id)]
+    return [("HANDLING_UNIT", next(iter((*every, place_of(fields) or fields["eventID"]))))]
