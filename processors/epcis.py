@@ -95,12 +95,13 @@ def _received(fields: Mapping[str, Any]) -> Iterator[Payload]:
     if _dispositions(fields) & _GONE:
         return
     advices = transactions_of(fields, "desadv")
+    advice = advices[0] if len(advices) == 1 else None
     condition = named(fields["disposition"]) if "disposition" in fields else None
     for thing in things_of(fields):
         if thing.qty is not None:
-            said = {"sku": thing.sku, "qty": thing.qty, "uom": thing.uom, "condition": condition}
-            said["asn"] = advices[0] if len(advices) == 1 else None
-            yield WarehouseReceived, "LOT", thing.lot_id, {"lot_id": thing.lot_id, **said}
+            said = {"sku": thing.sku, "qty": thing.qty, "uom": thing.uom, "asn": advice}
+            own = {"lot_id": thing.lot_id, "condition": condition}
+            yield WarehouseReceived, "LOT", thing.lot_id, {**said, **own}
     meant = fields.get("destinationList", ())
     places = {named(one["destination"]) for one in meant if one["type"] == "location"}
     at = {named(fields[name]["id"]) for name in ("bizLocation", "readPoint") if name in fields}
