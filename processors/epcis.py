@@ -199,9 +199,9 @@ def _conditions(fields: Mapping[str, Any]) -> Iterator[Payload]:
         for kind, one in bearers_of(fields):
             said = {"exception_code": code, "text": f"disposition {disposition}"}
             yield ShipmentException, kind, one, said
-    disposition = fields.get("disposition")
-    if disposition in ("available", "unavailable"):
-        made = ShipmentAvailable if disposition == "available" else ShipmentUnavailable
+    now = fields.get("disposition")
+    if now in ("available", "unavailable"):
+        made = ShipmentAvailable if now == "available" else ShipmentUnavailable
         for epc in epcs_of(fields):
             if epc.startswith(EQUIPMENT):
                 trip = trip_of(epc, fields)
@@ -282,8 +282,9 @@ def _unsaid(event: EpcisEvent, *, noted: bool) -> Iterator[str]:
     if noted:
         return
     yield from unsaid(fields)
-    if len(consignments_of(fields)) > 1 and things_of(fields):
-        yield "bizTransactionList"  # which of the things is of which consignment
+    consignments = consignments_of(fields)
+    if len(consignments) > 1 and things_of(fields):  # which of them is of which is not said
+        yield "epcList" if consignments[0].startswith(CONSIGNED) else "bizTransactionList"
 
 
 def _standing(facts: Iterable[Event]) -> Counter[str]:

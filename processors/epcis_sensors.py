@@ -21,7 +21,7 @@ def readings(fields: Mapping[str, Any]) -> Iterator[Payload]:
     """Each number of each report for each bearer; an alarm without one is the number 1, and so is
     a fault, as a metric of its own.
     """
-    bearers = bearers_of(fields)
+    bearers = bearers_of(fields) if "sensorElementList" in fields else ()
     for element in fields.get("sensorElementList", ()):
         meta = element.get("sensorMetadata", {})
         for report in element["sensorReport"]:

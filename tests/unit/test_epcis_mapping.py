@@ -322,6 +322,10 @@ def test_which_goods_are_of_which_consignment_is_not_guessed() -> None:
     for mapped in (shipped, received):
         assert "bizTransactionList" in mapped.body_only
     assert "bizTransactionList" not in epcis.mapped(event(bizTransactionList=ADVICE)).body_only
+    keys = [f"urn:epc:id:gsin:4012345.22233344{at}" for at in (4, 5)]
+    by_key = epcis.mapped(event(bizStep="shipping", epcList=[ITEM, *keys]))
+    assert len(by_key.facts) == 2
+    assert "epcList" in by_key.body_only
 
 
 @pytest.mark.parametrize(
