@@ -14,7 +14,7 @@ from supplytwin.schemas.epcis_check import below
 from supplytwin.schemas.errors import Code, RecordError
 
 encode = msgspec.json.Encoder(decimal_format="number").encode
-_EVENT = re.compile(r"(?:.*eventList)?\[(\d+)\]")
+_EVENT = re.compile(r"(?:.*?eventList)?\[(\d+)\]")
 
 
 class _Wrong(Struct, frozen=True):

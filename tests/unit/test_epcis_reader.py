@@ -414,6 +414,15 @@ def test_crafted_values_are_refused_where_they_stand(
     assert refused.reason.startswith("event 2: ")
 
 
+def test_a_number_that_is_none_names_its_event_in_a_document() -> None:
+    """Also below somebody's own list of that name."""
+    document = json.loads((DATA / "Documents" / "ObjectEvent.json").read_text())
+    document["epcisBody"]["eventList"][0]["a:b"] = {"eventList": [1, "?"]}
+    (refused,) = epcis.read(json.dumps(document).replace('"?"', "NaN").encode()).refused
+    assert refused.field == "epcisBody.eventList[0].a:b.eventList[1]"
+    assert refused.reason == "event 1: NaN is no number in JSON"
+
+
 def test_numbers_keep_all_of_their_digits() -> None:
     """Nothing is rounded: neither what is kept nor what is hashed."""
     long = "1." + "0" * 40 + "1"
