@@ -19,9 +19,10 @@ from supplytwin.processors.epcis_about import (
     CONSIGNED,
     EQUIPMENT,
     KEPT,
-    bearer_of,
+    Payload,
+    bearers_of,
     chain_of,
-    consignment_of,
+    consignments_of,
     epcs_of,
     known_of,
     named,
@@ -30,6 +31,7 @@ from supplytwin.processors.epcis_about import (
     transactions_of,
     trip_of,
 )
+from supplytwin.processors.epcis_sensors import readings, unsaid
 from supplytwin.processors.feeds import Given, Read, Refused, encoded
 from supplytwin.schemas import epcis as reader
 from supplytwin.schemas.epcis import EpcisEvent
@@ -43,7 +45,6 @@ from supplytwin.schemas.events import (
     ShipmentDeparted,
     ShipmentException,
     ShipmentNoted,
-    ShipmentSensor,
     ShipmentStripped,
     ShipmentUnavailable,
     WarehouseCounted,
@@ -59,15 +60,16 @@ from supplytwin.schemas.ids import SECOND_US, Micros
 SOURCE = "epcis"
 """The source of facts where the feed is given no other."""
 _REF = {"po": "PO", "desadv": "ASN", "bol": "BL", "inv": "INVOICE"}
+_CONSIGNMENT = "CONSIGNMENT:"
 _REASONS = {"did_not_occur": "DID_NOT_OCCUR", "incorrect_data": "INCORRECT_DATA"}
+_GONE = frozenset(("destroyed", "stolen"))
+"""What is so was neither received nor delivered, whatever the step is called."""
 _HARM = {"damaged": "DAMAGED", "destroyed": "DAMAGED", "stolen": "LOST"}
+_LEFT_OUT = "errorDeclaration that leaves content of its event out"
 _SAID = KEPT | frozenset(
     ("action", "bizStep", "disposition", "epcList", "quantityList", "childEPCs", "parentID",
      "childQuantityList", "readPoint", "bizLocation", "bizTransactionList", "sensorElementList")
 )  # fmt: skip
-
-Payload = tuple[type[Event], str, str, dict[str, Any]]
-"""(event type, subject type, subject id, payload)"""
 
 
 class Mapped(Struct, frozen=True, kw_only=True):
@@ -83,20 +85,30 @@ class Mapped(Struct, frozen=True, kw_only=True):
 # ---- what it says, by business step
 
 
+def _dispositions(fields: Mapping[str, Any]) -> set[str]:
+    """Of the event, and those that it sets for good."""
+    lasting = fields.get("persistentDisposition", {}).get("set", ())
+    return {*lasting, *((fields["disposition"],) if "disposition" in fields else ())}
+
+
 def _received(fields: Mapping[str, Any]) -> Iterator[Payload]:
-    advice = next(iter(transactions_of(fields, "desadv")), None)
+    if _dispositions(fields) & _GONE:
+        return
+    advices = transactions_of(fields, "desadv")
+    advice = advices[0] if len(advices) == 1 else None
+    condition = named(fields["disposition"]) if "disposition" in fields else None
     for thing in things_of(fields):
         if thing.qty is not None:
             said = {"sku": thing.sku, "qty": thing.qty, "uom": thing.uom, "asn": advice}
-            yield WarehouseReceived, "LOT", thing.lot_id, {"lot_id": thing.lot_id, **said}
-    consignment = consignment_of(fields)
+            own = {"lot_id": thing.lot_id, "condition": condition}
+            yield WarehouseReceived, "LOT", thing.lot_id, {**said, **own}
     meant = fields.get("destinationList", ())
     places = {named(one["destination"]) for one in meant if one["type"] == "location"}
     at = {named(fields[name]["id"]) for name in ("bizLocation", "readPoint") if name in fields}
-    if consignment is not None and places & at:
-        owners = [named(one["destination"]) for one in meant if one["type"] == "owning_party"]
+    owners = [named(one["destination"]) for one in meant if one["type"] == "owning_party"]
+    for consignment in consignments_of(fields) if places & at else ():
         receiver = next(iter((*owners, *sorted(places & at))))
-        said = {"consignment_id": consignment, "receiver": receiver}
+        said = {"consignment_id": consignment, "receiver": receiver, "condition": condition}
         yield ShipmentDelivered, "CONSIGNMENT", consignment, said
 
 
@@ -121,8 +133,7 @@ def _counted(fields: Mapping[str, Any]) -> Iterator[Payload]:
 
 
 def _inspected(fields: Mapping[str, Any]) -> Iterator[Payload]:
-    lasting = fields.get("persistentDisposition", {}).get("set", ())
-    found = {fields.get("disposition"), *lasting}
+    found = _dispositions(fields)
     if "non_conformant" in found:
         result = "FAIL"
     elif "conformant" in found:
@@ -151,23 +162,21 @@ def _unpacked(fields: Mapping[str, Any]) -> Iterator[Payload]:
 
 
 def _dispatched(fields: Mapping[str, Any]) -> Iterator[Payload]:
-    consignment = consignment_of(fields)
-    if consignment is None:
-        return
-    units = tuple(epc for epc in epcs_of(fields) if not epc.startswith(CONSIGNED))
-    said: dict[str, Any] = {"hu_ids": units, "consignment_id": consignment}
+    """The lots count once, on the first consignment: which of them is in which is not said."""
     lots = [thing for thing in things_of(fields) if thing.qty is not None]
-    for thing in lots:
-        own = {"lot_id": thing.lot_id, "qty": thing.qty}
-        yield WarehouseDispatched, "LOT", thing.lot_id, {**said, **own}
-    if not lots:
-        yield WarehouseDispatched, "CONSIGNMENT", consignment, said
+    units = tuple(epc for epc in epcs_of(fields) if not epc.startswith(CONSIGNED))
+    for at, consignment in enumerate(consignments_of(fields)):
+        said: dict[str, Any] = {"hu_ids": units, "consignment_id": consignment}
+        for thing in lots if at == 0 else ():
+            own = {"lot_id": thing.lot_id, "qty": thing.qty}
+            yield WarehouseDispatched, "LOT", thing.lot_id, {**said, **own}
+        if at or not lots:
+            yield WarehouseDispatched, "CONSIGNMENT", consignment, said
 
 
 def _moved(kind: type[Event]) -> Callable[[Mapping[str, Any]], Iterator[Payload]]:
     def said(fields: Mapping[str, Any]) -> Iterator[Payload]:
-        consignment = consignment_of(fields)
-        if consignment is not None:
+        for consignment in consignments_of(fields):
             yield kind, "CONSIGNMENT", consignment, {}
 
     return said
@@ -185,41 +194,18 @@ _UNDONE: Mapping[str, Callable[[Mapping[str, Any]], Iterator[Payload]]] = {"unpa
 
 
 def _conditions(fields: Mapping[str, Any]) -> Iterator[Payload]:
-    disposition = fields.get("disposition")
-    if disposition in _HARM:
-        kind, one = bearer_of(fields)
-        said = {"exception_code": _HARM[disposition], "text": f"disposition {disposition}"}
-        yield ShipmentException, kind, one, said
-    if disposition in ("available", "unavailable"):
-        made = ShipmentAvailable if disposition == "available" else ShipmentUnavailable
+    harm = {_HARM[one]: one for one in sorted(_dispositions(fields)) if one in _HARM}
+    for code, disposition in harm.items():
+        for kind, one in bearers_of(fields):
+            said = {"exception_code": code, "text": f"disposition {disposition}"}
+            yield ShipmentException, kind, one, said
+    now = fields.get("disposition")
+    if now in ("available", "unavailable"):
+        made = ShipmentAvailable if now == "available" else ShipmentUnavailable
         for epc in epcs_of(fields):
             if epc.startswith(EQUIPMENT):
                 trip = trip_of(epc, fields)
                 yield made, "EQUIPMENT_TRIP", trip, {"trip_id": trip}
-
-
-_VALUES = {"value": "", "minValue": ".min", "maxValue": ".max", "meanValue": ".mean"}
-
-
-def _measured(fields: Mapping[str, Any]) -> Iterator[Payload]:
-    """Each number of each report; an alarm without a number is the number 1."""
-    for element in fields.get("sensorElementList", ()):
-        meta = element.get("sensorMetadata", {})
-        for report in element["sensorReport"]:
-            device = report.get("deviceID") or meta.get("deviceID") or place_of(fields) or "unknown"
-            metric, alert = named(report.get("type", "unknown")), report.get("exception")
-            found = [(end, report[name]) for name, end in _VALUES.items() if name in report]
-            if not found and (alert is not None or "booleanValue" in report):
-                found = [("", report.get("booleanValue", True))]
-            for end, value in found:
-                kind, one = bearer_of(fields)
-                yield ShipmentSensor, kind, one, {
-                    "device_id": named(device),
-                    "metric": metric + end,
-                    "value": float(value),
-                    "unit": report.get("uom") or "1",
-                    "alert": None if alert is None else named(alert),
-                }  # fmt: skip
 
 
 # ---- facts
@@ -250,6 +236,7 @@ def document(data: bytes, given: Given | None = None) -> Read:
         body_only.update(made.body_only)
         if made.unmapped is not None:
             noted[made.unmapped] += 1
+    noted.update(_standing(facts))
     return Read(
         accepted=accepted,
         events=tuple(facts),
@@ -269,19 +256,52 @@ def mapped(event: EpcisEvent, *, source: str = SOURCE, chain: str | None = None)
     step = fields.get("bizStep", "")
     steps = _UNDONE if fields.get("action") == "DELETE" else _STEPS
     payloads = [*(steps[step](fields) if step in steps else ()),
-                *_conditions(fields), *_measured(fields)]  # fmt: skip
+                *_conditions(fields), *readings(fields)]  # fmt: skip
     unmapped = None
     if not payloads:
         about = f"{fields.get('action', '')} {step}".strip() or "without a business step"
         unmapped = f"{event.fields['type']} {about}"[:200]
-        kind, one = bearer_of(fields)
+        kind, one = bearers_of(fields)[0]
         payloads = [(ShipmentNoted, kind, one, {"text": unmapped})]
-    said = KEPT if unmapped else _SAID
     return Mapped(
         facts=tuple(_facts(event, payloads, source, chain or chain_of(fields, event.event_id))),
-        unmapped=unmapped,
-        body_only=tuple(name for name in event.fields if name not in said),
+        unmapped=unmapped if event.declared is None or unmapped is None else _no_effect(unmapped),
+        body_only=tuple(dict.fromkeys(_unsaid(event, noted=unmapped is not None))),
     )
+
+
+def _no_effect(unmapped: str) -> str:
+    return f"errorDeclaration that names no effect to take back: {unmapped}"
+
+
+def _unsaid(event: EpcisEvent, *, noted: bool) -> Iterator[str]:
+    """Names of what stands in the original alone; of a noted event nothing is said elsewhere."""
+    fields = known_of(event)
+    said = KEPT if noted else _SAID
+    yield from (name for name in event.fields if name not in said)
+    if noted:
+        return
+    yield from unsaid(fields)
+    consignments = consignments_of(fields)
+    if len(consignments) > 1 and things_of(fields):  # which of them is of which is not said
+        yield "epcList" if consignments[0].startswith(CONSIGNED) else "bizTransactionList"
+
+
+def _standing(facts: Iterable[Event]) -> Counter[str]:
+    """What an error declaration of the same document does not take back of its event, because it
+    leaves the words for it out: by type.
+    """
+    every = list(facts)
+    aims = {one.correction_event_id or "" for one in every}
+    wrong = {aim.rpartition("#")[0] for aim in aims if aim}
+    left = {
+        (one.event_id, one.event_type)
+        for one in every
+        if one.correction_action is None
+        and one.event_id.rpartition("#")[0] in wrong
+        and one.event_id not in aims
+    }
+    return Counter(f"{_LEFT_OUT}: {kind} stands" for _, kind in left)
 
 
 def _facts(
@@ -308,10 +328,30 @@ def _facts(
         body: dict[str, Any] = (
             {"original_media_type": MEDIA_TYPE, "original": event.original} if at == 0 else {}
         )
+        own = {**common, **_timed(event, payload, common), **correction, **body, **payload}
+        if subject_type == "CONSIGNMENT":
+            own["refs"] = _of_consignment(subject_id, common["refs"])
         yield kind(
-            **common, **correction, **body, **payload,
-            event_type=kind.TYPE, subject_type=subject_type, subject_id=subject_id,
+            **own, event_type=kind.TYPE, subject_type=subject_type, subject_id=subject_id,
         )  # fmt: skip
+
+
+def _of_consignment(consignment: str, refs: Iterable[str]) -> tuple[str, ...]:
+    """What one consignment goes through is not told of another of the same event."""
+    own = f"{_CONSIGNMENT}{consignment}"
+    return tuple(ref for ref in refs if ref == own or not ref.startswith(_CONSIGNMENT))
+
+
+def _timed(
+    event: EpcisEvent, payload: Mapping[str, Any], common: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Precision and record time of a fact that has a time of its own."""
+    at = payload.get("event_time", event.event_time)
+    recorded = common["recorded_time"]
+    return {
+        "time_precision": "MS" if at % SECOND_US else "S",
+        "recorded_time": max(recorded, at) if event.record_time is None else recorded,
+    }
 
 
 def _envelope(event: EpcisEvent, source: str, chain: str) -> dict[str, Any]:
@@ -321,9 +361,7 @@ def _envelope(event: EpcisEvent, source: str, chain: str) -> dict[str, Any]:
         for one in fields.get("bizTransactionList", ())
         if one.get("type") in _REF
     }
-    consignment = consignment_of(fields)
-    if consignment is not None:
-        refs.add(f"CONSIGNMENT:{consignment}")
+    refs |= {_CONSIGNMENT + one for one in consignments_of(fields)}
     happened, declared = event.event_time, event.declared
     recorded = max(event.record_time or happened, declared or happened)
     return {
@@ -332,7 +370,6 @@ def _envelope(event: EpcisEvent, source: str, chain: str) -> dict[str, Any]:
         "classifier": "ACTUAL",
         "event_time": happened,
         "event_tz": fields["eventTimeZoneOffset"],
-        "time_precision": "MS" if happened % SECOND_US else "S",
         "recorded_time": recorded,
         "chain_id": chain,
         "refs": tuple(sorted(refs)),

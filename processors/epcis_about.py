@@ -1,6 +1,7 @@
 """What an EPCIS event is about: its chain, consignment, goods, place, and who bears a condition."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any
@@ -10,7 +11,8 @@ from msgspec import Struct
 
 from supplytwin.schemas.epcis import EpcisEvent
 from supplytwin.schemas.epcis_words import OWN
-from supplytwin.schemas.gs1 import CANONICAL
+from supplytwin.schemas.events import Event
+from supplytwin.schemas.gs1 import CANONICAL, identity, lot_of
 from supplytwin.schemas.ids import CHAIN_ID_BYTES
 from supplytwin.schemas.trips import trip_id
 
@@ -30,6 +32,10 @@ _CHAIN_ORDER = ("po", "prodorder", "poc", "desadv", "bol", "inv")
 _TRIP_ORDER = ("bol", "desadv", *_CHAIN_ORDER)
 
 
+Payload = tuple[type[Event], str, str, dict[str, Any]]
+"""(event type, subject type, subject id, payload)"""
+
+
 class Thing(Struct, frozen=True, kw_only=True):
     """A quantity of a trade item or of a lot of it; None = how much was not said."""
 
@@ -40,32 +46,34 @@ class Thing(Struct, frozen=True, kw_only=True):
 
 
 def named(uri: str) -> str:
-    """The identifier that an export of ours made a URI of; any other URI as it is."""
+    """What is called so here: the identifier that an export of ours made a URI of, a GS1 key in
+    its one spelling, any other URI as it is.
+    """
     if not uri.startswith(OWN):
-        return uri
+        return identity(uri)
     return unquote(uri.removeprefix(OWN).partition(":")[2]) or uri
 
 
 def transactions_of(fields: Mapping[str, Any], kind: str) -> list[str]:
     """The business transactions of one type, sorted."""
     found = fields.get("bizTransactionList", ())
-    return [named(one["bizTransaction"]) for one in found if one.get("type") == kind]
+    return sorted({named(one["bizTransaction"]) for one in found if one.get("type") == kind})
 
 
 def epcs_of(fields: Mapping[str, Any]) -> list[str]:
-    """The things seen, or put into the parent or taken out of it, one by one."""
+    """The things seen, or put into the parent or taken out of it, one by one, sorted."""
     lists = ("epcList", "childEPCs")
-    return [named(epc) for name in lists for epc in fields.get(name, ())]
+    return sorted({named(epc) for name in lists for epc in fields.get(name, ())})
 
 
 def identifiers_of(fields: Mapping[str, Any]) -> Iterator[str]:
     """Every identifier of an event, in a fixed order."""
     if "parentID" in fields:
-        yield fields["parentID"]
+        yield named(fields["parentID"])
     for name in ("epcList", "childEPCs", "inputEPCList", "outputEPCList"):
-        yield from fields.get(name, ())
+        yield from sorted(map(named, fields.get(name, ())))
     for name in ("quantityList", "childQuantityList", "inputQuantityList", "outputQuantityList"):
-        yield from (one["epcClass"] for one in fields.get(name, ()))
+        yield from sorted(named(one["epcClass"]) for one in fields.get(name, ()))
 
 
 def known_of(event: EpcisEvent) -> Mapping[str, Any]:
@@ -85,22 +93,25 @@ def chain_of(fields: Mapping[str, Any], otherwise: str) -> str:
     transactions = [one for kind in _CHAIN_ORDER for one in transactions_of(fields, kind)]
     transactions += [named(one["bizTransaction"]) for one in fields.get("bizTransactionList", ())]
     points = [fields[name]["id"] for name in ("readPoint", "bizLocation") if name in fields]
-    identifiers = map(named, identifiers_of(fields))
-    found = next(iter((*transactions, *identifiers, *map(named, points), otherwise)))
+    found = next(iter((*transactions, *identifiers_of(fields), *map(named, points), otherwise)))
     if len(found.encode()) <= CHAIN_ID_BYTES and not found.startswith("@"):
         return found
     return f"sha256:{hashlib.sha256(found.encode()).hexdigest()}"
 
 
-def consignment_of(fields: Mapping[str, Any]) -> str | None:
-    """The consignment: despatch advice, bill of lading, or a GINC or GSIN among the EPCs."""
-    said = (*transactions_of(fields, "desadv"), *transactions_of(fields, "bol"))
-    keys = (epc for epc in epcs_of(fields) if epc.startswith(CONSIGNED))
-    return next(iter((*said, *keys)), None)
+def consignments_of(fields: Mapping[str, Any]) -> list[str]:
+    """The consignments: despatch advices, else bills of lading, else GINCs and GSINs of EPCs."""
+    for kind in ("desadv", "bol"):
+        found = transactions_of(fields, kind)
+        if found:
+            return found
+    return [epc for epc in epcs_of(fields) if epc.startswith(CONSIGNED)]
 
 
 def things_of(fields: Mapping[str, Any]) -> list[Thing]:
-    """Quantities by class, and serialised items counted by their trade item."""
+    """Quantities by class, and serialised items counted by their lot, where the link names it,
+    else by their trade item.
+    """
     found = []
     for name in ("quantityList", "childQuantityList"):
         for one in fields.get(name, ()):
@@ -108,12 +119,16 @@ def things_of(fields: Mapping[str, Any]) -> list[Thing]:
             found.append(
                 Thing(lot_id=lot, sku=_sku(lot), qty=one.get("quantity"), uom=one.get("uom", EACH))
             )
-    counts: dict[str, int] = {}
-    for epc in epcs_of(fields):
-        if epc.startswith(_ITEM):
-            counts[_sku(epc)] = counts.get(_sku(epc), 0) + 1
+    lots: dict[str, str] = {}
+    for name in ("epcList", "childEPCs"):
+        for uri in fields.get(name, ()):
+            item, lot_id = named(uri), lot_of(uri)
+            if item.startswith(_ITEM):
+                lots[item] = lot_id or lots.get(item) or _sku(item)
+    counts = Counter(lots[item] for item in sorted(lots))
     found += [
-        Thing(lot_id=sku, sku=sku, qty=Decimal(count), uom=EACH) for sku, count in counts.items()
+        Thing(lot_id=lot, sku=_sku(lot), qty=Decimal(count), uom=EACH)
+        for lot, count in counts.items()
     ]
     return found
 
@@ -141,16 +156,18 @@ def trip_of(equipment: str, fields: Mapping[str, Any]) -> str:
     return name if document is None else trip_id(name, document)
 
 
-def bearer_of(fields: Mapping[str, Any]) -> tuple[str, str]:
-    """(subject type, id) of what a condition is about: the first of these that it names."""
-    consignment = consignment_of(fields)
-    if consignment is not None:
-        return "CONSIGNMENT", consignment
-    every = [named(one) for one in identifiers_of(fields)]
+def bearers_of(fields: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """(subject type, id) of what a condition is about: every consignment, else the first of these
+    that it names; at least one.
+    """
+    consignments = consignments_of(fields)
+    if consignments:
+        return [("CONSIGNMENT", one) for one in consignments]
+    every = list(identifiers_of(fields))
     equipment = [one for one in every if one.startswith(EQUIPMENT)]
     if equipment:
-        return "EQUIPMENT_TRIP", trip_of(equipment[0], fields)
+        return [("EQUIPMENT_TRIP", trip_of(equipment[0], fields))]
     things = things_of(fields)
     if things:
-        return "LOT", things[0].lot_id
-    return "HANDLING_UNIT", next(iter((*every, place_of(fields) or fields["eventID"])))
+        return [("LOT", things[0].lot_id)]
+    return [("HANDLING_UNIT", next(iter((*every, place_of(fields) or fields["eventID"]))))]

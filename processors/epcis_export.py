@@ -10,7 +10,6 @@ out; what a correction takes back has an errorDeclaration.
 import datetime as dt
 import hashlib
 import json
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
@@ -19,6 +18,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from supplytwin.processors.epcis_about import EACH
 from supplytwin.processors.facts import FactSet, Identity, target_of
 from supplytwin.processors.feeds import Exported
 from supplytwin.schemas.epcis import PREFIXED_DISPOSITION
@@ -37,13 +37,14 @@ from supplytwin.schemas.epcis_words import (
 from supplytwin.schemas.events import Event
 from supplytwin.schemas.gs1 import canonical
 from supplytwin.schemas.localtime import zone
+from supplytwin.schemas.units import code_of
 
 PREFIX, NAMESPACE = "supplytwin", f"{OWN}ns:"
 _LASTING = frozenset(("ObjectEvent", "TransformationEvent"))
 """Event types for which the published schema has persistentDisposition under its bare name."""
-_UOM = re.compile(r"[A-Z0-9]{2,3}", re.ASCII)
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _NONE = dt.timedelta(0)
+_FLOAT_MIN = 1e-300
 _MINUTE_US = 60_000_000
 _OFFSET_MAX_MIN = 14 * 60
 _encode = msgspec.json.Encoder(decimal_format="number").encode
@@ -74,6 +75,7 @@ def export(facts: Iterable[Event]) -> Exported:
         if known is None or _rank(fact) > _rank(known):
             latest[identity] = fact
     left_out = Counter[str]()
+    units = _units(latest.values())
     own = {one: fact for one, fact in latest.items() if _event_of(fact) not in carrying}
     found = [(_key(one), one) for one in map(_as_schema_wants, sorted(originals))]
     for identity, fact in own.items():
@@ -81,7 +83,7 @@ def export(facts: Iterable[Event]) -> Exported:
             left_out[f"{fact.classifier.lower()}: EPCIS says only what has happened"] += 1
             continue
         written = _corrected(identity, fact, own, left_out)
-        found += [(_key(one), one) for one in written]
+        found += [(_key(one), one) for one in (_in_units(one, units, left_out) for one in written)]
     found.sort(key=lambda pair: pair[0])
     recorded = max((fact.recorded_time for fact in latest.values()), default=0)
     document = {
@@ -92,6 +94,34 @@ def export(facts: Iterable[Event]) -> Exported:
         "epcisBody": {"eventList": [one for _, one in found]},
     }
     return Exported(document=_encode(document), events=len(found), left_out=left_out)
+
+
+def _units(facts: Iterable[Any]) -> Mapping[str, str | None]:
+    """Lot -> the unit in which it was received; None = it was in several."""
+    found: dict[str, str | None] = {}
+    for fact in facts:
+        if fact.event_type == "wh.received":
+            lot = uri_of("lot", fact.lot_id)
+            found[lot] = fact.uom if found.get(lot, fact.uom) == fact.uom else None
+    return found
+
+
+def _in_units(written: Written, units: Mapping[str, str | None], left_out: Counter[str]) -> Written:
+    """With codes of UN/ECE Rec 20, of the lot's own unit where the fact has none. A quantity whose
+    unit has no code is left out: without one it would be so many pieces.
+    """
+    quantities = []
+    for one in written.get("quantityList", ()):
+        unit = one.get("uom") if "uom" in one else units.get(one["epcClass"], EACH)
+        code = None if unit is None else code_of(unit)
+        if "quantity" not in one:
+            quantities.append({"epcClass": one["epcClass"]})
+        elif code is not None:
+            quantities.append(one if code == EACH and "uom" not in one else {**one, "uom": code})
+        else:
+            quantities.append({"epcClass": one["epcClass"]})
+            left_out["a quantity in several units, or in one without a code of UN/ECE Rec 20"] += 1
+    return {**written, "quantityList": quantities} if quantities else written
 
 
 def _rank(fact: Event) -> tuple[int, str]:
@@ -184,7 +214,16 @@ _TRANSACTIONS = {"CONSIGNMENT": "desadv", "INVOICE": "inv", "BL": "bol"}
 def _plain(fact: Event) -> Written:
     """All that a fact says, for people: what is not empty, decimals as texts."""
     fields = msgspec.to_builtins(fact)
-    return {f"{PREFIX}:{name}": one for name, one in fields.items() if one not in (None, [])}
+    return {
+        f"{PREFIX}:{name}": str(one) if isinstance(one, float) and not _writable(one) else one
+        for name, one in fields.items()
+        if one not in (None, [])
+    }
+
+
+def _writable(value: float) -> bool:
+    """Whether it is a number in JSON, and one that our own reader takes."""
+    return value == 0 or _FLOAT_MIN <= abs(value) <= 1 / _FLOAT_MIN
 
 
 def _offset(fact: Event) -> str:
@@ -211,9 +250,15 @@ def _quantity(lot: str, qty: Decimal | None, uom: str | None = None) -> Written:
     found: Written = {"epcClass": uri_of("lot", lot)}
     if qty is not None:
         found["quantity"] = Decimal(number_text(qty))
-    if uom is not None and _UOM.fullmatch(uom) is not None:
+    if uom is not None:
         found["uom"] = uom
     return found
+
+
+_RESULTS: Mapping[str, Written] = {
+    "PASS": {"disposition": "conformant"},
+    "FAIL": {"disposition": "non_conformant"},
+}
 
 
 def _stock(step: str) -> Callable[[Any], Said]:
@@ -230,7 +275,7 @@ def _stock(step: str) -> Callable[[Any], Said]:
             found["bizLocation"] = {"id": uri_of("place", fact.bin)}
         result = getattr(fact, "result", None)
         if result is not None:
-            found["disposition"] = "conformant" if result == "PASS" else "non_conformant"
+            found |= _RESULTS.get(result, {})
         return "ObjectEvent", found
 
     return said
@@ -291,7 +336,8 @@ def _sensed(fact: Any) -> Said:
     if fact.alert is not None:
         known = fact.alert in ALERT.words
         report["exception"] = fact.alert if known else uri_of("alert", fact.alert)
-    report |= {"value": fact.value, "uom": fact.unit}
+    number = {"value": fact.value} if _writable(fact.value) else {"stringValue": str(fact.value)}
+    report |= {**number, "uom": fact.unit}
     meta = {"deviceID": uri_of("device", fact.device_id)}
     found = {"sensorElementList": [{"sensorMetadata": meta, "sensorReport": [report]}]}
     return "ObjectEvent", {**_observed(fact)[1], **found}

@@ -5,24 +5,20 @@ comes in one spelling (`schemas.epcis_hash`), with its identity: the eventID, or
 of CBV 2.0 where there is none.
 """
 
-import json
 import re
-from collections import Counter
 from collections.abc import Iterator, Mapping
-from decimal import Decimal
 from typing import Any
 
-import msgspec
 from msgspec import Struct
 
 from supplytwin.schemas import epcis_check as check
 from supplytwin.schemas.epcis_hash import Spelled, event_hash, expanded, spelled
+from supplytwin.schemas.epcis_json import encode, once, parsed, refuse_wrong
 from supplytwin.schemas.epcis_words import CONTEXT, PREFIXES, instant
 from supplytwin.schemas.errors import Code, RecordError
 from supplytwin.schemas.ids import Micros
 
 DOCUMENT, QUERY = "EPCISDocument", "EPCISQueryDocument"
-_encode = msgspec.json.Encoder(decimal_format="number").encode
 _BUILT_IN = {namespace: prefix for prefix, namespace in PREFIXES.items()}
 PREFIXED_DISPOSITION = "epcis:persistentDisposition"
 _CHAINED_MAX = 3
@@ -36,7 +32,9 @@ class EpcisEvent(Struct, frozen=True, kw_only=True):
     """Its path in what was read; "" = it is the whole."""
     event_id: str
     fields: Spelled
-    """In one spelling; it may be an error declaration, with the content of what it cancels."""
+    """In one spelling, with all that it says (keys: `gs1.kept`); it may be an error declaration,
+    with the content of what it cancels.
+    """
     original: bytes
     """JSON-LD of `fields`, complete in itself: with eventID and @context. Reading it gives it
     again.
@@ -72,7 +70,7 @@ class Reading(Struct, frozen=True, kw_only=True):
 def read(raw: bytes) -> Reading:
     """Everything in one JSON text. Never raises: what is wrong is in `refused`."""
     try:
-        return _read(_parsed(raw))
+        return _read(parsed(raw))
     except RecordError as error:
         return Reading(events=(), refused=(_refused(error, 0, raw),))
     except RecursionError:
@@ -92,46 +90,6 @@ def _refused(
         body=body,
         fields=fields or {},
     )
-
-
-# ---- JSON
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        counted = Counter(name for name, _ in pairs)
-        twice = next(name for name, times in counted.items() if times > 1)
-        raise RecordError(Code.MALFORMED, twice, "stands twice in one object: leave one out")
-    return found
-
-
-def _constant(name: str) -> Any:
-    raise RecordError(Code.MALFORMED, "", f"{name} is no number in JSON")
-
-
-def _parsed(raw: bytes) -> Any:
-    try:
-        value = json.loads(
-            raw.decode("utf-8-sig"),
-            object_pairs_hook=_object,
-            parse_float=Decimal,
-            parse_int=Decimal,
-            parse_constant=_constant,
-        )
-        if b"\\u" in raw:
-            _encode(value)  # half of a surrogate pair is no character
-    except UnicodeDecodeError as error:
-        raise RecordError(Code.MALFORMED, "", f"is not UTF-8 at byte {error.start}") from None
-    except UnicodeEncodeError:
-        reason = "has half of a surrogate pair, which is no character"
-        raise RecordError(Code.MALFORMED, "", reason) from None
-    except json.JSONDecodeError as error:
-        place = f"line {error.lineno}, column {error.colno}"
-        raise RecordError(Code.MALFORMED, "", f"is not JSON at {place}: {error.msg}") from None
-    except ArithmeticError:
-        raise RecordError(Code.MALFORMED, "", "has a number without bounds") from None
-    return value
 
 
 # ---- documents
@@ -204,26 +162,35 @@ def _read(value: Any) -> Reading:
     for number, one in enumerate(found, start=1):
         place = "" if path is None else f"{path}[{number - 1}]"
         try:
-            whole = _named(one)
+            whole = _named(one, place, around)
             check.event(whole, place, bare=bare)
-            events.append(_event(whole, place, _declared(around, one.get("@context"))))
+            events.append(_event(whole, place, _declared(around, whole.get("@context"))))
         except RecordError as error:
             which = 0 if path is None else number
-            refused.append(_refused(error, which, _alone(one, around), _sound(one, around)))
+            refused.append(_refused(error, which, _alone(one, around), _sound(one, place, around)))
     return Reading(events=tuple(events), refused=tuple(refused))
 
 
-def _named(event: Any) -> Any:
-    """An event whose `epcis:persistentDisposition` has its bare name.
+def _named(event: Any, place: str, around: Any) -> Any:
+    """An event whose type and `epcis:persistentDisposition` have their bare names.
 
-    The published schema has it for two event types only, the standard for all: so others write
-    it with its prefix, which means the same.
+    The published schema has the latter for two event types only, the standard for all: so others
+    write it with its prefix, which means the same.
     """
-    if not isinstance(event, dict) or PREFIXED_DISPOSITION not in event:
+    if not isinstance(event, dict):
         return event
+    found, kind = event, event.get("type")
+    if isinstance(kind, str) and ":" in kind:
+        full = expanded(kind, _declared(around, event.get("@context")))
+        bare = full.removeprefix(PREFIXES["epcis"])
+        found = event | {"type": bare} if bare in check.EVENTS else event
+    if PREFIXED_DISPOSITION not in found:
+        return found
     bare = PREFIXED_DISPOSITION.partition(":")[2]
-    pairs = event.items()
-    return _object([(bare if name == PREFIXED_DISPOSITION else name, one) for name, one in pairs])
+    pairs = found.items()
+    named = once([(bare if name == PREFIXED_DISPOSITION else name, one) for name, one in pairs])
+    refuse_wrong(named, place)
+    return named
 
 
 def _contexts(*contexts: Any) -> Iterator[Any]:
@@ -251,17 +218,21 @@ def _declared(*contexts: Any) -> Mapping[str, str]:
 def _alone(event: Any, around: Any) -> bytes:
     """One event as JSON with the @context that it stood in."""
     if not isinstance(event, dict) or around is None:
-        return _encode(event)
+        return encode(event)
     contexts: list[Any] = []
     for one in _contexts(around, event.get("@context")):
         if one not in contexts:
             contexts.append(one)
     own = {name: value for name, value in event.items() if name != "@context"}
-    return _encode({"@context": contexts, **own})
+    return encode({"@context": contexts, **own})
 
 
-def _sound(event: Any, around: Any) -> Spelled:
+def _sound(event: Any, place: str, around: Any) -> Spelled:
     """Those fields of a refused event that are right by themselves."""
+    try:
+        event = _named(event, place, around)
+    except RecordError:
+        return {}
     kind = event.get("type") if isinstance(event, dict) else None
     if not isinstance(kind, str) or kind not in check.EVENTS:
         return {}
@@ -304,14 +275,14 @@ _CLARK = re.compile(r"\{([^}]*)\}")
 
 def _json(fields: Spelled) -> bytes:
     """JSON-LD of a spelled event: its namespaces get prefixes again, in their order."""
-    plain = _encode({"@context": [CONTEXT], **fields})
+    plain = encode({"@context": [CONTEXT], **fields})
     if b'"{' not in plain:
         return plain
     found = sorted(set(_namespaces(fields)) - _BUILT_IN.keys())
     prefixes = {namespace: f"stx{number}" for number, namespace in enumerate(found, start=1)}
     declared = {prefix: namespace for namespace, prefix in prefixes.items()}
     context: list[Any] = [CONTEXT, declared] if declared else [CONTEXT]
-    return _encode({"@context": context, **_prefixed(fields, {**_BUILT_IN, **prefixes})})
+    return encode({"@context": context, **_prefixed(fields, {**_BUILT_IN, **prefixes})})
 
 
 def _namespaces(value: Any) -> Iterator[str]:

@@ -19,6 +19,7 @@ from supplytwin.schemas.epcis_words import (
     COMPONENT,
     CONTEXT,
     DISPOSITION,
+    EXACT,
     PARTY,
     REASON,
     TRANSACTION,
@@ -102,13 +103,13 @@ def time(value: Any, path: str) -> None:
 def _number(value: Any, path: str) -> None:
     if not isinstance(value, Decimal):
         raise bad(path, f"{_shown(value)} is not a number: write it without quotes")
-    if abs(value.adjusted()) > _POWER_MAX:
-        raise bad(path, "is out of range")
+    if max(abs(value.adjusted()), len(value.as_tuple().digits)) > _POWER_MAX:
+        raise bad(path, f"is out of range: write it with at most {_POWER_MAX} digits")
 
 
 def _quantity(value: Any, path: str) -> None:
     _number(value, path)
-    exponent = value.normalize().as_tuple().exponent if value else 0
+    exponent = value.normalize(EXACT).as_tuple().exponent if value else 0
     if value < 0 or value.adjusted() >= _QUANTITY_DIGITS or exponent < -_QUANTITY_DECIMALS:
         raise bad(path, "must not be negative and have at most 18 digits and 9 decimals")
 
@@ -203,15 +204,23 @@ def entries(
                 "declares, like example:field",
             )
         else:
-            _depth(one, below(path, name))
+            _own(one, below(path, name))
 
 
-def _depth(value: Any, path: str, levels: int = DEPTH_MAX) -> None:
+def _own(value: Any, path: str, levels: int = DEPTH_MAX) -> None:
+    """Raise RecordError unless this can be kept, whatever it says."""
     if isinstance(value, dict | list):
         if not levels:
             raise bad(path, f"is nested more than {DEPTH_MAX} levels deep")
-        for one in value.values() if isinstance(value, dict) else value:
-            _depth(one, path, levels - 1)
+        for name, one in value.items() if isinstance(value, dict) else enumerate(value):
+            place = f"{path}[{name}]" if isinstance(name, int) else below(path, name)
+            if name == "#text" and isinstance(one, dict | list):
+                raise bad(place, f"{_shown(one)} is no text: give it a name of its own")
+            if isinstance(name, str) and name.startswith("{"):
+                raise bad(place, "is no name: write it with a prefix that @context declares")
+            _own(one, place, levels - 1)
+    elif isinstance(value, Decimal):
+        _number(value, path)
 
 
 def context(value: Any, path: str) -> None:
@@ -253,11 +262,7 @@ def _ilmd(value: Any, path: str) -> None:
 
 
 _ERROR = object_of(
-    {
-        "declarationTime": time,
-        "reason": _word(REASON),
-        "correctiveEventIDs": list_of(_name),
-    },
+    {"declarationTime": time, "reason": _word(REASON), "correctiveEventIDs": list_of(_name)},
     ("declarationTime",),
     extensible=True,
 )
@@ -355,8 +360,7 @@ def event(value: Any, path: str, *, bare: bool) -> None:
     fields = EVENTS.get(kind)
     if fields is None:
         uri(kind, below(path, "type"))
-        for name, one in value.items():
-            _depth(one, below(path, name))
+        _own(value, path, DEPTH_MAX + 1)
         common = {name: value[name] for name in _COMMON if name in value}
         entries(common, path, _COMMON, _TIMES, extensible=False)
         return

@@ -1,5 +1,8 @@
 """EPCIS events in one spelling, and the event hash id of CBV 2.0 made of it.
 
+The spelling loses nothing: comments, the order of somebody's own lists, and what a link says beside
+its key are in it. They are not in the hash.
+
 The hash is the SHA-256 of the *pre-hash string*: 25 fields in a fixed order, times in UTC with ms,
 numbers without trailing zeros, lists sorted, GS1 keys as Digital Links, words as web URIs,
 extensions by their namespace. eventID, recordTime and errorDeclaration are not in it: an error
@@ -36,6 +39,7 @@ from supplytwin.schemas.epcis_words import (
     word,
 )
 from supplytwin.schemas.gs1 import canonical as gs1_canonical
+from supplytwin.schemas.gs1 import kept
 
 Prefixes = Mapping[str, str]
 """Prefix -> namespace, as @context declares them."""
@@ -43,7 +47,10 @@ Spelled = dict[str, Any]
 """An event in one spelling; names of extensions are `{namespace}name`."""
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
-_COMMENTS = frozenset(("rdfs:comment", "comment"))
+_COMMENT = "rdfs:comment"
+_COMMENTS = frozenset((_COMMENT, "comment"))
+"""Kept, but not in the hash."""
+_RDFS_COMMENT = "{http://www.w3.org/2000/01/rdf-schema#}comment"
 
 
 def expanded(text: str, prefixes: Prefixes) -> str:
@@ -57,7 +64,8 @@ def expanded(text: str, prefixes: Prefixes) -> str:
 def _name(text: str, prefixes: Prefixes) -> str:
     prefix, colon, rest = text.partition(":")
     if colon and prefix in prefixes and not rest.startswith("//"):
-        return f"{{{prefixes[prefix]}}}{rest}"
+        name = f"{{{prefixes[prefix]}}}{rest}"
+        return _COMMENT if name == _RDFS_COMMENT else name
     return text
 
 
@@ -80,7 +88,7 @@ def _number(value: Decimal, prefixes: Prefixes) -> Decimal:
 
 
 def _key(value: str, prefixes: Prefixes) -> str:
-    return gs1_canonical(expanded(value.strip(), prefixes))
+    return kept(expanded(value.strip(), prefixes))
 
 
 def _word_of(vocabulary: Vocabulary) -> Speller:
@@ -105,19 +113,25 @@ def _certified(value: Any, prefixes: Prefixes) -> Any:
 
 
 def _foreign(value: Any, prefixes: Prefixes) -> Any:
-    """The value of an extension: names and CURIEs written out, lists sorted (JSON-LD has sets)."""
+    """The value of an extension: names and CURIEs written out, nothing left out or moved."""
     if isinstance(value, dict):
-        named = {
-            _name(name, prefixes): _foreign(one, prefixes)
-            for name, one in value.items()
-            if name not in _COMMENTS
-        }
-        return dict(sorted(named.items()))
+        named: dict[str, list[Any]] = {}
+        for name, one in value.items():
+            named.setdefault(_name(name, prefixes), []).append(_foreign(one, prefixes))
+        return {name: _joined(said) for name, said in sorted(named.items())}
     if isinstance(value, list):
-        return _sorted(_foreign(one, prefixes) for one in value)
+        return [_foreign(one, prefixes) for one in value]
     if isinstance(value, Decimal):
         return _number(value, prefixes)
     return expanded(value, prefixes) if isinstance(value, str) else value
+
+
+def _joined(said: list[Any]) -> Any:
+    """What is said under one name: with two prefixes of one namespace a list of both."""
+    if len(said) == 1:
+        return said[0]
+    lists = (one if isinstance(one, list) else [one] for one in _sorted(said))
+    return [one for each in lists for one in each]
 
 
 def _object(fields: Mapping[str, Speller]) -> Speller:
@@ -205,7 +219,10 @@ _spell_own = _object({name: _EVENT[name] for name in _COMMON})
 
 
 def spelled(event: Mapping[str, Any], prefixes: Prefixes) -> Spelled:
-    """A checked event in one spelling: equal for all that CBV 2.0 takes for the same event."""
+    """A checked event in one spelling of times, words, names and keys, with all that it says.
+
+    Lists of EPCIS are sorted, those of extensions stay as they are.
+    """
     own = {name: value for name, value in event.items() if name != "@context"}
     spell = _spell_event if event["type"] in EVENTS else _spell_own
     found: Spelled = spell(own, prefixes)
@@ -240,6 +257,8 @@ def _generic(items: Mapping[str, Any]) -> list[str]:
     """Extensions, sorted; an element of a list repeats the name."""
     found = []
     for name, value in items.items():
+        if name in _COMMENTS:
+            continue
         for one in value if isinstance(value, list) else [value]:
             if isinstance(one, dict):
                 text = _value(one["#text"]) if "#text" in one else ""

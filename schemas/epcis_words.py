@@ -7,7 +7,7 @@ stands in its place is somebody's own URI. Sources: EPCIS 2.0 section 7, CBV 2.0
 import datetime as dt
 import re
 from collections.abc import Mapping
-from decimal import Decimal
+from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal
 from functools import lru_cache
 
 from msgspec import Struct
@@ -95,6 +95,8 @@ _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _MS = dt.timedelta(milliseconds=1)
 _DIGITS_MAX = 40
 """Powers of ten up to which a number is written out."""
+EXACT = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN)
+"""Rounds nothing, and has no number that is too large or too small."""
 
 
 def is_uri(text: str) -> bool:
@@ -136,8 +138,8 @@ def time_text(micros: int) -> str:
 
 
 def number_text(value: Decimal) -> str:
-    """A number without leading or trailing zeros, plus sign or exponent."""
+    """A number without leading or trailing zeros, plus sign or exponent: all of its digits."""
     if not value:
         return "0"
-    value = value.normalize()
+    value = value.normalize(EXACT)
     return f"{value:f}" if abs(value.adjusted()) < _DIGITS_MAX else str(value)

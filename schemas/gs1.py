@@ -2,7 +2,8 @@
 
 A key stands in EPCIS as an EPC URI (`urn:epc:id:sgtin:…`), an EPC class or pattern, or a Digital
 Link of any domain; here all of them become `https://id.gs1.org/…` with the finest level of
-identification and nothing else. Sources: GS1 Digital Link URI Syntax 1.2, section 4.11; EPC Tag
+identification and nothing else: that is for hashes. What a thing is called here is `identity`,
+what is kept of a link `kept`. Sources: GS1 Digital Link URI Syntax 1.2, section 4.11; EPC Tag
 Data Standard 2.0, sections 6 and 7; CBV 2.0, event hash id.
 """
 
@@ -11,7 +12,8 @@ from functools import lru_cache
 
 CANONICAL = "https://id.gs1.org/"
 _URN = re.compile(r"urn:epc:(id|class|idpat):([a-z]+):(\d{6,12})\.(.*)", re.ASCII)
-_LINK = re.compile(r"https?://[^/?#]+(/[^?#]*)", re.IGNORECASE)
+_LINK = re.compile(r"https?://([^/?#]+)(/[^?#]*)(.*)", re.IGNORECASE | re.DOTALL)
+_RESOLVER = "id.gs1.org"
 _DECIMAL = re.compile(r"\d+", re.ASCII)
 _NAMES = {
     "gtin": "01", "itip": "8006", "cpid": "8010", "gln": "414", "party": "417", "gsrnp": "8017",
@@ -28,6 +30,9 @@ _DROPPED = frozenset(("22", "8019"))
 """Qualifiers that say nothing about which thing it is."""
 _DIGITS = {"00": (18,), "01": (8, 12, 13, 14), "8006": (18,)}
 """Keys of a fixed number of digits."""
+_CHECKED = {"00": 18, "01": 14, "253": 13, "255": 13, "402": 17, "414": 13, "417": 13, "8003": 14,
+            "8006": 14, "8017": 18, "8018": 18}  # fmt: skip
+"""Which digit of a key is its check digit; the others have none."""
 _ESCAPED = {ord(sign): f"%{ord(sign):02X}" for sign in "!()*+,:"}
 _ITEM_DIGITS, _PLACE_DIGITS = 13, 12
 _SERVICE_DIGITS, _SHIPMENT_DIGITS = 17, 16
@@ -47,13 +52,58 @@ def digital_link(uri: str) -> str | None:
         return None if match is None else _of_urn(match[1], match[2], match[3], match[4])
     if uri[:4].lower() == "http":
         found = _LINK.match(uri)
-        return None if found is None else _of_link(found[1])
+        return None if found is None else _of_link(found[2])
     return None
 
 
 def canonical(uri: str) -> str:
     """`uri` in its canonical spelling: a GS1 key as Digital Link, all else as it is."""
     return digital_link(uri) or uri
+
+
+@lru_cache(maxsize=1 << 16)
+def identity(uri: str) -> str:
+    """What the thing is called here: its key, whoever's link it is, or `uri` itself.
+
+    A link on somebody's own domain means the key, too. But below a path of his own
+    (`https://erp.example/po/401/45`) the digits may be any: there the check digit must be right,
+    and keys without one are his own names.
+    """
+    link, found = digital_link(uri), _LINK.match(uri)
+    if link is None or found is None or found[1].lower() == _RESOLVER:
+        return link or uri
+    if _start(_parts(found[2])) == 0:
+        return link
+    key, value = link.removeprefix(CANONICAL).split("/")[:2]
+    at = _CHECKED.get(key, 0)
+    right = _DECIMAL.fullmatch(value[:at]) is not None and len(value) >= at
+    return link if right and check_digit(value[: at - 1]) == value[at - 1] else uri
+
+
+@lru_cache(maxsize=1 << 16)
+def kept(uri: str) -> str:
+    """`uri` in its canonical spelling when that says all that it says; else as it is: a link may
+    have a lot, a weight or a domain, too.
+    """
+    link, found = digital_link(uri), _LINK.match(uri)
+    if link is None or found is None:
+        return link or uri
+    plain = found[1].lower() == _RESOLVER and not found[3]
+    same = len(_parts(found[2])) == len(_parts(link.removeprefix(CANONICAL)))
+    return link if plain and same else uri
+
+
+@lru_cache(maxsize=1 << 16)
+def lot_of(uri: str) -> str | None:
+    """The lot of a trade item, as a class, that a link names beside a finer qualifier."""
+    link, found = digital_link(uri), _LINK.match(uri)
+    if link is None or found is None or not link.startswith(f"{CANONICAL}01/"):
+        return None
+    parts = _parts(found[2])
+    rest = parts[(_start(parts) or 0) + 2 :]
+    named = {_NAMES.get(name, name): said for name, said in zip(rest[::2], rest[1::2], strict=True)}
+    gtin = _parts(link)[3]
+    return f"{CANONICAL}01/{gtin}/10/{named['10']}" if "10" in named else None
 
 
 def _checked(digits: str, length: int) -> str | None:
@@ -159,13 +209,22 @@ def _pattern(scheme: str, company: str, rest: str) -> str | None:
     return f"8010/{company}{rest.translate(_ESCAPED)}" if scheme == "cpi" else None
 
 
+def _parts(path: str) -> list[str]:
+    return [part for part in path.split("/") if part]
+
+
+def _start(parts: list[str]) -> int | None:
+    """Where the primary key stands in a path."""
+    places = range(len(parts) - 2, -1, -1)
+    return next((at for at in places if _NAMES.get(parts[at], parts[at]) in _QUALIFIERS), None)
+
+
 def _of_link(path: str) -> str | None:
-    parts = [part for part in path.split("/") if part]
-    for at in range(len(parts) - 2, -1, -1):
-        key = _NAMES.get(parts[at], parts[at])
-        if key in _QUALIFIERS:
-            return _constrained(key, parts[at + 1], parts[at + 2 :])
-    return None
+    parts = _parts(path)
+    at = _start(parts)
+    if at is None:
+        return None
+    return _constrained(_NAMES.get(parts[at], parts[at]), parts[at + 1], parts[at + 2 :])
 
 
 def _constrained(key: str, value: str, rest: list[str]) -> str | None:

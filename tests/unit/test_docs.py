@@ -7,7 +7,7 @@ from typing import Any
 
 import typer.main
 
-from supplytwin.processors import epcis
+from supplytwin.processors import epcis, epcis_sensors
 from supplytwin.schemas.errors import Code
 from supplytwin.schemas.events import Event
 from supplytwin.streams import acl, topics
@@ -99,5 +99,6 @@ def test_every_fact_of_epcis_is_documented() -> None:
     """The table of steps names the event types that the mapping makes, and no other."""
     section = (ROOT / "docs" / "feeds.md").read_text().split("### What a step becomes")[1]
     said = set(re.findall(r"`((?:wh|shipment)\.[a-z_]+)`", section.split("\nConsignment =")[0]))
-    made = [one for one in vars(epcis).values() if isinstance(one, type)]
+    modules = vars(epcis) | vars(epcis_sensors)
+    made = [one for one in modules.values() if isinstance(one, type)]
     assert said == {one.TYPE for one in made if issubclass(one, Event) and one is not Event}

@@ -116,7 +116,7 @@ def test_the_order_of_the_facts_does_not_matter(facts: list[Event]) -> None:
 @pytest.mark.parametrize("kind", EVENT_TYPES)
 def test_every_kind_of_fact_has_a_valid_event(kind: str) -> None:
     """Whatever it says, all of it is in the extension; read again it is on the same chain."""
-    ((event,), left_out) = exported(fact(kind))
+    ((event,), left_out) = exported(fact(kind, uom="KGM"))
     assert not left_out
     assert event["supplytwin:fact"]["supplytwin:event_type"] == kind
     assert event["eventTime"] == "2026-07-22T04:45:00.000Z"
@@ -150,6 +150,54 @@ def test_what_epcis_can_say_comes_back(kind: str, given: dict[str, Any], same: t
     assert len(found) == 1
     for name in same:
         assert getattr(found[0], name) == getattr(sent, name), name
+
+
+@pytest.mark.parametrize(
+    ("uom", "code"),
+    [("kilogram", "KGM"), ("kg", "KGM"), ("KG", "KGM"), ("KGM", "KGM"), ("Metric Ton", "TNE"),
+     ("pcs.", "H87"), ("EA", "EA"), ("PACK", "XPK"), ("C62", "C62")],
+)  # fmt: skip
+def test_units_are_codes(uom: str, code: str) -> None:
+    """5 kilogram are not 5 pieces; read again they are in the code."""
+    sent = fact("wh.received", subject_type="LOT", subject_id="L", lot_id="L", uom=uom)
+    ((event,), left_out) = exported(sent)
+    assert event["quantityList"][0]["uom"] == code
+    assert not left_out
+    assert [getattr(one, "uom", None) for one in again(sent)] == [code]
+
+
+def test_a_quantity_without_a_unit_that_others_know_is_left_out() -> None:
+    """Counted; what follows of the lot is in the lot's own unit."""
+    given: Any = {"subject_type": "LOT", "subject_id": "L", "lot_id": "L"}
+    picked, strange = fact("wh.picked", event_id="e2", **given), fact("wh.received", uom="BOX4",
+                                                                     **given)  # fmt: skip
+    events, left_out = exported(strange, picked)
+    assert [event["quantityList"] for event in events] == [
+        [{"epcClass": "urn:x-supplytwin:lot:L"}]
+    ] * 2
+    why = "a quantity in several units, or in one without a code of UN/ECE Rec 20"
+    assert left_out == {why: 2}
+    events, left_out = exported(fact("wh.received", uom="kg", **given), picked)
+    assert {event["quantityList"][0]["uom"] for event in events} == {"KGM"}
+    other = fact("wh.received", uom="EA", event_id="e3", **given)
+    _, left_out = exported(fact("wh.received", uom="kg", **given), other, picked)
+    assert left_out == {why: 1}
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -1e308, 5e-324])
+def test_a_reading_that_is_no_number_elsewhere_is_a_text(value: float) -> None:
+    """The document is valid and read again without a refusal."""
+    ((event,), _) = exported(fact("shipment.sensor", metric="Temperature", value=value))
+    report = event["sensorElementList"][0]["sensorReport"][0]
+    assert report["stringValue"] == str(value)
+    assert "value" not in report
+    again(fact("shipment.sensor", metric="Temperature", value=value))
+
+
+def test_an_inspection_without_a_verdict_has_no_disposition() -> None:
+    """PARTIAL is not a failure."""
+    ((event,), _) = exported(fact("wh.inspected", result="PARTIAL"))
+    assert "disposition" not in event
 
 
 def test_a_native_fact_with_a_strange_id_is_not_taken_for_epcis() -> None:
@@ -188,7 +236,7 @@ def test_a_retraction_is_an_error_declaration() -> None:
 
 def test_a_superseding_fact_is_named_as_the_correcting_one() -> None:
     """The old event is declared an error that the new one corrects."""
-    wrong = fact("wh.received")
+    wrong = fact("wh.received", uom="KGM")
     new = replace(wrong, event_id="e2", correction_action="SUPERSEDE", correction_event_id="e1")
     events, _ = exported(wrong, new)
     (declared,) = [event for event in events if "errorDeclaration" in event]

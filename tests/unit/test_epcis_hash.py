@@ -7,7 +7,7 @@ import pytest
 
 from supplytwin.schemas import epcis
 from supplytwin.schemas.epcis_hash import event_hash
-from supplytwin.schemas.gs1 import canonical, check_digit, digital_link
+from supplytwin.schemas.gs1 import canonical, check_digit, digital_link, identity, kept, lot_of
 
 DATA = Path(__file__).resolve().parents[1] / "data" / "epcis"
 VECTORS = sorted((DATA / "hashes").glob("*.jsonld"))
@@ -92,6 +92,52 @@ def test_keys_in_one_spelling(uri: str, expected: str | None) -> None:
     assert digital_link(uri) == link
     assert canonical(uri) == (link or uri)
     assert canonical(canonical(uri)) == canonical(uri)
+
+
+KEY = "https://id.gs1.org"
+
+
+@pytest.mark.parametrize(
+    ("uri", "called", "same"),
+    [
+        ("urn:epc:id:sgtin:4012345.011111.1", f"{KEY}/01/04012345111118/21/1", False),
+        (f"{KEY}/gtin/4012345111118/ser/1", f"{KEY}/01/04012345111118/21/1", False),
+        ("https://brand.example/01/04012345111118/21/1", f"{KEY}/01/04012345111118/21/1", True),
+        (f"{KEY}/01/04012345111118/10/L/21/1", f"{KEY}/01/04012345111118/21/1", True),
+        (f"{KEY}/01/04012345111118/21/1?3103=000195", f"{KEY}/01/04012345111118/21/1", True),
+        ("https://brand.example/shop/01/04012345111118", f"{KEY}/01/04012345111118", True),
+        ("https://brand.example/shop/01/04012345111119", None, True),
+        ("https://brand.example/401/45000123", f"{KEY}/401/45000123", True),
+        ("https://erp.example/po/401/45000123", None, True),
+        ("https://erp.example/po/00/123456789012345678", None, True),
+        ("https://erp.example/po/00/123456789012345675", f"{KEY}/00/123456789012345675", True),
+        (f"{KEY}/po/401/45000123", f"{KEY}/401/45000123", True),
+        ("https://example.org/x", None, True),
+    ],
+)  # fmt: skip
+def test_what_is_kept_of_a_link_and_what_the_thing_is_called(
+    uri: str, called: str | None, *, same: bool
+) -> None:
+    """Kept is all that a link says; called is its key, where somebody means one."""
+    assert identity(uri) == (called or uri)
+    assert kept(uri) == (uri if same else called)
+    assert kept(kept(uri)) == kept(uri)
+    assert identity(kept(uri)) == identity(uri)
+
+
+@pytest.mark.parametrize(
+    ("uri", "lot"),
+    [
+        ("https://brand.example/01/9506000134352/10/L7/21/S1?17=1", "01/09506000134352/10/L7"),
+        ("https://brand.example/gtin/9506000134352/lot/L7/ser/01", "01/09506000134352/10/L7"),
+        ("https://id.gs1.org/01/09506000134352/21/S1", None),
+        ("https://id.gs1.org/8006/040123451234560102/10/XYZ", None),
+        ("urn:epc:id:sgtin:4012345.011111.1", None),
+    ],
+)
+def test_the_lot_that_a_link_names(uri: str, lot: str | None) -> None:
+    """Beside a serial number, too."""
+    assert lot_of(uri) == (None if lot is None else f"{KEY}/{lot}")
 
 
 def test_check_digits() -> None:

@@ -151,6 +151,25 @@ def test_the_table_of_steps(changes: dict[str, Any], expected: dict[str, Any]) -
     assert {name: getattr(fact, name) for name in expected} == expected
 
 
+def test_serialised_items_count_on_the_lot_that_their_links_name() -> None:
+    """Each lot by itself, each item once however it is spelled."""
+    link = "https://brand.example/01/04012345111118/10/{}/21/{}"
+    items = [link.format("L8", 2), link.format("L7", 1), link.format("L8", 3), ITEM]
+    seven, eight = facts(event(epcList=items))
+    assert (seven.subject_id, getattr(seven, "qty", None)) == (f"{GTIN}/10/L7", 1)
+    assert (eight.subject_id, getattr(eight, "qty", None)) == (f"{GTIN}/10/L8", 2)
+    assert getattr(eight, "sku", None) == GTIN
+
+
+def test_documents_of_two_systems_are_two_chains() -> None:
+    """Digits below a path of somebody's own are no key of everybody's."""
+    chains = {
+        facts(event(bizTransactionList=[{"type": "po", "bizTransaction": one}]))[0].chain_id
+        for one in ("https://a.example/po/401/45000123", "https://b.example/po/401/45000123")
+    }
+    assert len(chains) == 2
+
+
 def test_received_at_its_destination_is_delivered_too() -> None:
     """The consignment is delivered when the place is the one that it was meant for, only then."""
     meant = [
@@ -166,7 +185,8 @@ def test_received_at_its_destination_is_delivered_too() -> None:
 
 
 def test_every_number_of_a_sensor_is_a_reading_and_an_alarm_needs_none() -> None:
-    """value, min, max and mean; an exception without a number is 1, so that it is not lost."""
+    """value, min, max and mean; an exception without a number is 1, so that it is not lost, and a
+    fault of the sensor is no alarm about the goods."""
     reports = [
         {"type": "Temperature", "value": 26, "maxValue": 27.5, "uom": "CEL",
          "exception": "ALARM_CONDITION"},
@@ -178,12 +198,172 @@ def test_every_number_of_a_sensor_is_a_reading_and_an_alarm_needs_none() -> None
     found = facts(event(bizStep=None, sensorElementList=sensors))
     said = [(getattr(f, "metric"), getattr(f, "value"), getattr(f, "alert")) for f in found]  # noqa: B009
     assert said == [
-        ("Dimensionless", 1.0, "ERROR_CONDITION"),
+        ("Dimensionless.error", 1.0, None),
         ("Temperature", 26.0, "ALARM_CONDITION"),
         ("Temperature.max", 27.5, "ALARM_CONDITION"),
     ]
     assert {getattr(f, "device_id") for f in found} == {"https://id.gs1.org/8004/4000001111"}  # noqa: B009
     assert found[2].event_id == found[0].event_id + ":2"
+
+
+def sensed(*elements: Any, **changes: Any) -> list[Any]:
+    """The readings of an event with these sensor elements."""
+    found = facts(event(bizStep=None, sensorElementList=list(elements), **changes))
+    return [fact for fact in found if fact.event_type == "shipment.sensor"]
+
+
+def test_every_reading_has_its_own_time() -> None:
+    """Of its report, else of its element, else of the event; a period's at its end."""
+    report = {"type": "Temperature", "value": 1, "uom": "CEL"}
+    first, second, third = (f"2026-07-22T0{hour}:00:00Z" for hour in (1, 2, 3))
+    period = {"startTime": first, "endTime": second}
+    for meta, own, expected in (
+        ({"time": first}, {"time": third}, third),
+        ({"time": first}, {}, first),
+        ({}, {}, "2026-07-22T04:45:00Z"),
+        ({**period, "time": third}, {"maxValue": 3, "value": None}, second),
+        (period, {}, second),
+        ({"startTime": first}, {}, "2026-07-22T04:45:00Z"),
+    ):
+        whole = {name: one for name, one in (report | own).items() if one is not None}
+        (fact,) = sensed({"sensorMetadata": meta, "sensorReport": [whole]})
+        assert (fact.event_time, fact.revision) == (
+            instant(expected), instant("2026-07-22T04:45:00Z"),
+        )  # fmt: skip
+    (late,) = sensed({"sensorReport": [{**report, "time": "2026-07-22T05:00:00.500Z"}]})
+    assert (late.recorded_time, late.time_precision) == (late.event_time, "MS")
+
+
+def test_a_series_of_readings_in_one_event_is_one_series_in_time() -> None:
+    """The excursion minutes are those of the readings sent one by one."""
+    values = [(8, -18), (9, 4), (10, 5), (11, 6), (12, -18)]
+    reports = [
+        {"type": "Temperature", "value": v, "uom": "CEL", "time": f"2026-07-22T{h:02}:00:00Z"}
+        for h, v in values
+    ]
+    found = sensed({"sensorReport": reports})
+    times = sorted((one.event_time, one.value) for one in found)
+    assert times == [(instant(f"2026-07-22T{h:02}:00:00Z"), v) for h, v in values]
+    assert len({one.event_id for one in found}) == 5
+
+
+def test_components_are_series_of_their_own() -> None:
+    """x, y and z are not three values of one thing."""
+    reports = [{"type": "Acceleration", "value": 1, "component": c} for c in ("x", "y")]
+    own = {"type": "Acceleration", "minValue": 1, "component": "example:q"}
+    found = sensed({"sensorReport": [*reports, own]})
+    assert sorted(one.metric for one in found) == [
+        "Acceleration.example:q.min", "Acceleration.x", "Acceleration.y",
+    ]  # fmt: skip
+
+
+def test_a_fault_of_a_sensor_is_no_excursion() -> None:
+    """Its values stay values, and the fault a metric of its own, in no unit of theirs."""
+    report = {"type": "Temperature", "value": 3, "uom": "CEL", "exception": "ERROR_CONDITION"}
+    found = sensed({"sensorReport": [report]})
+    said = [(one.metric, one.value, one.unit, one.alert) for one in found]
+    assert said == [("Temperature", 3, "CEL", None), ("Temperature.error", 1, "1", None)]
+    alarm = {"type": "Temperature", "uom": "CEL", "exception": "ALARM_CONDITION"}
+    (one,) = sensed({"sensorReport": [alarm]})
+    assert (one.value, one.unit, one.alert) == (1, "1", "ALARM_CONDITION")
+
+
+def test_what_no_reading_says_of_a_sensor_is_counted() -> None:
+    """By name, though another report of the event is a reading."""
+    meta = {"startTime": "2026-07-22T01:00:00Z", "rawData": "urn:x:raw",
+            "endTime": "2026-07-22T02:00:00Z"}  # fmt: skip
+    reports = [
+        {"type": "Temperature", "value": 3, "booleanValue": True},
+        {"type": "Temperature", "stringValue": "HOT", "percRank": 3, "example:f": 1},
+        {"type": "Temperature", "booleanValue": True},
+    ]
+    element = {"sensorMetadata": meta, "sensorReport": reports, "example:g": 1}
+    mapped = epcis.mapped(event(bizStep=None, sensorElementList=[element]))
+    assert set(mapped.body_only) == {
+        "sensorElement.example:g", "sensorMetadata.startTime", "sensorMetadata.rawData",
+        "sensorReport.booleanValue", "sensorReport.stringValue", "sensorReport.percRank",
+        "sensorReport.example:f",
+    }  # fmt: skip
+    timed = {"sensorMetadata": meta, "sensorReport": [{**reports[0], "time": meta["endTime"]}]}
+    assert "sensorMetadata.endTime" in epcis.mapped(event(sensorElementList=[timed])).body_only
+
+
+TWO = [{"type": "desadv", "bizTransaction": f"urn:x:A{number}"} for number in (2, 1)]
+
+
+@pytest.mark.parametrize(
+    ("changes", "kind"),
+    [
+        ({"bizStep": "departing"}, "shipment.departed"),
+        ({"bizStep": "arriving"}, "shipment.arrived"),
+        ({"bizStep": "shipping", "epcList": [SSCC]}, "wh.dispatched"),
+        ({"bizStep": None, "disposition": "damaged"}, "shipment.exception"),
+        ({"bizLocation": PLACE, "destinationList": [
+            {"type": "location", "destination": PLACE["id"]}]}, "shipment.delivered"),
+        ({"sensorElementList": [{"sensorReport": [{"value": 1}]}]}, "shipment.sensor"),
+    ],
+)  # fmt: skip
+def test_every_consignment_of_an_event_counts(changes: dict[str, Any], kind: str) -> None:
+    """Each has its fact, which tells nothing of the other."""
+    found = [f for f in facts(event(bizTransactionList=TWO, **changes)) if f.event_type == kind]
+    assert [fact.subject_id for fact in found] == ["urn:x:A1", "urn:x:A2"]
+    for fact in found:
+        named = [ref for ref in fact.refs if ref.startswith("CONSIGNMENT:")]
+        assert named == [f"CONSIGNMENT:{fact.subject_id}"]
+
+
+def test_which_goods_are_of_which_consignment_is_not_guessed() -> None:
+    """They count once; that it is not said is counted."""
+    shipped = epcis.mapped(event(bizStep="shipping", bizTransactionList=TWO))
+    said = [(one.subject_type, getattr(one, "qty", None)) for one in shipped.facts]
+    assert said == [("LOT", 1), ("CONSIGNMENT", None)]
+    received = epcis.mapped(event(bizTransactionList=TWO))
+    assert [getattr(one, "asn", "") for one in received.facts] == [None]
+    for mapped in (shipped, received):
+        assert "bizTransactionList" in mapped.body_only
+    assert "bizTransactionList" not in epcis.mapped(event(bizTransactionList=ADVICE)).body_only
+    keys = [f"urn:epc:id:gsin:4012345.22233344{at}" for at in (4, 5)]
+    by_key = epcis.mapped(event(bizStep="shipping", epcList=[ITEM, *keys]))
+    assert len(by_key.facts) == 2
+    assert "epcList" in by_key.body_only
+
+
+@pytest.mark.parametrize(
+    ("disposition", "kinds"),
+    [
+        ("in_progress", ["wh.received", "shipment.delivered"]),
+        ("damaged", ["wh.received", "shipment.delivered", "shipment.exception"]),
+        ("destroyed", ["shipment.exception"]),
+        ("stolen", ["shipment.exception"]),
+    ],
+)
+def test_what_is_gone_is_not_received(disposition: str, kinds: list[str]) -> None:
+    """Stolen or destroyed goods are neither received nor delivered; others bear their condition."""
+    at_its_destination: dict[str, Any] = {
+        "bizTransactionList": ADVICE, "bizLocation": PLACE,
+        "destinationList": [{"type": "location", "destination": PLACE["id"]}],
+    }  # fmt: skip
+    found = facts(event(disposition=disposition, **at_its_destination))
+    assert [fact.event_type for fact in found] == kinds
+    assert {getattr(fact, "condition", disposition) for fact in found} == {disposition}
+    lasting = facts(event(persistentDisposition={"set": [disposition]}, **at_its_destination))
+    assert [fact.event_type for fact in lasting] == kinds
+
+
+def test_an_error_declaration_that_leaves_content_out_is_told() -> None:
+    """Of an event in the same document each fact that stands; else that no effect is named."""
+    whole = json.loads(event(eventID="urn:x:1").original)
+    less = {**whole, "errorDeclaration": ERROR}
+    del less["bizStep"]
+    for both in ([whole, less], [less, whole]):
+        read = epcis.document(json.dumps(both).encode())
+        assert read.noted == {
+            "errorDeclaration that names no effect to take back: "
+            "ObjectEvent OBSERVE": 1,
+            "errorDeclaration that leaves content of its event out: wh.received stands": 1,
+        }  # fmt: skip
+    right = epcis.document(json.dumps([whole, {**whole, "errorDeclaration": ERROR}]).encode())
+    assert not right.noted
 
 
 def test_fields_that_only_the_body_has_are_named() -> None:

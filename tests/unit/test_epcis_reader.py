@@ -171,7 +171,7 @@ def test_three_spellings_of_a_time_are_one_identity() -> None:
 
 
 def test_spellings_of_names_words_and_order_are_one_identity() -> None:
-    """EPC URI and Digital Link, word and URI and CURIE, order of lists, name of a prefix."""
+    """EPC URI and Digital Link, word and URI and CURIE, order of names, name of a prefix."""
     plain = one(
         event(
             **{"@context": [*event()["@context"], {"a": "https://ns.example.com/"}]},
@@ -184,18 +184,62 @@ def test_spellings_of_names_words_and_order_are_one_identity() -> None:
         event(
             **{"@context": [*event()["@context"], {"b": "https://ns.example.com/"}]},
             epcList=[
-                "https://shop.example.org/01/04012345111118/21/2?x=1",
+                "http://id.gs1.org/01/04012345111118/21/2",
                 "https://id.gs1.org/gtin/4012345111118/ser/1",
             ],
             quantityList=[
                 {"quantity": 2.5, "epcClass": "https://id.gs1.org/01/04012345123456/10/L"}
             ],
             bizStep="cbv:BizStep-receiving",
-            **{"b:f": {"b:y": ["3", "2"], "b:x": "1"}},
+            **{"b:f": {"b:y": ["2", "3"], "b:x": "1"}},
         )
     )
     assert (plain.event_id, plain.original) == (other.event_id, other.original)
     assert one(event(bizStep="https://ref.gs1.org/cbv/BizStep-receiving")) == one(event())
+
+
+TWO = {"@context": [*event()["@context"], {"a": "https://x.example/", "b": "https://x.example/"}]}
+LINK = "https://brand.example/01/09506000134352/10/LOT7/21/S1?17=251231&3103=000195"
+
+
+@pytest.mark.parametrize(
+    ("said", "kept", "other"),
+    [
+        ({"a:f": {"result": "pass", "comment": "3 boxes wet"}}, '"comment":"3 boxes wet"',
+         {"a:f": {"result": "pass"}}),
+        ({"rdfs:comment": "wet"}, '"rdfs:comment":"wet"', {}),
+        ({"a:at": [8.55, 47.37]}, "[8.55,47.37]", {"a:at": [47.37, 8.55]}),
+        ({"a:f": {"x": ["SG", "CN"]}}, '["SG","CN"]', {"a:f": {"x": ["CN", "SG"]}}),
+        ({"epcList": [LINK]}, LINK, {"epcList": ["https://id.gs1.org/01/09506000134352/21/S1"]}),
+        ({"a:t": "broken", "b:t": ["ok"]}, '"stx1:t":["ok","broken"]',
+         {"a:t": ["broken", "ok"]}),
+    ],
+)  # fmt: skip
+def test_all_that_an_event_says_is_kept(
+    said: dict[str, Any], kept: str, other: dict[str, Any]
+) -> None:
+    """The hash leaves out what the standard leaves out; the original has it, read again too."""
+    found, less = one(event(**TWO, **said)), one(event(**TWO, **other))
+    assert kept in found.original.decode()
+    assert found.event_id == less.event_id
+    assert found.original != less.original
+    assert one(json.loads(found.original)).original == found.original
+
+
+def test_two_prefixes_of_one_namespace_in_any_order() -> None:
+    """Which of the two names stands first says nothing."""
+    first = one(event(**TWO, **{"a:t": "1", "b:t": "2"}))
+    assert first == one(event(**TWO, **{"b:t": "1", "a:t": "2"}))
+    declared = {"@context": [{"r": "http://www.w3.org/2000/01/rdf-schema#"}]}
+    assert "rdfs:comment" in one(event(**declared, **{"r:comment": "x"})).fields
+
+
+@pytest.mark.parametrize("kind", ["epcis:ObjectEvent", "https://ref.gs1.org/epcis/ObjectEvent"])
+def test_a_standard_type_in_another_spelling(kind: str) -> None:
+    """It is not somebody's own: the same event, and checked as one, with what is right of it."""
+    assert one(event(type=kind)) == one(event())
+    wrong = refusal(event(type=kind, action="MOVE"))
+    assert (wrong.field, wrong.fields["type"]) == ("action", "ObjectEvent")
 
 
 @pytest.mark.parametrize("path", [*DOCUMENTS, *SINGLE], ids=lambda path: path.stem)
@@ -323,7 +367,7 @@ def test_what_a_schema_cannot_say_is_refused_too(
         (b'{"type": "a", "type": "b"}', "stands twice"),
         (b'{"a": NaN}', "NaN is no number"),
         (b'["\\ud800"]', "surrogate"),
-        (b'{"a": 1e9999999999999999999999}', "number"),
+        (b'{"a": 1e9999999999999999999999}', "number without bounds"),
         (b"[" * 200_000, "nested too deep"),
         (b"null", "is not an event"),
         (b'{"type": "EPCISDocument"}', "is required"),
@@ -335,6 +379,61 @@ def test_bytes_that_are_no_document_are_refused_whole(raw: bytes, words: str) ->
     assert not reading.events
     assert words in reading.refused[0].reason
     assert reading.refused[0].body == raw or raw == b"null"
+
+
+def text(value: str, **changes: Any) -> bytes:
+    """The JSON of an event with this text as the value of an extension."""
+    return json.dumps(event(**{**changes, "a:b": "?"})).replace('"?"', value).encode()
+
+
+@pytest.mark.parametrize("kind", ["ObjectEvent", "example:Own"])
+@pytest.mark.parametrize(
+    ("value", "field", "words"),
+    [
+        ("1e1000000", "a:b", "out of range"),
+        ("1e-9999999", "a:b", "out of range"),
+        ("9" * 6000, "a:b", "out of range"),
+        ('{"a:c": [1, 1e400]}', "a:b.a:c[1]", "out of range"),
+        ('{"#text": {"a": 1}}', "a:b.#text", "an object is no text"),
+        ('[{"#text": [1, 2]}]', "a:b[0].#text", "a list is no text"),
+        ('{"{y}z": 1}', "a:b.{y}z", "is no name"),
+        ('{"a:c": NaN}', "a:b.a:c", "NaN is no number"),
+        ("[1, -Infinity]", "a:b[1]", "-Infinity is no number"),
+        ("1e9999999999999999999999", "a:b", "number without bounds"),
+        ('{"x": [{"y": 1, "y": 2}]}', "a:b.x[0].y", "stands twice"),
+    ],
+)  # fmt: skip
+def test_crafted_values_are_refused_where_they_stand(
+    kind: str, value: str, field: str, words: str
+) -> None:
+    """In an event of EPCIS and in one of somebody's own type: path and reason, no traceback."""
+    (refused,) = epcis.read(text(value, type=kind)).refused
+    assert (refused.field, words in refused.reason) == (field, True)
+    (refused,) = epcis.read(b"[%s,%s]" % (text("1"), text(value, type=kind))).refused
+    assert refused.field == f"[1].{field}"
+    assert refused.reason.startswith("event 2: ")
+
+
+def test_a_number_that_is_none_names_its_event_in_a_document() -> None:
+    """Also below somebody's own list of that name."""
+    document = json.loads((DATA / "Documents" / "ObjectEvent.json").read_text())
+    document["epcisBody"]["eventList"][0]["a:b"] = {"eventList": [1, "?"]}
+    (refused,) = epcis.read(json.dumps(document).replace('"?"', "NaN").encode()).refused
+    assert refused.field == "epcisBody.eventList[0].a:b.eventList[1]"
+    assert refused.reason == "event 1: NaN is no number in JSON"
+
+
+def test_numbers_keep_all_of_their_digits() -> None:
+    """Nothing is rounded: neither what is kept nor what is hashed."""
+    long = "1." + "0" * 40 + "1"
+    (found,) = epcis.read(text(long)).events
+    assert long.encode() in found.original
+    (other,) = epcis.read(text("1")).events
+    assert other.event_id != found.event_id
+    assert epcis.read(text(f'"{long}"')).events[0].event_id == found.event_id
+    quantity = {"epcClass": "urn:x:c", "quantity": "?"}
+    raw = json.dumps(event(quantityList=[quantity])).replace('"?"', "1" * 18 + ".1" + "0" * 9 + "1")
+    assert epcis.read(raw.encode()).refused[0].field == "quantityList[0].quantity"
 
 
 def test_nesting_has_an_end() -> None:
