@@ -9,7 +9,8 @@ from typing import Any
 
 import msgspec
 
-from supplytwin.schemas.errors import Code, RecordError
+from supplytwin.schemas.errors import RecordError
+from supplytwin.schemas.json_text import malformed, refused
 
 
 class Doubled(dict[str, Any]):
@@ -22,25 +23,21 @@ class Doubled(dict[str, Any]):
 def parsed(raw: bytes) -> Any:
     """The value of a JSON text; a byte order mark is left out. Raises RecordError."""
     try:
-        value = json.loads(
-            raw.decode("utf-8-sig"),
-            object_pairs_hook=_object,
-            parse_float=_float,
-            parse_constant=_float,
-        )
-        if b"\\u" in raw:
-            msgspec.json.encode(value)  # half of a surrogate pair cannot be written
-    except UnicodeDecodeError as error:
-        raise _malformed(f"is not UTF-8 at byte {error.start}") from None
-    except UnicodeEncodeError:
-        raise _malformed("has half of a surrogate pair, which is no character") from None
-    except json.JSONDecodeError as error:
-        place = f"line {error.lineno}, column {error.colno}"
-        raise _malformed(f"is not JSON at {place}: {error.msg}") from None
+        with refused():
+            value = json.loads(
+                raw.decode("utf-8-sig"),
+                object_pairs_hook=_object,
+                parse_float=_float,
+                parse_constant=_float,
+            )
+            if b"\\u" in raw:
+                msgspec.json.encode(value)  # half of a surrogate pair cannot be written
+    except RecordError:
+        raise
     except ValueError:
-        raise _malformed("is not JSON: a number has too many digits") from None
+        raise malformed("is not JSON: a number has too many digits") from None
     except RecursionError:
-        raise _malformed("is nested too deeply") from None
+        raise malformed("is nested too deeply") from None
     return value
 
 
@@ -56,10 +53,6 @@ def doubled(value: Any, path: str) -> str | None:
     return next(filter(None, (doubled(*one) for one in within)), None)
 
 
-def _malformed(reason: str) -> RecordError:
-    return RecordError(Code.MALFORMED, "", reason)
-
-
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) == len(pairs):
@@ -73,5 +66,5 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _float(text: str) -> float:
     value = float(text)
     if not math.isfinite(value):
-        raise _malformed(f"is not JSON: {text[:40]} is no number of it")
+        raise malformed(f"is not JSON: {text[:40]} is no number of it")
     return value

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from supplytwin.schemas.epcis_check import below
 from supplytwin.schemas.errors import Code, RecordError
+from supplytwin.schemas.json_text import refused
 
 encode = msgspec.json.Encoder(decimal_format="number").encode
 _EVENT = re.compile(r"(?:.*?eventList)?\[(\d+)\]")
@@ -85,7 +86,7 @@ def parsed(raw: bytes) -> Any:
             parse_constant=constant,
         )
 
-    try:
+    with refused():
         try:
             value = load(Decimal)
         except ArithmeticError:
@@ -94,12 +95,4 @@ def parsed(raw: bytes) -> Any:
             refuse_wrong(value)
         if b"\\u" in raw:
             encode(value)  # half of a surrogate pair is no character
-    except UnicodeDecodeError as error:
-        raise RecordError(Code.MALFORMED, "", f"is not UTF-8 at byte {error.start}") from None
-    except UnicodeEncodeError:
-        reason = "has half of a surrogate pair, which is no character"
-        raise RecordError(Code.MALFORMED, "", reason) from None
-    except json.JSONDecodeError as error:
-        place = f"line {error.lineno}, column {error.colno}"
-        raise RecordError(Code.MALFORMED, "", f"is not JSON at {place}: {error.msg}") from None
     return value
