@@ -76,7 +76,8 @@ _COMMENTS = {
     "known_from up to known_to (ends not included, null = without end): ask twin_at(t, k), "
     "twin_as_of(t), twin_known_at(k)",
     f"TABLE {HEAD}": "Up to which journal entry of each chain twin_span goes, by which fold",
-    f"VIEW {BEHIND}": "Chains with facts that twin_span does not hold yet, and since when",
+    f"VIEW {BEHIND}": "Chains with facts that twin_span does not hold yet, how many, and since "
+    "when they had arrived: twin_as_of goes that far for them, twin_known_at refuses what is later",
 }
 _DECLARED = (
     f"""CREATE OR REPLACE VIEW {BEHIND} AS

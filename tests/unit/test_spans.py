@@ -20,7 +20,7 @@ from supplytwin.processors.chain import ChainFold
 from supplytwin.processors.spans import of_entries
 from supplytwin.schemas import codec
 from supplytwin.schemas.errors import FatalError
-from supplytwin.schemas.flow import Record
+from supplytwin.schemas.flow import Message, Record
 from supplytwin.schemas.ids import DAY_US, HOUR_US
 from supplytwin.schemas.records import JOURNAL, STATE
 from supplytwin.sinks.duck import DuckSink
@@ -148,6 +148,20 @@ def test_without_bounds_it_is_the_latest_state(sink: DuckSink, ask: Any) -> None
     assert ask(f"SELECT {columns} FROM twin_at(NULL, NULL) ORDER BY ALL") == latest
     assert ask(f"SELECT {columns} FROM twin_as_of(NULL) ORDER BY ALL") == latest
     assert ask(f"SELECT {columns} FROM twin_known_at('infinity') ORDER BY ALL") == latest
+
+
+def test_where_only_an_exception_tells_nothing_was_true(sink: DuckSink, ask: Any) -> None:
+    """A retraction without authority leaves its subject in twin_state, with neither state nor
+    milestones, and nowhere in the spans.
+    """
+    strange = sinks.delivered("C", "r", correction_action="RETRACT", correction_event_id="q",
+                              correction_source="yy", correction_reason="DID_NOT_OCCUR")  # fmt: skip
+    message = Message(topic=strange.TOPIC, key="C", arrival=T0, body=strange)
+    sink.write(Folded().take([message]), {})
+    list(writer(sink).complete())
+    left = "SELECT DISTINCT lifecycle, milestones FROM twin_state WHERE subject_type = 'ORDER_LINE'"
+    assert ask(left) == [(None, [])]
+    assert ask("FROM twin_at(NULL, NULL)") == []
 
 
 def test_a_running_sink_fills_it_by_itself(path: Path) -> None:
