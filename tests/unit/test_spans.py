@@ -154,8 +154,10 @@ def test_where_only_an_exception_tells_nothing_was_true(sink: DuckSink, ask: Any
     """A retraction without authority leaves its subject in twin_state, with neither state nor
     milestones, and nowhere in the spans.
     """
-    strange = sinks.delivered("C", "r", correction_action="RETRACT", correction_event_id="q",
-                              correction_source="yy", correction_reason="DID_NOT_OCCUR")  # fmt: skip
+    strange = sinks.delivered(
+        "C", "r", correction_action="RETRACT", correction_event_id="q", correction_source="yy",
+        correction_reason="DID_NOT_OCCUR",
+    )  # fmt: skip
     message = Message(topic=strange.TOPIC, key="C", arrival=T0, body=strange)
     sink.write(Folded().take([message]), {})
     list(writer(sink).complete())
