@@ -19,7 +19,7 @@ def _age(since: str) -> str:
 
 def _part(number: int) -> str:
     """A field of a visit; the place is last, it may contain anything."""
-    return f"nullif(regexp_extract(visit, '^([^;]*);([^;]*);([^;]*);(.*)$', {number}), '')"
+    return f"nullif(regexp_extract(visit, '(?s)^([^;]*);([^;]*);([^;]*);(.*)$', {number}), '')"
 
 
 DERIVED_VIEWS: tuple[tuple[str, str, str], ...] = (
@@ -29,7 +29,8 @@ DERIVED_VIEWS: tuple[tuple[str, str, str], ...] = (
         "promise; of those that have arrived, how it was",
         f"""
         SELECT {_WHO}, coalesce(eta, planned_time) AS expected,
-               CASE WHEN eta IS NOT NULL THEN 'ESTIMATED' ELSE 'PLANNED' END AS basis,
+               CASE WHEN eta IS NOT NULL THEN 'ESTIMATED'
+                    WHEN planned_time IS NOT NULL THEN 'PLANNED' END AS basis,
                eta, eta_source, eta_stated, {_age("eta_stated")} AS eta_age_hours,
                planned_time, promised_date, promise_delay_days, delay_days, actual_time,
                actual_time IS NOT NULL OR list_contains(milestones, 'ARRIVED') AS arrived

@@ -1,20 +1,79 @@
 """SQL over the documents of all chains: what one chain alone cannot see."""
 
-STANDING = """
-        WITH latest AS (
-            SELECT * FROM event
-            QUALIFY row_number() OVER (PARTITION BY chain_key, chain_id, source, event_id
-                                       ORDER BY revision DESC, seq) = 1),
+from supplytwin.schemas.flow import DELEGATION
+
+_CHAIN = "chain_key, chain_id"
+_IDENTITY = f"{_CHAIN}, source, event_id"
+_COPY = (
+    "seq", "source_topic", "source_partition", "source_offset", "arrival", "taken_at",
+    "kafka_partition", "kafka_offset",
+)  # fmt: skip
+"""What two records of one content may differ in."""
+_ROUNDS_MAX = 99
+"""Odd: after such a round none is said to stand that is not sure to."""
+
+STANDING = f"""
+        WITH RECURSIVE told AS (
+            SELECT *, hash(*COLUMNS(* EXCLUDE ({", ".join(_COPY)}))) AS content FROM event),
+        latest AS (
+            SELECT * EXCLUDE (content),
+                   min(content) OVER same <> max(content) OVER same AS conflicted
+            FROM told WINDOW same AS (PARTITION BY {_IDENTITY}, revision)
+            QUALIFY row_number() OVER (PARTITION BY {_IDENTITY} ORDER BY revision DESC, seq) = 1),
+        aimed AS (
+            SELECT {_IDENTITY}, seq, source_topic, revision, correction_event_id AS target_id,
+                   coalesce(correction_source, source) AS target_source
+            FROM latest
+            WHERE correction_action IS NOT NULL AND correction_event_id IS NOT NULL
+              AND NOT conflicted),
+        correction AS MATERIALIZED (
+            SELECT a.*,
+                   (a.target_source = a.source OR list_contains([h.k FOR h IN j.headers],
+                                                                '{DELEGATION}'))
+                   AND (t.seq IS NULL OR t.source_topic = a.source_topic) AS by_right
+            FROM aimed AS a JOIN journal AS j USING ({_CHAIN}, seq)
+            LEFT JOIN latest AS t ON t.chain_key = a.chain_key AND t.chain_id = a.chain_id
+                                 AND t.source = a.target_source AND t.event_id = a.target_id
+            WHERE (a.target_source, a.target_id) <> (a.source, a.event_id)),
+        against AS MATERIALIZED (
+            SELECT x.chain_key, x.chain_id, x.seq, y.seq AS by
+            FROM correction AS x JOIN correction AS y ON y.chain_key = x.chain_key
+                 AND y.chain_id = x.chain_id AND y.target_source = x.source
+                 AND y.target_id = x.event_id AND y.revision >= x.revision
+            WHERE x.by_right AND y.by_right AND NOT (
+                x.target_source = y.source AND x.target_id = y.event_id
+                AND x.revision = y.revision AND (y.source, y.event_id) < (x.source, x.event_id))),
+        judged AS (
+            SELECT DISTINCT {_CHAIN}, seq, true AS stands, NULL::BOOLEAN AS stood, 0 AS round
+            FROM against
+            UNION ALL
+            SELECT a.chain_key, a.chain_id, a.seq, NOT bool_or(coalesce(y.stands, true)),
+                   any_value(x.stands), any_value(x.round) + 1
+            FROM against AS a JOIN judged AS x USING ({_CHAIN}, seq)
+            LEFT JOIN judged AS y ON y.chain_key = a.chain_key AND y.chain_id = a.chain_id
+                                 AND y.seq = a.by
+            WHERE x.round < {_ROUNDS_MAX}
+              AND (SELECT bool_or(stands IS DISTINCT FROM stood) FROM judged)
+            GROUP BY ALL),
+        fallen AS (
+            SELECT {_CHAIN}, seq FROM judged QUALIFY round = max(round) OVER () AND NOT stands),
         standing AS (
-            SELECT * FROM latest AS one
-            WHERE correction_action IS DISTINCT FROM 'RETRACT' AND NOT EXISTS (
-                SELECT 1 FROM latest AS other
+            SELECT one.* FROM latest AS one
+            WHERE NOT conflicted AND correction_action IS DISTINCT FROM 'RETRACT'
+              AND NOT EXISTS (
+                SELECT 1 FROM correction AS own
+                WHERE own.chain_key = one.chain_key AND own.chain_id = one.chain_id
+                  AND own.seq = one.seq AND NOT own.by_right)
+              AND NOT EXISTS (
+                SELECT 1 FROM (FROM correction ANTI JOIN fallen USING ({_CHAIN}, seq)) AS other
                 WHERE other.chain_key = one.chain_key AND other.chain_id = one.chain_id
-                  AND other.source = one.source AND other.source_topic = one.source_topic
-                  AND other.correction_event_id = one.event_id
-                  AND coalesce(other.correction_source, other.source) = one.source
-                  AND other.revision >= one.revision AND other.event_id <> one.event_id))"""
-"""Facts as their own sources leave them: what was revised or retracted by them is left out."""
+                  AND other.target_source = one.source AND other.target_id = one.event_id
+                  AND other.revision >= one.revision AND other.by_right))"""
+"""The facts that stand, as `processors.facts` has it: of each identity the highest revision, unless
+it has two contents; corrections with authority over what they aim at, unless they are themselves
+beaten. Of two that aim at each other the later one by name stands; where three or more of one
+revision do so in a ring, none is said to stand.
+"""
 
 _DOCUMENTS = (
     ("declaration", "customs.declared", "declaration_id", "office"),

@@ -11,8 +11,9 @@ _LINES = "[substr(a, 8) FOR a IN attributes IF starts_with(a, 'sensor=')]"
 SQL = f"""
         SELECT chain_key, chain_id, subject_type, subject_id,
                {_name(1)} AS device_id, {_name(2)} AS metric, {_name(3)} AS unit,
-               f[4]::BIGINT AS readings, f[5]::DOUBLE AS value_min, f[6]::DOUBLE AS value_max,
-               f[7]::DOUBLE AS value_last, make_timestamp(f[8]::BIGINT) AS first_time,
+               f[4]::BIGINT AS readings,
+               f[5]::DOUBLE AS lowest_value, f[6]::DOUBLE AS highest_value,
+               f[7]::DOUBLE AS last_value, make_timestamp(f[8]::BIGINT) AS first_time,
                make_timestamp(f[9]::BIGINT) AS last_time,
                f[10]::BIGINT / 60e6 AS excursion_min,
                f[11]::BIGINT / 60e6 AS longest_excursion_min,

@@ -2,8 +2,8 @@
 
 A lifecycle is a fold, which SQL cannot repeat: so the fold itself fills this table from the journal
 in the same file, chain by chain, and SQL only picks rows. The facts of a chain that came after its
-last turn are told by `twin_span_behind`. A macro answers for no moment by which such a fact had
-arrived: an answer is what the fold says of this file, or an error.
+last turn are told by `twin_span_behind`. For no chain does a macro answer for a moment by which
+such a fact had arrived: an answer is what the fold says of this file, or an error.
 """
 
 import time
@@ -40,43 +40,73 @@ _COLUMNS: dict[str, Any] = {
 _HEADS: dict[str, Any] = {
     CHAIN_KEY: pl.Int64, "chain_id": pl.String, "seq": pl.Int64, "fold_version": pl.String,
 }  # fmt: skip
+_SQL_TYPES: dict[Any, str] = {
+    pl.Int64: "BIGINT", pl.Int32: "INTEGER", pl.String: "VARCHAR", _TIME: "TIMESTAMP",
+    pl.List(pl.String): "VARCHAR[]", DECIMAL: "DECIMAL(38,9)",
+}  # fmt: skip
+_DATE, _CLOCK = r"\d{4}-\d\d-\d\d", r"[T ]\d\d:\d\d(:\d\d(\.\d+)?)?"
 _BOUNDS = ("valid_from", "valid_to", "known_from", "known_to")
-_TOLD = ", ".join(f"s.{name}" for name in _COLUMNS if name not in _BOUNDS)
+_TOLD = tuple(name for name in _COLUMNS if name not in _BOUNDS)
+_ANSWER = f"""SELECT {", ".join(f"s.{name}" for name in _TOLD)}
+    FROM {SPAN} AS s LEFT JOIN {BEHIND} AS b USING (chain_key, chain_id)
+    WHERE (s.valid_from IS NULL OR s.valid_from <= twin_moment(t))
+      AND (s.valid_to IS NULL OR s.valid_to > twin_moment(t))"""
+_NAMED_MAX = 5
+_ASKED = f"{BEHIND} WHERE since <= twin_moment(k)"
+_WHO = (CHAIN_KEY, "chain_id")
+_REFUSED = ", ".join(
+    name if name in _WHO else f"refused::{_SQL_TYPES[_COLUMNS[name]]} AS {name}" for name in _TOLD
+)
+# An error in every column, and in the filter: whatever a query asks of a chain that is behind, it
+# comes to one, but for conditions on the chain itself, which DuckDB checks first. It depends on
+# `since`, so that it is neither known nor thrown before.
+_REFUSAL = f"""SELECT {_REFUSED} FROM (
+        SELECT chain_key, chain_id, CASE WHEN since IS NULL THEN '' ELSE error(
+            'twin_span does not hold all facts that had arrived by then of '
+            || (SELECT array_to_string(list(chain_id ORDER BY since, chain_id)[:{_NAMED_MAX}], ', ')
+                || CASE WHEN count(*) > {_NAMED_MAX}
+                   THEN ' and ' || (count(*) - {_NAMED_MAX}) || ' more' ELSE '' END FROM {_ASKED})
+            || ': ask for other chains (WHERE chain_id = ...), ask for what was known before '
+            || (SELECT min(since) FROM {_ASKED})
+            || ', wait for the running sink, or run `supplytwin twin spans` (FROM {BEHIND} has all)'
+            ) END AS refused FROM {_ASKED})
+    WHERE refused IS NOT NULL"""
 _COMMENTS = {
     f"TABLE {SPAN}": "How a subject stood from valid_from up to valid_to, by what had arrived from "
     "known_from up to known_to (ends not included, null = without end): ask twin_at(t, k), "
     "twin_as_of(t), twin_known_at(k)",
     f"TABLE {HEAD}": "Up to which journal entry of each chain twin_span goes, by which fold",
-    f"VIEW {BEHIND}": "Chains with facts that twin_span does not hold yet, and since when",
+    f"VIEW {BEHIND}": "Chains with facts that twin_span does not hold yet, how many, and since "
+    "when they had arrived: twin_as_of goes that far for them, twin_known_at refuses what is later",
 }
 _DECLARED = (
     f"""CREATE OR REPLACE VIEW {BEHIND} AS
     SELECT j.chain_key, j.chain_id, count(*) AS facts, min(j.arrival) AS since
     FROM journal AS j LEFT JOIN {HEAD} AS h USING (chain_key, chain_id)
     WHERE j.kind = 'FACT' AND j.seq > coalesce(h.seq, 0) GROUP BY ALL""",
-    # A date is its last moment. Text with an offset loses it when it is cast to TIMESTAMP.
-    r"""CREATE OR REPLACE MACRO twin_moment(x) AS CASE
+    # A date is its last moment. Text with an offset loses it when it is cast to TIMESTAMP. What
+    # else DuckDB would read is refused: it drops the name of a zone without a word.
+    rf"""CREATE OR REPLACE MACRO twin_moment(x) AS CASE
     WHEN x IS NULL THEN 'infinity'::TIMESTAMP
-    WHEN length(x::VARCHAR) = 10
+    WHEN regexp_full_match(x::VARCHAR, '{_DATE}')
         THEN x::VARCHAR::DATE + INTERVAL 1 DAY - INTERVAL 1 MICROSECOND
-    WHEN regexp_matches(x::VARCHAR, '\d(Z|[+-]\d\d(:?\d\d)?)$')
+    WHEN regexp_full_match(x::VARCHAR, '{_DATE}{_CLOCK}|-?infinity')
+        THEN x::VARCHAR::TIMESTAMP
+    WHEN regexp_full_match(x::VARCHAR, '{_DATE}{_CLOCK}(Z|[+-]\d\d(:?\d\d)?)')
         THEN make_timestamp(epoch_us(x::VARCHAR::TIMESTAMPTZ))
-    ELSE x::VARCHAR::TIMESTAMP END""",
+    ELSE error('"' || x::VARCHAR || '" is no moment: write a date like 2014-11-05 (its end, UTC) '
+        || 'or a time like 2014-11-05T18:30:00Z, 2014-11-05T18:30:00+08:00 or (UTC) '
+        || '2014-11-05 18:30:00') END""",
     f"""CREATE OR REPLACE MACRO twin_horizon() AS (
     SELECT coalesce(min(since) - INTERVAL 1 MICROSECOND, 'infinity'::TIMESTAMP) FROM {BEHIND})""",
-    """CREATE OR REPLACE MACRO twin_known(k, horizon) AS CASE
-    WHEN twin_moment(k) > horizon
-    THEN error('facts that arrived after ' || horizon || ' are not in twin_span yet: ask for what '
-        || 'was known by then, wait for the running sink, or run `supplytwin twin spans`')
-    ELSE twin_moment(k) END""",
-    f"""CREATE OR REPLACE MACRO twin_at(t, k) AS TABLE
-    SELECT {_TOLD} FROM {SPAN} AS s CROSS JOIN (
-        SELECT twin_moment(t) AS as_of, twin_known(k, twin_horizon()) AS known_at) AS asked
-    WHERE (s.valid_from IS NULL OR s.valid_from <= asked.as_of)
-      AND (s.valid_to IS NULL OR s.valid_to > asked.as_of)
-      AND s.known_from <= asked.known_at
-      AND (s.known_to IS NULL OR s.known_to > asked.known_at)""",
-    "CREATE OR REPLACE MACRO twin_as_of(t) AS TABLE FROM twin_at(t, twin_horizon())",
+    f"""CREATE OR REPLACE MACRO twin_at(t, k) AS TABLE {_ANSWER}
+      AND s.known_from <= twin_moment(k)
+      AND (s.known_to IS NULL OR s.known_to > twin_moment(k))
+      AND (b.since IS NULL OR b.since > twin_moment(k))
+    UNION ALL {_REFUSAL}""",
+    f"""CREATE OR REPLACE MACRO twin_as_of(t) AS TABLE {_ANSWER}
+      AND (b.since IS NULL OR s.known_from < b.since)
+      AND (s.known_to IS NULL OR s.known_to >= b.since)""",
     "CREATE OR REPLACE MACRO twin_known_at(k) AS TABLE FROM twin_at(NULL, k)",
 )
 _AT_ONCE = 200

@@ -80,8 +80,8 @@ VIEWS: tuple[ViewSpec, ...] = (
     ),
     ViewSpec(
         name="party",
-        about="Who has which role at which subject, by which fact and since when; facts that their "
-        "own source has revised or retracted are left out",
+        about="Who has which role at which subject, by which fact and since when; facts that are "
+        "revised, retracted or in conflict are left out",
         sql=f"""{STANDING}
         SELECT chain_key, chain_id, named.id AS party_id, named.role, subject_type, subject_id,
                source, event_id, event_type, event_time AS since
@@ -91,7 +91,7 @@ VIEWS: tuple[ViewSpec, ...] = (
     ViewSpec(
         name="place",
         about="Where something is said to happen to a subject: UN/LOCODE, facility or position; "
-        "facts that their own source has revised or retracted are left out",
+        "facts that are revised, retracted or in conflict are left out",
         sql=f"""{STANDING}
         SELECT chain_key, chain_id, coalesce(unlocode, facility, lat || ',' || lon) AS place_id,
                unlocode, facility, lat, lon, subject_type, subject_id, source, event_id,

@@ -15,7 +15,7 @@ from supplytwin.schemas.events import (
     OrderPlaced,
 )
 from supplytwin.schemas.events import ShipmentDelivered as Delivered
-from supplytwin.schemas.flow import Record
+from supplytwin.schemas.flow import Header, Record
 from supplytwin.schemas.ids import DAY_US, Micros, partition_of
 from supplytwin.schemas.records import (
     EXCEPTIONS,
@@ -68,7 +68,14 @@ class Chain:
         self.seq, self.hash = 0, journal.GENESIS
         self.index = 0
 
-    def entry(self, kind: str, topic: str | None, body: bytes, fingerprint: int = 0) -> Record:
+    def entry(
+        self,
+        kind: str,
+        topic: str | None,
+        body: bytes,
+        fingerprint: int = 0,
+        headers: tuple[Header, ...] = (("trace", b"x"), ("empty", None)),
+    ) -> Record:
         """The next entry of the hash chain; `topic` None = a DECISION, which has no source."""
         self.seq, self.index = self.seq + 1, 0
         value, self.hash = journal.encode(
@@ -80,7 +87,7 @@ class Chain:
             fold_version="1",
             timeline="",
             body_fingerprint=fingerprint.to_bytes(8, "little"),
-            headers=(("trace", b"x"), ("empty", None)),
+            headers=headers,
             body=body,
             prev_hash=self.hash,
         )

@@ -1,5 +1,6 @@
 """What is derived of a subject, as analysts and as readers of `twin show` see it."""
 
+import datetime as dt
 import json
 import re
 from pathlib import Path
@@ -129,6 +130,23 @@ def test_an_ended_stay_has_the_same_hours_for_everybody(sink: DuckSink) -> None:
     sink.write({STATE: [chain.state("CONSIGNMENT", "A", visits=(visit,))]}, {})
     (one,) = ask(sink, "SELECT * FROM twin_dwell")
     assert (one["place"], one["is_open"], one["hours"], one["stayed_hours"]) == ("", False, 6, 6)
+
+
+def test_a_place_may_have_any_name(sink: DuckSink) -> None:
+    """What stands after the third separator is the place, over as many lines as it has."""
+    chain = rows.Chain(rows.Log(), "C")
+    visit = f"{T};;;Dock; north\n1"
+    sink.write({STATE: [chain.state("CONSIGNMENT", "A", visits=(visit,))]}, {})
+    (one,) = ask(sink, "SELECT place, epoch_us(arrived) AS at, is_open FROM twin_dwell")
+    assert one == {"place": "Dock; north\n1", "at": T, "is_open": True}
+
+
+def test_a_promise_alone_is_no_plan(sink: DuckSink) -> None:
+    """Where only a date was promised nothing is expected yet, and nothing is what that rests on."""
+    chain = rows.Chain(rows.Log(), "C")
+    sink.write({STATE: [chain.state("ORDER_LINE", "1", promised_date=dt.date(2024, 10, 1))]}, {})
+    (one,) = ask(sink, "SELECT expected, basis, promised_date FROM twin_eta")
+    assert one == {"expected": None, "basis": None, "promised_date": dt.date(2024, 10, 1)}
 
 
 def test_milestones_are_told_again_when_sources_come_to_differ(tmp_path: Path) -> None:

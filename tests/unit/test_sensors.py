@@ -573,8 +573,9 @@ def test_each_series_is_a_row_of_a_view(tmp_path: Path) -> None:
     sink.write({STATE: [record]}, {})
     ask = sink.connection.execute
     assert ask(
-        "SELECT subject_id, device_id, metric, unit, readings, value_min, value_max, value_last, "
-        "excursion_min, longest_excursion_min, coverage, lower, upper FROM twin_sensor ORDER BY 2"
+        "SELECT subject_id, device_id, metric, unit, readings, lowest_value, highest_value, "
+        "last_value, excursion_min, longest_excursion_min, coverage, lower, upper "
+        "FROM twin_sensor ORDER BY 2"
     ).fetchall() == [
         (TRIP[1], "R-1", "TEMPERATURE", "CEL", 1, -1.5, -1.5, -1.5, 0.0, 0.0, None, None, None),
         (TRIP[1], "R;1%3B", "TEMPERATURE", "CEL", 3, 5.0, 9.0, 8.5, 15.0, 15.0, 1.0, 2.0, 8.0),

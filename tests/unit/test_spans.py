@@ -2,6 +2,7 @@
 
 import datetime as dt
 import random
+import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -19,7 +20,7 @@ from supplytwin.processors.chain import ChainFold
 from supplytwin.processors.spans import of_entries
 from supplytwin.schemas import codec
 from supplytwin.schemas.errors import FatalError
-from supplytwin.schemas.flow import Record
+from supplytwin.schemas.flow import Message, Record
 from supplytwin.schemas.ids import DAY_US, HOUR_US
 from supplytwin.schemas.records import JOURNAL, STATE
 from supplytwin.sinks.duck import DuckSink
@@ -149,6 +150,22 @@ def test_without_bounds_it_is_the_latest_state(sink: DuckSink, ask: Any) -> None
     assert ask(f"SELECT {columns} FROM twin_known_at('infinity') ORDER BY ALL") == latest
 
 
+def test_where_only_an_exception_tells_nothing_was_true(sink: DuckSink, ask: Any) -> None:
+    """A retraction without authority leaves its subject in twin_state, with neither state nor
+    milestones, and nowhere in the spans.
+    """
+    strange = sinks.delivered(
+        "C", "r", correction_action="RETRACT", correction_event_id="q", correction_source="yy",
+        correction_reason="DID_NOT_OCCUR",
+    )  # fmt: skip
+    message = Message(topic=strange.TOPIC, key="C", arrival=T0, body=strange)
+    sink.write(Folded().take([message]), {})
+    list(writer(sink).complete())
+    left = "SELECT DISTINCT lifecycle, milestones FROM twin_state WHERE subject_type = 'ORDER_LINE'"
+    assert ask(left) == [(None, [])]
+    assert ask("FROM twin_at(NULL, NULL)") == []
+
+
 def test_a_running_sink_fills_it_by_itself(path: Path) -> None:
     """Simulated chains with all that may go wrong: what the worker says of every subject last is
     what the spans say, once the sink has had time.
@@ -201,12 +218,31 @@ def test_a_running_sink_fills_it_by_itself(path: Path) -> None:
         ("TIMESTAMP '2014-11-05 00:00:00'", "2014-11-05 00:00:00"),
         ("TIMESTAMPTZ '2014-11-05 10:00:00+05:30'", "2014-11-05 04:30:00"),
         ("NULL", "infinity"),
+        ("'infinity'", "infinity"),
+        ("TIMESTAMP '2014-11-05 10:00:00.25'", "2014-11-05 10:00:00.25"),
+        ("TIMESTAMP_NS '2014-11-05 10:00:00.25'", "2014-11-05 10:00:00.25"),
     ],
 )
 def test_a_moment_is_what_is_written(sink: DuckSink, ask: Any, written: str, meant: str) -> None:
     """A date is its end; an offset counts, whatever the type and the zone of the session."""
     writer(sink)
     assert ask(f"SELECT twin_moment({written}) = TIMESTAMP '{meant}'") == [(True,)]
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["2014-11-05 10:00:00 Asia/Shanghai", "2014-11-5", "2014-11-05 1:00", "14-11-05", "today", "",
+     " 2014-11-05", "2014-11-05T10:00:00+8", "2014-11-05T10:00:00 +08:00", "20141105", "2014-02-30",
+     "2014-11-05T25:00:00Z", "2014-11-05T10:00:00+0800Z", "12014-11-05", "2014-11-05\n"],
+)  # fmt: skip
+def test_what_is_no_moment_is_refused(sink: DuckSink, ask: Any, written: str) -> None:
+    """No zone is dropped and no date is guessed; the error shows what was written."""
+    work = Folded()
+    sink.write(work.take([oracle.message(delivery("1", T0, T0), "C")]), {})
+    list(writer(sink).complete())
+    for query in ("SELECT twin_moment('{}')", "FROM twin_as_of('{}')", "FROM twin_known_at('{}')"):
+        with pytest.raises(duckdb.Error, match=re.escape(written) or '"" is no moment'):
+            ask(query.format(written))
 
 
 def test_another_session_zone_changes_no_answer(path: Path) -> None:
@@ -244,9 +280,9 @@ def test_no_answer_rests_on_facts_that_are_not_folded_yet(sink: DuckSink, ask: A
     assert set(answer(ask, T0, horizon)["C"]) == {"1"}
     lines = "SELECT subject_id FROM {} WHERE subject_type = 'ORDER_LINE' ORDER BY 1"
     assert ask(lines.format("twin_as_of(NULL)")) == [("1",)]
-    with pytest.raises(duckdb.Error, match=r"not in twin_span yet.*supplytwin twin spans"):
+    with pytest.raises(duckdb.Error, match=r"by then of C: .*supplytwin twin spans"):
         answer(ask, T0, horizon + 1)
-    with pytest.raises(duckdb.Error, match="not in twin_span yet"):
+    with pytest.raises(duckdb.Error, match="does not hold all facts"):
         ask("FROM twin_known_at('infinity')")
     list(spanned.complete())
     assert ask(lines.format("twin_known_at(NULL)")) == [("1",), ("2",), ("3",)]
@@ -310,7 +346,7 @@ def test_a_chain_that_cannot_be_read_stays_behind_and_is_told(sink: DuckSink, as
         list(spanned.complete())
     assert [(one["event"], one["chain"]) for one in logs] == [("no spans of a chain", "BAD")]
     assert ask("SELECT chain_id FROM twin_span_behind") == [("BAD",)]
-    with pytest.raises(duckdb.Error, match="not in twin_span yet"):
+    with pytest.raises(duckdb.Error, match="does not hold all facts"):
         ask("FROM twin_known_at(NULL)")
 
 
