@@ -46,12 +46,24 @@ def _receipt(event: Any) -> Named:
     return (f"{TITLE}:{event.wr_id}",)
 
 
-def _legs(event: Event, numbers: Iterable[int]) -> Named:
+def _travelling(event: Event) -> list[str]:
+    """The consignments whose legs the event names by their numbers."""
     if event.subject_type == LEG or any(ref.startswith(_OF_LEG) for ref in event.refs):
-        return ()
+        return []
     found = [ref[len(_OF_CONSIGNMENT) :] for ref in event.refs if ref.startswith(_OF_CONSIGNMENT)]
     if event.subject_type == CONSIGNMENT:
         found.append(event.subject_id)
+    return found
+
+
+def booked_legs(event: Event) -> int:
+    """How many legs a booking names: each of its legs for each of its consignments."""
+    legs: tuple[str, ...] = getattr(event, "legs", ())
+    return len(legs) and len(legs) * len(_travelling(event))
+
+
+def _legs(event: Event, numbers: Iterable[int]) -> Named:
+    found = _travelling(event)
     return tuple(f"{LEG}:{leg_id(name, number)}" for name in found for number in numbers)
 
 
