@@ -115,10 +115,11 @@ class Reading:
         home = self.claim.consignment_id
         ref = f"CONSIGNMENT:{home}"
         names = {
-            event.subject_id
+            name
             for slot in reaching(self.twin, "CONSIGNMENT", home)
             for event in everything(slot)
-            if is_of(event, event.subject_id) and event.classifier == "ACTUAL" and ref in event.refs
+            for name in declarations_of(event)
+            if is_of(event, name) and ties(event, name, ref)
         }
         live, released, release_back, removal_back = [], [], False, False
         for name in sorted(names):
@@ -127,7 +128,10 @@ class Reading:
                 for slot in reaching(self.twin, "DECLARATION", name)
                 if any(is_of(event, name) for event in everything(slot))
             ]
-            value = fold("DECLARATION", name, [s for s in slots if self.counts_for(s, name)])
+            all_that_counts = [s for s in slots if self.counts_for(s, name)]
+            own = [s for s in all_that_counts if not ends_from_outside(s.effective.event, name)]
+            value = fold("DECLARATION", name, own)
+            state = fold("DECLARATION", name, all_that_counts).state
             for slot in slots:
                 back = [
                     self.may_return(slot, lambda event: event.event_type in RELEASES),
@@ -137,14 +141,16 @@ class Reading:
                 lifted = self.may_return(slot, lambda event: event.event_type == REMOVAL)
                 removal_back = removal_back or lifted
             now = [slot.effective.event for slot in slots if slot.effective is not None]
-            links = [
-                e for e in now if is_of(e, name) and e.classifier == "ACTUAL" and ref in e.refs
-            ]
-            if value.state in ("CANCELLED", "REJECTED") or not links:
+            tied = [e for e in now if is_of(e, name) and ties(e, name, ref)]
+            if value.state in ("CANCELLED", "REJECTED") or not tied:
                 continue
-            live.append((name, value))
-            linked = any(happened_by(event, self.tick) for event in links)
-            if linked and value.state in ("RELEASED", "CLEARED") and not value.revoked:
+            live.append((name, value, state))
+            linked = any(
+                happened_by(event, self.tick)
+                for event in tied
+                if is_about(event, name) and ref in event.refs
+            )
+            if linked and state in ("RELEASED", "CLEARED") and not value.revoked:
                 released.append(name)
         return self.of_declarations(home, live, released, release_back, removal_back)
 
@@ -166,9 +172,9 @@ class Reading:
         return True
 
     def of_declarations(self, home, live, released, release_back, removal_back):
-        held = ", ".join(name for name, value in live if value.holds)
-        revoked = ", ".join(name for name, value in live if value.revoked)
-        states = ", ".join(f"{name} is {value.state or 'not filed'}" for name, value in live)
+        held = ", ".join(name for name, value, _ in live if value.holds)
+        revoked = ", ".join(name for name, value, _ in live if value.revoked)
+        states = ", ".join(f"{name} is {state or 'not filed'}" for name, _, state in live)
         if released:
             why = f"declaration {', '.join(released)} of {home} is released"
         else:
@@ -234,6 +240,31 @@ def everything(slot):
     return [event for version in slot.versions for event in version.contents]
 
 
-def is_of(event, name):
+def is_about(event, name):
     own = (event.TOPIC, event.subject_type, event.subject_id)
     return own == ("supply.customs", "DECLARATION", name)
+
+
+def is_of(event, name):
+    """About the declaration; or against it, with a reference to it."""
+    refers = f"DECLARATION:{name}" in event.refs
+    return is_about(event, name) or (refers and event.event_type in (*CONTRARY, *ENDS))
+
+
+def declarations_of(event):
+    named = {ref.partition(":")[2] for ref in event.refs if ref.startswith("DECLARATION:")}
+    return named | ({event.subject_id} if event.subject_type == "DECLARATION" else set())
+
+
+def ties(event, name, consignment):
+    """Whether a fact of the declaration says that it is one of the consignment's."""
+    if event.classifier != "ACTUAL":
+        return False
+    named = consignment in (f"{event.subject_type}:{event.subject_id}", *event.refs)
+    if event.event_type in CONTRARY:
+        return named
+    return is_about(event, name) and consignment in event.refs
+
+
+def ends_from_outside(event, name):
+    return event.event_type in ENDS and not is_about(event, name)

@@ -157,7 +157,7 @@ def test_a_booking_names_at_most_1000_legs(about: str, others: int) -> None:
 
     named = {key for key in reached_by(decode(others)) if key.subject_type == "LEG"}
     assert len(named) == validate.REFS_MAX
-    with pytest.raises(RecordError, match="legs times consignments.*are 1025") as caught:
+    with pytest.raises(RecordError, match=r"legs times consignments.*are 1025") as caught:
         decode(others + 1)
     assert (caught.value.code, caught.value.field) == (Code.BAD_VALUE, "refs")
     decode(others + 1, "LEG:1/1")
