@@ -3,8 +3,8 @@ true.
 
 The template "release-and-receipt": a live declaration that refers to the claim's consignment is
 released or cleared, none that does has an open hold or a revoked release, and of every line the
-quantity is in the buyer's warehouse. What counts as proof: `evidence`. What speaks against a
-declaration counts wherever it refers to it, what speaks for it only when it is about it.
+quantity is in the buyer's warehouse (`receiving`). What counts as proof: `evidence`. What speaks
+against a declaration counts wherever it refers to it, what speaks for it only when it is about it.
 
 Each leaf is TRUE, or else UNKNOWN up to the close, and after it FALSE unless an identity that bears
 on the leaf had a qualifying version in time and counts no longer, or for less (retracted,
@@ -17,32 +17,26 @@ claim.
 """
 
 from collections.abc import Sequence
-from decimal import Decimal
-from functools import lru_cache
-from typing import Any
 
 from msgspec import Struct
 
 from supplytwin.processors.evidence import (
-    RECEIVED,
-    REVERSED,
     Concern,
     Leaf,
     Part,
     Scope,
     Verdict,
-    quantity,
     verdict,
 )
-from supplytwin.processors.facts import Identity, Slot
+from supplytwin.processors.facts import Slot
 from supplytwin.processors.reach import reached_by
-from supplytwin.processors.standing import EXACT, Accumulator
+from supplytwin.processors.receiving import in_order, received, slots_of
+from supplytwin.processors.standing import Accumulator
 from supplytwin.processors.subjects import SubjectKey
 from supplytwin.processors.twin import Twin, fold
 from supplytwin.schemas.events import CUSTOMS, Event
-from supplytwin.schemas.localtime import local_date
-from supplytwin.schemas.machines import CONSIGNMENT, DECLARATION, LINE
-from supplytwin.schemas.terms import ClaimLine, ClaimTerms, Terms
+from supplytwin.schemas.machines import CONSIGNMENT, DECLARATION
+from supplytwin.schemas.terms import ClaimTerms, Terms
 
 __all__ = ["Assessment", "Leaf", "Verdict", "assess", "evaluate"]
 
@@ -87,12 +81,12 @@ def assess(
 
     `known`: those parts of another assessment of this claim that are still the same.
     """
-    customs, *received = known or (None,) * (1 + len(claim.lines))
+    customs, *lines = known or (None,) * (1 + len(claim.lines))
     parts = (
         customs or _customs(Scope(terms, claim, tick), twin),
         *(
-            part or _received(Scope(terms, claim, tick), twin, line)
-            for part, line in zip(received, claim.lines, strict=True)
+            part or received(Scope(terms, claim, tick), twin, line)
+            for part, line in zip(lines, claim.lines, strict=True)
         ),
     )
     return Assessment(
@@ -102,16 +96,6 @@ def assess(
         until=min([part.until for part in parts]),
         concerns=parts[0].concerns.union(*[part.concerns for part in parts[1:]]),
     )
-
-
-def _reaching(twin: Twin, key: SubjectKey) -> list[Slot]:
-    """`twin.reaching`, in no order: the few that bear on a claim are put in order afterwards."""
-    subject = twin.subjects.get(key)
-    return [] if subject is None else list(map(twin.facts.slots.__getitem__, subject.members))
-
-
-def _in_order(slot: Slot) -> Identity:
-    return slot.identity
 
 
 # ---- customs
@@ -174,7 +158,7 @@ def _declared(twin: Twin, home: SubjectKey) -> list[SubjectKey]:
     return sorted(
         {
             key
-            for slot in _reaching(twin, home)
+            for slot in slots_of(twin, home)
             for version in slot.versions
             for event in version.contents
             if event.TOPIC == CUSTOMS and _links(event, home)
@@ -239,8 +223,8 @@ def _customs(scope: Scope, twin: Twin) -> Part:
 
 def _declaration(scope: Scope, twin: Twin, key: SubjectKey, home: SubjectKey) -> _Declaration:
     """A declaration as the claim sees it: supporting facts only when in time and not ahead."""
-    slots = [one for one in _reaching(twin, key) if _speaks_of(one, key)]
-    slots.sort(key=_in_order)
+    slots = [one for one in slots_of(twin, key) if _speaks_of(one, key)]
+    slots.sort(key=in_order)
     named = False
     counted, ended, links, unsettled = [], [], [], []
     for slot in slots:
@@ -297,78 +281,3 @@ def _why_release(consignment: str, released: list[str], live: list[_Declaration]
         return f"customs release of {consignment} (no declaration refers to it)"
     states = ", ".join(f"{one.subject_id} is {one.state or 'not filed'}" for one in live)
     return f"customs release of {consignment} ({states})"
-
-
-# ---- the buyer's warehouse
-
-
-def _received(scope: Scope, twin: Twin, line: ClaimLine) -> Part:
-    """Received minus reversed >= quantity, in the buyer's warehouses."""
-    line_id, net, may_return = line.line_id, Decimal(0), False
-    key = SubjectKey(LINE, line_id)
-    warehouses = scope.terms.warehouses
-
-    def received(event: Event) -> bool:
-        at_buyer = event.event_type == RECEIVED and event.facility in warehouses
-        return at_buyer and _names(event, key)
-
-    def reversed_(event: Event) -> bool:
-        """A reversal that names no facility is taken for the buyer's."""
-        if event.event_type != REVERSED or not _reaches(event, key):
-            return False
-        return event.facility is None or event.facility in warehouses
-
-    moving = [one for one in _reaching(twin, key) if _moves(one, key)]
-    moving.sort(key=_in_order)
-    for slot in moving:
-        version = slot.effective
-        if version is None:
-            scope.look_for_conflict(slot)
-            may_return |= scope.revivable(slot, None, received)
-            continue
-        if not scope.is_settled(slot, version):
-            may_return |= scope.revivable(slot, version, received)
-        if reversed_(version.event):
-            if scope.contradicts(slot, version):
-                net = EXACT.subtract(net, quantity(version.event))
-        elif scope.supports(slot, version, received):
-            net = EXACT.add(net, quantity(version.event))
-            if len(slot.versions) > 1:
-                may_return |= scope.most(slot, received) > quantity(version.event)
-    true = net >= line.qty
-    where = "is in" if true else "to be in"
-    by = _date(scope.claim.deadline, scope.terms.zone)
-    why = (
-        f"{line.qty} of line {line_id} {where} the buyer's warehouse by {by}"
-        f" (received {net} of {line.qty})"
-    )
-    leaf = scope.leaf(f"received:{line_id}", why, true=true, revivable=may_return)
-    return scope.part((leaf,), frozenset((("GOODS", key),)))
-
-
-_date = lru_cache(maxsize=4096)(local_date)
-
-
-def _reaches(event: Event, line: SubjectKey) -> bool:
-    if event.subject_id == line.subject_id and event.subject_type == LINE:
-        return True
-    return ":".join(line) in event.refs
-
-
-def _moves(slot: Slot, line: SubjectKey) -> bool:
-    """Whether anything under this identity is a receipt of the line, or its reversal."""
-    for version in slot.versions:
-        for event in version.contents:
-            if event.event_type in (RECEIVED, REVERSED) and _reaches(event, line):
-                return True
-    return False
-
-
-def _names(event: Any, line: SubjectKey) -> bool:
-    """The receipt is this line's: one quantity may not pay for two lines that it refers to."""
-    if not _reaches(event, line):
-        return False
-    if event.line_id is not None:
-        return bool(event.line_id == line.subject_id)
-    own = ":".join(line)
-    return all(ref == own or not ref.startswith("ORDER_LINE:") for ref in event.refs)

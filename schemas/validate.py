@@ -227,7 +227,7 @@ _EVENT: Mapping[str, Check] = {
     "mode_detail": _short, "from_place": _short, "to_place": _short,
     "event_tz": _zone, "refs": _refs, "unlocode": _unlocode, "lat": _within(90),
     "lon": _within(180), "evidence": _evidence, "currency": _currency, "legs": _legs,
-    "limits": _limits,
+    "limits": _limits, "lot_id": identifier,
     "trip_id": identifier, "hu_id": identifier, "wr_id": identifier, "children": _names,
     "hu_ids": _names, "order_lines": _order_lines, "declaration_lines": _declaration_lines,
 }  # fmt: skip

@@ -191,37 +191,47 @@ class Reading:
     # -- the buyer's warehouse
 
     def received(self, line):
-        name, net, back = line.line_id, Decimal(0), False
-        own = f"ORDER_LINE:{name}"
-
-        def reaches(event):
-            return (event.subject_type, event.subject_id) == ("ORDER_LINE", name) or (
-                own in event.refs
-            )
+        name, taken, back = line.line_id, Decimal(0), False
 
         def is_receipt(event):
             if event.event_type != "wh.received" or event.facility not in self.terms.warehouses:
                 return False
-            if not reaches(event):
-                return False
-            if event.line_id is not None:
-                return event.line_id == name
-            return all(ref == own for ref in event.refs if ref.startswith("ORDER_LINE:"))
+            return place_of(event.source) < 2 and payable_line(event) == name
 
-        for slot in reaching(self.twin, "ORDER_LINE", name):
-            kinds = {event.event_type for event in everything(slot) if reaches(event)}
-            if not kinds & {"wh.received", "wh.receipt_reversed"}:
+        lots = {
+            lot
+            for slot in reaching(self.twin, "ORDER_LINE", name)
+            if slot.effective is not None
+            for event in [slot.effective.event]
+            if event.event_type == "wh.received" and event.classifier == "ACTUAL"
+            if name in ({payable_line(event)} if payable_line(event) else lines_in(event))
+            for lot in lots_in(event)
+        }
+        about = {slot.identity: slot for slot in reaching(self.twin, "ORDER_LINE", name)}
+        for lot in lots:
+            about |= {slot.identity: slot for slot in reaching(self.twin, "LOT", lot)}
+
+        def goes_back(event):
+            if event.event_type != "wh.receipt_reversed":
+                return False
+            return name in lines_in(event) if lines_in(event) else bool(lots & lots_in(event))
+
+        reports = []
+        for _, slot in sorted(about.items()):
+            if not any(
+                goods(event) and (name in lines_in(event) or not_a_line_of(event))
+                for event in everything(slot)
+            ):
                 continue
             self.note_conflict(slot)
             back |= self.may_return(slot, is_receipt)
             now = None if slot.effective is None else slot.effective.event
             places = (None, *self.terms.warehouses)
-            back_out = now is not None and now.event_type == "wh.receipt_reversed"
-            if back_out and reaches(now) and now.facility in places:
-                net -= now.qty if self.speaks_against(slot) else 0
+            if now is not None and goes_back(now) and now.facility in places:
+                taken += now.qty if self.speaks_against(slot) else 0
                 continue
             if self.counts(slot, is_receipt) and self.is_here(slot):
-                net += now.qty
+                reports.append((now.lot_id, place_of(now.source), now.source, now.qty))
                 sizes = [
                     event.qty
                     for version in slot.versions
@@ -229,11 +239,59 @@ class Reading:
                     if version.arrival <= self.close and self.qualifies(slot, event, is_receipt)
                 ]
                 back |= max(sizes) > now.qty
+        net = -taken
+        for lot in {one[0] for one in reports}:
+            best = min(place for of, place, _, _ in reports if of == lot)
+            sources = {who for of, place, who, _ in reports if (of, place) == (lot, best)}
+            net += min(
+                sum(qty for of, _, who, qty in reports if (of, who) == (lot, one))
+                for one in sources
+            )
         true = net >= line.qty
         by = local_date(self.claim.deadline, self.terms.zone)
         place = f"{'is in' if true else 'to be in'} the buyer's warehouse by {by}"
         why = f"{line.qty} of line {name} {place} (received {net} of {line.qty})"
         return self.leaf(f"received:{name}", why, true, back)
+
+
+def place_of(source):
+    """Warehouses first, then those that are simulated; nobody else counts."""
+    if source.split(":")[0] == "wms":
+        return 0
+    return 1 if source.split(":")[:2] == ["simulated", "wms"] else 2
+
+
+def goods(event):
+    return event.event_type in ("wh.received", "wh.receipt_reversed")
+
+
+def not_a_line_of(event):
+    """A reversal that names its lot alone."""
+    return event.event_type == "wh.receipt_reversed" and not lines_in(event)
+
+
+def named_in(event, kind):
+    names = {ref.partition(":")[2] for ref in event.refs if ref.startswith(f"{kind}:")}
+    return names | ({event.subject_id} if event.subject_type == kind else set())
+
+
+def lines_in(event):
+    return named_in(event, "ORDER_LINE")
+
+
+def lots_in(event):
+    """What it calls its lot in its payload matters only when it names none by subject or refs."""
+    return named_in(event, "LOT") or {event.lot_id}
+
+
+def payable_line(event):
+    """The one line that a receipt may pay; one about another line pays none."""
+    lines = lines_in(event)
+    if event.line_id is not None:
+        lines &= {event.line_id}
+    if event.subject_type == "ORDER_LINE":
+        lines = lines if lines == {event.subject_id} else set()
+    return next(iter(lines)) if len(lines) == 1 else None
 
 
 def everything(slot):

@@ -285,7 +285,8 @@ def test_what_speaks_for_a_declaration_counts_only_when_it_is_about_it(kind):
     """A reference frees nothing, though the twin follows it."""
     by_reference = {"subject_type": "CONSIGNMENT", "subject_id": "ASN-1"}
     needed = {
-        "declared": w.declared(day(20)), "released": RELEASED, "cleared": w.customs("cleared", day(31)),
+        "declared": w.declared(day(20)), "released": RELEASED,
+        "cleared": w.customs("cleared", day(31)),
         "hold_removed": w.customs("hold_removed", day(32)),
     }[kind]  # fmt: skip
     others = {
@@ -548,10 +549,19 @@ class Stream:
             make = w.received if kind == "received" else w.reversed_
             fields["refs"] = (*refs, *(f"ORDER_LINE:{line}" for line in lines))
             fields["facility"] = self.any_of("WH-1", "WH-1", "WH-1", "WH-2", None)
+            fields["source"] = self.any_of(
+                "wms", "wms", "wms", "wms:b", "simulated:wms", "simulated:carrier", "customs"
+            )
+            fields["lot_id"] = self.any_of("lot-L1", "lot-L2", f"lot-{lines[0]}")
+            if kind == "reversed" and pick.random() < 0.5:
+                fields["refs"] = refs
+            if pick.random() < 0.8:
+                fields |= {"subject_id": fields["lot_id"]}
             if kind == "received":
                 fields["line_id"] = self.any_of(None, lines[0], "L2")
             if pick.random() < 0.1:
-                fields |= {"subject_type": "ORDER_LINE", "subject_id": lines[0]}
+                about = self.any_of("ORDER_LINE", "ORDER_LINE", "CONSIGNMENT")
+                fields |= {"subject_type": about, "subject_id": self.any_of(*lines, "L3")}
             made = make(at, self.any_of(5, 20, 40), lines[0], name, **fields)
         elif kind == "elsewhere":
             made = w.event(
