@@ -5,6 +5,8 @@ from decimal import Decimal
 
 import pytest
 import settlement_world as w
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from supplytwin.processors import twin as twins
@@ -188,3 +190,71 @@ def test_a_cut_that_remembers_hears_of_a_reversal_of_the_lot():
     chain.facts((receipt("d", 5), day(37)))
     chain.cut(day(38))
     assert len(chain.pays()) == 1
+
+
+LOTS, LINES = ("1", "2"), ("L1", "L2", "L3")
+
+
+@given(st.randoms(use_true_random=False))
+@settings(max_examples=60, deadline=None)
+def test_a_reversal_of_a_lot_does_what_one_does_that_names_its_lines(random):
+    """In any order, with facts that are taken back, told as plans, or about the line itself: every
+    line is as if each reversal named the lines of its lot, which are read off the facts here."""
+    facts = [_moving(random, number) for number in range(random.randint(2, 9))]
+    gone = [one for one in facts if random.random() < 0.2]
+    stands = [one for one in facts if one not in gone and one.classifier == "ACTUAL"]
+    taken_back = [
+        replace(one, event_id=f"r{one.event_id}", correction_action="RETRACT",
+                correction_event_id=one.event_id)
+        for one in gone
+    ]  # fmt: skip
+    told = [*facts, *taken_back]
+    random.shuffle(told)
+    found = w.twin_of(*((one, day(50)) for one in told))
+    for one in stands:
+        if one.event_type == "wh.receipt_reversed" and not _lines(one):
+            named = {line for other in stands for line in _shared(other, one)}
+            told = [replace(one, refs=tuple(sorted(named))) if same == one else same
+                    for same in told]  # fmt: skip
+    random.shuffle(told)
+    spelled = w.twin_of(*((one, day(50)) for one in told))
+    for name in LINES:
+        one, other = (twins.subject(each, "ORDER_LINE", name) for each in (found, spelled))
+        assert (one is None) == (other is None)
+        if one is not None:
+            pending = [fact.event.event_id for fact in one.value.pending]
+            assert pending == [fact.event.event_id for fact in other.value.pending]
+            assert replace(one.value, pending=()) == replace(other.value, pending=())
+            assert (one.state, one.codes) == (other.state, other.codes)
+
+
+def _moving(random, number):
+    """A receipt or a reversal of one of two lots; mostly the latter name no line."""
+    lot, lines = random.choice(LOTS), random.sample(LINES, random.choice((1, 1, 2)))
+    is_receipt = random.random() < 0.6
+    fields = {
+        "lot_id": lot, "subject_id": lot, "event_id": str(number), "qty": random.choice((1, 5, 20)),
+        "classifier": random.choice(("ACTUAL",) * 6 + ("PLANNED",)), "line": "L1",
+        "refs": tuple(f"ORDER_LINE:{one}" for one in lines),
+    }  # fmt: skip
+    if is_receipt and random.random() < 0.3:
+        fields |= {"subject_type": "ORDER_LINE", "subject_id": lines[0], "refs": ()}
+    if is_receipt and random.random() < 0.5:
+        fields["line_id"] = lines[0]
+    if not is_receipt and random.random() < 0.8:
+        fields["refs"] = ()
+    at = day(30, random.randrange(20) * 1_000_000 + number)
+    return (w.received if is_receipt else w.reversed_)(at, **fields)
+
+
+def _lines(fact):
+    own = (f"{fact.subject_type}:{fact.subject_id}",)
+    return {ref for ref in (*own, *fact.refs) if ref.startswith("ORDER_LINE:")}
+
+
+def _shared(fact, reversal):
+    """The lines that `fact` names, when it is a receipt of the lot of `reversal`."""
+    if fact.event_type != "wh.received" or fact.lot_id != reversal.lot_id:
+        return set()
+    named = {f"ORDER_LINE:{fact.line_id}"} & _lines(fact)
+    return named or _lines(fact)
