@@ -226,7 +226,8 @@ def _declaration(scope: Scope, twin: Twin, key: SubjectKey, home: SubjectKey) ->
     slots = [one for one in slots_of(twin, key) if _speaks_of(one, key)]
     slots.sort(key=in_order)
     named = False
-    counted, ended, links, unsettled = [], [], [], []
+    counted, ended, unsettled = list[Slot](), list[Slot](), list[Slot]()
+    links: list[Event] = []
     for slot in slots:
         version = slot.effective
         if not scope.is_settled(slot, version):

@@ -276,6 +276,11 @@ _fits = lru_cache(maxsize=1 << 14)(to_minor)
 """Asked for whether it raises, which equal amounts do alike."""
 
 
+TOGETHER = frozenset(("amount", "legs"))
+"""Fields that `together` has to see wherever they are; the others that it looks at are mostly
+absent."""
+
+
 def together(found: Event) -> None:
     """Raise RecordError unless the fields of an event go together, each being right by itself."""
     if (found.lat is None) != (found.lon is None):

@@ -146,7 +146,7 @@ def test_a_booking_names_at_most_1000_legs(about: str, others: int) -> None:
     unless the booking names a leg itself."""
     made = EVENT_TYPES["shipment.booked"]
     envelope = {one: getattr(RECEIVED, one) for one in ENVELOPE}
-    envelope |= {"event_type": made.TYPE, "subject_type": about}
+    envelope |= {"event_type": made.TYPE, "subject_type": about, "facility": None}
 
     def decode(consignments: int, *more: str) -> Any:
         message: Any = made(
