@@ -55,7 +55,7 @@ def received(scope: Scope, twin: Twin, line: ClaimLine) -> Part:
     def counting(event: Event) -> bool:
         if event.event_type != RECEIVED or not at_buyer(event):
             return False
-        return witness(event.source) is not None and line_of(event) == key
+        return witness(_teller(event)) is not None and line_of(event) == key
 
     def reversed_(event: Event) -> bool:
         """A reversal that names no facility is taken for the buyer's."""
@@ -123,10 +123,15 @@ def _lots(slots: Iterable[Slot], line: SubjectKey) -> set[SubjectKey]:
     return found
 
 
+def _teller(receipt: Event) -> str:
+    """Whose receipt it is. What supersedes another source's stands in its place: it counts at all
+    only when it was taken under a delegation of that source."""
+    return receipt.correction_source or receipt.source
+
+
 def _tell(told: Told, receipt: Any) -> None:
-    by_source = told.setdefault(receipt.lot_id, {})
-    so_far = by_source.get(receipt.source, Decimal(0))
-    by_source[receipt.source] = EXACT.add(so_far, quantity(receipt))
+    by_source, source = told.setdefault(receipt.lot_id, {}), _teller(receipt)
+    by_source[source] = EXACT.add(by_source.get(source, Decimal(0)), quantity(receipt))
 
 
 def _believed(told: Told) -> Decimal:

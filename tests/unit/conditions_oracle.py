@@ -196,7 +196,7 @@ class Reading:
         def is_receipt(event):
             if event.event_type != "wh.received" or event.facility not in self.terms.warehouses:
                 return False
-            return place_of(event.source) < 2 and payable_line(event) == name
+            return place_of(speaker(event)) < 2 and payable_line(event) == name
 
         lots = {
             lot
@@ -231,7 +231,8 @@ class Reading:
                 taken += now.qty if self.speaks_against(slot) else 0
                 continue
             if self.counts(slot, is_receipt) and self.is_here(slot):
-                reports.append((now.lot_id, place_of(now.source), now.source, now.qty))
+                who = speaker(now)
+                reports.append((now.lot_id, place_of(who), who, now.qty))
                 sizes = [
                     event.qty
                     for version in slot.versions
@@ -259,6 +260,11 @@ def place_of(source):
     if source.split(":")[0] == "wms":
         return 0
     return 1 if source.split(":")[:2] == ["simulated", "wms"] else 2
+
+
+def speaker(event):
+    """A correction is told in the name of the one whom it corrects."""
+    return event.source if event.correction_source is None else event.correction_source
 
 
 def goods(event):

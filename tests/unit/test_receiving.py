@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from supplytwin.processors import twin as twins
 from supplytwin.processors.conditions import evaluate
+from supplytwin.schemas.flow import DELEGATION
 from supplytwin.schemas.terms import ClaimLine
 
 day = w.day
@@ -87,6 +88,25 @@ def test_a_warehouse_is_believed_before_what_stands_in_for_it():
     """Whether it has more or less."""
     for qty in (10, 40):
         assert told(receipt("a", qty, "wms:z"), receipt("b", 20, "simulated:wms")) == [qty]
+
+
+def test_a_delegate_corrects_a_receipt_in_the_name_of_its_warehouse():
+    """It stands in its place beside the others of that source; without a delegation it is none, and
+    a warehouse cannot be spoken for by a correction of what a stranger has told."""
+    first, other = receipt("a", 20, "wms:b"), receipt("b", 20, "wms:b")
+    aim = {"correction_action": "SUPERSEDE", "correction_source": "wms:b",
+           "correction_event_id": "a", "revision": 2}  # fmt: skip
+    corrected = receipt("c", 15, "clerk", **aim)
+    claim = w.claim_terms()
+    twin = w.twin_of(*((fact, day(30)) for fact in (DECLARED, RELEASED, first, other)))
+    for header, told_now in (((DELEGATION, b"clerk"),), 35), ((), 40):
+        taken = w.item(corrected, day(30))
+        taken = replace(taken, record=replace(taken.record, headers=header))
+        found = evaluate(w.contract_terms(), claim, twins.take(twin, taken).twin, BEFORE)
+        assert found.leaves[3].why.endswith(f"(received {told_now} of 40)")
+    stranger = receipt("s", 20, "carrier:x")
+    of_it = {**aim, "correction_source": "carrier:x", "correction_event_id": "s"}
+    assert told(first, stranger, receipt("d", 20, "wms:b", **of_it)) == [20]
 
 
 # ---- of which line
