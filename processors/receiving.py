@@ -36,6 +36,7 @@ def slots_of(twin: Twin, key: SubjectKey) -> list[Slot]:
 
 
 def in_order(slot: Slot) -> Identity:
+    """Slots stand in the order of their identities."""
     return slot.identity
 
 
