@@ -3,7 +3,8 @@ true.
 
 The template "release-and-receipt": a live declaration that refers to the claim's consignment is
 released or cleared, none that does has an open hold or a revoked release, and of every line the
-quantity is in the buyer's warehouse. What counts as proof: `evidence`.
+quantity is in the buyer's warehouse (`receiving`). What counts as proof: `evidence`. What speaks
+against a declaration counts wherever it refers to it, what speaks for it only when it is about it.
 
 Each leaf is TRUE, or else UNKNOWN up to the close, and after it FALSE unless an identity that bears
 on the leaf had a qualifying version in time and counts no longer, or for less (retracted,
@@ -16,31 +17,26 @@ claim.
 """
 
 from collections.abc import Sequence
-from decimal import Decimal
-from functools import lru_cache
-from typing import Any
 
 from msgspec import Struct
 
 from supplytwin.processors.evidence import (
-    RECEIVED,
-    REVERSED,
     Concern,
     Leaf,
     Part,
     Scope,
     Verdict,
-    quantity,
     verdict,
 )
-from supplytwin.processors.facts import Identity, Slot
-from supplytwin.processors.standing import EXACT, Accumulator
+from supplytwin.processors.facts import Slot
+from supplytwin.processors.reach import reached_by
+from supplytwin.processors.receiving import in_order, received, slots_of
+from supplytwin.processors.standing import Accumulator
 from supplytwin.processors.subjects import SubjectKey
 from supplytwin.processors.twin import Twin, fold
 from supplytwin.schemas.events import CUSTOMS, Event
-from supplytwin.schemas.localtime import local_date
-from supplytwin.schemas.machines import CONSIGNMENT, DECLARATION, LINE
-from supplytwin.schemas.terms import ClaimLine, ClaimTerms, Terms
+from supplytwin.schemas.machines import CONSIGNMENT, DECLARATION
+from supplytwin.schemas.terms import ClaimTerms, Terms
 
 __all__ = ["Assessment", "Leaf", "Verdict", "assess", "evaluate"]
 
@@ -52,6 +48,7 @@ _REMOVAL = "customs.hold_removed"
 _SUPPORT = (*_RELEASES, _REMOVAL)
 _CONTRARY = ("customs.hold_placed", "customs.release_revoked")
 _ENDS = ("customs.cancelled", "customs.rejected")
+_AGAINST = (*_CONTRARY, *_ENDS)
 
 
 class Assessment(Struct, frozen=True, kw_only=True, gc=False):
@@ -84,12 +81,12 @@ def assess(
 
     `known`: those parts of another assessment of this claim that are still the same.
     """
-    customs, *received = known or (None,) * (1 + len(claim.lines))
+    customs, *lines = known or (None,) * (1 + len(claim.lines))
     parts = (
         customs or _customs(Scope(terms, claim, tick), twin),
         *(
-            part or _received(Scope(terms, claim, tick), twin, line)
-            for part, line in zip(received, claim.lines, strict=True)
+            part or received(Scope(terms, claim, tick), twin, line)
+            for part, line in zip(lines, claim.lines, strict=True)
         ),
     )
     return Assessment(
@@ -101,16 +98,6 @@ def assess(
     )
 
 
-def _reaching(twin: Twin, key: SubjectKey) -> list[Slot]:
-    """`twin.reaching`, in no order: the few that bear on a claim are put in order afterwards."""
-    subject = twin.subjects.get(key)
-    return [] if subject is None else list(map(twin.facts.slots.__getitem__, subject.members))
-
-
-def _in_order(slot: Slot) -> Identity:
-    return slot.identity
-
-
 # ---- customs
 
 
@@ -118,25 +105,33 @@ class _Declaration(Struct, frozen=True, kw_only=True):
     subject_id: str
     links: list[Event]
     """Effective ACTUAL facts of it that refer to the claim's consignment."""
+    named: bool
+    """A contrary fact that counts names it together with the consignment."""
     unsettled: list[Slot]
     """Its slots of which anything may come back."""
     value: Accumulator
+    state: str | None
+    """Its state when what ends it by reference counts, too: that can only delay."""
 
 
-def _is_of(event: Event, subject_id: str) -> bool:
-    """Whether `event` is a customs fact of this declaration."""
-    return (
-        event.subject_id == subject_id
-        and event.TOPIC == CUSTOMS
-        and event.subject_type == DECLARATION
-    )
+def _is(event: Event, key: SubjectKey) -> bool:
+    return event.subject_id == key.subject_id and event.subject_type == key.subject_type
 
 
-def _speaks_of(slot: Slot, subject_id: str) -> bool:
+def _is_of(event: Event, key: SubjectKey) -> bool:
+    """Whether `event` is a customs fact of this declaration. What speaks against it may be about
+    something else and refer to it, as it does in the twin; what speaks for it may not.
+    """
+    if event.TOPIC != CUSTOMS:
+        return False
+    return _is(event, key) or (event.event_type in _AGAINST and key in reached_by(event))
+
+
+def _speaks_of(slot: Slot, key: SubjectKey) -> bool:
     """Whether anything under this identity is a customs fact of the declaration."""
     for version in slot.versions:
         for event in version.contents:
-            if _is_of(event, subject_id):
+            if _is_of(event, key):
                 return True
     return False
 
@@ -149,19 +144,27 @@ def _is_support(event: Event) -> bool:
     return event.event_type in _SUPPORT
 
 
-def _declared(twin: Twin, consignment: SubjectKey) -> list[str]:
+def _links(event: Event, home: SubjectKey) -> bool:
+    """Whether it refers its declarations to the consignment `home`; a contrary fact does so, too,
+    when it is about the consignment and refers to the declaration.
+    """
+    if event.classifier != "ACTUAL":
+        return False
+    return ":".join(home) in event.refs or (event.event_type in _CONTRARY and _is(event, home))
+
+
+def _declared(twin: Twin, home: SubjectKey) -> list[SubjectKey]:
     """The declarations that anything ever said but a plan refers to the consignment, sorted."""
-    reference = ":".join(consignment)
     return sorted(
         {
-            event.subject_id
-            for slot in _reaching(twin, consignment)
+            key
+            for slot in slots_of(twin, home)
             for version in slot.versions
             for event in version.contents
-            if event.subject_type == DECLARATION
-            and event.TOPIC == CUSTOMS
-            and event.classifier == "ACTUAL"
-            and reference in event.refs
+            if event.TOPIC == CUSTOMS and _links(event, home)
+            for key in reached_by(event)
+            if key.subject_type == DECLARATION
+            and (_is(event, key) or event.event_type in _CONTRARY)
         }
     )
 
@@ -171,22 +174,22 @@ def _customs(scope: Scope, twin: Twin) -> Part:
     consignment = scope.claim.consignment_id
     home = SubjectKey(CONSIGNMENT, consignment)
     reference = ":".join(home)
-    declarations = [SubjectKey(DECLARATION, one) for one in _declared(twin, home)]
+    declarations = _declared(twin, home)
     live: list[_Declaration] = []
     released: list[str] = []
     release_may_return = removal_may_return = False
     for key in declarations:
-        found = _declaration(scope, twin, key, reference)
+        found = _declaration(scope, twin, key, home)
         for slot in found.unsettled:
             now = slot.effective
             release_may_return |= scope.revivable(slot, now, _is_release)
             release_may_return |= scope.revivable(slot, now, lambda e: reference in e.refs)
             removal_may_return |= scope.revivable(slot, now, lambda e: e.event_type == _REMOVAL)
-        if found.value.state in DEAD_STATES or not found.links:
+        if found.value.state in DEAD_STATES or not (found.links or found.named):
             continue
         live.append(found)
         linked = any(scope.happened(event) for event in found.links)
-        if linked and found.value.state in RELEASED_STATES and not found.value.revoked:
+        if linked and found.state in RELEASED_STATES and not found.value.revoked:
             released.append(found.subject_id)
     held = [one.subject_id for one in live if one.value.holds]
     revoked = [one.subject_id for one in live if one.value.revoked]
@@ -218,12 +221,13 @@ def _customs(scope: Scope, twin: Twin) -> Part:
     return scope.part(leaves, frozenset(concerns))
 
 
-def _declaration(scope: Scope, twin: Twin, key: SubjectKey, reference: str) -> _Declaration:
+def _declaration(scope: Scope, twin: Twin, key: SubjectKey, home: SubjectKey) -> _Declaration:
     """A declaration as the claim sees it: supporting facts only when in time and not ahead."""
-    subject_id = key.subject_id
-    slots = [one for one in _reaching(twin, key) if _speaks_of(one, subject_id)]
-    slots.sort(key=_in_order)
-    counted, links, unsettled = [], [], []
+    slots = [one for one in slots_of(twin, key) if _speaks_of(one, key)]
+    slots.sort(key=in_order)
+    named = False
+    counted, ended, unsettled = list[Slot](), list[Slot](), list[Slot]()
+    links: list[Event] = []
     for slot in slots:
         version = slot.effective
         if not scope.is_settled(slot, version):
@@ -232,27 +236,35 @@ def _declaration(scope: Scope, twin: Twin, key: SubjectKey, reference: str) -> _
             scope.look_for_conflict(slot)
             continue
         event = version.event
-        if not _is_of(event, subject_id):
+        if not _is_of(event, key):
             continue
-        if event.classifier == "ACTUAL" and reference in event.refs:
+        own, kind = _is(event, key), event.event_type
+        if own and event.classifier == "ACTUAL" and ":".join(home) in event.refs:
             links.append(event)
-        kind = event.event_type
         if kind in _SUPPORT:
             counts = scope.supports(slot, version, _is_support)
         elif kind in _CONTRARY:
             counts = scope.contradicts(slot, version)
+            named |= _links(event, home)
         else:
             counts = scope.plain(slot, version, contrary=kind in _ENDS)
         if counts:
-            counted.append(slot)
+            (counted if own or kind in _CONTRARY else ended).append(slot)
     value = _value(twin, key, counted)
-    return _Declaration(subject_id=subject_id, links=links, unsettled=unsettled, value=value)
+    return _Declaration(
+        subject_id=key.subject_id,
+        links=links,
+        named=named,
+        unsettled=unsettled,
+        value=value,
+        state=fold(*key, [*counted, *ended]).state if ended else value.state,
+    )
 
 
 def _value(twin: Twin, key: SubjectKey, counted: list[Slot]) -> Accumulator:
     """What the facts that count add up to: what the twin has, when it has these facts alone.
 
-    Each of `counted` is a fact of the declaration's own, so the twin has it; when the twin has no
+    Each of `counted` is a fact in the declaration's fold, so the twin has it; when the twin has no
     more than these, it has folded the same set.
     """
     subject = twin.subjects.get(key)
@@ -268,80 +280,5 @@ def _why_release(consignment: str, released: list[str], live: list[_Declaration]
         return f"declaration {', '.join(released)} of {consignment} is released"
     if not live:
         return f"customs release of {consignment} (no declaration refers to it)"
-    states = ", ".join(f"{one.subject_id} is {one.value.state or 'not filed'}" for one in live)
+    states = ", ".join(f"{one.subject_id} is {one.state or 'not filed'}" for one in live)
     return f"customs release of {consignment} ({states})"
-
-
-# ---- the buyer's warehouse
-
-
-def _received(scope: Scope, twin: Twin, line: ClaimLine) -> Part:
-    """Received minus reversed >= quantity, in the buyer's warehouses."""
-    line_id, net, may_return = line.line_id, Decimal(0), False
-    key = SubjectKey(LINE, line_id)
-    warehouses = scope.terms.warehouses
-
-    def received(event: Event) -> bool:
-        at_buyer = event.event_type == RECEIVED and event.facility in warehouses
-        return at_buyer and _names(event, key)
-
-    def reversed_(event: Event) -> bool:
-        """A reversal that names no facility is taken for the buyer's."""
-        if event.event_type != REVERSED or not _reaches(event, key):
-            return False
-        return event.facility is None or event.facility in warehouses
-
-    moving = [one for one in _reaching(twin, key) if _moves(one, key)]
-    moving.sort(key=_in_order)
-    for slot in moving:
-        version = slot.effective
-        if version is None:
-            scope.look_for_conflict(slot)
-            may_return |= scope.revivable(slot, None, received)
-            continue
-        if not scope.is_settled(slot, version):
-            may_return |= scope.revivable(slot, version, received)
-        if reversed_(version.event):
-            if scope.contradicts(slot, version):
-                net = EXACT.subtract(net, quantity(version.event))
-        elif scope.supports(slot, version, received):
-            net = EXACT.add(net, quantity(version.event))
-            if len(slot.versions) > 1:
-                may_return |= scope.most(slot, received) > quantity(version.event)
-    true = net >= line.qty
-    where = "is in" if true else "to be in"
-    by = _date(scope.claim.deadline, scope.terms.zone)
-    why = (
-        f"{line.qty} of line {line_id} {where} the buyer's warehouse by {by}"
-        f" (received {net} of {line.qty})"
-    )
-    leaf = scope.leaf(f"received:{line_id}", why, true=true, revivable=may_return)
-    return scope.part((leaf,), frozenset((("GOODS", key),)))
-
-
-_date = lru_cache(maxsize=4096)(local_date)
-
-
-def _reaches(event: Event, line: SubjectKey) -> bool:
-    if event.subject_id == line.subject_id and event.subject_type == LINE:
-        return True
-    return ":".join(line) in event.refs
-
-
-def _moves(slot: Slot, line: SubjectKey) -> bool:
-    """Whether anything under this identity is a receipt of the line, or its reversal."""
-    for version in slot.versions:
-        for event in version.contents:
-            if event.event_type in (RECEIVED, REVERSED) and _reaches(event, line):
-                return True
-    return False
-
-
-def _names(event: Any, line: SubjectKey) -> bool:
-    """The receipt is this line's: one quantity may not pay for two lines that it refers to."""
-    if not _reaches(event, line):
-        return False
-    if event.line_id is not None:
-        return bool(event.line_id == line.subject_id)
-    own = ":".join(line)
-    return all(ref == own or not ref.startswith("ORDER_LINE:") for ref in event.refs)

@@ -19,7 +19,6 @@ from supplytwin.processors.subjects import SubjectKey
 from supplytwin.schemas.events import CUSTOMS, Event
 from supplytwin.schemas.ids import DAY_US, Micros
 from supplytwin.schemas.localtime import day_start, happened_by, local_day, zone
-from supplytwin.schemas.machines import DECLARATION
 from supplytwin.schemas.terms import ClaimTerms, Terms
 
 RECEIVED, REVERSED = "wh.received", "wh.receipt_reversed"
@@ -80,7 +79,7 @@ def sorts(slot: Slot) -> set[Sort]:
     found: set[Sort] = set()
     for version in slot.versions:
         for event in version.contents:
-            if event.subject_type == DECLARATION and event.TOPIC == CUSTOMS:
+            if event.TOPIC == CUSTOMS:
                 found.add("CUSTOMS")
             elif event.event_type in (RECEIVED, REVERSED):
                 found.add("GOODS")

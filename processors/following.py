@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from supplytwin.processors import across, crossing, documents, ranges
+from supplytwin.processors import across, crossing, documents, lots, ranges
 from supplytwin.processors.documents import Documents
 from supplytwin.processors.facts import FactSet, Slot
 from supplytwin.processors.linking import recount, recount_trips
@@ -53,6 +53,7 @@ def follow(
     if wide:
         carry(was, work)
         recount_trips(was, work)
+    lots.carry(was, work)
     withhold(was, work, facts.slots, slots)
     recount(was, work)
     ranges.carry(was, work)

@@ -6,7 +6,7 @@ again; anything else folds again from the chunk that it is in, until a chunk beg
 before. All give what folding everything from the start gives.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
 
@@ -77,6 +77,19 @@ def remove(machine: str, ordered: Ordered, fact: Fact) -> Ordered:
     facts = ordered.chunks[at].facts
     assert facts[place].order == fact.order
     return _refold(machine, ordered, at, place, (*facts[:place], *facts[place + 1 :]))
+
+
+def exchanged(
+    machine: str, ordered: Ordered, gone: Mapping[Order, Fact], come: Mapping[Order, Fact]
+) -> Ordered:
+    """`ordered` with the facts that come in the place of those that go, which are in it."""
+    for order, fact in gone.items():
+        if come.get(order) != fact:
+            ordered = remove(machine, ordered, fact)
+    for order, fact in come.items():
+        if gone.get(order) != fact:
+            ordered = insert(machine, ordered, fact)
+    return ordered
 
 
 def _place(chunks: tuple[Chunk, ...], order: Order) -> tuple[int, int]:

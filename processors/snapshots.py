@@ -112,13 +112,22 @@ def exposure(state: "ChainState", consignment_id: str) -> tuple[int, str] | None
 # ---- their records
 
 
+_BOUND = {LEG: "vehicle", TRIP: "seal", TITLE: "holder", UNIT: "inside"}
+_LISTED = {
+    LEG: (CONSIGNMENT,), TRIP: (CONSIGNMENT, LINE), TITLE: (LOT,), UNIT: (CONSIGNMENT, LINE, LOT),
+}  # fmt: skip
+_LISTED_MAX = 50
+"""Names of linked subjects, or sensors, or places, in one record: it has to stay small, the rest is
+in the journal."""
+
+
 def attributes(subject: Subject) -> tuple[str, ...]:
     """`name=value`, sorted: what the lanes of a line are cut by, and whether its order date was
-    inferred.
+    inferred; of each name so many as are listed.
     """
-    found = [f"consignment={name}" for kind, name in subject.links if kind == CONSIGNMENT]
+    said = {"consignment": {name for kind, name in subject.links if kind == CONSIGNMENT}}
     if subject.inferred:
-        found.append("order_date=inferred")
+        said["order_date"] = {"inferred"}
     for event in subject.deliveries:
         for name, value in (
             ("mode", event.mode),
@@ -127,17 +136,13 @@ def attributes(subject: Subject) -> tuple[str, ...]:
             ("to", event.to_place),
         ):
             if value is not None:
-                found.append(f"{name}={value}")
-    return tuple(sorted(set(found))) if len(found) > 1 else tuple(found)
-
-
-_BOUND = {LEG: "vehicle", TRIP: "seal", TITLE: "holder", UNIT: "inside"}
-_LISTED = {
-    LEG: (CONSIGNMENT,), TRIP: (CONSIGNMENT, LINE), TITLE: (LOT,), UNIT: (CONSIGNMENT, LINE, LOT),
-}  # fmt: skip
-_LISTED_MAX = 50
-"""Names of linked subjects, or sensors, in one record: it has to stay small, the rest is in the
-journal."""
+                said.setdefault(name, set()).add(value)
+    found = [
+        f"{name}={value}"
+        for name, values in said.items()
+        for value in (values if len(values) < 2 else sorted(values)[:_LISTED_MAX])
+    ]
+    return tuple(sorted(found)) if len(found) > 1 else tuple(found)
 
 
 def _attributes(key: SubjectKey, subject: Subject, sensors: tuple[str, ...]) -> tuple[str, ...]:

@@ -108,14 +108,6 @@ def _exchange(
     for lot in linked:
         if lot.subject_type == LOT:
             subject = work[lot] if lot in work else subjects.get(lot, NOBODY)
-            work[lot] = replace(subject, ordered=_exchanged(subject.ordered, gone, come))
-
-
-def _exchanged(ordered: Ordered, gone: dict[Order, Fact], come: dict[Order, Fact]) -> Ordered:
-    for order, fact in gone.items():
-        if come.get(order) != fact:
-            ordered = sequence.remove(LOT, ordered, fact)
-    for order, fact in come.items():
-        if gone.get(order) != fact:
-            ordered = sequence.insert(LOT, ordered, fact)
-    return ordered
+            work[lot] = replace(
+                subject, ordered=sequence.exchanged(LOT, subject.ordered, gone, come)
+            )

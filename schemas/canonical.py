@@ -351,7 +351,7 @@ def _whole(
     _make(source, kind, names)
     if issubclass(kind, Event):
         together = f"{source.name(validate.together)}(found)"
-        if "amount" in members(kind):
+        if not validate.TOGETHER.isdisjoint(members(kind)):
             source.line(together)
         else:
             with source.inside("if more:"):

@@ -1,8 +1,10 @@
-"""Subjects that an event names in its payload: trips, legs, handling units, warehouse receipts.
+"""Subjects that an event names in its payload: trips, legs, lots, handling units, warehouse
+receipts.
 
 They are reached as if they stood in its `refs`. A leg is named by its number and the consignment
-that the event is about, unless the event names a leg itself; so it is with the lot of a dispatch. A
-child is a handling unit unless it says another type (``ORDER_LINE:7``).
+that the event is about, unless the event names a leg itself; so it is with the lot of a receipt, of
+its reversal and of a dispatch. A child is a handling unit unless it says another type
+(``ORDER_LINE:7``).
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -13,7 +15,7 @@ from supplytwin.schemas.machines import CONSIGNMENT, LEG, LOT, TITLE, TRIP, UNIT
 from supplytwin.schemas.trips import leg_id
 
 Named = tuple[str, ...]
-_OF_CONSIGNMENT, _OF_LEG = f"{CONSIGNMENT}:", f"{LEG}:"
+_OF_CONSIGNMENT, _OF_LEG, _OF_LOT = f"{CONSIGNMENT}:", f"{LEG}:", f"{LOT}:"
 
 
 def _trip(event: Any) -> Named:
@@ -34,24 +36,39 @@ def _packed(event: Any) -> Named:
     return (f"{UNIT}:{event.hu_id}", *_units(event.children))
 
 
-def _dispatched(event: Any) -> Named:
-    units = tuple(_units(event.hu_ids))
+def _lot(event: Any) -> Named:
     if event.lot_id is None or event.subject_type == LOT:
-        return units
-    told = any(ref.startswith(f"{LOT}:") for ref in event.refs)
-    return units if told else (*units, f"{LOT}:{event.lot_id}")
+        return ()
+    told = any(ref.startswith(_OF_LOT) for ref in event.refs)
+    return () if told else (f"{_OF_LOT}{event.lot_id}",)
+
+
+def _dispatched(event: Any) -> Named:
+    return (*_units(event.hu_ids), *_lot(event))
 
 
 def _receipt(event: Any) -> Named:
     return (f"{TITLE}:{event.wr_id}",)
 
 
-def _legs(event: Event, numbers: Iterable[int]) -> Named:
+def _travelling(event: Event) -> list[str]:
+    """The consignments whose legs the event names by their numbers."""
     if event.subject_type == LEG or any(ref.startswith(_OF_LEG) for ref in event.refs):
-        return ()
+        return []
     found = [ref[len(_OF_CONSIGNMENT) :] for ref in event.refs if ref.startswith(_OF_CONSIGNMENT)]
     if event.subject_type == CONSIGNMENT:
         found.append(event.subject_id)
+    return found
+
+
+def booked_legs(event: Event) -> int:
+    """How many legs a booking names: each of its legs for each of its consignments."""
+    legs: tuple[str, ...] = getattr(event, "legs", ())
+    return len(legs) and len(legs) * len(_travelling(event))
+
+
+def _legs(event: Event, numbers: Iterable[int]) -> Named:
+    found = _travelling(event)
     return tuple(f"{LEG}:{leg_id(name, number)}" for name in found for number in numbers)
 
 
@@ -82,6 +99,8 @@ NAMED: dict[str, Callable[[Any], Named]] = {
     "shipment.stripped": _filled,
     "shipment.empty_returned": _trip,
     "shipment.energy": _leg,
+    "wh.received": _lot,
+    "wh.receipt_reversed": _lot,
     "wh.packed": _packed,
     "wh.dispatched": _dispatched,
     "wh.warehouse_receipt": _receipt,

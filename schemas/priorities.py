@@ -68,6 +68,10 @@ GRADES: Mapping[str, Mapping[str, str]] = {
 }  # fmt: skip
 """Topic -> role -> grade: A = its own fact, B = a party to it, C = second hand, D = nobody saw it.
 """
+RECEIPTS = ("wms", "simulated:wms")
+"""Whose receipts count for a payment, the best first; no other source's do. The second one says of
+itself that nobody saw the goods: it stands in where there is no first one. Vocabulary §3.2: the
+buyer's warehouse only for its receipts."""
 WORST = "D"
 AT_BEST: Mapping[str, str] = {"no_tz": "C", "implausible_time": WORST, "conflict": WORST}
 """No fact with this flag is better than this."""
@@ -76,6 +80,14 @@ AT_BEST: Mapping[str, str] = {"no_tz": "C", "implausible_time": WORST, "conflict
 def role_of(source: str) -> str:
     """The kind of a source."""
     return source.partition(":")[0]
+
+
+@lru_cache(maxsize=65536)
+def witness(source: str) -> int | None:
+    """The place of a source among those whose receipts count, the smallest is best; None = it is
+    none of them."""
+    kinds = (at for at, one in enumerate(RECEIPTS) if source == one or source.startswith(f"{one}:"))
+    return next(kinds, None)
 
 
 @lru_cache(maxsize=65536)

@@ -22,6 +22,7 @@ from supplytwin.schemas.events import (
 from supplytwin.schemas.ids import Micros, check_chain_id
 from supplytwin.schemas.localtime import check_time, zone
 from supplytwin.schemas.money import exponent, to_minor
+from supplytwin.schemas.named import booked_legs
 from supplytwin.schemas.records import Contract, Control, Receipt, Review
 from supplytwin.schemas.shapes import shape
 
@@ -33,7 +34,8 @@ NAME_MAX = 500
 longer ones a decision or a state could be larger than its topic takes, when it is too late.
 """
 REFS_MAX = 1_000
-"""Each ref, leg or child may be a subject to fold: the work for one record must have a bound."""
+"""Each ref, leg or child may be a subject to fold: the work for one record must have a bound. So it
+is with the legs of a booking times its consignments."""
 LIMITS_MAX = 50
 """Ranges in one booking: each is looked at for every subject that its consignment is linked with.
 """
@@ -225,7 +227,7 @@ _EVENT: Mapping[str, Check] = {
     "mode_detail": _short, "from_place": _short, "to_place": _short,
     "event_tz": _zone, "refs": _refs, "unlocode": _unlocode, "lat": _within(90),
     "lon": _within(180), "evidence": _evidence, "currency": _currency, "legs": _legs,
-    "limits": _limits,
+    "limits": _limits, "lot_id": identifier,
     "trip_id": identifier, "hu_id": identifier, "wr_id": identifier, "children": _names,
     "hu_ids": _names, "order_lines": _order_lines, "declaration_lines": _declaration_lines,
 }  # fmt: skip
@@ -274,6 +276,11 @@ _fits = lru_cache(maxsize=1 << 14)(to_minor)
 """Asked for whether it raises, which equal amounts do alike."""
 
 
+TOGETHER = frozenset(("amount", "legs"))
+"""Fields that `together` has to see wherever they are; the others that it looks at are mostly
+absent."""
+
+
 def together(found: Event) -> None:
     """Raise RecordError unless the fields of an event go together, each being right by itself."""
     if (found.lat is None) != (found.lon is None):
@@ -284,6 +291,10 @@ def together(found: Event) -> None:
                 raise refuse("correction_action", f"is missing beside {name}")
     elif found.correction_event_id is None:
         raise refuse("correction_event_id", f"is missing beside {found.correction_action}")
+    crossed = booked_legs(found)
+    if crossed > REFS_MAX:
+        reason = f"legs times consignments must be at most {REFS_MAX}, are {crossed}"
+        raise refuse("refs", f"{reason}: send several events")
     amount, currency = getattr(found, "amount", None), getattr(found, "currency", None)
     if amount is not None and currency is not None:
         _fits(amount, currency)

@@ -115,10 +115,11 @@ class Reading:
         home = self.claim.consignment_id
         ref = f"CONSIGNMENT:{home}"
         names = {
-            event.subject_id
+            name
             for slot in reaching(self.twin, "CONSIGNMENT", home)
             for event in everything(slot)
-            if is_of(event, event.subject_id) and event.classifier == "ACTUAL" and ref in event.refs
+            for name in declarations_of(event)
+            if is_of(event, name) and ties(event, name, ref)
         }
         live, released, release_back, removal_back = [], [], False, False
         for name in sorted(names):
@@ -127,7 +128,10 @@ class Reading:
                 for slot in reaching(self.twin, "DECLARATION", name)
                 if any(is_of(event, name) for event in everything(slot))
             ]
-            value = fold("DECLARATION", name, [s for s in slots if self.counts_for(s, name)])
+            all_that_counts = [s for s in slots if self.counts_for(s, name)]
+            own = [s for s in all_that_counts if not ends_from_outside(s.effective.event, name)]
+            value = fold("DECLARATION", name, own)
+            state = fold("DECLARATION", name, all_that_counts).state
             for slot in slots:
                 back = [
                     self.may_return(slot, lambda event: event.event_type in RELEASES),
@@ -137,14 +141,16 @@ class Reading:
                 lifted = self.may_return(slot, lambda event: event.event_type == REMOVAL)
                 removal_back = removal_back or lifted
             now = [slot.effective.event for slot in slots if slot.effective is not None]
-            links = [
-                e for e in now if is_of(e, name) and e.classifier == "ACTUAL" and ref in e.refs
-            ]
-            if value.state in ("CANCELLED", "REJECTED") or not links:
+            tied = [e for e in now if is_of(e, name) and ties(e, name, ref)]
+            if value.state in ("CANCELLED", "REJECTED") or not tied:
                 continue
-            live.append((name, value))
-            linked = any(happened_by(event, self.tick) for event in links)
-            if linked and value.state in ("RELEASED", "CLEARED") and not value.revoked:
+            live.append((name, value, state))
+            linked = any(
+                happened_by(event, self.tick)
+                for event in tied
+                if is_about(event, name) and ref in event.refs
+            )
+            if linked and state in ("RELEASED", "CLEARED") and not value.revoked:
                 released.append(name)
         return self.of_declarations(home, live, released, release_back, removal_back)
 
@@ -166,9 +172,9 @@ class Reading:
         return True
 
     def of_declarations(self, home, live, released, release_back, removal_back):
-        held = ", ".join(name for name, value in live if value.holds)
-        revoked = ", ".join(name for name, value in live if value.revoked)
-        states = ", ".join(f"{name} is {value.state or 'not filed'}" for name, value in live)
+        held = ", ".join(name for name, value, _ in live if value.holds)
+        revoked = ", ".join(name for name, value, _ in live if value.revoked)
+        states = ", ".join(f"{name} is {state or 'not filed'}" for name, _, state in live)
         if released:
             why = f"declaration {', '.join(released)} of {home} is released"
         else:
@@ -185,37 +191,48 @@ class Reading:
     # -- the buyer's warehouse
 
     def received(self, line):
-        name, net, back = line.line_id, Decimal(0), False
-        own = f"ORDER_LINE:{name}"
-
-        def reaches(event):
-            return (event.subject_type, event.subject_id) == ("ORDER_LINE", name) or (
-                own in event.refs
-            )
+        name, taken, back = line.line_id, Decimal(0), False
 
         def is_receipt(event):
             if event.event_type != "wh.received" or event.facility not in self.terms.warehouses:
                 return False
-            if not reaches(event):
-                return False
-            if event.line_id is not None:
-                return event.line_id == name
-            return all(ref == own for ref in event.refs if ref.startswith("ORDER_LINE:"))
+            return place_of(speaker(event)) < 2 and payable_line(event) == name
 
-        for slot in reaching(self.twin, "ORDER_LINE", name):
-            kinds = {event.event_type for event in everything(slot) if reaches(event)}
-            if not kinds & {"wh.received", "wh.receipt_reversed"}:
+        lots = {
+            lot
+            for slot in reaching(self.twin, "ORDER_LINE", name)
+            if slot.effective is not None
+            for event in [slot.effective.event]
+            if event.event_type == "wh.received" and event.classifier == "ACTUAL"
+            if name in ({payable_line(event)} if payable_line(event) else lines_in(event))
+            for lot in lots_in(event)
+        }
+        about = {slot.identity: slot for slot in reaching(self.twin, "ORDER_LINE", name)}
+        for lot in lots:
+            about |= {slot.identity: slot for slot in reaching(self.twin, "LOT", lot)}
+
+        def goes_back(event):
+            if event.event_type != "wh.receipt_reversed":
+                return False
+            return name in lines_in(event) if lines_in(event) else bool(lots & lots_in(event))
+
+        reports = []
+        for _, slot in sorted(about.items()):
+            if not any(
+                goods(event) and (name in lines_in(event) or not_a_line_of(event))
+                for event in everything(slot)
+            ):
                 continue
             self.note_conflict(slot)
             back |= self.may_return(slot, is_receipt)
             now = None if slot.effective is None else slot.effective.event
             places = (None, *self.terms.warehouses)
-            back_out = now is not None and now.event_type == "wh.receipt_reversed"
-            if back_out and reaches(now) and now.facility in places:
-                net -= now.qty if self.speaks_against(slot) else 0
+            if now is not None and goes_back(now) and now.facility in places:
+                taken += now.qty if self.speaks_against(slot) else 0
                 continue
             if self.counts(slot, is_receipt) and self.is_here(slot):
-                net += now.qty
+                who = speaker(now)
+                reports.append((now.lot_id, place_of(who), who, now.qty))
                 sizes = [
                     event.qty
                     for version in slot.versions
@@ -223,6 +240,14 @@ class Reading:
                     if version.arrival <= self.close and self.qualifies(slot, event, is_receipt)
                 ]
                 back |= max(sizes) > now.qty
+        net = -taken
+        for lot in {one[0] for one in reports}:
+            best = min(place for of, place, _, _ in reports if of == lot)
+            sources = {who for of, place, who, _ in reports if (of, place) == (lot, best)}
+            net += min(
+                sum(qty for of, _, who, qty in reports if (of, who) == (lot, one))
+                for one in sources
+            )
         true = net >= line.qty
         by = local_date(self.claim.deadline, self.terms.zone)
         place = f"{'is in' if true else 'to be in'} the buyer's warehouse by {by}"
@@ -230,10 +255,80 @@ class Reading:
         return self.leaf(f"received:{name}", why, true, back)
 
 
+def place_of(source):
+    """Warehouses first, then those that are simulated; nobody else counts."""
+    if source.split(":")[0] == "wms":
+        return 0
+    return 1 if source.split(":")[:2] == ["simulated", "wms"] else 2
+
+
+def speaker(event):
+    """A correction is told in the name of the one whom it corrects."""
+    return event.source if event.correction_source is None else event.correction_source
+
+
+def goods(event):
+    return event.event_type in ("wh.received", "wh.receipt_reversed")
+
+
+def not_a_line_of(event):
+    """A reversal that names its lot alone."""
+    return event.event_type == "wh.receipt_reversed" and not lines_in(event)
+
+
+def named_in(event, kind):
+    names = {ref.partition(":")[2] for ref in event.refs if ref.startswith(f"{kind}:")}
+    return names | ({event.subject_id} if event.subject_type == kind else set())
+
+
+def lines_in(event):
+    return named_in(event, "ORDER_LINE")
+
+
+def lots_in(event):
+    """What it calls its lot in its payload matters only when it names none by subject or refs."""
+    return named_in(event, "LOT") or {event.lot_id}
+
+
+def payable_line(event):
+    """The one line that a receipt may pay; one about another line pays none."""
+    lines = lines_in(event)
+    if event.line_id is not None:
+        lines &= {event.line_id}
+    if event.subject_type == "ORDER_LINE":
+        lines = lines if lines == {event.subject_id} else set()
+    return next(iter(lines)) if len(lines) == 1 else None
+
+
 def everything(slot):
     return [event for version in slot.versions for event in version.contents]
 
 
-def is_of(event, name):
+def is_about(event, name):
     own = (event.TOPIC, event.subject_type, event.subject_id)
     return own == ("supply.customs", "DECLARATION", name)
+
+
+def is_of(event, name):
+    """About the declaration; or against it, with a reference to it."""
+    refers = f"DECLARATION:{name}" in event.refs
+    return is_about(event, name) or (refers and event.event_type in (*CONTRARY, *ENDS))
+
+
+def declarations_of(event):
+    named = {ref.partition(":")[2] for ref in event.refs if ref.startswith("DECLARATION:")}
+    return named | ({event.subject_id} if event.subject_type == "DECLARATION" else set())
+
+
+def ties(event, name, consignment):
+    """Whether a fact of the declaration says that it is one of the consignment's."""
+    if event.classifier != "ACTUAL":
+        return False
+    named = consignment in (f"{event.subject_type}:{event.subject_id}", *event.refs)
+    if event.event_type in CONTRARY:
+        return named
+    return is_about(event, name) and consignment in event.refs
+
+
+def ends_from_outside(event, name):
+    return event.event_type in ENDS and not is_about(event, name)

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from supplytwin.processors import simulate
+from supplytwin.processors.reach import reached_by
 from supplytwin.schemas import codec, terms, validate
 from supplytwin.schemas.errors import Code, RecordError
 from supplytwin.schemas.events import ENVELOPE, EVENT_TYPES, WAREHOUSE
@@ -137,6 +138,29 @@ def test_a_payload_names_at_most_1000_subjects(kind: str, name: str, others: Any
         with pytest.raises(RecordError) as caught:
             decode(wrong)
         assert (caught.value.code, caught.value.field) == (Code.BAD_VALUE, field)
+
+
+@pytest.mark.parametrize(("about", "others"), [("CONSIGNMENT", 39), ("EQUIPMENT_TRIP", 40)])
+def test_a_booking_names_at_most_1000_legs(about: str, others: int) -> None:
+    """Every leg of every consignment is a subject: 25 legs of 40 consignments pass, of 41 do not,
+    unless the booking names a leg itself."""
+    made = EVENT_TYPES["shipment.booked"]
+    envelope = {one: getattr(RECEIVED, one) for one in ENVELOPE}
+    envelope |= {"event_type": made.TYPE, "subject_type": about, "facility": None}
+
+    def decode(consignments: int, *more: str) -> Any:
+        message: Any = made(
+            **envelope | {"refs": (*(f"CONSIGNMENT:{n}" for n in range(consignments)), *more)},
+            booking_ref="B", carrier="C", legs=tuple(f"{n};SEA;CNSZX;NLRTM" for n in range(25)),
+        )  # fmt: skip
+        return codec.decode(made.TOPIC, codec.encode(made.TOPIC, message)).message
+
+    named = {key for key in reached_by(decode(others)) if key.subject_type == "LEG"}
+    assert len(named) == validate.REFS_MAX
+    with pytest.raises(RecordError, match=r"legs times consignments.*are 1025") as caught:
+        decode(others + 1)
+    assert (caught.value.code, caught.value.field) == (Code.BAD_VALUE, "refs")
+    decode(others + 1, "LEG:1/1")
 
 
 # ---- what only the record shows

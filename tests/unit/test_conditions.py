@@ -255,6 +255,50 @@ def test_an_open_hold_waits_and_its_removal_frees():
     assert verdict(*held, (late, day(61)), tick=AFTER).value == "FALSE"
 
 
+@pytest.mark.parametrize("about", ["CONSIGNMENT:ASN-1", "CONSIGNMENT:other", "DECLARATION:D9"])
+@pytest.mark.parametrize("kind", ["hold_placed", "release_revoked", "cancelled", "rejected"])
+def test_what_speaks_against_a_declaration_counts_wherever_it_refers_to_it(kind, about):
+    """The twin takes it, so the money does: about whatever it is, and in contradiction, too."""
+    subject_type, _, subject_id = about.partition(":")
+    against = w.customs(kind, day(40), subject_type=subject_type, subject_id=subject_id,
+                        refs=("DECLARATION:D1",))  # fmt: skip
+    found = verdict(*w.proofs(), *at_once(against))
+    refused = kind == "rejected"  # a released declaration cannot be: the twin refuses it, too
+    assert found.value == ("TRUE" if refused else "UNKNOWN")
+    assert found.against == (("customs", f"{kind}-D1"),)
+    other = w.with_(against, correction_reason="R", correction_action="SUPERSEDE",
+                    correction_event_id="nothing")  # fmt: skip
+    assert verdict(*w.proofs(), *at_once(against, other)).adverse == found.against
+    assert verdict(*w.proofs(), *at_once(w.with_(against, refs=()))).value == "TRUE"
+
+
+def test_a_hold_about_the_consignment_holds_a_declaration_that_nothing_else_ties_to_it():
+    """It names both: that is as good as a declaration that refers to the consignment."""
+    hold = w.customs("hold_placed", day(40), subject_type="CONSIGNMENT", subject_id="ASN-1",
+                     refs=("DECLARATION:D2",))  # fmt: skip
+    found = verdict(*w.proofs(), *at_once(hold))
+    assert (found.value, values(found)["holds"]) == ("UNKNOWN", "UNKNOWN")
+
+
+@pytest.mark.parametrize("kind", ["released", "cleared", "hold_removed", "declared"])
+def test_what_speaks_for_a_declaration_counts_only_when_it_is_about_it(kind):
+    """A reference frees nothing, though the twin follows it."""
+    by_reference = {"subject_type": "CONSIGNMENT", "subject_id": "ASN-1"}
+    needed = {
+        "declared": w.declared(day(20)), "released": RELEASED,
+        "cleared": w.customs("cleared", day(31)),
+        "hold_removed": w.customs("hold_removed", day(32)),
+    }[kind]  # fmt: skip
+    others = {
+        "declared": (RELEASED,), "released": (DECLARED,), "cleared": (DECLARED,),
+        "hold_removed": (DECLARED, RELEASED, w.customs("hold_placed", day(31))),
+    }[kind]  # fmt: skip
+    assert verdict(*at_once(*others, needed, RECEIVED)).value == "TRUE"
+    refs = ("DECLARATION:D1", *needed.refs)
+    elsewhere = w.with_(needed, refs=refs, **by_reference)
+    assert verdict(*at_once(*others, elsewhere, RECEIVED)).value == "UNKNOWN"
+
+
 def test_an_open_hold_after_the_close_is_false():
     """No proof of it is withdrawn, so nothing can be revived: FALSE, by the rule for every leaf."""
     hold = w.customs("hold_placed", day(95))
@@ -505,10 +549,19 @@ class Stream:
             make = w.received if kind == "received" else w.reversed_
             fields["refs"] = (*refs, *(f"ORDER_LINE:{line}" for line in lines))
             fields["facility"] = self.any_of("WH-1", "WH-1", "WH-1", "WH-2", None)
+            fields["source"] = self.any_of(
+                "wms", "wms", "wms", "wms:b", "simulated:wms", "simulated:carrier", "customs"
+            )
+            fields["lot_id"] = self.any_of("lot-L1", "lot-L2", f"lot-{lines[0]}")
+            if kind == "reversed" and pick.random() < 0.5:
+                fields["refs"] = refs
+            if pick.random() < 0.8:
+                fields |= {"subject_id": fields["lot_id"]}
             if kind == "received":
                 fields["line_id"] = self.any_of(None, lines[0], "L2")
             if pick.random() < 0.1:
-                fields |= {"subject_type": "ORDER_LINE", "subject_id": lines[0]}
+                about = self.any_of("ORDER_LINE", "ORDER_LINE", "CONSIGNMENT")
+                fields |= {"subject_type": about, "subject_id": self.any_of(*lines, "L3")}
             made = make(at, self.any_of(5, 20, 40), lines[0], name, **fields)
         elif kind == "elsewhere":
             made = w.event(
@@ -520,6 +573,12 @@ class Stream:
         else:
             hold = {"hold_id": self.any_of("H1", "H2")} if kind.startswith("hold") else {}
             linked = {"refs": refs} if pick.random() < 0.3 else {}
+            if pick.random() < 0.2:
+                more = (f"DECLARATION:{declaration}", self.any_of("DECLARATION:D1", "PO:1"))
+                linked = {"refs": (*linked.get("refs", ()), *more)}
+                linked["subject_type"], _, linked["subject_id"] = self.any_of(
+                    "CONSIGNMENT:ASN-1", "CONSIGNMENT:ASN-2", "DECLARATION:D3", "ORDER_LINE:L1"
+                ).partition(":")
             made = w.customs(kind, at, declaration, name, **fields, **hold, **linked)
         return self.corrected(made)
 

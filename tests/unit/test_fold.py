@@ -47,20 +47,20 @@ GOLDEN: dict[str, dict[str, str]] = {
         "twin.state": "476950ca6a63040f",
     },
     "wild": {
-        "canonical": "c5e1a6459a905427",
+        "canonical": "10229f72abc8230f",
         "carbon.footprints": "0689ab4afa5be329",
-        "twin.exceptions": "67ecec860d7b6d5e",
+        "twin.exceptions": "b15636955c45113e",
         "twin.journal": "71663d687c1bbe3e",
-        "twin.milestones": "98fdf68c950c73f2",
-        "twin.state": "144084d8220c6750",
+        "twin.milestones": "644e61032b1a9469",
+        "twin.state": "7ec762e22e100d0a",
     },
     "freight": {
-        "canonical": "82f8831cc4bed565",
+        "canonical": "2d4993c183c15e68",
         "carbon.footprints": "d3f6ee5217f0e5d6",
-        "twin.exceptions": "c4a4248c71b3af05",
+        "twin.exceptions": "6436551b31bf6b38",
         "twin.journal": "c4fca7de69053562",
-        "twin.milestones": "3b205d3e72e54ab7",
-        "twin.state": "27fc3356f2a73402",
+        "twin.milestones": "d3ede6f463607e8d",
+        "twin.state": "f90875694d98f4b5",
     },
 }
 """Of messages that `fold_world` makes -> digests of all that follows from them."""
