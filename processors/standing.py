@@ -80,12 +80,19 @@ def make_fact(event: Event, arrival: int, effect: Effect | None, subject_id: str
 
 
 def _place(day: int, tz: str, effect: Effect | None) -> int:
-    """Where a fact of DAY precision stands. A lot leaves at the end of its date: a pledge of that
-    date may have been earlier, and then holds it.
+    """Where a fact of DAY precision stands: where it lets the least go.
+
+    A lot leaves when its date may have ended last, and is pledged when the date may have begun
+    first. Other contrary evidence stands where its date may have begun last: what takes a hold
+    away, or releases, may have been before it.
     """
-    if effect is not None and effect.kind == "DISPATCH":
-        return localtime.day_start(day + 1, tz) - 1
-    return localtime.day_place(day, tz)
+    if effect is None:
+        return localtime.day_place(day, tz)
+    if effect.kind == "DISPATCH":
+        return localtime.latest_end(day, tz) - 1
+    if effect.pledges:
+        return localtime.earliest_start(day, tz)
+    return (localtime.latest_place if effect.adverse else localtime.day_place)(day, tz)
 
 
 _FLAGS = {
@@ -176,8 +183,9 @@ class Accumulator(Struct, frozen=True, kw_only=True, gc=False):
     state: str | None = None
     inferred: frozenset[str] = frozenset()
     """States that were skipped: they must have been passed, no fact says so."""
-    moved: tuple[int, bool] | None = None
-    """Local date of the fact that led to this state, and whether it has DAY precision."""
+    moved: tuple[int, int, bool] | None = None
+    """From when and until when the fact that led to this state may have happened, us, and whether
+    it has DAY precision."""
     previous: str | None = None
     """The state before CANCELLED."""
     revoked: bool = False
@@ -218,8 +226,8 @@ class Accumulator(Struct, frozen=True, kw_only=True, gc=False):
     flags: frozenset[str] = frozenset()
     exceptions: tuple[Problem, ...] = ()
     pending: tuple[Fact, ...] = ()
-    """What was refused and may yet follow something of its own local date: reversals, and the
-    dispatch of a pledged lot."""
+    """What was refused and may yet follow something that may have happened at the same time:
+    reversals, and the dispatch of a pledged lot."""
     watch: Watch | None = None
     """What the plausibility rules remember; None = nothing yet."""
 

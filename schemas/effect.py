@@ -35,6 +35,8 @@ class Effect(Struct, frozen=True, kw_only=True):
     """Takes something back: within one local date it comes after that, whatever the order."""
     adverse: bool = False
     """Contrary evidence: counts even while it is ahead of the clock."""
+    pledges: bool = False
+    """Binds goods: of one date it comes before they leave."""
     kind: Kind | None = None
     milestone: str | None = None
     introduces: bool = False

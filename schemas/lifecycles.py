@@ -328,6 +328,7 @@ _WAREHOUSE: dict[str, tuple[Effect, ...]] = {
             machine=TITLE,
             to="PLEDGED",
             leaves=(NONE, "ISSUED", "TRANSFERRED"),
+            pledges=True,
             when=said("action", "PLEDGE"),
         ),
         Effect(
@@ -360,7 +361,7 @@ EFFECTS: dict[str, tuple[Effect, ...]] = {**_ORDERS, **_CUSTOMS, **_SHIPMENTS, *
 LOT_PLEDGED = Effect(machine=LOT, kind="PLEDGE", always=True)
 LOT_FREED = Effect(machine=LOT, kind="FREE", always=True)
 """What a receipt that is pledged, or no longer is, does to the lots that it is linked with."""
-TITLE_DOUBTED = Effect(machine=TITLE, kind="PLEDGE", always=True)
+TITLE_DOUBTED = Effect(machine=TITLE, kind="PLEDGE", pledges=True, always=True)
 """What a pledge in contradiction does to its receipt: it counts as pledged, its state stays."""
 LINK_DOUBTED = Effect(machine=LOT, always=True)
 """What else in contradiction links a lot and a receipt does to them: nothing."""
