@@ -9,6 +9,7 @@ from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from supplytwin.processors import accounts
 from supplytwin.processors.standing import EXACT, ZERO, Accumulator, Fact, Happened, is_bounded
 from supplytwin.schemas.localtime import days_since_epoch
 from supplytwin.schemas.machines import LINE, TRIP, UNIT
@@ -127,13 +128,17 @@ def _dispatch(acc: Accumulator, fact: Fact, changes: Changes) -> str | None:
 
 
 def _hold_id(event: Any) -> str:
+    """By what a hold is told apart from others."""
     if event.event_type.startswith("order."):
         return f"{event.scope}:{event.hold_code}"
-    return f"{event.hold_id}"
+    return f"{event.authority}:{event.hold_id}"
 
 
 def _hold(acc: Accumulator, fact: Fact, changes: Changes) -> str | None:
-    changes["holds"] = acc.holds | {_hold_id(fact.event)}
+    hold = _hold_id(fact.event)
+    rows = accounts.opened(acc.accounts.get(hold, accounts.NOBODY), fact.event.source)
+    changes["accounts"] = acc.accounts.set(hold, rows)
+    changes["holds"] = acc.holds | {hold}
     return None
 
 
@@ -141,7 +146,10 @@ def _unhold(acc: Accumulator, fact: Fact, changes: Changes) -> str | None:
     hold = _hold_id(fact.event)
     if hold not in acc.holds:
         return NOT_OPEN
-    changes["holds"] = acc.holds - {hold}
+    rows = accounts.settled(acc.accounts.get(hold, accounts.NOBODY), fact.event.source)
+    changes["accounts"] = accounts.put(acc.accounts, hold, rows)
+    if not rows:
+        changes["holds"] = acc.holds - {hold}
     return None
 
 

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from immutables import Map
 from msgspec import Struct
 
+from supplytwin.processors.accounts import Rows
 from supplytwin.processors.watch import Watch, concerns
 from supplytwin.schemas import localtime
 from supplytwin.schemas.effect import Effect
@@ -191,6 +192,9 @@ class Accumulator(Struct, frozen=True, kw_only=True, gc=False):
     revoked: bool = False
     """A release was taken back, or the declaration with it, and none was given since."""
     holds: frozenset[str] = frozenset()
+    """Those that are open, as ``authority:hold_id`` or ``scope:hold_code``."""
+    accounts: Map[str, Rows] = Map()
+    """How often each open hold was placed."""
     invoices: frozenset[str] = frozenset()
     milestones: Map[str, Reached] = Map()
     """Those that stand, by the fact that is reported."""
