@@ -11,7 +11,7 @@ from typing import Any
 
 from supplytwin.processors import accounts
 from supplytwin.processors.standing import EXACT, ZERO, Accumulator, Fact, Happened, is_bounded
-from supplytwin.schemas.localtime import days_since_epoch
+from supplytwin.schemas.localtime import days_since_epoch, span_as_read
 from supplytwin.schemas.machines import LINE, TRIP, UNIT
 
 NEGATIVE, NOT_OPEN = "NEGATIVE_QUANTITY", "HOLD_NOT_OPEN"
@@ -187,12 +187,18 @@ def _pay(acc: Accumulator, fact: Fact, changes: Changes) -> str | None:
 
 def _revoke(acc: Accumulator, fact: Fact, changes: Changes) -> str | None:
     changes["revoked"] = True
+    if changes.get("state") != "REJECTED":  # which only a release can have followed
+        until = max(fact.order[0], span_as_read(fact.event)[1])
+        changes["contrary"] = max(acc.contrary, until)
     return None
 
 
 def _release(acc: Accumulator, fact: Fact, changes: Changes) -> str | None:
-    if "state" in changes:
+    """Also one that moves nothing: what was said against the release is over, if surely earlier."""
+    stands = "state" in changes or acc.state in ("RELEASED", "CLEARED")
+    if acc.revoked and stands and span_as_read(fact.event)[0] >= acc.contrary:
         changes["revoked"] = False
+        changes["contrary"] = 0
     return None
 
 

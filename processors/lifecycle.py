@@ -29,8 +29,8 @@ _REMEMBERED_US = 3 * DAY_US
 Span = tuple[int, int]
 _TURNING = ("REVERSE", "UNRESERVE", "REINSTATE")
 """Where they lead depends on what was there before."""
-_COUNTS_ANYWAY = ("REVERSE", "REVOKE")
-"""Contrary evidence that closes the gates even where its machine refuses the step."""
+_COUNTS_ANYWAY = ("REVERSE", "REVOKE", "RELEASE")
+"""What closes the gates, or opens them again, even where its machine refuses the step."""
 _TELLS = ("ALERT", "ROLL")
 """An exception in itself, whatever it moves."""
 _STANDS = (*_TELLS, "SEAL")

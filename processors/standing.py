@@ -191,6 +191,8 @@ class Accumulator(Struct, frozen=True, kw_only=True, gc=False):
     """The state before CANCELLED."""
     revoked: bool = False
     """A release was taken back, or the declaration with it, and none was given since."""
+    contrary: int = 0
+    """Until when what speaks against a release may have happened, us; 0 = nothing."""
     holds: frozenset[str] = frozenset()
     """Those that are open, as ``authority:hold_id`` or ``scope:hold_code``."""
     accounts: Map[str, Rows] = Map()
