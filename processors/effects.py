@@ -17,6 +17,10 @@ from supplytwin.schemas.machines import LINE, TRIP, UNIT
 NEGATIVE, NOT_OPEN = "NEGATIVE_QUANTITY", "HOLD_NOT_OPEN"
 NO_INVOICE, MISMATCH, AMBIGUOUS = "INVOICE_NOT_OPEN", "QTY_MISMATCH", "AMBIGUOUS_LINE"
 PLEDGED = "LOT_PLEDGED"
+PAWNED = "PLEDGED"
+"""The account of a receipt's pledges."""
+REDUCED = "PLEDGED_LOT_REDUCED"
+"""What it says counts all the same: of a pledged lot it is not believed in silence."""
 BAD_QUANTITY, EXCURSION = "BAD_QUANTITY", "EXCURSION"
 SEAL_BROKEN = "SEAL_BROKEN"
 
@@ -82,16 +86,19 @@ def _reverse(acc: Accumulator, fact: Fact, changes: Changes) -> str | None:
     if left < 0 or qty > acc.net_received:
         return NEGATIVE
     changes["reversed"] = EXACT.add(acc.reversed, qty)
-    changes["on_hand"] = left
-    return None
+    return _leave(acc, left, changes)
 
 
 def _adjust(acc: Accumulator, fact: Fact, changes: Changes) -> str | None:
     left = EXACT.add(acc.on_hand, fact.event.delta)  # type: ignore[attr-defined]
-    if left < 0:
-        return NEGATIVE
+    return NEGATIVE if left < 0 else _leave(acc, left, changes)
+
+
+def _leave(acc: Accumulator, left: Decimal, changes: Changes) -> str | None:
+    """So much is on hand now, and no more is reserved."""
     changes["on_hand"] = left
-    return None
+    changes["reserved"] = min(acc.reserved, left)
+    return REDUCED if acc.pledges and left < acc.on_hand else None
 
 
 def _count(acc: Accumulator, fact: Fact, changes: Changes) -> str | None:
@@ -122,9 +129,7 @@ def _dispatch(acc: Accumulator, fact: Fact, changes: Changes) -> str | None:
     left = ZERO if qty is None else EXACT.subtract(acc.on_hand, qty)
     if left < 0:
         return NEGATIVE
-    changes["on_hand"] = left
-    changes["reserved"] = min(acc.reserved, left)
-    return None
+    return _leave(acc, left, changes)
 
 
 def _hold_id(event: Any) -> str:
@@ -296,6 +301,24 @@ def _free(acc: Accumulator, fact: Fact, changes: Changes) -> str | None:
     return None
 
 
+def _pawn(acc: Accumulator, fact: Fact, changes: Changes) -> str | None:
+    """A receipt is pledged, or once more."""
+    if "state" in changes or acc.state == "PLEDGED":
+        rows = accounts.opened(acc.accounts.get(PAWNED, accounts.NOBODY), fact.event.source)
+        changes["accounts"] = acc.accounts.set(PAWNED, rows)
+    return None
+
+
+def redeemed(acc: Accumulator, source: str) -> accounts.Rows:
+    """The pledges of a receipt that are left when `source` tells of the end of one."""
+    return accounts.settled(acc.accounts.get(PAWNED, accounts.NOBODY), source)
+
+
+def _redeem(acc: Accumulator, fact: Fact, changes: Changes) -> str | None:
+    changes["accounts"] = accounts.put(acc.accounts, PAWNED, redeemed(acc, fact.event.source))
+    return None
+
+
 KINDS: dict[str, Callable[[Accumulator, Fact, Changes], str | None]] = {
     "ORDER": _order,
     "PROMISE": _promise,
@@ -328,5 +351,7 @@ KINDS: dict[str, Callable[[Accumulator, Fact, Changes], str | None]] = {
     "UNNEST": _unnest,
     "PLEDGE": _pledge,
     "FREE": _free,
+    "PAWN": _pawn,
+    "REDEEM": _redeem,
     "LIMIT": _limit,
 }

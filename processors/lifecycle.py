@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from supplytwin.processors import plausibility
 from supplytwin.processors.doubts import judged
-from supplytwin.processors.effects import KINDS, PLEDGED, Changes, quantity
+from supplytwin.processors.effects import KINDS, PLEDGED, REDUCED, Changes, quantity, redeemed
 from supplytwin.processors.reports import reached, told_again, weigh
 from supplytwin.processors.standing import Accumulator, Fact, Problem, Scheduled
 from supplytwin.processors.visits import MOVES, follow
@@ -27,10 +27,11 @@ FREE, DUTY_OK = "FREE_TO_DELIVER", "DUTY_OK"
 _REMEMBERED_US = 3 * DAY_US
 """Longer than any fact stands behind the first instant at which it may have happened."""
 Span = tuple[int, int]
-_TURNING = ("REVERSE", "UNRESERVE", "REINSTATE")
+_TURNING = ("REVERSE", "UNRESERVE", "REINSTATE", "REDEEM")
 """Where they lead depends on what was there before."""
-_COUNTS_ANYWAY = ("REVERSE", "REVOKE", "RELEASE")
-"""What closes the gates, or opens them again, even where its machine refuses the step."""
+_COUNTS_ANYWAY = ("REVERSE", "REVOKE", "RELEASE", "PAWN")
+"""What closes the gates, or opens them again, or binds goods once more, even where its machine
+refuses the step."""
 _TELLS = ("ALERT", "ROLL")
 """An exception in itself, whatever it moves."""
 _STANDS = (*_TELLS, "SEAL")
@@ -99,7 +100,9 @@ def _apply(
         return {}, problem
     if kind is not None:
         refused = KINDS[kind](acc, fact, changes)
-        if refused is not None:
+        if refused == REDUCED:
+            problem = problem or refused
+        elif refused is not None:
             return changes if kind in _STANDS else {}, refused
     _mark(acc, fact, effect, to, changes, allowed=problem is None)
     return changes, problem
@@ -111,6 +114,8 @@ def _destination(acc: Accumulator, fact: Fact, effect: Effect) -> str | None:
         return effect.to if quantity(fact) >= acc.net_received else None
     if effect.kind == "UNRESERVE":
         return effect.to if quantity(fact) >= acc.reserved else None
+    if effect.kind == "REDEEM":
+        return None if redeemed(acc, fact.event.source) else effect.to
     if effect.kind == "REINSTATE":
         return acc.previous or effect.to
     return effect.to

@@ -55,6 +55,10 @@ class Fact(Struct, frozen=True, kw_only=True, gc=False):
     """The plausibility rules look at it here."""
 
 
+_LAST = 100
+"""More than any source priority."""
+
+
 def make_fact(event: Event, arrival: int, effect: Effect | None, subject_id: str) -> Fact:
     """How `event`, first arrived at `arrival`, reaches a subject on which it has this effect."""
     source, tz, coarse = event.source, event.event_tz, event.time_precision == "DAY"
@@ -63,7 +67,7 @@ def make_fact(event: Event, arrival: int, effect: Effect | None, subject_id: str
         order=(
             _place(day, tz, effect) if coarse else localtime.floor(event),
             RANK[event.event_type],
-            source_priority(source),
+            source_priority(source) + (_LAST if effect is not None and effect.last else 0),
             source,
             event.event_id,
         ),
@@ -196,7 +200,7 @@ class Accumulator(Struct, frozen=True, kw_only=True, gc=False):
     holds: frozenset[str] = frozenset()
     """Those that are open, as ``authority:hold_id`` or ``scope:hold_code``."""
     accounts: Map[str, Rows] = Map()
-    """How often each open hold was placed."""
+    """How often each open hold was placed, and a receipt pledged."""
     invoices: frozenset[str] = frozenset()
     milestones: Map[str, Reached] = Map()
     """Those that stand, by the fact that is reported."""

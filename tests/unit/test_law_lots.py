@@ -1,0 +1,128 @@
+"""What binds a lot: every pledge needs a release of its own, and what is bound is not made less of
+in silence.
+"""
+
+from decimal import Decimal
+from itertools import islice, permutations
+from typing import Any
+
+import law_world as w
+import pytest
+
+from supplytwin.processors import twin
+from supplytwin.schemas.events import Event
+from supplytwin.schemas.ids import HOUR_US, Micros
+
+
+def at(hours: float, kind: str, subject: str, *refs: str, **given: Any) -> Event:
+    """An event so many hours after T."""
+    when = Micros(w.T + round(hours * HOUR_US))
+    made: Event = w.make(
+        kind, subject, *refs, **{"event_id": f"{kind} {hours}", "event_time": when, **given}
+    )
+    return made
+
+
+def receipt(hours: float, action: str, *refs: str, **given: Any) -> Event:
+    about = "WAREHOUSE_RECEIPT:R"
+    name = {"event_id": f"{action} {hours}", **given}
+    return at(hours, "wh.warehouse_receipt", about, *refs, wr_id="R", action=action, **name)
+
+
+def out(hours: float, **given: Any) -> Event:
+    return at(hours, "wh.dispatched", "LOT:1", lot_id="1", qty=Decimal(4), **given)
+
+
+RECEIVED = at(0, "wh.received", "LOT:1", qty=Decimal(10), lot_id="1")
+ISSUED = receipt(1, "ISSUE", "LOT:1")
+PLEDGED = receipt(5, "PLEDGE")
+THERE = (RECEIVED, ISSUED)
+
+
+def any_order(*events: Event) -> twin.Twin:
+    """The twin of these events, the same in up to 120 orders."""
+    found, known = twin.EMPTY, set[str]()
+    for order in islice(permutations(events), 120):
+        found = twin.EMPTY
+        for event in order:
+            found = twin.take(found, w.item(event, event.event_time + 100 * HOUR_US)).twin
+        known.add(str(twin.canonical(found)))
+    assert len(known) == 1
+    return found
+
+
+def one(found: twin.Twin, subject: str) -> Any:
+    return twin.subject(found, *subject.split(":"))
+
+
+def codes(found: twin.Twin, subject: str = "LOT:1") -> list[str]:
+    return [problem.code for problem in one(found, subject).value.exceptions]
+
+
+# ---- pledges are counted
+
+
+@pytest.mark.parametrize(
+    ("told", "leaves"),
+    [
+        ((PLEDGED, receipt(7, "UNPLEDGE")), True),
+        ((PLEDGED, receipt(6, "PLEDGE"), receipt(7, "UNPLEDGE")), False),
+        ((PLEDGED, receipt(6, "PLEDGE"), receipt(7, "UNPLEDGE"), receipt(8, "UNPLEDGE")), True),
+        ((PLEDGED, receipt(6, "PLEDGE", source="bank"), receipt(7, "UNPLEDGE")), True),
+        ((PLEDGED, receipt(6, "PLEDGE"), receipt(7, "UNPLEDGE"),
+          receipt(7, "UNPLEDGE", event_id="again", source="bank")), False),
+        ((PLEDGED, receipt(7, "UNPLEDGE", event_id="a"), receipt(7, "PLEDGE", event_id="b")), False),
+        ((PLEDGED, receipt(7, "UNPLEDGE", event_id="b"), receipt(7, "PLEDGE", event_id="a")), False),
+        ((receipt(7, "UNPLEDGE", event_id="a"), receipt(7, "PLEDGE", event_id="b")), True),
+        ((receipt(7, "UNPLEDGE", event_id="b"), receipt(7, "PLEDGE", event_id="a")), True),
+        ((PLEDGED, receipt(7, "UNPLEDGE", time_precision="DAY"),
+          receipt(7, "PLEDGE", time_precision="DAY")), False),
+    ],
+    ids=range(10),
+)  # fmt: skip
+def test_every_pledge_needs_a_release_of_its_own(told: tuple[Event, ...], leaves: bool) -> None:
+    """Two sources that tell of one pledge, or of one release, do not make it two; which of two event
+    ids is the smaller decides nothing.
+    """
+    found = any_order(*THERE, *told, out(10))
+    assert (one(found, "LOT:1").state == "DISPATCHED") == leaves
+    assert codes(found) == ([] if leaves else ["LOT_PLEDGED"])
+    assert one(found, "WAREHOUSE_RECEIPT:R").state == ("ISSUED" if leaves else "PLEDGED")
+
+
+def test_a_second_pledge_is_one_exception_that_counts() -> None:
+    """The receipt is pledged already: an exception, the state stays, and so does the pledge."""
+    found = any_order(*THERE, PLEDGED, receipt(6, "PLEDGE"))
+    assert codes(found, "WAREHOUSE_RECEIPT:R") == ["ILLEGAL_TRANSITION"]
+    assert one(found, "WAREHOUSE_RECEIPT:R").state == "PLEDGED"
+
+
+# ---- what makes a pledged lot less
+
+LESS = [
+    at(9, "wh.receipt_reversed", "LOT:1", lot_id="1", qty=Decimal(10), reason="r"),
+    at(9, "wh.receipt_reversed", "LOT:1", lot_id="1", qty=Decimal(1), reason="r"),
+    at(9, "wh.adjusted", "LOT:1", lot_id="1", delta=Decimal(-10)),
+]
+
+
+@pytest.mark.parametrize("less", LESS, ids=range(3))
+def test_what_makes_a_pledged_lot_less_is_an_exception(less: Event) -> None:
+    """It counts, as contrary evidence does, but not in silence; of a free lot it is none. More is
+    never one, and nothing of it ships or holds back a line.
+    """
+    free = any_order(*THERE, less)
+    pledged = any_order(*THERE, PLEDGED, less)
+    assert (codes(free), codes(pledged)) == ([], ["PLEDGED_LOT_REDUCED"])
+    for name in ("state", "on_hand", "reversed", "milestones"):
+        assert getattr(one(free, "LOT:1").value, name) == getattr(one(pledged, "LOT:1").value, name)
+    more = at(9, "wh.adjusted", "LOT:1", lot_id="1", delta=Decimal(3))
+    assert codes(any_order(*THERE, PLEDGED, more)) == []
+
+
+@pytest.mark.parametrize("less", LESS, ids=range(3))
+def test_no_more_is_reserved_than_there_is(less: Event) -> None:
+    """What is taken back or lost is no longer reserved."""
+    reserved = at(3, "wh.reserved", "LOT:1", lot_id="1", qty=Decimal(10), order_line="1")
+    value = one(any_order(RECEIVED, reserved, less), "LOT:1").value
+    assert value.reserved == value.on_hand < 10
