@@ -94,6 +94,11 @@ def _adjust(acc: Accumulator, fact: Fact, changes: Changes) -> str | None:
     return NEGATIVE if left < 0 else _leave(acc, left, changes)
 
 
+def _depart(acc: Accumulator, fact: Fact, changes: Changes) -> str | None:
+    """A handling unit leaves, if no lot that it was packed from is pledged."""
+    return PLEDGED if acc.pledges else None
+
+
 def _leave(acc: Accumulator, left: Decimal, changes: Changes) -> str | None:
     """So much is on hand now, and no more is reserved."""
     changes["on_hand"] = left
@@ -331,6 +336,7 @@ KINDS: dict[str, Callable[[Accumulator, Fact, Changes], str | None]] = {
     "RESERVE": _reserve,
     "UNRESERVE": _unreserve,
     "DISPATCH": _dispatch,
+    "DEPART": _depart,
     "HOLD": _hold,
     "UNHOLD": _unhold,
     "INVOICE": _invoice,

@@ -44,6 +44,12 @@ class Reach(NamedTuple):
     """Whether there is a receipt or a trip among them: what follows for others hangs on these."""
 
 
+def packs(found: Reach) -> bool:
+    """Whether it links a lot and a handling unit: what binds the one binds the other."""
+    other = {LOT: UNIT, UNIT: LOT}.get(found.keys[0].subject_type)
+    return other is not None and any(key.subject_type == other for key in found.linked)
+
+
 def reached_by(event: Event) -> tuple[SubjectKey, ...]:
     """Its own subject first, then those that its refs and its payload name."""
     return reach(event).keys

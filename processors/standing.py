@@ -93,7 +93,7 @@ def _place(day: int, tz: str, effect: Effect | None) -> int:
     """
     if effect is None:
         return localtime.day_place(day, tz)
-    if effect.kind == "DISPATCH":
+    if effect.kind in ("DISPATCH", "DEPART"):
         return localtime.latest_end(day, tz) - 1
     if effect.pledges:
         return localtime.earliest_start(day, tz)
@@ -227,7 +227,7 @@ class Accumulator(Struct, frozen=True, kw_only=True, gc=False):
     limits: tuple[str, ...] = ()
     """Of a consignment: ``metric;unit;lower;upper``, as booked."""
     pledges: int = 0
-    """How many warehouse receipts of a lot are pledged."""
+    """How many warehouse receipts of a lot are pledged, or of the lots of a handling unit."""
     promised_day: int | None = None
     """Of a line: the date that the last confirmation promises, in days since 1970-01-01."""
     visits: tuple[Visit, ...] = ()

@@ -1,4 +1,5 @@
-"""A lot under a pledged warehouse receipt: what the facts of the receipt say to the lot.
+"""A lot under a pledged warehouse receipt: what the facts of the receipt say to the lot, and to the
+handling units that are linked with the lot.
 
 A pledge names its receipt, seldom the lots. So wherever a receipt begins or ends to be pledged,
 its fact stands among those of every lot that it is linked with, at its own place in time, whichever
@@ -17,10 +18,17 @@ from supplytwin.processors.lifecycle import accumulate
 from supplytwin.processors.reach import reach
 from supplytwin.processors.sequence import Ordered
 from supplytwin.processors.standing import Accumulator, Fact, Order, make_fact
-from supplytwin.processors.subjects import NOBODY, SubjectKey, Subjects, Work
+from supplytwin.processors.subjects import NOBODY, Subject, SubjectKey, Subjects, Work
 from supplytwin.schemas.events import WarehouseReceipt
-from supplytwin.schemas.lifecycles import LINK_DOUBTED, LOT_FREED, LOT_PLEDGED, TITLE_DOUBTED
-from supplytwin.schemas.machines import LOT, TITLE
+from supplytwin.schemas.lifecycles import (
+    LINK_DOUBTED,
+    LOT_FREED,
+    LOT_PLEDGED,
+    TITLE_DOUBTED,
+    UNIT_BOUND,
+    UNIT_FREED,
+)
+from supplytwin.schemas.machines import LOT, TITLE, UNIT
 
 PLEDGED = "PLEDGED"
 
@@ -52,7 +60,9 @@ def doubts(slot: Slot) -> Iterator[tuple[SubjectKey, Fact]]:
 
 
 def carry(subjects: Subjects, work: Work) -> None:
-    """Make the lots in `work`, and those linked with its receipts, follow these."""
+    """Make the lots in `work`, and those linked with its receipts, follow these; and handling units
+    the lots that they are linked with.
+    """
     for key in [key for key in work if key.subject_type == TITLE]:
         before, after = subjects.get(key, NOBODY), work[key]
         old, new = before.ordered, after.ordered
@@ -65,6 +75,36 @@ def carry(subjects: Subjects, work: Work) -> None:
             come = [lot for lot in after.links if lot not in before.links]
             _exchange(subjects, work, left, turns(key, old), {})
             _exchange(subjects, work, come, {}, turns(key, new))
+    for key in [key for key in work if key.subject_type == LOT]:
+        _bind(subjects, work, key)
+
+
+def _bind(subjects: Subjects, work: Work, key: SubjectKey) -> None:
+    """Make the handling units of a lot follow it."""
+    before, after = subjects.get(key, NOBODY), work[key]
+    was, now = _bonds(key, before), _bonds(key, after)
+    if not was and not now:
+        return
+    _exchange(subjects, work, [one for one in before.links if one in after.links], was, now, UNIT)
+    _exchange(
+        subjects, work, [one for one in before.links if one not in after.links], was, {}, UNIT
+    )
+    _exchange(
+        subjects, work, [one for one in after.links if one not in before.links], {}, now, UNIT
+    )
+
+
+def _bonds(key: SubjectKey, lot: Subject) -> dict[Order, Fact]:
+    """What the receipts of a lot do to it, as it reaches its handling units."""
+    if not any(other.subject_type == TITLE for other in lot.links):
+        return {}
+    found = {}
+    for fact in lot.ordered.facts:
+        if fact.effect is not None and fact.effect.kind in ("PLEDGE", "FREE"):
+            effect = UNIT_BOUND if fact.effect.kind == "PLEDGE" else UNIT_FREED
+            order = (*fact.order[:4], f"{fact.order[4]}\0{key.subject_id}")
+            found[order] = replace(fact, order=order, effect=effect)
+    return found
 
 
 def turns(
@@ -101,21 +141,25 @@ def _exchange(
     linked: Iterable[SubjectKey],
     gone: dict[Order, Fact],
     come: dict[Order, Fact],
+    machine: str = LOT,
 ) -> None:
-    """Put the facts that come in the place of those that go, on every linked lot."""
+    """Put the facts that come in the place of those that go, on every linked lot or unit."""
     if gone == come:
         return
-    for lot in linked:
-        if lot.subject_type == LOT:
-            subject = work[lot] if lot in work else subjects.get(lot, NOBODY)
-            work[lot] = replace(subject, ordered=_exchanged(subject.ordered, gone, come))
+    for key in linked:
+        if key.subject_type == machine:
+            subject = work[key] if key in work else subjects.get(key, NOBODY)
+            ordered = _exchanged(machine, subject.ordered, gone, come)
+            work[key] = replace(subject, ordered=ordered)
 
 
-def _exchanged(ordered: Ordered, gone: dict[Order, Fact], come: dict[Order, Fact]) -> Ordered:
+def _exchanged(
+    machine: str, ordered: Ordered, gone: dict[Order, Fact], come: dict[Order, Fact]
+) -> Ordered:
     for order, fact in gone.items():
         if come.get(order) != fact:
-            ordered = sequence.remove(LOT, ordered, fact)
+            ordered = sequence.remove(machine, ordered, fact)
     for order, fact in come.items():
         if gone.get(order) != fact:
-            ordered = sequence.insert(LOT, ordered, fact)
+            ordered = sequence.insert(machine, ordered, fact)
     return ordered

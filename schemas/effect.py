@@ -13,7 +13,7 @@ Kind = Literal[
     "DISPATCH", "HOLD", "UNHOLD", "INVOICE", "UNINVOICE", "ASSESS", "PAY", "REVOKE", "RELEASE",
     "CANCEL",
     "REINSTATE", "ALERT", "SEAL", "ROUTE", "BIND", "ROLL", "HOLDER", "NEST",
-    "UNNEST", "PLEDGE", "FREE", "PAWN", "REDEEM", "PROMISE", "LIMIT",
+    "UNNEST", "PLEDGE", "FREE", "PAWN", "REDEEM", "DEPART", "PROMISE", "LIMIT",
 ]  # fmt: skip
 """What an effect does besides moving the state: one function each in `processors.lifecycle`."""
 

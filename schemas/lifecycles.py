@@ -314,7 +314,7 @@ _WAREHOUSE: dict[str, tuple[Effect, ...]] = {
     "wh.dispatched": (
         Effect(machine=LOT, to="DISPATCHED", repeats=True, kind="DISPATCH", milestone="DISPATCHED"),
         Effect(machine=LINE, to="SHIPPED", repeats=True, milestone="DISPATCHED"),
-        Effect(machine=UNIT, milestone="DISPATCHED"),
+        Effect(machine=UNIT, kind="DEPART", milestone="DISPATCHED"),
     ),
     "wh.warehouse_receipt": (
         Effect(
@@ -364,6 +364,9 @@ EFFECTS: dict[str, tuple[Effect, ...]] = {**_ORDERS, **_CUSTOMS, **_SHIPMENTS, *
 LOT_PLEDGED = Effect(machine=LOT, kind="PLEDGE", always=True)
 LOT_FREED = Effect(machine=LOT, kind="FREE", always=True)
 """What a receipt that is pledged, or no longer is, does to the lots that it is linked with."""
+UNIT_BOUND = Effect(machine=UNIT, kind="PLEDGE", always=True)
+UNIT_FREED = Effect(machine=UNIT, kind="FREE", always=True)
+"""What that does to the handling units that are linked with these lots."""
 TITLE_DOUBTED = Effect(machine=TITLE, kind="PLEDGE", pledges=True, always=True)
 """What a pledge in contradiction does to its receipt: it counts as pledged, its state stays."""
 LINK_DOUBTED = Effect(machine=LOT, always=True)

@@ -19,7 +19,9 @@ DAY, MIN, MS = ({"time_precision": name} for name in ("DAY", "MIN", "MS"))
 NUMBERS = iter(range(10**9))
 
 
-def say(what: str, hour: float, *, hold: str = "1", authority: str = "customs", **given: Any) -> Event:
+def say(
+    what: str, hour: float, *, hold: str = "1", authority: str = "customs", **given: Any
+) -> Event:
     """Placed (+), removed (-) or released (!) at this hour of day 20,000."""
     kind = {"+": "hold_placed", "-": "hold_removed", "!": "released"}[what]
     named = {} if what == "!" else {"hold_id": hold, "authority": authority}

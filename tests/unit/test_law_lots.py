@@ -126,3 +126,64 @@ def test_no_more_is_reserved_than_there_is(less: Event) -> None:
     reserved = at(3, "wh.reserved", "LOT:1", lot_id="1", qty=Decimal(10), order_line="1")
     value = one(any_order(RECEIVED, reserved, less), "LOT:1").value
     assert value.reserved == value.on_hand < 10
+
+
+# ---- what goes in units
+
+PLACED = at(-9, "order.placed", "ORDER_LINE:1")
+PACKED = at(3, "wh.packed", "LOT:1", hu_id="P", children=())
+SHIPPED = at(10, "wh.dispatched", "HANDLING_UNIT:P", "ORDER_LINE:1", hu_ids=("P",))
+"""It names units only, as EPCIS events do."""
+
+
+def is_shipped(found: twin.Twin, unit: str = "P") -> bool:
+    """Whether line and unit left, or neither and there is one exception, on the unit."""
+    line, box = one(found, "ORDER_LINE:1"), one(found, f"HANDLING_UNIT:{unit}")
+    told = [problem.code for problem in box.value.exceptions]
+    here = (line.state, "DISPATCHED" in box.codes, told)
+    assert here in (("SHIPPED", True, []), ("PLACED", False, ["LOT_PLEDGED"]))
+    return here[0] == "SHIPPED"
+
+
+def test_units_of_a_pledged_lot_stay() -> None:
+    """A dispatch that names a unit packed from the lot ships no line and no unit while the lot is
+    pledged, whatever comes first; it is one exception.
+    """
+    free = (PLACED, RECEIVED, ISSUED, PACKED, SHIPPED)
+    assert is_shipped(any_order(*free))
+    assert not is_shipped(any_order(*free, PLEDGED))
+    assert is_shipped(any_order(*free, PLEDGED, receipt(7, "UNPLEDGE")))
+    assert is_shipped(any_order(*free, receipt(11, "PLEDGE")))
+    assert not is_shipped(any_order(*free, receipt(12, "PLEDGE", time_precision="DAY")))
+    assert codes(any_order(*free, PLEDGED)) == []
+
+
+def test_units_stay_on_a_date_without_a_time() -> None:
+    """The dispatch of a date comes after a pledge of that date."""
+    shipped = at(2, "wh.dispatched", "HANDLING_UNIT:P", "ORDER_LINE:1", hu_ids=("P",),
+                 time_precision="DAY")  # fmt: skip
+    assert not is_shipped(any_order(PLACED, RECEIVED, ISSUED, PACKED, shipped, PLEDGED))
+
+
+def test_a_lot_and_its_unit_are_refused_once() -> None:
+    """A dispatch of the lot that names its unit, too, is one exception, on the lot; when the lot
+    was not pledged after all, both leave.
+    """
+    both = out(10, hu_ids=("P",), refs=("ORDER_LINE:1",))
+    facts = (PLACED, RECEIVED, ISSUED, PACKED, both)
+    held = any_order(*facts, PLEDGED)
+    assert (codes(held), codes(held, "HANDLING_UNIT:P")) == (["LOT_PLEDGED"], [])
+    assert one(held, "ORDER_LINE:1").state == "PLACED"
+    assert is_shipped(any_order(*facts, PLEDGED, receipt(7, "UNPLEDGE")))
+
+
+@pytest.mark.parametrize("gone", [PACKED, ISSUED, PLEDGED], ids=["packed", "issued", "pledged"])
+def test_units_leave_when_what_bound_them_is_taken_back(gone: Event) -> None:
+    """Retracted, the packing, the link of the receipt or the pledge binds nothing."""
+    lot = (PLACED, RECEIVED, ISSUED, PACKED, PLEDGED, SHIPPED)
+    back = w.make(
+        gone.event_type, f"{gone.subject_type}:{gone.subject_id}", event_id="back", revision=2,
+        event_time=gone.event_time, correction_action="RETRACT", correction_event_id=gone.event_id,
+        **({"hu_id": "P"} if gone is PACKED else {"wr_id": "R"}),
+    )  # fmt: skip
+    assert is_shipped(any_order(*lot, back))

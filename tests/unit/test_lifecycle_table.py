@@ -223,7 +223,12 @@ def test_every_pair_of_state_and_event(machine: str, state: str, event: str) -> 
         assert codes == ["AFTER_CLOSE" if closed else "ILLEGAL_TRANSITION"]
         assert ("after_close" in after.flags) == closed
     if codes and kind not in COUNTS_ANYWAY and to not in ("OMITTED",):
-        said = {"exceptions": (), "pending": (), "flags": before.flags, "watch": None}
+        said: dict[str, Any] = {
+            "exceptions": (),
+            "pending": (),
+            "flags": before.flags,
+            "watch": None,
+        }
         if (state, event) == PLEDGED_AGAIN:
             assert "PLEDGED" in after.accounts
             said["accounts"] = before.accounts
