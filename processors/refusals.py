@@ -70,7 +70,7 @@ def _exchange(subjects: Subjects, work: Work, slot: Slot) -> None:
 def _put(
     subjects: Subjects, work: Work, version: Version, key: SubjectKey, *, counts: bool
 ) -> None:
-    """Put what the dispatch does to this subject, or nothing unless it `counts`, where it stands."""
+    """Put the dispatch as it reaches this subject, without its effect unless it `counts`."""
     event = version.event
     effect = effect_on(event, key.subject_type, is_subject=key == reach(event).keys[0])
     if effect is None:

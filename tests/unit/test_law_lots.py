@@ -71,8 +71,10 @@ def codes(found: twin.Twin, subject: str = "LOT:1") -> list[str]:
         ((PLEDGED, receipt(6, "PLEDGE", source="bank"), receipt(7, "UNPLEDGE")), True),
         ((PLEDGED, receipt(6, "PLEDGE"), receipt(7, "UNPLEDGE"),
           receipt(7, "UNPLEDGE", event_id="again", source="bank")), False),
-        ((PLEDGED, receipt(7, "UNPLEDGE", event_id="a"), receipt(7, "PLEDGE", event_id="b")), False),
-        ((PLEDGED, receipt(7, "UNPLEDGE", event_id="b"), receipt(7, "PLEDGE", event_id="a")), False),
+        ((PLEDGED, receipt(7, "UNPLEDGE", event_id="a"),
+          receipt(7, "PLEDGE", event_id="b")), False),
+        ((PLEDGED, receipt(7, "UNPLEDGE", event_id="b"),
+          receipt(7, "PLEDGE", event_id="a")), False),
         ((receipt(7, "UNPLEDGE", event_id="a"), receipt(7, "PLEDGE", event_id="b")), True),
         ((receipt(7, "UNPLEDGE", event_id="b"), receipt(7, "PLEDGE", event_id="a")), True),
         ((PLEDGED, receipt(7, "UNPLEDGE", time_precision="DAY"),
@@ -81,8 +83,8 @@ def codes(found: twin.Twin, subject: str = "LOT:1") -> list[str]:
     ids=range(10),
 )  # fmt: skip
 def test_every_pledge_needs_a_release_of_its_own(told: tuple[Event, ...], leaves: bool) -> None:
-    """Two sources that tell of one pledge, or of one release, do not make it two; which of two event
-    ids is the smaller decides nothing.
+    """Two sources that tell of one pledge, or of one release, do not make it two; which of two
+    event ids is the smaller decides nothing.
     """
     found = any_order(*THERE, *told, out(10))
     assert (one(found, "LOT:1").state == "DISPATCHED") == leaves

@@ -1,5 +1,5 @@
-"""What a fact without a time of day may let follow, and what it may not: only what it makes possible
-itself, only what may have happened at the same time, and never because of a plan.
+"""What a fact without a time of day may let follow, and what it may not: only what it makes
+possible itself, only what may have happened at the same time, and never because of a plan.
 """
 
 from itertools import permutations
