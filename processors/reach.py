@@ -45,9 +45,9 @@ class Reach(NamedTuple):
 
 
 def packs(found: Reach) -> bool:
-    """Whether it links a lot and a handling unit: what binds the one binds the other."""
-    other = {LOT: UNIT, UNIT: LOT}.get(found.keys[0].subject_type)
-    return other is not None and any(key.subject_type == other for key in found.linked)
+    """Whether it may pack goods of a lot: it reaches a handling unit, and a lot or another unit."""
+    kinds = [key.subject_type for key in found.keys]
+    return UNIT in kinds and (LOT in kinds or kinds.count(UNIT) > 1)
 
 
 def reached_by(event: Event) -> tuple[SubjectKey, ...]:

@@ -1,5 +1,5 @@
 """A lot under a pledged warehouse receipt: what the facts of the receipt say to the lot, and to the
-handling units that are linked with the lot.
+handling units that have goods of the lot.
 
 A pledge names its receipt, seldom the lots. So wherever a receipt begins or ends to be pledged,
 its fact stands among those of every lot that it is linked with, at its own place in time, whichever
@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from supplytwin.processors import sequence
 from supplytwin.processors.facts import Slot
 from supplytwin.processors.lifecycle import accumulate
+from supplytwin.processors.packing import lots_in, units_of
 from supplytwin.processors.reach import reach
 from supplytwin.processors.sequence import Ordered
 from supplytwin.processors.standing import Accumulator, Fact, Order, make_fact
@@ -61,7 +62,7 @@ def doubts(slot: Slot) -> Iterator[tuple[SubjectKey, Fact]]:
 
 def carry(subjects: Subjects, work: Work) -> None:
     """Make the lots in `work`, and those linked with its receipts, follow these; and handling units
-    the lots that they are linked with.
+    the lots that they have goods of.
     """
     for key in [key for key in work if key.subject_type == TITLE]:
         before, after = subjects.get(key, NOBODY), work[key]
@@ -75,23 +76,30 @@ def carry(subjects: Subjects, work: Work) -> None:
             come = [lot for lot in after.links if lot not in before.links]
             _exchange(subjects, work, left, turns(key, old), {})
             _exchange(subjects, work, come, {}, turns(key, new))
-    for key in [key for key in work if key.subject_type == LOT]:
-        _bind(subjects, work, key)
+    _keep(subjects, work)
 
 
-def _bind(subjects: Subjects, work: Work, key: SubjectKey) -> None:
-    """Make the handling units of a lot follow it."""
-    before, after = subjects.get(key, NOBODY), work[key]
-    was, now = _bonds(key, before), _bonds(key, after)
-    if not was and not now:
-        return
-    _exchange(subjects, work, [one for one in before.links if one in after.links], was, now, UNIT)
-    _exchange(
-        subjects, work, [one for one in before.links if one not in after.links], was, {}, UNIT
-    )
-    _exchange(
-        subjects, work, [one for one in after.links if one not in before.links], {}, now, UNIT
-    )
+def _keep(subjects: Subjects, work: Work) -> None:
+    """Make handling units follow the lots that they have goods of."""
+
+    def before(key: SubjectKey) -> Subject:
+        return subjects.get(key, NOBODY)
+
+    def after(key: SubjectKey) -> Subject:
+        return work[key] if key in work else subjects.get(key, NOBODY)
+
+    lots = dict.fromkeys(key for key in work if key.subject_type == LOT)
+    for unit in [key for key in work if key.subject_type == UNIT]:
+        if after(unit).ordered is not before(unit).ordered:
+            lots |= dict.fromkeys((*lots_in(before, unit), *lots_in(after, unit)))
+    for lot in lots:
+        was, now = _bonds(lot, before(lot)), _bonds(lot, after(lot))
+        if not was and not now:
+            continue
+        old, new = units_of(before, lot), units_of(after, lot)
+        _exchange(subjects, work, [unit for unit in old if unit in new], was, now, UNIT)
+        _exchange(subjects, work, [unit for unit in old if unit not in new], was, {}, UNIT)
+        _exchange(subjects, work, [unit for unit in new if unit not in old], {}, now, UNIT)
 
 
 def _bonds(key: SubjectKey, lot: Subject) -> dict[Order, Fact]:

@@ -189,3 +189,29 @@ def test_units_leave_when_what_bound_them_is_taken_back(gone: Event) -> None:
         **({"hu_id": "P"} if gone is PACKED else {"wr_id": "R"}),
     )  # fmt: skip
     assert is_shipped(any_order(*lot, back))
+
+
+def test_a_unit_in_a_unit_of_a_pledged_lot_stays() -> None:
+    """Packed from the lot as P, P into Q and Q into a third: none leaves, whatever is told first;
+    what was packed from elsewhere into Q is free.
+    """
+    nested = at(4, "wh.packed", "HANDLING_UNIT:Q", hu_id="Q", children=("P", "R"))
+    outer = at(4, "wh.packed", "HANDLING_UNIT:Q", hu_id="Z", children=(), event_id="outer")
+    facts = (PLACED, RECEIVED, ISSUED, PACKED, nested, outer)
+    for unit in "QZR":
+        shipped = at(10, "wh.dispatched", f"HANDLING_UNIT:{unit}", "ORDER_LINE:1", hu_ids=(unit,))
+        assert is_shipped(any_order(*facts, shipped), unit)
+        assert is_shipped(any_order(*facts, PLEDGED, shipped), unit) == (unit == "R")
+    shipped = at(10, "wh.dispatched", "HANDLING_UNIT:Q", "ORDER_LINE:1", hu_ids=("Q",))
+    back = at(20, "wh.packed", "HANDLING_UNIT:Q", hu_id="Q", children=("P", "R"), revision=2,
+              correction_action="RETRACT", correction_event_id=nested.event_id)  # fmt: skip
+    assert is_shipped(any_order(*facts, PLEDGED, shipped, back), "Q")
+
+
+def test_units_that_are_packed_in_a_circle_stay_too() -> None:
+    """P in Q and Q in P, which nobody can have packed: both are kept, and the fold ends."""
+    one_way = at(4, "wh.packed", "HANDLING_UNIT:Q", hu_id="Q", children=("P",))
+    other = at(5, "wh.packed", "HANDLING_UNIT:P", hu_id="P", children=("Q",))
+    shipped = at(10, "wh.dispatched", "HANDLING_UNIT:Q", "ORDER_LINE:1", hu_ids=("Q",))
+    facts = (PLACED, RECEIVED, ISSUED, PACKED, one_way, other, shipped)
+    assert not is_shipped(any_order(*facts, PLEDGED), "Q")
