@@ -4,13 +4,14 @@ in silence.
 
 from decimal import Decimal
 from itertools import islice, permutations
+from random import Random
 from typing import Any
 
 import law_world as w
 import pytest
 
 from supplytwin.processors import twin
-from supplytwin.schemas.events import Event
+from supplytwin.schemas.events import Event, WarehousePacked
 from supplytwin.schemas.ids import HOUR_US, Micros
 
 
@@ -215,3 +216,44 @@ def test_units_that_are_packed_in_a_circle_stay_too() -> None:
     shipped = at(10, "wh.dispatched", "HANDLING_UNIT:Q", "ORDER_LINE:1", hu_ids=("Q",))
     facts = (PLACED, RECEIVED, ISSUED, PACKED, one_way, other, shipped)
     assert not is_shipped(any_order(*facts, PLEDGED), "Q")
+
+
+def kept_by_hand(found: twin.Twin) -> dict[str, int]:
+    """Unit -> how many pledges keep it: of lots that it, or what was packed into it, is linked
+    with.
+    """
+    into = dict[str, set[str]]()
+    for slot in found.facts.slots.values():
+        event = None if slot.effective is None else slot.effective.event
+        if isinstance(event, WarehousePacked) and event.classifier == "ACTUAL":
+            inner = into.setdefault(event.hu_id, set())
+            inner |= {key.subject_id for key in twin.reached_by(event) if "UNIT" in key[0]}
+    kept = dict[str, int]()
+    for unit in (key.subject_id for key in found.subjects if "UNIT" in key[0]):
+        inside = {unit}
+        for _ in into:
+            inside |= {one for outer in inside for one in into.get(outer, ())}
+        linked = {
+            key for one in inside if (box := twin.subject(found, "HANDLING_UNIT", one)) is not None
+            for key in box.links if key.subject_type == "LOT"
+        }  # fmt: skip
+        kept[unit] = sum(found.subjects[key].value.pledges for key in linked)
+    return kept
+
+
+@pytest.mark.parametrize("seed", range(80))
+def test_a_unit_is_kept_by_every_pledge_of_its_goods(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In random streams, late, corrected and in contradiction, as counted by hand."""
+    often = ("wh.packed", "wh.dispatched", "wh.warehouse_receipt", "wh.warehouse_receipt")
+    monkeypatch.setattr(w, "OFTEN", often)
+    monkeypatch.setattr(w, "EVENT_TYPES", {kind: w.EVENT_TYPES[kind] for kind in often})
+    random, found = Random(seed), twin.EMPTY
+    for told in next(w.orders(random, w.stream(random, "C"))):
+        found = twin.take(found, w.item(told.event, told.arrival)).twin
+    known = {
+        key.subject_id: subject.value.pledges
+        for key, subject in found.subjects.items() if "UNIT" in key.subject_type
+    }  # fmt: skip
+    assert known == kept_by_hand(found)
