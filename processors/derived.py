@@ -12,7 +12,14 @@ from supplytwin.processors.sensed import totals
 from supplytwin.processors.standing import Accumulator, Fact, Problem, Visit
 from supplytwin.processors.subjects import Subject, SubjectKey
 from supplytwin.schemas.ids import HOUR_US
-from supplytwin.schemas.lifecycles import LINK_DOUBTED, LOT_FREED, LOT_PLEDGED, TITLE_DOUBTED
+from supplytwin.schemas.lifecycles import (
+    LINK_DOUBTED,
+    LOT_FREED,
+    LOT_PLEDGED,
+    TITLE_DOUBTED,
+    UNIT_BOUND,
+    UNIT_FREED,
+)
 from supplytwin.schemas.localtime import date_of
 from supplytwin.schemas.machines import MACHINES
 from supplytwin.schemas.priorities import AT_BEST
@@ -87,7 +94,7 @@ def last_actual(subject: Subject) -> int | None:
     return max(times, default=None)
 
 
-_NOT_TOLD = (LOT_PLEDGED, LOT_FREED, TITLE_DOUBTED, LINK_DOUBTED)
+_NOT_TOLD = (LOT_PLEDGED, LOT_FREED, UNIT_BOUND, UNIT_FREED, TITLE_DOUBTED, LINK_DOUBTED)
 
 
 def _counts(fact: Fact) -> bool:

@@ -9,13 +9,18 @@ from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from supplytwin.processors import accounts
 from supplytwin.processors.standing import EXACT, ZERO, Accumulator, Fact, Happened, is_bounded
-from supplytwin.schemas.localtime import days_since_epoch
+from supplytwin.schemas.localtime import days_since_epoch, span_as_read
 from supplytwin.schemas.machines import LINE, TRIP, UNIT
 
 NEGATIVE, NOT_OPEN = "NEGATIVE_QUANTITY", "HOLD_NOT_OPEN"
 NO_INVOICE, MISMATCH, AMBIGUOUS = "INVOICE_NOT_OPEN", "QTY_MISMATCH", "AMBIGUOUS_LINE"
 PLEDGED = "LOT_PLEDGED"
+PAWNED = "PLEDGED"
+"""The account of a receipt's pledges."""
+REDUCED = "PLEDGED_LOT_REDUCED"
+"""What it says counts all the same: of a pledged lot it is not believed in silence."""
 BAD_QUANTITY, EXCURSION = "BAD_QUANTITY", "EXCURSION"
 SEAL_BROKEN = "SEAL_BROKEN"
 
@@ -81,16 +86,24 @@ def _reverse(acc: Accumulator, fact: Fact, changes: Changes) -> str | None:
     if left < 0 or qty > acc.net_received:
         return NEGATIVE
     changes["reversed"] = EXACT.add(acc.reversed, qty)
-    changes["on_hand"] = left
-    return None
+    return _leave(acc, left, changes)
 
 
 def _adjust(acc: Accumulator, fact: Fact, changes: Changes) -> str | None:
     left = EXACT.add(acc.on_hand, fact.event.delta)  # type: ignore[attr-defined]
-    if left < 0:
-        return NEGATIVE
+    return NEGATIVE if left < 0 else _leave(acc, left, changes)
+
+
+def _depart(acc: Accumulator, fact: Fact, changes: Changes) -> str | None:
+    """A handling unit leaves, if no lot that it was packed from is pledged."""
+    return PLEDGED if acc.pledges else None
+
+
+def _leave(acc: Accumulator, left: Decimal, changes: Changes) -> str | None:
+    """So much is on hand now, and no more is reserved."""
     changes["on_hand"] = left
-    return None
+    changes["reserved"] = min(acc.reserved, left)
+    return REDUCED if acc.pledges and left < acc.on_hand else None
 
 
 def _count(acc: Accumulator, fact: Fact, changes: Changes) -> str | None:
@@ -121,19 +134,21 @@ def _dispatch(acc: Accumulator, fact: Fact, changes: Changes) -> str | None:
     left = ZERO if qty is None else EXACT.subtract(acc.on_hand, qty)
     if left < 0:
         return NEGATIVE
-    changes["on_hand"] = left
-    changes["reserved"] = min(acc.reserved, left)
-    return None
+    return _leave(acc, left, changes)
 
 
 def _hold_id(event: Any) -> str:
+    """By what a hold is told apart from others."""
     if event.event_type.startswith("order."):
         return f"{event.scope}:{event.hold_code}"
-    return f"{event.hold_id}"
+    return f"{event.authority}:{event.hold_id}"
 
 
 def _hold(acc: Accumulator, fact: Fact, changes: Changes) -> str | None:
-    changes["holds"] = acc.holds | {_hold_id(fact.event)}
+    hold = _hold_id(fact.event)
+    rows = accounts.opened(acc.accounts.get(hold, accounts.NOBODY), fact.event.source)
+    changes["accounts"] = acc.accounts.set(hold, rows)
+    changes["holds"] = acc.holds | {hold}
     return None
 
 
@@ -141,7 +156,10 @@ def _unhold(acc: Accumulator, fact: Fact, changes: Changes) -> str | None:
     hold = _hold_id(fact.event)
     if hold not in acc.holds:
         return NOT_OPEN
-    changes["holds"] = acc.holds - {hold}
+    rows = accounts.settled(acc.accounts.get(hold, accounts.NOBODY), fact.event.source)
+    changes["accounts"] = accounts.put(acc.accounts, hold, rows)
+    if not rows:
+        changes["holds"] = acc.holds - {hold}
     return None
 
 
@@ -179,12 +197,18 @@ def _pay(acc: Accumulator, fact: Fact, changes: Changes) -> str | None:
 
 def _revoke(acc: Accumulator, fact: Fact, changes: Changes) -> str | None:
     changes["revoked"] = True
+    if changes.get("state") != "REJECTED":  # which only a release can have followed
+        until = max(fact.order[0], span_as_read(fact.event)[1])
+        changes["contrary"] = max(acc.contrary, until)
     return None
 
 
 def _release(acc: Accumulator, fact: Fact, changes: Changes) -> str | None:
-    if "state" in changes:
+    """Also one that moves nothing: what was said against the release is over, if surely earlier."""
+    stands = "state" in changes or acc.state in ("RELEASED", "CLEARED")
+    if acc.revoked and stands and span_as_read(fact.event)[0] >= acc.contrary:
         changes["revoked"] = False
+        changes["contrary"] = 0
     return None
 
 
@@ -282,6 +306,24 @@ def _free(acc: Accumulator, fact: Fact, changes: Changes) -> str | None:
     return None
 
 
+def _pawn(acc: Accumulator, fact: Fact, changes: Changes) -> str | None:
+    """A receipt is pledged, or once more."""
+    if "state" in changes or acc.state == "PLEDGED":
+        rows = accounts.opened(acc.accounts.get(PAWNED, accounts.NOBODY), fact.event.source)
+        changes["accounts"] = acc.accounts.set(PAWNED, rows)
+    return None
+
+
+def redeemed(acc: Accumulator, source: str) -> accounts.Rows:
+    """The pledges of a receipt that are left when `source` tells of the end of one."""
+    return accounts.settled(acc.accounts.get(PAWNED, accounts.NOBODY), source)
+
+
+def _redeem(acc: Accumulator, fact: Fact, changes: Changes) -> str | None:
+    changes["accounts"] = accounts.put(acc.accounts, PAWNED, redeemed(acc, fact.event.source))
+    return None
+
+
 KINDS: dict[str, Callable[[Accumulator, Fact, Changes], str | None]] = {
     "ORDER": _order,
     "PROMISE": _promise,
@@ -294,6 +336,7 @@ KINDS: dict[str, Callable[[Accumulator, Fact, Changes], str | None]] = {
     "RESERVE": _reserve,
     "UNRESERVE": _unreserve,
     "DISPATCH": _dispatch,
+    "DEPART": _depart,
     "HOLD": _hold,
     "UNHOLD": _unhold,
     "INVOICE": _invoice,
@@ -314,5 +357,7 @@ KINDS: dict[str, Callable[[Accumulator, Fact, Changes], str | None]] = {
     "UNNEST": _unnest,
     "PLEDGE": _pledge,
     "FREE": _free,
+    "PAWN": _pawn,
+    "REDEEM": _redeem,
     "LIMIT": _limit,
 }

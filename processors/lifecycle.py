@@ -9,11 +9,14 @@ from msgspec.structs import replace
 
 from supplytwin.processors import plausibility
 from supplytwin.processors.doubts import judged
-from supplytwin.processors.effects import KINDS, PLEDGED, Changes, quantity
+from supplytwin.processors.effects import KINDS, PLEDGED, REDUCED, Changes, quantity, redeemed
 from supplytwin.processors.reports import reached, told_again, weigh
 from supplytwin.processors.standing import Accumulator, Fact, Problem, Scheduled
 from supplytwin.processors.visits import MOVES, follow
+from supplytwin.schemas import localtime
 from supplytwin.schemas.effect import NONE, Effect
+from supplytwin.schemas.ids import DAY_US
+from supplytwin.schemas.localtime import UNKNOWN_ZONE
 from supplytwin.schemas.machines import DECLARATION, MACHINES, TRIP, Machine
 from supplytwin.schemas.trips import is_bare_container
 
@@ -21,10 +24,14 @@ ILLEGAL, AFTER_CLOSE = "ILLEGAL_TRANSITION", "AFTER_CLOSE"
 NO_DOCUMENT = "CONTAINER_WITHOUT_DOCUMENT"
 """A trip that is named by its container alone: its facts may be those of many trips."""
 FREE, DUTY_OK = "FREE_TO_DELIVER", "DUTY_OK"
-_TURNING = ("REVERSE", "UNRESERVE", "REINSTATE")
+_REMEMBERED_US = 3 * DAY_US
+"""Longer than any fact stands behind the first instant at which it may have happened."""
+Span = tuple[int, int]
+_TURNING = ("REVERSE", "UNRESERVE", "REINSTATE", "REDEEM")
 """Where they lead depends on what was there before."""
-_COUNTS_ANYWAY = ("REVERSE", "REVOKE")
-"""Contrary evidence that closes the gates even where its machine refuses the step."""
+_COUNTS_ANYWAY = ("REVERSE", "REVOKE", "RELEASE", "PAWN")
+"""What closes the gates, or opens them again, or binds goods once more, even where its machine
+refuses the step."""
 _TELLS = ("ALERT", "ROLL")
 """An exception in itself, whatever it moves."""
 _STANDS = (*_TELLS, "SEAL")
@@ -36,7 +43,8 @@ def accumulate(machine: str, accumulator: Accumulator, fact: Fact) -> Accumulato
     effect = fact.effect
     rules = MACHINES[machine]
     problem = None
-    if effect is None or fact.event.classifier != "ACTUAL":
+    counts = effect is not None and fact.event.classifier == "ACTUAL"
+    if effect is None or not counts:
         changes = _schedule(accumulator, fact)
     else:
         changes, problem = _apply(rules, accumulator, fact, effect)
@@ -54,8 +62,8 @@ def accumulate(machine: str, accumulator: Accumulator, fact: Fact) -> Accumulato
     after = accumulator
     if changes:
         after = replace(accumulator, **changes)
-        if problem is None and after.pending:
-            after = _retry(rules, after, fact)
+        if problem is None and accumulator.pending and counts:
+            after = _retry(rules, accumulator, after, fact)
         if machine == DECLARATION:
             after = _gates(after, fact)
     return judged(machine, accumulator, after, fact) if fact.watched else after
@@ -92,7 +100,9 @@ def _apply(
         return {}, problem
     if kind is not None:
         refused = KINDS[kind](acc, fact, changes)
-        if refused is not None:
+        if refused == REDUCED:
+            problem = problem or refused
+        elif refused is not None:
             return changes if kind in _STANDS else {}, refused
     _mark(acc, fact, effect, to, changes, allowed=problem is None)
     return changes, problem
@@ -104,6 +114,8 @@ def _destination(acc: Accumulator, fact: Fact, effect: Effect) -> str | None:
         return effect.to if quantity(fact) >= acc.net_received else None
     if effect.kind == "UNRESERVE":
         return effect.to if quantity(fact) >= acc.reserved else None
+    if effect.kind == "REDEEM":
+        return None if redeemed(acc, fact.event.source) else effect.to
     if effect.kind == "REINSTATE":
         return acc.previous or effect.to
     return effect.to
@@ -138,7 +150,7 @@ def _move(
     if skipped or to in acc.inferred:
         changes["inferred"] = (acc.inferred | frozenset(skipped)) - {to}
     changes["state"] = to
-    changes["moved"] = (fact.day, fact.coarse)
+    changes["moved"] = (*localtime.span_as_read(fact.event), fact.coarse)
     return None
 
 
@@ -170,14 +182,32 @@ def _passed(rules: Machine, here: int, there: int) -> tuple[str, ...]:
 
 
 def _one_day(acc: Accumulator, fact: Fact) -> bool:
-    """Whether `fact` and the one that led to this state share a local date, one of DAY precision.
+    """Whether `fact` and the one that led to this state may have happened at one time, one of them
+    with DAY precision.
 
     Their order within that date is unknown, so a step back between them is no exception.
     """
     if acc.moved is None:
         return False
-    day, coarse = acc.moved
-    return (coarse or fact.coarse) and fact.day == day
+    first, last, coarse = acc.moved
+    return (coarse or fact.coarse) and _overlap((first, last), localtime.span_as_read(fact.event))
+
+
+def _overlap(one: Span, other: Span) -> bool:
+    return one[0] < other[1] and other[0] < one[1]
+
+
+def _may_follow(late: Fact, fact: Fact) -> bool:
+    """Whether `late`, which was refused, may have happened after `fact`, one of them with DAY
+    precision. Against an unknown zone only contrary evidence is believed to have.
+    """
+    one, other = late.event, fact.event
+    if not (late.coarse or fact.coarse):
+        return False
+    if (one.event_tz == UNKNOWN_ZONE) == (other.event_tz == UNKNOWN_ZONE):
+        return _overlap(localtime.span_as_read(one), localtime.span_as_read(other))
+    is_contrary = late.effect is not None and late.effect.adverse
+    return is_contrary and _overlap(localtime.span(one), localtime.span(other))
 
 
 def _mark(
@@ -233,16 +263,17 @@ def _refuse(acc: Accumulator, fact: Fact, effect: Effect, code: str, changes: Ch
         told_again(acc, told, fact, changes)
     counted = effect.kind == "REVERSE" and "reversed" in changes
     if (effect.reverses and not counted) or code == PLEDGED:
-        day = fact.day
-        changes["pending"] = (*(p for p in acc.pending if p.day == day), fact)
+        since = fact.order[0] - _REMEMBERED_US
+        kept = (one for one in acc.pending if localtime.span(one.event)[1] > since)
+        changes["pending"] = (*kept, fact)
 
 
-def _retry(rules: Machine, acc: Accumulator, fact: Fact) -> Accumulator:
-    """Let what was refused follow `fact` when it is of their local date, one of DAY precision."""
+def _retry(rules: Machine, before: Accumulator, acc: Accumulator, fact: Fact) -> Accumulator:
+    """Let what was refused, and still would be `before` this fact, follow it where it may have."""
     for late in acc.pending:
-        if late.day != fact.day or not (fact.coarse or late.coarse):
-            continue
         assert late.effect is not None
+        if not _may_follow(late, fact) or _apply(rules, before, late, late.effect)[1] is None:
+            continue
         changes, problem = _apply(rules, acc, late, late.effect)
         if problem is None:
             key = (late.event.source, late.event.event_id)

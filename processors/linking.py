@@ -10,7 +10,14 @@ from supplytwin.processors.reach import linked_by
 from supplytwin.processors.subjects import NOBODY, Subject, SubjectKey, Subjects, Work
 from supplytwin.processors.titles import doubts
 from supplytwin.schemas.effect import NONE, Effect
-from supplytwin.schemas.lifecycles import LINK_DOUBTED, LOT_FREED, LOT_PLEDGED, TITLE_DOUBTED
+from supplytwin.schemas.lifecycles import (
+    LINK_DOUBTED,
+    LOT_FREED,
+    LOT_PLEDGED,
+    TITLE_DOUBTED,
+    UNIT_BOUND,
+    UNIT_FREED,
+)
 from supplytwin.schemas.machines import CONSIGNMENT, LINE, LOT, TITLE, TRIP
 
 
@@ -28,10 +35,10 @@ def link(work: Work, own: SubjectKey, other: SubjectKey, count: int) -> None:
 
 
 def _links(subject: Subject, own: SubjectKey, other: SubjectKey) -> bool:
-    """Whether a fact about the one links it with the other. One that a lot has from its receipt is
-    there because they are linked: it links nothing.
+    """Whether a fact about the one links it with the other. One that a lot has from its
+    receipt, or a unit from its lot, is there because they are linked: it links nothing.
     """
-    no_link: tuple[Effect, ...] = (LOT_PLEDGED, LOT_FREED)
+    no_link: tuple[Effect, ...] = (LOT_PLEDGED, LOT_FREED, UNIT_BOUND, UNIT_FREED)
     if not _are_receipt_and_lot(own, other):
         no_link = (*no_link, TITLE_DOUBTED, LINK_DOUBTED)
     return other in subject.sensed.named or any(

@@ -44,6 +44,12 @@ class Reach(NamedTuple):
     """Whether there is a receipt or a trip among them: what follows for others hangs on these."""
 
 
+def packs(found: Reach) -> bool:
+    """Whether it may pack goods of a lot: it reaches a handling unit, and a lot or another unit."""
+    kinds = [key.subject_type for key in found.keys]
+    return UNIT in kinds and (LOT in kinds or kinds.count(UNIT) > 1)
+
+
 def reached_by(event: Event) -> tuple[SubjectKey, ...]:
     """Its own subject first, then those that its refs and its payload name."""
     return reach(event).keys

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from immutables import Map
 from msgspec import Struct
 
+from supplytwin.processors.accounts import Rows
 from supplytwin.processors.watch import Watch, concerns
 from supplytwin.schemas import localtime
 from supplytwin.schemas.effect import Effect
@@ -54,6 +55,10 @@ class Fact(Struct, frozen=True, kw_only=True, gc=False):
     """The plausibility rules look at it here."""
 
 
+_LAST = 100
+"""More than any source priority."""
+
+
 def make_fact(event: Event, arrival: int, effect: Effect | None, subject_id: str) -> Fact:
     """How `event`, first arrived at `arrival`, reaches a subject on which it has this effect."""
     source, tz, coarse = event.source, event.event_tz, event.time_precision == "DAY"
@@ -62,7 +67,7 @@ def make_fact(event: Event, arrival: int, effect: Effect | None, subject_id: str
         order=(
             _place(day, tz, effect) if coarse else localtime.floor(event),
             RANK[event.event_type],
-            source_priority(source),
+            source_priority(source) + (_LAST if effect is not None and effect.last else 0),
             source,
             event.event_id,
         ),
@@ -80,12 +85,19 @@ def make_fact(event: Event, arrival: int, effect: Effect | None, subject_id: str
 
 
 def _place(day: int, tz: str, effect: Effect | None) -> int:
-    """Where a fact of DAY precision stands. A lot leaves at the end of its date: a pledge of that
-    date may have been earlier, and then holds it.
+    """Where a fact of DAY precision stands: where it lets the least go.
+
+    A lot leaves when its date may have ended last, and is pledged when the date may have begun
+    first. Other contrary evidence stands where its date may have begun last: what takes a hold
+    away, or releases, may have been before it.
     """
-    if effect is not None and effect.kind == "DISPATCH":
-        return localtime.day_start(day + 1, tz) - 1
-    return localtime.day_place(day, tz)
+    if effect is None:
+        return localtime.day_place(day, tz)
+    if effect.kind in ("DISPATCH", "DEPART"):
+        return localtime.latest_end(day, tz) - 1
+    if effect.pledges:
+        return localtime.earliest_start(day, tz)
+    return (localtime.latest_place if effect.adverse else localtime.day_place)(day, tz)
 
 
 _FLAGS = {
@@ -176,13 +188,19 @@ class Accumulator(Struct, frozen=True, kw_only=True, gc=False):
     state: str | None = None
     inferred: frozenset[str] = frozenset()
     """States that were skipped: they must have been passed, no fact says so."""
-    moved: tuple[int, bool] | None = None
-    """Local date of the fact that led to this state, and whether it has DAY precision."""
+    moved: tuple[int, int, bool] | None = None
+    """From when and until when the fact that led to this state may have happened, us, and whether
+    it has DAY precision."""
     previous: str | None = None
     """The state before CANCELLED."""
     revoked: bool = False
     """A release was taken back, or the declaration with it, and none was given since."""
+    contrary: int = 0
+    """Until when what speaks against a release may have happened, us; 0 = nothing."""
     holds: frozenset[str] = frozenset()
+    """Those that are open, as ``authority:hold_id`` or ``scope:hold_code``."""
+    accounts: Map[str, Rows] = Map()
+    """How often each open hold was placed, and a receipt pledged."""
     invoices: frozenset[str] = frozenset()
     milestones: Map[str, Reached] = Map()
     """Those that stand, by the fact that is reported."""
@@ -209,7 +227,7 @@ class Accumulator(Struct, frozen=True, kw_only=True, gc=False):
     limits: tuple[str, ...] = ()
     """Of a consignment: ``metric;unit;lower;upper``, as booked."""
     pledges: int = 0
-    """How many warehouse receipts of a lot are pledged."""
+    """How many warehouse receipts of a lot are pledged, or of the lots of a handling unit."""
     promised_day: int | None = None
     """Of a line: the date that the last confirmation promises, in days since 1970-01-01."""
     visits: tuple[Visit, ...] = ()
@@ -218,8 +236,8 @@ class Accumulator(Struct, frozen=True, kw_only=True, gc=False):
     flags: frozenset[str] = frozenset()
     exceptions: tuple[Problem, ...] = ()
     pending: tuple[Fact, ...] = ()
-    """What was refused and may yet follow something of its own local date: reversals, and the
-    dispatch of a pledged lot."""
+    """What was refused and may yet follow something that may have happened at the same time:
+    reversals, and the dispatch of a pledged lot."""
     watch: Watch | None = None
     """What the plausibility rules remember; None = nothing yet."""
 

@@ -1,4 +1,5 @@
-"""A lot under a pledged warehouse receipt: what the facts of the receipt say to the lot.
+"""A lot under a pledged warehouse receipt: what the facts of the receipt say to the lot, and to the
+handling units that have goods of the lot.
 
 A pledge names its receipt, seldom the lots. So wherever a receipt begins or ends to be pledged,
 its fact stands among those of every lot that it is linked with, at its own place in time, whichever
@@ -14,13 +15,21 @@ from msgspec.structs import replace
 from supplytwin.processors import sequence
 from supplytwin.processors.facts import Slot
 from supplytwin.processors.lifecycle import accumulate
+from supplytwin.processors.packing import lots_in, units_of
 from supplytwin.processors.reach import reach
 from supplytwin.processors.sequence import Ordered
 from supplytwin.processors.standing import Accumulator, Fact, Order, make_fact
-from supplytwin.processors.subjects import NOBODY, SubjectKey, Subjects, Work
+from supplytwin.processors.subjects import NOBODY, Subject, SubjectKey, Subjects, Work
 from supplytwin.schemas.events import WarehouseReceipt
-from supplytwin.schemas.lifecycles import LINK_DOUBTED, LOT_FREED, LOT_PLEDGED, TITLE_DOUBTED
-from supplytwin.schemas.machines import LOT, TITLE
+from supplytwin.schemas.lifecycles import (
+    LINK_DOUBTED,
+    LOT_FREED,
+    LOT_PLEDGED,
+    TITLE_DOUBTED,
+    UNIT_BOUND,
+    UNIT_FREED,
+)
+from supplytwin.schemas.machines import LOT, TITLE, UNIT
 
 PLEDGED = "PLEDGED"
 
@@ -52,7 +61,9 @@ def doubts(slot: Slot) -> Iterator[tuple[SubjectKey, Fact]]:
 
 
 def carry(subjects: Subjects, work: Work) -> None:
-    """Make the lots in `work`, and those linked with its receipts, follow these."""
+    """Make the lots in `work`, and those linked with its receipts, follow these; and handling units
+    the lots that they have goods of.
+    """
     for key in [key for key in work if key.subject_type == TITLE]:
         before, after = subjects.get(key, NOBODY), work[key]
         old, new = before.ordered, after.ordered
@@ -65,6 +76,43 @@ def carry(subjects: Subjects, work: Work) -> None:
             come = [lot for lot in after.links if lot not in before.links]
             _exchange(subjects, work, left, turns(key, old), {})
             _exchange(subjects, work, come, {}, turns(key, new))
+    _keep(subjects, work)
+
+
+def _keep(subjects: Subjects, work: Work) -> None:
+    """Make handling units follow the lots that they have goods of."""
+
+    def before(key: SubjectKey) -> Subject:
+        return subjects.get(key, NOBODY)
+
+    def after(key: SubjectKey) -> Subject:
+        return work[key] if key in work else subjects.get(key, NOBODY)
+
+    lots = dict.fromkeys(key for key in work if key.subject_type == LOT)
+    for unit in [key for key in work if key.subject_type == UNIT]:
+        if after(unit).ordered is not before(unit).ordered:
+            lots |= dict.fromkeys((*lots_in(before, unit), *lots_in(after, unit)))
+    for lot in lots:
+        was, now = _bonds(lot, before(lot)), _bonds(lot, after(lot))
+        if not was and not now:
+            continue
+        old, new = units_of(before, lot), units_of(after, lot)
+        _exchange(subjects, work, [unit for unit in old if unit in new], was, now, UNIT)
+        _exchange(subjects, work, [unit for unit in old if unit not in new], was, {}, UNIT)
+        _exchange(subjects, work, [unit for unit in new if unit not in old], {}, now, UNIT)
+
+
+def _bonds(key: SubjectKey, lot: Subject) -> dict[Order, Fact]:
+    """What the receipts of a lot do to it, as it reaches its handling units."""
+    if not any(other.subject_type == TITLE for other in lot.links):
+        return {}
+    found = {}
+    for fact in lot.ordered.facts:
+        if fact.effect is not None and fact.effect.kind in ("PLEDGE", "FREE"):
+            effect = UNIT_BOUND if fact.effect.kind == "PLEDGE" else UNIT_FREED
+            order = (*fact.order[:4], f"{fact.order[4]}\0{key.subject_id}")
+            found[order] = replace(fact, order=order, effect=effect)
+    return found
 
 
 def turns(
@@ -101,13 +149,13 @@ def _exchange(
     linked: Iterable[SubjectKey],
     gone: dict[Order, Fact],
     come: dict[Order, Fact],
+    machine: str = LOT,
 ) -> None:
-    """Put the facts that come in the place of those that go, on every linked lot."""
+    """Put the facts that come in the place of those that go, on every linked lot or unit."""
     if gone == come:
         return
-    for lot in linked:
-        if lot.subject_type == LOT:
-            subject = work[lot] if lot in work else subjects.get(lot, NOBODY)
-            work[lot] = replace(
-                subject, ordered=sequence.exchanged(LOT, subject.ordered, gone, come)
-            )
+    for key in linked:
+        if key.subject_type == machine:
+            subject = work[key] if key in work else subjects.get(key, NOBODY)
+            ordered = sequence.exchanged(machine, subject.ordered, gone, come)
+            work[key] = replace(subject, ordered=ordered)

@@ -17,7 +17,7 @@ from supplytwin.processors.facts import insert as insert_fact
 from supplytwin.processors.following import follow
 from supplytwin.processors.linking import doubt, link
 from supplytwin.processors.milestones import ExceptionChange, MilestoneChange, Moved
-from supplytwin.processors.reach import reach, reached_by
+from supplytwin.processors.reach import packs, reach, reached_by
 from supplytwin.processors.readings import is_plain
 from supplytwin.processors.sensing import sense
 from supplytwin.processors.standing import Accumulator, Fact, make_fact
@@ -123,7 +123,7 @@ def take(twin: Twin, item: Input) -> Taken:
     for before, after in inserted.moved:
         if before is not None:
             _exchange(was, work, before, after)
-    wide = found.carries or len(work) > len(found.keys)
+    wide = found.carries or packs(found) or len(work) > len(found.keys)
     trips = twin.trips or found.carries
     done = follow(was, work, twin.documents, inserted.facts, inserted.moved, wide=wide, trips=trips)
     return Taken(

@@ -13,7 +13,7 @@ Kind = Literal[
     "DISPATCH", "HOLD", "UNHOLD", "INVOICE", "UNINVOICE", "ASSESS", "PAY", "REVOKE", "RELEASE",
     "CANCEL",
     "REINSTATE", "ALERT", "SEAL", "ROUTE", "BIND", "ROLL", "HOLDER", "NEST",
-    "UNNEST", "PLEDGE", "FREE", "PROMISE", "LIMIT",
+    "UNNEST", "PLEDGE", "FREE", "PAWN", "REDEEM", "DEPART", "PROMISE", "LIMIT",
 ]  # fmt: skip
 """What an effect does besides moving the state: one function each in `processors.lifecycle`."""
 
@@ -35,6 +35,10 @@ class Effect(Struct, frozen=True, kw_only=True):
     """Takes something back: within one local date it comes after that, whatever the order."""
     adverse: bool = False
     """Contrary evidence: counts even while it is ahead of the clock."""
+    last: bool = False
+    """Of facts of one type and time it comes last, whoever tells it."""
+    pledges: bool = False
+    """Binds goods: of one date it comes before they leave."""
     kind: Kind | None = None
     milestone: str | None = None
     introduces: bool = False

@@ -314,7 +314,7 @@ _WAREHOUSE: dict[str, tuple[Effect, ...]] = {
     "wh.dispatched": (
         Effect(machine=LOT, to="DISPATCHED", repeats=True, kind="DISPATCH", milestone="DISPATCHED"),
         Effect(machine=LINE, to="SHIPPED", repeats=True, milestone="DISPATCHED"),
-        Effect(machine=UNIT, milestone="DISPATCHED"),
+        Effect(machine=UNIT, kind="DEPART", milestone="DISPATCHED"),
     ),
     "wh.warehouse_receipt": (
         Effect(
@@ -328,12 +328,16 @@ _WAREHOUSE: dict[str, tuple[Effect, ...]] = {
             machine=TITLE,
             to="PLEDGED",
             leaves=(NONE, "ISSUED", "TRANSFERRED"),
+            kind="PAWN",
+            pledges=True,
             when=said("action", "PLEDGE"),
         ),
         Effect(
             machine=TITLE,
             to="ISSUED",
             leaves=("PLEDGED",),
+            kind="REDEEM",
+            last=True,
             reverses=True,
             when=said("action", "UNPLEDGE"),
         ),
@@ -360,7 +364,10 @@ EFFECTS: dict[str, tuple[Effect, ...]] = {**_ORDERS, **_CUSTOMS, **_SHIPMENTS, *
 LOT_PLEDGED = Effect(machine=LOT, kind="PLEDGE", always=True)
 LOT_FREED = Effect(machine=LOT, kind="FREE", always=True)
 """What a receipt that is pledged, or no longer is, does to the lots that it is linked with."""
-TITLE_DOUBTED = Effect(machine=TITLE, kind="PLEDGE", always=True)
+UNIT_BOUND = Effect(machine=UNIT, kind="PLEDGE", always=True)
+UNIT_FREED = Effect(machine=UNIT, kind="FREE", always=True)
+"""What that does to the handling units that are linked with these lots."""
+TITLE_DOUBTED = Effect(machine=TITLE, kind="PLEDGE", pledges=True, always=True)
 """What a pledge in contradiction does to its receipt: it counts as pledged, its state stays."""
 LINK_DOUBTED = Effect(machine=LOT, always=True)
 """What else in contradiction links a lot and a receipt does to them: nothing."""

@@ -127,18 +127,43 @@ def happened_by(event: Event, moment: int) -> bool:
     return event.event_time <= moment
 
 
+def earliest_start(day: int, tz: str) -> int:
+    """The first instant at which local day number `day` may have begun, us."""
+    start = day_start(day, tz)
+    return start - _EAST_MAX_US if tz == UNKNOWN_ZONE else start
+
+
+def latest_place(day: int, tz: str) -> int:
+    """`day_place`, but where the zone is unknown the last instant at which the day may have begun,
+    us.
+    """
+    place = day_place(day, tz)
+    return place + _WEST_MAX_US if tz == UNKNOWN_ZONE else place
+
+
+def latest_end(day: int, tz: str) -> int:
+    """The last instant at which local day number `day` may have ended, us."""
+    end = day_start(day + 1, tz)
+    return end + _WEST_MAX_US if tz == UNKNOWN_ZONE else end
+
+
+def span_as_read(event: Event) -> tuple[int, int]:
+    """From when and until when `event` may have happened, us; an unknown zone is read as UTC.
+
+    A DAY event may have on its whole local date.
+    """
+    if event.time_precision == "DAY":
+        day = local_day(event.event_time, event.event_tz)
+        return day_start(day, event.event_tz), day_start(day + 1, event.event_tz)
+    return floor(event), event.event_time + _GRAIN_US[event.time_precision]
+
+
 def span(event: Event) -> tuple[int, int]:
     """The earliest and the latest instant at which `event` may have happened, us.
 
-    A DAY event may have on its whole local date; where the zone is unknown it may have been any.
+    Where the zone is unknown it may have been any.
     """
-    first: int = event.event_time
-    if event.time_precision == "DAY":
-        day = local_day(first, event.event_tz)
-        last: int
-        first, last = day_start(day, event.event_tz), day_start(day + 1, event.event_tz)
-    else:
-        last = first + _GRAIN_US[event.time_precision]
+    first, last = span_as_read(event)
     if event.event_tz == UNKNOWN_ZONE:
         return first - _EAST_MAX_US, last + _WEST_MAX_US
     return first, last

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 from random import Random
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 from msgspec.structs import replace
@@ -147,6 +148,19 @@ def item(event: Event, arrival: int | None = None) -> Input:
     return Input(
         record=record, key=event.chain_id, message=event, fingerprint=0, content_hash=digest
     )
+
+
+def span(event: Event) -> tuple[int, int]:
+    """From when and until when it may have happened, us; its zone is known."""
+    if event.time_precision != "DAY":
+        grain = {"MS": 1_000, "S": SECOND_US, "MIN": 60 * SECOND_US}[event.time_precision]
+        begin = event.event_time // grain * grain
+        return begin, begin + grain
+    tz = dt.UTC if event.event_tz == "+00:00" else ZoneInfo(event.event_tz)
+    moment = dt.datetime.fromtimestamp(event.event_time // SECOND_US, tz)
+    day = moment.replace(hour=0, minute=0, second=0, microsecond=0)
+    after = (day + dt.timedelta(days=1)).replace(fold=0)
+    return int(day.timestamp()) * SECOND_US, int(after.timestamp()) * SECOND_US
 
 
 # ---- streams

@@ -33,7 +33,7 @@ GOLDEN: dict[str, dict[str, str]] = {
         "twin.exceptions": "7524d932a132ec92",
         "twin.journal": "b2ec54bac7beef5b",
         "twin.milestones": "3f668829a2737b0c",
-        "twin.state": "c233f58ec83d1fcb",
+        "twin.state": "ee747039a553d5a7",
     },
     "long": {
         "canonical": "6534d9692bb5bb55",
@@ -47,20 +47,20 @@ GOLDEN: dict[str, dict[str, str]] = {
         "twin.state": "476950ca6a63040f",
     },
     "wild": {
-        "canonical": "10229f72abc8230f",
+        "canonical": "3de7966db8bb1082",
         "carbon.footprints": "0689ab4afa5be329",
-        "twin.exceptions": "b15636955c45113e",
+        "twin.exceptions": "1f7de5b57222e652",
         "twin.journal": "71663d687c1bbe3e",
-        "twin.milestones": "644e61032b1a9469",
-        "twin.state": "7ec762e22e100d0a",
+        "twin.milestones": "81aac39ea8ab84ec",
+        "twin.state": "7692a39d5785cb62",
     },
     "freight": {
-        "canonical": "2d4993c183c15e68",
+        "canonical": "2e05f45eae4c4f06",
         "carbon.footprints": "d3f6ee5217f0e5d6",
-        "twin.exceptions": "6436551b31bf6b38",
+        "twin.exceptions": "c8215db123ab70e4",
         "twin.journal": "c4fca7de69053562",
-        "twin.milestones": "d3ede6f463607e8d",
-        "twin.state": "f90875694d98f4b5",
+        "twin.milestones": "6d0e8e0fb67a8bb9",
+        "twin.state": "c5c1b934b0671073",
     },
 }
 """Of messages that `fold_world` makes -> digests of all that follows from them."""

@@ -308,10 +308,12 @@ def test_nothing_that_reaches_a_pledged_lot_moves_it_or_its_lines(seed: int) -> 
                 min(subject.value.on_hand, subject.value.net_received, subject.value.pledges) >= 0
             )
             refused = {p.event_id for p in subject.value.exceptions if p.code == "LOT_PLEDGED"}
-            assert not refused or key.subject_type == "LOT"
+            assert not refused or key.subject_type in ("LOT", "HANDLING_UNIT")
             reached = subject.value.milestones.get("DISPATCHED")
             if reached is not None:
-                lots = [s for k, s in found.subjects.items() if k.subject_type == "LOT"]
+                is_goods = key.subject_type in ("LOT", "HANDLING_UNIT")
+                kinds = ("LOT",) if is_goods else ("LOT", "HANDLING_UNIT")
+                lots = [s for k, s in found.subjects.items() if k.subject_type in kinds]
                 assert not any(
                     (p.source, p.event_id) == (reached.source, reached.event_id)
                     for lot in lots for p in lot.value.exceptions if p.code == "LOT_PLEDGED"

@@ -102,7 +102,7 @@ def test_a_hold_of_the_day_after_is_not_lifted_by_what_came_the_evening_before()
         customs("hold_removed", "2024-10-05T03:00", "-07:00", hold_id="H"),
         customs("hold_placed", "2024-10-05T18:00", "-07:00", "DAY", hold_id="H"),
     )
-    assert found.value.holds == {"H"}
+    assert found.value.holds == {"x:H"}
     assert "FREE_TO_DELIVER" not in found.codes
     assert codes(found) == []
 

@@ -491,9 +491,9 @@ def test_facts_ahead_of_the_tick_do_not_count_but_contrary_ones_do() -> None:
     found = load(RELEASED, hold)
     slots = twin.reaching(found, "DECLARATION", "D")
     early = twin.fold("DECLARATION", "D", slots, T - 1)
-    assert (early.state, early.holds) == (None, {"x"})
+    assert (early.state, early.holds) == (None, {"x:x"})
     later = twin.fold("DECLARATION", "D", slots, T)
-    assert (later.state, later.holds) == ("RELEASED", {"x"})
+    assert (later.state, later.holds) == ("RELEASED", {"x:x"})
 
 
 def test_a_day_fact_counts_from_the_start_of_its_local_date() -> None:

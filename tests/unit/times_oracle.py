@@ -214,8 +214,8 @@ def _corrected(
 
 
 def _walk(facts: list[Told], *, conflict: bool) -> Row:
-    state, moved, delivered = -1, (0, False), None
-    milestones, skipped, holds = set[str](), set[int](), 0
+    state, moved, delivered = -1, list[Told](), None
+    milestones, skipped, holds = set[str](), set[int](), list[Told]()
     flags = {"conflict"} if conflict else set[str]()
     plans: dict[str, Told] = {}
     for fact in sorted(facts, key=_moment):
@@ -226,14 +226,14 @@ def _walk(facts: list[Told], *, conflict: bool) -> Row:
                 plans[fact.classifier] = fact
             continue
         if fact.kind in ("held", "unheld"):
-            holds = int(fact.kind == "held")
+            holds.append(fact)
             continue
         _, to, again, milestone = KINDS[fact.kind]
         place = PATH.index(to)
-        one_day = state >= 0 and moved[0] == fact.day and (moved[1] or fact.coarse)
+        one_day = any(_at_one_time(fact, one) for one in moved)
         if place > state:
             skipped |= set(range(state + 1, place))
-            state, moved = place, (fact.day, fact.coarse)
+            state, moved = place, [fact]
         elif not (place == state and again) and not (place < state and one_day):
             continue
         skipped.discard(place)
@@ -246,12 +246,47 @@ def _walk(facts: list[Told], *, conflict: bool) -> Row:
         lifecycle=PATH[state] if state >= 0 else None,
         milestones=tuple(sorted(milestones)),
         flags=tuple(sorted(flags)),
-        holds_open=holds,
+        holds_open=int(_is_held(holds)),
         planned_time=None if planned is None else planned.time,
         eta=None if eta is None else eta.time,
         actual_time=None if delivered is None else delivered.time,
         delay_days=delay,
     )
+
+
+def _at_one_time(one: Told, other: Told) -> bool:
+    """Whether a whole date and another time, or two dates, have a moment in common."""
+    if not (one.coarse or other.coarse):
+        return False
+    begin, end = zip(_span(one), _span(other), strict=True)
+    return max(begin) < min(end)
+
+
+def _span(fact: Told) -> tuple[int, int]:
+    if fact.coarse:
+        midnight = fact.day * DAY - ZONES[fact.tz] * HOUR
+        return midnight, midnight + DAY
+    grain = {"S": SECOND, "MIN": 60 * SECOND}[fact.precision]
+    begin = fact.time // grain * grain
+    return begin, begin + grain
+
+
+def _is_held(told: list[Told]) -> bool:
+    """Whether some source placed a hold more often than any one source has lifted since then."""
+    placers = {one.source for one in told if one.kind == "held"}
+    lifters = {one.source for one in told if one.kind == "unheld"}
+    for placer in placers:
+        due = dict.fromkeys((*lifters, None), 0)
+        for one in told:
+            if one.kind == "unheld" and due[one.source]:
+                due[one.source] -= 1
+                if not due[one.source]:
+                    due = dict.fromkeys(due, 0)
+            elif one.kind == "held" and one.source == placer:
+                due = {lifter: left + 1 for lifter, left in due.items()}
+        if due[None]:
+            return True
+    return False
 
 
 def _moment(fact: Told) -> tuple[int, int, str, str]:
