@@ -50,13 +50,13 @@ def exported(facts: FactSet) -> Exported:
     containers = _containers(facts)
     for slot in sorted(facts.every(), key=_identity):
         identity = slot.identity
-        latest = slot.latest.event
+        latest = slot.current.event
         if slot.topic != SHIPMENTS:
             continue
         if latest.correction_action == "RETRACT":
             target = target_of(latest)
             if target is not None and target not in facts.slots and not slot.unauthorised:
-                at = slot.latest.revision
+                at = slot.current.revision
                 found.append((at, target.event_id, _retracted(target, latest, at)))
         elif slot.retracted:
             at = slot.retracted_to or 0
@@ -117,7 +117,7 @@ def _said(event: Event) -> Tracked | None:
 
 
 def _event(slot: Slot, containers: Mapping[str, str]) -> dict[str, Any] | None:
-    event = slot.latest.event
+    event = slot.current.event
     if event.original_media_type == BODY_3 and event.original is not None:
         kept: dict[str, Any] = msgspec.json.decode(event.original)
         return kept

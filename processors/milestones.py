@@ -125,27 +125,36 @@ def _change(key: SubjectKey, code: str, by: Reached, *, reached: bool) -> Milest
 
 def reported(slot: Slot) -> tuple[SubjectKey, Problem] | None:
     """The exception that an identity is in itself, whatever its subject makes of it."""
-    latest = slot.versions[-1]
-    if len(latest.hashes) == 1 and not slot.unauthorised:
-        event = latest.contents[0]
-        found: tuple[SubjectKey, Problem] | None
-        if is_implausible(event, latest.arrival):
-            found = _problem(slot, IMPLAUSIBLE, "happened after it arrived")
-        elif event.recorded_time - event.event_time > _RECENT_US:
-            found = _old(slot, event)
-        else:
-            return None
-        return None if slot.effective is None else found
     if slot.conflicted:
-        reason = f"revision {latest.revision} came with {len(latest.hashes)} different contents"
-        return _problem(slot, CONFLICT, reason)
-    if slot.unauthorised and not slot.retracted:
-        return _problem(
-            slot,
-            UNAUTHORISED,
-            "corrects an event of another topic, or of a source that has not delegated it",
-        )
-    return None
+        return _problem(slot, CONFLICT, _contradiction(slot))
+    if slot.unauthorised:
+        latest = slot.latest.revision
+        beaten = slot.retracted_to is not None and latest <= slot.retracted_to
+        reason = "corrects an event of another topic, or of a source that has not delegated it"
+        return None if beaten else _problem(slot, UNAUTHORISED, reason)
+    current = slot.versions[-1]
+    event = current.contents[0]
+    found: tuple[SubjectKey, Problem] | None
+    if is_implausible(event, current.arrival):
+        found = _problem(slot, IMPLAUSIBLE, "happened after it arrived")
+    elif event.recorded_time - event.event_time > _RECENT_US:
+        found = _old(slot, event)
+    else:
+        return None
+    return None if slot.effective is None else found
+
+
+def _contradiction(slot: Slot) -> str:
+    """What the conflict of an identity is about, in words."""
+    current = slot.current
+    if len(current.hashes) > 1:
+        return f"revision {current.revision} came with {len(current.hashes)} different contents"
+    topics = sorted({event.TOPIC for event in slot.contents})
+    if len(topics) > 1:
+        return f"came on several topics: {', '.join(topics)}"
+    if len(slot.disputed) > 1:
+        return f"revision {current.revision} plans what an earlier one says has happened"
+    return "a correction would take it back that is a plan, or in conflict itself"
 
 
 def mark(subjects: Subjects, work: Work, changes: Iterable[ExceptionChange]) -> None:

@@ -45,7 +45,7 @@ def since(slot: Slot) -> int:
     """From which T on the slot counts; ALWAYS when it speaks of what is to come."""
     return min(
         happened_from(event) if event.classifier == "ACTUAL" else ALWAYS
-        for event in slot.latest.contents
+        for event in slot.contents
     )
 
 
