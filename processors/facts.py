@@ -1,12 +1,12 @@
 """A chain's set of facts: identities, revisions, conflicts, retractions. Arrival order is nothing.
 
-For one identity (source, event_id) the highest revision wins. Same identity and revision with other
-content makes the identity CONFLICTED until a higher revision comes. A correction (RETRACT or
-SUPERSEDE) beats every version of its target whose revision is not above its own, whichever came
-first, when it has authority over the target: the same topic, and the same source or a delegation
-that it was taken under. Without authority it is an exception and has no effect at all. A correction
-that is itself beaten has no effect either; of corrections that aim at each other in a ring the one
-with the highest (revision, source, event_id) stands, and the one that aims at it does not reach it.
+For one identity (source, event_id) the highest revision wins; what contradicts itself is CONFLICTED
+until a higher one comes (`slots`). A correction (RETRACT or SUPERSEDE) beats every version of its
+target whose revision is not above its own, whichever came first, when it has authority over the
+target: the same topic, and the same source or a delegation that it was taken under. Without
+authority it is an exception and has no effect at all, not even on earlier versions of its own
+identity. A correction that is itself beaten has none either; one that is in conflict, or that is a
+plan of which the target has happened, leaves its target in conflict (`corrections`).
 
 Plain sensor readings are kept packed (see `readings`); what makes one less plain takes it out.
 """
@@ -25,8 +25,17 @@ from supplytwin.processors.slots import Identity, Slot, Version, target_of
 from supplytwin.schemas.events import Event, ShipmentSensor
 from supplytwin.schemas.flow import DELEGATION, Input, Record
 
-
-__all__ = ["FactSet", "Identity", "Inserted", "Slot", "Verdict", "Version", "insert", "is_delegated", "target_of"]
+__all__ = [
+    "FactSet",
+    "Identity",
+    "Inserted",
+    "Slot",
+    "Verdict",
+    "Version",
+    "insert",
+    "is_delegated",
+    "target_of",
+]
 
 Verdict = Literal["NEW", "EARLIER", "DUPLICATE"]
 

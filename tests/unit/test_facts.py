@@ -149,11 +149,15 @@ class Oracle:
     def settle(self) -> None:
         now = {identity: self.current(identity) for identity in self.said}
         aims = {identity: self.aims(identity) for identity in self.said}
-        reach = {(one, to) for one in now for to, _ in aims[one] if to in now and now[one] >= now[to]}
+        reach = {
+            (one, to) for one in now for to, _ in aims[one] if to in now and now[one] >= now[to]
+        }
         left, blocked = set(now), set[tuple[Identity, Identity]]()
         while left:
             edges = {(one, to) for one, to in reach if one in left and to in left}
-            ready = left - {to for _, to in edges} or {max(_first(edges), key=lambda i: (now[i], i))}
+            ready = left - {to for _, to in edges} or {
+                max(_first(edges), key=lambda i: (now[i], i))
+            }
             one = max(ready)
             left.remove(one)
             if self.retracted.get(one, -1) >= now[one]:

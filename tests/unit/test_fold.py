@@ -47,20 +47,20 @@ GOLDEN: dict[str, dict[str, str]] = {
         "twin.state": "476950ca6a63040f",
     },
     "wild": {
-        "canonical": "c5e1a6459a905427",
+        "canonical": "5db2140689585088",
         "carbon.footprints": "0689ab4afa5be329",
-        "twin.exceptions": "67ecec860d7b6d5e",
+        "twin.exceptions": "7db7a3606107dbf2",
         "twin.journal": "71663d687c1bbe3e",
-        "twin.milestones": "98fdf68c950c73f2",
-        "twin.state": "144084d8220c6750",
+        "twin.milestones": "0b0531325df83ce0",
+        "twin.state": "65d42f6e49e0d7b9",
     },
     "freight": {
-        "canonical": "82f8831cc4bed565",
+        "canonical": "b63a93f61e69cd18",
         "carbon.footprints": "d3f6ee5217f0e5d6",
-        "twin.exceptions": "c4a4248c71b3af05",
+        "twin.exceptions": "82c80f9ca2cc0a99",
         "twin.journal": "c4fca7de69053562",
-        "twin.milestones": "3b205d3e72e54ab7",
-        "twin.state": "27fc3356f2a73402",
+        "twin.milestones": "dbaf7a3c856b24c5",
+        "twin.state": "0c41b68608eb0a94",
     },
 }
 """Of messages that `fold_world` makes -> digests of all that follows from them."""
