@@ -141,8 +141,13 @@ class Slot(Struct, frozen=True, kw_only=True, gc=False):
     @property
     def effective(self) -> Version | None:
         """The version that counts: not retracted, conflicted, unauthorised or a bare retraction."""
-        current = self.current
-        if self.retracted or current.revision in self.powerless or self.disputed:
+        if len(self.versions) == 1 and not self.powerless and not self.doubts:  # as most are
+            current = self.versions[0]
+            unclear = len(current.hashes) > 1
+        else:
+            current = self.current
+            unclear = current.revision in self.powerless or bool(self.disputed)
+        if unclear or (self.retracted_to is not None and current.revision <= self.retracted_to):
             return None
         return None if current.contents[0].correction_action == "RETRACT" else current
 
