@@ -47,20 +47,20 @@ GOLDEN: dict[str, dict[str, str]] = {
         "twin.state": "476950ca6a63040f",
     },
     "wild": {
-        "canonical": "5db2140689585088",
+        "canonical": "0324487392b1c11f",
         "carbon.footprints": "0689ab4afa5be329",
-        "twin.exceptions": "7db7a3606107dbf2",
+        "twin.exceptions": "ba572a4e61f17934",
         "twin.journal": "71663d687c1bbe3e",
         "twin.milestones": "0b0531325df83ce0",
-        "twin.state": "65d42f6e49e0d7b9",
+        "twin.state": "ed46967bc50f2b67",
     },
     "freight": {
-        "canonical": "b63a93f61e69cd18",
+        "canonical": "1e14d1b7f78861ef",
         "carbon.footprints": "d3f6ee5217f0e5d6",
-        "twin.exceptions": "82c80f9ca2cc0a99",
+        "twin.exceptions": "e688b217d1ccf1e2",
         "twin.journal": "c4fca7de69053562",
         "twin.milestones": "dbaf7a3c856b24c5",
-        "twin.state": "0c41b68608eb0a94",
+        "twin.state": "861807d974777e21",
     },
 }
 """Of messages that `fold_world` makes -> digests of all that follows from them."""

@@ -169,3 +169,21 @@ def test_no_instruction_goes_out_on_it(attempt: str) -> None:
         chain.facts(*[(event, w.day(at) - 1) for event in facts])
         chain.cut(w.day(at))
     assert chain.pays() == []
+
+
+def test_a_revision_without_power_hides_no_exception_of_what_counts() -> None:
+    """Two exceptions of one identity: the version that counts is ahead of its arrival, and the one
+    above it corrects what it may not.
+    """
+    early = w.item(HOLD, HOLD.event_time - 3_600_000_000)
+    above = replace(HOLD, revision=2, correction_action="RETRACT", correction_source="stranger",
+                    correction_event_id="z")  # fmt: skip
+    for items in itertools.permutations((early, w.item(above, HOLD.event_time))):
+        found = twins.EMPTY
+        for item in items:
+            found = twins.take(found, item).twin
+        declaration = twins.subject(found, "DECLARATION", "D1")
+        assert declaration is not None
+        codes = sorted(code for code, _, _ in declaration.marked)
+        assert codes == ["IMPLAUSIBLE_TIME", "UNAUTHORISED_RETRACTION"]
+        assert declaration.value.holds == {"H1"}
