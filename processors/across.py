@@ -23,7 +23,8 @@ def changing(
 
 def standing(facts: FactSet, index: Documents, subjects: Subjects) -> Problems:
     """All of them, those that single facts are and those of sensors among them."""
-    yield from filter(None, map(reported, facts.every()))
+    for slot in facts.every():
+        yield from reported(slot)
     for key, subject in subjects.items():
         yield from ((key, problem) for problem in health.problems(subject.sensed))
     yield from of_several(index, subjects)

@@ -66,7 +66,7 @@ def exported(facts: FactSet) -> Exported:
 def _stated(facts: FactSet) -> Iterator[Outgoing]:
     containers = _containers(facts)
     for slot in sorted(facts.every(), key=_identity):
-        event = slot.latest.event
+        event = slot.current.event
         if slot.topic != SHIPMENTS or slot.retracted or event.correction_action == "RETRACT":
             continue
         made: dict[str, Any] | str
@@ -81,11 +81,11 @@ def _taken_back(facts: FactSet) -> Iterator[Outgoing]:
     """Each event that was taken back once, by the latest that does, whether it is known or not."""
     gone: dict[Identity, tuple[int, Event]] = {}
     for slot in sorted(facts.every(), key=_identity):
-        event = slot.latest.event
+        event = slot.current.event
         if slot.topic != SHIPMENTS:
             continue
         if event.correction_action == "RETRACT":
-            target, at = target_of(event), slot.latest.revision
+            target, at = target_of(event), slot.current.revision
             unknown = target is not None and target not in facts.slots and not slot.unauthorised
             if target is not None and unknown and at > gone.get(target, (-1, event))[0]:
                 gone[target] = at, event

@@ -68,9 +68,9 @@ class Verdict(Struct, frozen=True, kw_only=True, gc=False):
         """Hex SHA-256 over their identities, revisions, content hashes and standing."""
         lines = []
         for slot, standing in self.rests_on:
-            latest = slot.latest
-            hashes = (one.hex() for one in latest.hashes)
-            lines.append("\0".join((*slot.identity, str(latest.revision), standing, *hashes)))
+            current = slot.current
+            hashes = (one.hex() for one in current.hashes)
+            lines.append("\0".join((*slot.identity, str(current.revision), standing, *hashes)))
         return hashlib.sha256("".join(f"{line}\n" for line in lines).encode()).hexdigest()
 
 
@@ -238,7 +238,7 @@ class Scope:
                 for version in slot.versions
                 if version.arrival <= self.close
                 for event in version.contents
-                if self._qualifies(slot, event, test)
+                if self._qualifies(slot, version, event, test)
             ),
             default=Decimal(0),
         )
@@ -265,8 +265,7 @@ class Scope:
         if slot.conflicted and any(
             event.classifier == "ACTUAL" for one in slot.versions for event in one.contents
         ):
-            hashes = hashlib.sha256(b"".join(slot.latest.hashes))
-            self.adverse[slot.identity] = f"{'/'.join(slot.identity)}~{hashes.hexdigest()[:8]}"
+            self.adverse[slot.identity] = f"{'/'.join(slot.identity)}~{slot.dispute.hex()[:8]}"
             self._rest_on(slot, "conflicted")
 
     def leaf(self, name: str, why: str, *, true: bool, revivable: bool) -> Leaf:
@@ -304,7 +303,7 @@ class Scope:
         return False
 
     def _counts(self, slot: Slot, version: Version, test: Test) -> bool:
-        if not self._qualifies(slot, version.event, test):
+        if not self._qualifies(slot, version, version.event, test):
             return False
         if len(slot.versions) == 1:
             return version.arrival <= self.close
@@ -313,12 +312,12 @@ class Scope:
     def _was_in_time(self, slot: Slot, version: Version, test: Test) -> bool:
         if version.arrival > self.close:
             return False
-        return any(self._qualifies(slot, event, test) for event in version.contents)
+        return any(self._qualifies(slot, version, event, test) for event in version.contents)
 
-    def _qualifies(self, slot: Slot, event: Event, test: Test) -> bool:
+    def _qualifies(self, slot: Slot, version: Version, event: Event, test: Test) -> bool:
         """A bare retraction, or a correction that its source had no right to make, is no proof."""
         if event.classifier != "ACTUAL" or event.correction_action == "RETRACT":
             return False
-        if slot.unauthorised and event in slot.latest.contents:
+        if version.revision in slot.powerless:
             return False
         return test(event) and self.in_time(event)

@@ -11,13 +11,12 @@ from msgspec.structs import replace
 
 from supplytwin.processors import excursions, health
 from supplytwin.processors.consignment import CANCELLED, only_in
-from supplytwin.processors.facts import Slot
+from supplytwin.processors.facts import Slot, Version
 from supplytwin.processors.plausibility import age
 from supplytwin.processors.reports import hours_text
 from supplytwin.processors.standing import Problem, Reached, is_implausible
 from supplytwin.processors.subjects import NOBODY, Subject, SubjectKey, Subjects, Work
 from supplytwin.schemas import localtime
-from supplytwin.schemas.events import Event
 from supplytwin.schemas.ids import SECOND_US
 from supplytwin.schemas.machines import LINE
 from supplytwin.schemas.plausibility import OLD_MIN_S, shipped
@@ -123,29 +122,39 @@ def _change(key: SubjectKey, code: str, by: Reached, *, reached: bool) -> Milest
     )
 
 
-def reported(slot: Slot) -> tuple[SubjectKey, Problem] | None:
-    """The exception that an identity is in itself, whatever its subject makes of it."""
-    latest = slot.versions[-1]
-    if len(latest.hashes) == 1 and not slot.unauthorised:
-        event = latest.contents[0]
-        found: tuple[SubjectKey, Problem] | None
-        if is_implausible(event, latest.arrival):
-            found = _problem(slot, IMPLAUSIBLE, "happened after it arrived")
-        elif event.recorded_time - event.event_time > _RECENT_US:
-            found = _old(slot, event)
-        else:
-            return None
-        return None if slot.effective is None else found
+def reported(slot: Slot) -> tuple[tuple[SubjectKey, Problem], ...]:
+    """The exceptions that an identity is in itself, whatever its subject makes of it."""
+    current, latest = slot.current, slot.latest
+    if slot.conflicted and current is latest:
+        return (_problem(slot, current, CONFLICT, _contradiction(slot)),)
+    found: tuple[tuple[SubjectKey, Problem], ...] = ()
+    if slot.unauthorised and (slot.retracted_to is None or slot.retracted_to < latest.revision):
+        reason = "corrects an event of another topic, or of a source that has not delegated it"
+        found = (_problem(slot, latest, UNAUTHORISED, reason),)
     if slot.conflicted:
-        reason = f"revision {latest.revision} came with {len(latest.hashes)} different contents"
-        return _problem(slot, CONFLICT, reason)
-    if slot.unauthorised and not slot.retracted:
-        return _problem(
-            slot,
-            UNAUTHORISED,
-            "corrects an event of another topic, or of a source that has not delegated it",
-        )
-    return None
+        return (*found, _problem(slot, current, CONFLICT, _contradiction(slot)))
+    event = current.contents[0]
+    more: tuple[tuple[SubjectKey, Problem], ...]
+    if is_implausible(event, current.arrival):
+        more = (_problem(slot, current, IMPLAUSIBLE, "happened after it arrived"),)
+    elif event.recorded_time - event.event_time > _RECENT_US:
+        more = _old(slot, current)
+    else:
+        return found
+    return found if slot.effective is None else (*found, *more)
+
+
+def _contradiction(slot: Slot) -> str:
+    """What the conflict of an identity is about, in words."""
+    current = slot.current
+    if len(current.hashes) > 1:
+        return f"revision {current.revision} came with {len(current.hashes)} different contents"
+    topics = sorted({event.TOPIC for event in slot.contents})
+    if len(topics) > 1:
+        return f"came on several topics: {', '.join(topics)}"
+    if len(slot.disputed) > 1:
+        return f"revision {current.revision} plans what an earlier one says has happened"
+    return "a correction would take it back that is a plan, or in conflict itself"
 
 
 def mark(subjects: Subjects, work: Work, changes: Iterable[ExceptionChange]) -> None:
@@ -160,26 +169,27 @@ def mark(subjects: Subjects, work: Work, changes: Iterable[ExceptionChange]) -> 
         work[key] = replace(subject, marked=marked)
 
 
-def _old(slot: Slot, event: Event) -> tuple[SubjectKey, Problem] | None:
+def _old(slot: Slot, version: Version) -> tuple[tuple[SubjectKey, Problem], ...]:
     """That a fact was recorded long after it happened."""
+    event = version.event
     if event.classifier != "ACTUAL":
-        return None
+        return ()
     policy = shipped().at(event.event_time)
     found = age(localtime.span(event)[1], event.recorded_time, slot.identity, policy)
     if found.verdict == "PASS":
-        return None
-    return _problem(slot, found.rule, f"{found.verdict}: {found.reason}")
+        return ()
+    return (_problem(slot, version, found.rule, f"{found.verdict}: {found.reason}"),)
 
 
-def _problem(slot: Slot, code: str, reason: str) -> tuple[SubjectKey, Problem]:
-    event = slot.latest.event
+def _problem(slot: Slot, version: Version, code: str, reason: str) -> tuple[SubjectKey, Problem]:
+    event = version.event
     problem = Problem(
         code=code,
         reason=reason,
         source=slot.identity.source,
         event_id=slot.identity.event_id,
         event_time=event.event_time,
-        arrival=slot.latest.arrival,
+        arrival=version.arrival,
     )
     return SubjectKey(event.subject_type, event.subject_id), problem
 
@@ -243,12 +253,8 @@ def beside_changes(moved: Moved, slots: Slots, several: Several) -> tuple[Except
             gone |= {_id(key, problem): problem for problem in ended}
             now |= {_id(key, problem): problem for problem in open_}
     for before, after in slots:
-        was_one = None if before is None else reported(before)
-        is_one = reported(after)
-        if was_one is not None:
-            gone[_id(*was_one)] = was_one[1]
-        if is_one is not None:
-            now[_id(*is_one)] = is_one[1]
+        gone |= {_id(*one): one[1] for one in (() if before is None else reported(before))}
+        now |= {_id(*one): one[1] for one in reported(after)}
     return _differences(gone, now)
 
 

@@ -44,8 +44,7 @@ def happened_from(event: Event) -> int:
 def since(slot: Slot) -> int:
     """From which T on the slot counts; ALWAYS when it speaks of what is to come."""
     return min(
-        happened_from(event) if event.classifier == "ACTUAL" else ALWAYS
-        for event in slot.latest.contents
+        happened_from(event) if event.classifier == "ACTUAL" else ALWAYS for event in slot.contents
     )
 
 

@@ -43,8 +43,12 @@ def doubts(slot: Slot) -> Iterator[tuple[SubjectKey, Fact]]:
     """What the contents of a conflicted identity say of receipts, as facts of those subjects that
     it could hold or link.
     """
-    latest = slot.latest
-    for content_hash, event in zip(latest.hashes, latest.contents, strict=True):
+    contents = (
+        (version.arrival, content_hash, event)
+        for version in slot.disputed
+        for content_hash, event in zip(version.hashes, version.contents, strict=True)
+    )
+    for arrival, content_hash, event in contents:
         if event.classifier != "ACTUAL" or event.correction_action == "RETRACT":
             continue
         keys, _, linked, _ = reach(event)
@@ -55,7 +59,7 @@ def doubts(slot: Slot) -> Iterator[tuple[SubjectKey, Fact]]:
             if not held and not (is_link and key is keys[0]):
                 continue
             effect = TITLE_DOUBTED if held else LINK_DOUBTED
-            fact = make_fact(event, latest.arrival, effect, key.subject_id)
+            fact = make_fact(event, arrival, effect, key.subject_id)
             order = (*fact.order[:4], f"{fact.order[4]}\0{content_hash.hex()}")
             yield key, replace(fact, order=order, flags=frozenset(), watched=False)
 

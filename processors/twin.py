@@ -123,6 +123,8 @@ def take(twin: Twin, item: Input) -> Taken:
     for before, after in inserted.moved:
         if before is not None:
             _exchange(was, work, before, after)
+        elif after.doubts:
+            _conflict(work, after, 1)
     wide = found.carries or packs(found) or len(work) > len(found.keys)
     trips = twin.trips or found.carries
     done = follow(was, work, twin.documents, inserted.facts, inserted.moved, wide=wide, trips=trips)
@@ -149,20 +151,27 @@ def _exchange(subjects: Subjects, work: Work, before: Slot, after: Slot) -> None
             _contribute(work, after.identity, old, -1)
         if new is not None:
             _contribute(work, after.identity, new, 1)
-    if before.conflicted:
-        for key in _spoken_of(before):
-            subject = work[key]
-            work[key] = replace(subject, conflicts=subject.conflicts - {before.identity})
-        doubt(work, before, -1)
-    if after.conflicted:
-        for key in _spoken_of(after):
-            subject = work[key]
-            work[key] = replace(subject, conflicts=subject.conflicts | {after.identity})
-        doubt(work, after, 1)
+    _conflict(work, before, -1)
+    _conflict(work, after, 1)
+
+
+def _conflict(work: Work, slot: Slot, count: int) -> None:
+    """Add (`count` 1) or take away (-1) on every subject that it speaks of that it is in conflict,
+    if it is.
+    """
+    if not slot.conflicted:
+        return
+    own = frozenset((slot.identity,))
+    for key in _spoken_of(slot):
+        subject = work[key]
+        conflicts = subject.conflicts | own if count > 0 else subject.conflicts - own
+        work[key] = replace(subject, conflicts=conflicts)
+    doubt(work, slot, count)
 
 
 def _spoken_of(slot: Slot) -> Iterable[SubjectKey]:
-    return (key for event in slot.latest.contents for key in reached_by(event))
+    told = slot.contents if slot.latest is slot.current else (*slot.contents, slot.latest.event)
+    return (key for event in told for key in reached_by(event))
 
 
 def _contribute(work: Work, identity: Identity, version: Version, count: int) -> None:

@@ -26,8 +26,8 @@ class Reading:
         value = next((one for one in ("FALSE", "UNKNOWN") if one in values), "TRUE")
         digest = hashlib.sha256()
         for identity, (slot, standing) in sorted(self.stands.items()):
-            hashes = [one.hex() for one in slot.latest.hashes]
-            parts = [*identity, str(slot.latest.revision), standing, *hashes]
+            hashes = [one.hex() for one in slot.current.hashes]
+            parts = [*identity, str(slot.current.revision), standing, *hashes]
             digest.update("\0".join(parts).encode() + b"\n")
         self.fields = {
             "value": value,
@@ -49,7 +49,7 @@ class Reading:
         return event.event_time <= self.claim.deadline
 
     def qualifies(self, slot, event, test):
-        corrects_without_right = slot.unauthorised and event in slot.latest.contents
+        corrects_without_right = event.revision in slot.powerless
         real = event.classifier == "ACTUAL" and event.correction_action != "RETRACT"
         return real and not corrects_without_right and test(event) and self.in_time(event)
 
@@ -96,7 +96,11 @@ class Reading:
     def note_conflict(self, slot):
         told = [event.classifier for version in slot.versions for event in version.contents]
         if slot.conflicted and "ACTUAL" in told:
-            tail = hashlib.sha256(b"".join(slot.latest.hashes)).hexdigest()[:8]
+            digest = hashlib.sha256()
+            for version in slot.disputed:
+                digest.update(b"".join(version.hashes))
+            digest.update(b"".join(doubt for _, doubt in slot.doubts))
+            tail = digest.hexdigest()[:8]
             self.conflicts[slot.identity] = f"{'/'.join(slot.identity)}~{tail}"
             self.stands[slot.identity] = (slot, "conflicted")
 

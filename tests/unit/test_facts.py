@@ -1,6 +1,7 @@
 """The set of facts against a slow oracle that looks at all records at once."""
 
 import hashlib
+import itertools
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -25,6 +26,7 @@ class Rec(NamedTuple):
     target: tuple[str, str] | None = None
     arrival: int = 100
     delegated: bool = False
+    plan: bool = False
 
     @property
     def identity(self) -> Identity:
@@ -33,6 +35,18 @@ class Rec(NamedTuple):
     @property
     def hash(self) -> bytes:
         return hashlib.sha256(repr(self._replace(arrival=0)).encode()).digest()
+
+
+class Stands(NamedTuple):
+    """How an identity stands: by which revision, with which contents, since when; and whether its
+    latest revision is a correction without authority.
+    """
+
+    name: str
+    revision: int
+    hashes: list[bytes]
+    arrival: int
+    unauthorised: bool = False
 
 
 def item(rec: Rec) -> Input:
@@ -47,7 +61,7 @@ def item(rec: Rec) -> Input:
         source=rec.source,
         revision=rec.revision,
         event_type=kind.TYPE,
-        classifier="ACTUAL",
+        classifier="PLANNED" if rec.plan else "ACTUAL",
         event_time=0,
         event_tz="+00:00",
         time_precision="S",
@@ -74,93 +88,153 @@ def load(recs: list[Rec]) -> FactSet:
     return facts
 
 
-def oracle(recs: list[Rec]) -> dict[Identity, tuple[str, int, tuple[bytes, ...], int]]:
-    """(standing, revision, hashes, first arrival of it) of each identity, from the whole set."""
-    latest: dict[Identity, list[Rec]] = {}
-    for identity in {rec.identity for rec in recs}:
-        mine = [rec for rec in recs if rec.identity == identity]
-        top = max(rec.revision for rec in mine)
-        latest[identity] = [rec for rec in mine if rec.revision == top]
+class Oracle:
+    """How each identity stands, from all records at once: by the rules, as they are written."""
 
-    def topic(identity: Identity) -> bool:
-        return min(latest[identity], key=lambda rec: rec.hash).customs
+    def __init__(self, recs: list[Rec]) -> None:
+        self.said: dict[Identity, dict[int, list[Rec]]] = {}
+        for rec in sorted(recs, key=lambda rec: (rec.hash, rec.arrival)):
+            same = self.said.setdefault(rec.identity, {}).setdefault(rec.revision, [])
+            if rec.hash not in {one.hash for one in same}:
+                same.append(rec)
+        self.retracted: dict[Identity, int] = {}
+        self.doubted: dict[Identity, int] = {}
+        self.settle()
 
-    def aim(identity: Identity) -> Identity | None:
-        one = latest[identity][0]
-        if len({rec.hash for rec in latest[identity]}) > 1 or one.target is None:
-            return None
-        target = Identity(*one.target)
-        return None if target == identity else target
+    def all(self, identity: Identity) -> list[Rec]:
+        return [rec for same in self.said.get(identity, {}).values() for rec in same]
 
-    def allowed(identity: Identity) -> bool:
-        target = aim(identity)
-        return (
-            target is not None
-            and (target.source == identity.source or latest[identity][0].delegated)
-            and (target not in latest or topic(target) == topic(identity))
-        )
+    def may(self, rec: Rec) -> bool:
+        """Has authority over what it corrects."""
+        target = aim(rec)
+        if target is None:
+            return True
+        delegated = any(one.delegated for one in self.said[rec.identity][rec.revision])
+        topics = {one.customs for one in self.all(target)}
+        return (target.source == rec.source or delegated) and topics <= {rec.customs}
 
-    def rank(identity: Identity) -> tuple[int, Identity]:
-        return latest[identity][0].revision, identity
+    def powerless(self, identity: Identity, revision: int) -> bool:
+        return not any(map(self.may, self.said[identity][revision]))
 
-    def attackers(identity: Identity) -> list[Identity]:
-        return [
-            other
-            for other in latest
-            if allowed(other) and aim(other) == identity and rank(other)[0] >= rank(identity)[0]
-        ]
+    def current(self, identity: Identity) -> int:
+        revisions = self.said[identity]
+        return max((one for one in revisions if not self.powerless(identity, one)),
+                   default=max(revisions))  # fmt: skip
 
-    def ring(identity: Identity) -> list[Identity]:
-        seen = [identity]
-        while True:
-            target = aim(seen[-1]) if allowed(seen[-1]) else None
-            if target is None or target not in latest or seen[-1] not in attackers(target):
-                return []
-            if target == identity:
-                return seen
-            if target in seen:
-                return []
-            seen.append(target)
+    def contradiction(self, identity: Identity, above: int) -> list[Rec]:
+        """What cannot all be true, when what is up to `above` is taken back."""
+        said, now = self.said[identity], self.current(identity)
+        if len({rec.customs for rec in self.all(identity)}) > 1:
+            return self.all(identity)
+        if all(rec.plan for rec in said[now]):
+            done = [one for one in said if above < one < now and not self.powerless(identity, one)
+                    and not all(rec.plan for rec in said[one])]  # fmt: skip
+            if done:
+                return [rec for one, same in said.items() if max(done) <= one <= now
+                        and not self.powerless(identity, one) for rec in same]  # fmt: skip
+        return said[now] if len(said[now]) > 1 else []
 
-    def effective_attackers(identity: Identity) -> list[Identity]:
-        members = ring(identity)
-        top = bool(members) and max(members, key=rank) == identity
-        return [a for a in attackers(identity) if not (top and a == members[-1])]
+    def aims(self, identity: Identity) -> list[tuple[Identity, bool]]:
+        """(what it would take back, whether it does so when it stands)."""
+        now, unclear = self.current(identity), self.contradiction(identity, -1)
+        found = []
+        for rec in unclear or self.said[identity][now]:
+            target = aim(rec)
+            if target is None or not self.may(rec):
+                continue
+            happened = any(not one.plan for one in self.all(target) if one.revision <= now)
+            found.append((target, not unclear and not (rec.plan and happened)))
+        return found
 
-    def stands(identity: Identity) -> bool:
-        return not any(stands(attacker) for attacker in effective_attackers(identity))
+    def settle(self) -> None:
+        now = {identity: self.current(identity) for identity in self.said}
+        aims = {identity: self.aims(identity) for identity in self.said}
+        reach = {
+            (one, to) for one in now for to, _ in aims[one] if to in now and now[one] >= now[to]
+        }
+        left, blocked = set(now), set[tuple[Identity, Identity]]()
+        while left:
+            edges = {(one, to) for one, to in reach if one in left and to in left}
+            ready = left - {to for _, to in edges} or {
+                max(_first(edges), key=lambda i: (now[i], i))
+            }
+            one = max(ready)
+            left.remove(one)
+            if self.retracted.get(one, -1) >= now[one]:
+                continue
+            later = [other for other, to in edges if to == one]
+            unsure = self.doubted.get(one, -1) >= now[one]
+            for other in later:
+                if all(sure for to, sure in aims[other] if to == one):
+                    blocked.add((other, one))
+                else:
+                    unsure = True
+            for to, sure in aims[one]:
+                if (one, to) not in blocked:
+                    marks = self.retracted if sure and not unsure else self.doubted
+                    marks[to] = max(now[one], marks.get(to, -1))
 
-    found = {}
-    for identity, same in latest.items():
-        hashes = tuple(sorted({rec.hash for rec in same}))
-        if not stands(identity):
-            standing = "RETRACTED"
-        elif len(hashes) > 1:
-            standing = "CONFLICTED"
-        elif aim(identity) is not None and not allowed(identity):
-            standing = "UNAUTHORISED"
-        elif same[0].action == "RETRACT":
-            standing = "BARE"
-        else:
-            standing = "COUNTS"
-        found[identity] = (standing, same[0].revision, hashes, min(r.arrival for r in same))
-    return found
+    def standing(self) -> dict[Identity, Stands]:
+        return {identity: self.one(identity) for identity in self.said}
+
+    def one(self, identity: Identity) -> Stands:
+        now, above = self.current(identity), self.retracted.get(identity, -1)
+        said = self.said[identity][now]
+        shown, name = said, "COUNTS"
+        if above >= now:
+            name = "RETRACTED"
+        elif self.contradiction(identity, above):
+            shown, name = self.contradiction(identity, above), "CONFLICTED"
+        elif self.doubted.get(identity, -1) >= now:
+            name = "CONFLICTED"
+        elif self.powerless(identity, now):
+            name = "UNAUTHORISED"
+        elif said[0].action == "RETRACT":
+            name = "BARE"
+        hashes = sorted(rec.hash for rec in shown)
+        arrival = min(rec.arrival for rec in said)
+        top = max(self.said[identity])
+        return Stands(name, now, hashes, arrival, self.powerless(identity, top))
 
 
-def seen(facts: FactSet) -> dict[Identity, tuple[str, int, tuple[bytes, ...], int]]:
+def aim(rec: Rec) -> Identity | None:
+    target = None if rec.target is None else Identity(*rec.target)
+    return None if target == rec.identity else target
+
+
+def _first(edges: set[tuple[Identity, Identity]]) -> set[Identity]:
+    """Those of the rings at which nothing aims from outside."""
+    beyond = {(one, to) for one, to in edges}
+    while True:
+        more = {(a, d) for a, b in beyond for c, d in edges if b == c} - beyond
+        if not more:
+            break
+        beyond |= more
+    names = {one for one, _ in edges}
+    return {one for one in names if all((one, a) in beyond for a, b in beyond if b == one)}
+
+
+def oracle(recs: list[Rec]) -> dict[Identity, Stands]:
+    return Oracle(recs).standing()
+
+
+def seen(facts: FactSet) -> dict[Identity, Stands]:
     found = {}
     for identity, slot in facts.slots.items():
-        latest = slot.latest
+        current = slot.current
         if slot.retracted:
             standing = "RETRACTED"
         elif slot.conflicted:
             standing = "CONFLICTED"
-        elif slot.unauthorised:
+        elif current.revision in slot.powerless:
             standing = "UNAUTHORISED"
         else:
             standing = "BARE" if slot.effective is None else "COUNTS"
-        assert (slot.effective is latest) == (standing == "COUNTS")
-        found[identity] = (standing, latest.revision, latest.hashes, latest.arrival)
+        assert (slot.effective is current) == (standing == "COUNTS")
+        shown = sorted(one for version in slot.disputed or (current,) for one in version.hashes)
+        found[identity] = Stands(
+            standing, current.revision, shown, current.arrival, slot.unauthorised
+        )
     return found
 
 
@@ -170,22 +244,24 @@ records = st.builds(
     source=st.sampled_from("aab"),
     event_id=st.sampled_from("1234"),
     revision=st.integers(1, 3),
-    customs=st.sampled_from((True, True, True, False)),
+    customs=st.sampled_from((True,) * 9 + (False,)),
     content=st.integers(0, 1),
     action=st.none(),
     target=st.none(),
     arrival=st.integers(100, 103),
+    plan=st.sampled_from((False, False, True)),
 ) | st.builds(
     Rec,
     source=st.sampled_from("aab"),
     event_id=st.sampled_from("1234"),
     revision=st.integers(1, 3),
-    customs=st.sampled_from((True, True, True, False)),
+    customs=st.sampled_from((True,) * 9 + (False,)),
     action=st.sampled_from(("RETRACT", "SUPERSEDE")),
     content=st.just(0),
     target=names,
     arrival=st.integers(100, 103),
     delegated=st.sampled_from((False, False, True)),
+    plan=st.sampled_from((False, False, True)),
 )
 
 
@@ -227,7 +303,11 @@ def test_moved_has_every_slot_that_changed(recs: list[Rec]) -> None:
 
 
 def standing(recs: list[Rec], event_id: str, source: str = "a") -> str:
-    return seen(load(recs))[Identity(source, event_id)][0]
+    found = seen(load(recs))
+    assert found == oracle(recs)
+    for order in itertools.islice(itertools.permutations(recs), 24):
+        assert load(list(order)) == load(recs)
+    return found[Identity(source, event_id)].name
 
 
 FACT = Rec("a", "1", 1)
@@ -328,3 +408,108 @@ def test_every_revision_is_kept_with_its_first_arrival() -> None:
     recs = [FACT._replace(revision=2, arrival=200), FACT._replace(arrival=300)]
     versions = load(recs).slots[FACT.identity].versions
     assert [(v.revision, v.arrival) for v in versions] == [(1, 300), (2, 200)]
+
+
+# ---- what takes nothing back
+
+RETRACTION = Rec("a", "2", 2, action="RETRACT", target=("a", "1"))
+DELEGATED = Rec("b", "2", 2, action="RETRACT", target=("a", "1"), delegated=True)
+
+
+@pytest.mark.parametrize("action", ["RETRACT", "SUPERSEDE"])
+def test_a_revision_without_authority_is_no_revision(action: str) -> None:
+    """A hold stays that its source restates as a correction of a stranger's event; the exception
+    does, too, until a revision with authority is above it.
+    """
+    own = Rec("a", "1", 2, action=action, target=("b", "9"))
+    assert standing([FACT, own], "1") == "COUNTS"
+    slot = load([FACT, own]).slots[FACT.identity]
+    assert slot.unauthorised
+    assert slot.effective is not None
+    assert slot.effective.revision == 1
+    healed = load([FACT, own, FACT._replace(revision=3)]).slots[FACT.identity]
+    assert not healed.unauthorised
+
+
+def test_a_retraction_stays_when_it_is_told_again_without_its_delegation() -> None:
+    """What a delegate took back stays so when the delegation ends and the delegate repeats it."""
+    again = DELEGATED._replace(revision=3, delegated=False)
+    assert standing([FACT, DELEGATED, again], "1") == "RETRACTED"
+    assert standing([FACT, DELEGATED, again, again._replace(revision=4)], "1") == "RETRACTED"
+    assert load([FACT, DELEGATED, again]).slots[again.identity].unauthorised
+
+
+@pytest.mark.parametrize("retraction", [RETRACTION, DELEGATED], ids=["own", "delegated"])
+def test_a_contradicted_retraction_leaves_its_target_in_conflict(retraction: Rec) -> None:
+    """Whether the target stands is unknown: it counts for nothing and is adverse, until a higher
+    revision says so, or the retraction is itself taken back.
+    """
+    other = retraction._replace(content=1, delegated=False)
+    recs = [FACT, retraction, other]
+    assert standing(recs, "1") == "CONFLICTED"
+    assert standing([*recs, FACT._replace(revision=3)], "1") == "COUNTS"
+    assert standing([*recs, retraction._replace(revision=3)], "1") == "RETRACTED"
+    mine = Rec(retraction.source, "3", 2, action="RETRACT", target=retraction.identity)
+    assert standing([*recs, mine], "1") == "COUNTS"
+
+
+def test_every_target_of_a_contradicted_correction_is_in_conflict() -> None:
+    """Two contents that correct two facts: neither stands as if nothing had been said of it."""
+    other = RETRACTION._replace(target=("a", "4"))
+    recs = [FACT, FACT._replace(event_id="4"), RETRACTION, other]
+    assert standing(recs, "1") == standing(recs, "4") == "CONFLICTED"
+    plain = RETRACTION._replace(action=None, target=None)
+    assert standing([FACT, RETRACTION, plain], "1") == "CONFLICTED"
+
+
+def test_doubt_goes_on_along_corrections() -> None:
+    """A retraction that may be taken back may stand, so its own target is in conflict, too."""
+    second = Rec("a", "3", 2, action="RETRACT", target=RETRACTION.identity)
+    recs = [FACT, RETRACTION, second, second._replace(content=1)]
+    assert standing(recs, "2") == "CONFLICTED"
+    assert standing(recs, "1") == "CONFLICTED"
+
+
+def test_a_plan_above_what_has_happened_is_a_conflict() -> None:
+    """Until a higher revision says what happened; a plan above plans, or above what was taken back,
+    is none.
+    """
+    plan = FACT._replace(revision=2, plan=True)
+    assert standing([FACT, plan], "1") == "CONFLICTED"
+    assert standing([FACT, plan, plan._replace(revision=3)], "1") == "CONFLICTED"
+    assert standing([FACT, plan, FACT._replace(revision=3)], "1") == "COUNTS"
+    assert standing([FACT._replace(plan=True), plan], "1") == "COUNTS"
+    back = RETRACTION._replace(revision=1)
+    assert standing([FACT, back, plan], "1") == "COUNTS"
+
+
+@pytest.mark.parametrize("action", ["RETRACT", "SUPERSEDE"])
+def test_a_planned_correction_takes_only_plans_back(action: str) -> None:
+    """What has happened is in conflict with it, until a higher revision says what is true."""
+    planned = RETRACTION._replace(plan=True, action=action)
+    assert standing([FACT._replace(plan=True), planned], "1") == "RETRACTED"
+    assert standing([FACT, planned], "1") == "CONFLICTED"
+    assert standing([FACT, planned, FACT._replace(revision=3)], "1") == "COUNTS"
+    assert standing([FACT, planned, planned._replace(revision=3, plan=False)], "1") == "RETRACTED"
+
+
+def test_a_retraction_that_its_source_restates_as_a_plan_revives_nothing() -> None:
+    """Nor does a plan that would take the retraction back."""
+    restated = RETRACTION._replace(revision=3, plan=True)
+    assert standing([FACT, RETRACTION, restated], "1") == "CONFLICTED"
+    planned = Rec("a", "3", 2, plan=True, action="RETRACT", target=RETRACTION.identity)
+    assert standing([FACT, RETRACTION, planned], "1") == "CONFLICTED"
+
+
+@pytest.mark.parametrize("revision", [1, 2])
+@pytest.mark.parametrize("action", [None, "RETRACT"])
+def test_one_identity_on_two_topics_is_a_conflict(revision: int, action: str | None) -> None:
+    """A warehouse feed cannot lift a customs hold by its identity, whichever revision is higher;
+    nor can anybody take it back from either topic.
+    """
+    hold = FACT._replace(revision=2)
+    other = FACT._replace(customs=False, revision=revision * 2 - 1, action=action)
+    assert standing([hold, other], "1") == "CONFLICTED"
+    for customs in (True, False):
+        back = RETRACTION._replace(revision=5, customs=customs)
+        assert standing([hold, other, back], "1") == "CONFLICTED"

@@ -47,20 +47,20 @@ GOLDEN: dict[str, dict[str, str]] = {
         "twin.state": "476950ca6a63040f",
     },
     "wild": {
-        "canonical": "3de7966db8bb1082",
+        "canonical": "4a4977da72c5e333",
         "carbon.footprints": "0689ab4afa5be329",
-        "twin.exceptions": "1f7de5b57222e652",
+        "twin.exceptions": "7f7ff24f11e49bf8",
         "twin.journal": "71663d687c1bbe3e",
-        "twin.milestones": "81aac39ea8ab84ec",
-        "twin.state": "7692a39d5785cb62",
+        "twin.milestones": "9791a004c0596b8a",
+        "twin.state": "824a232da1907224",
     },
     "freight": {
-        "canonical": "2e05f45eae4c4f06",
+        "canonical": "1cadeb5c72919020",
         "carbon.footprints": "d3f6ee5217f0e5d6",
-        "twin.exceptions": "c8215db123ab70e4",
+        "twin.exceptions": "07f970b33d2484ba",
         "twin.journal": "c4fca7de69053562",
-        "twin.milestones": "6d0e8e0fb67a8bb9",
-        "twin.state": "c5c1b934b0671073",
+        "twin.milestones": "4bdb4b4725d7e6bb",
+        "twin.state": "c5d81f01cdf11941",
     },
 }
 """Of messages that `fold_world` makes -> digests of all that follows from them."""

@@ -108,8 +108,8 @@ def deployed(random: Random, streams: dict[str, list[Any]], partitions: int) -> 
 def test_the_streams_hold_all_that_the_law_speaks_of() -> None:
     """Every event type, about every kind of subject, in every classifier, zone and precision; some
     facts are retracted, by their source or by delegation, before or after they come; some revive,
-    conflict, lack authority, are ahead of their arrival or refused by a pledged lot; some subjects
-    are orphans.
+    conflict, are in doubt, lack authority (above a revision that has it, too), are ahead of their
+    arrival or refused by a pledged lot; some subjects are orphans.
     """
     seen = set[str]()
     for number in range(150):
@@ -124,6 +124,9 @@ def test_the_streams_hold_all_that_the_law_speaks_of() -> None:
                 "conflict": slot.conflicted, "no authority": slot.unauthorised,
                 "retracted": slot.retracted, "delegated": slot.latest.delegated,
                 "revived": slot.retracted_to is not None and not slot.retracted,
+                "in doubt": bool(slot.doubts) and slot.conflicted,
+                "planned again": len(slot.disputed) > 1,
+                "told without power": slot.unauthorised and slot.current is not slot.latest,
                 "ahead": one.arrival < event.event_time,
             }  # fmt: skip
             seen.update(name for name, is_so in names.items() if is_so)
@@ -131,6 +134,7 @@ def test_the_streams_hold_all_that_the_law_speaks_of() -> None:
             seen.update(problem.code for problem in subject.value.exceptions)
             seen.update(("orphan",) if subject.orphan else ())
     wanted = {*EVENT_TYPES, *w.SUBJECTS, *CLASSIFIERS, *PRECISIONS, *w.ZONES, "LOT_PLEDGED"}
+    wanted |= {"in doubt", "planned again", "told without power"}
     wanted |= {"conflict", "orphan", "no authority", "retracted", "delegated", "revived", "ahead"}
     assert wanted <= seen
 

@@ -1,8 +1,8 @@
 """No PLANNED or ESTIMATED event ever moves a lifecycle or a payment: whoever takes all of them out
 of a stream finds the same lifecycles, quantities and claims.
 
-A correction acts by identity. Here plans have identities of their own and correct only plans; that
-a source may restate a fact of its own as a plan is a correction, and shown at the end.
+Plans mostly have identities of their own here and correct only plans. A plan that restates or
+corrects what has happened puts it in conflict: shown at the end, it pays nothing and frees nothing.
 """
 
 import itertools
@@ -137,11 +137,50 @@ def test_a_payment_goes_its_way_through_plans(seed: int) -> None:
     assert [kind for kind, _, _ in runs[0][0]] == ["RESERVE", "PAY"]
 
 
-# ---- what a correction may do
+# ---- plans of what has happened
+
+
+def attacks(random: Random, facts: list[tuple[Event, int]]) -> list[tuple[Event, int]]:
+    """Plans under the identities of facts, and plans that correct them."""
+    made = []
+    for event, _ in facts:
+        plan = replace(event, classifier=random.choice(PLANS), revision=random.choice((0, 1, 2, 3)))
+        if random.random() < 0.3:
+            made.append(plan)
+        if random.random() < 0.3:
+            action = random.choice(("RETRACT", "SUPERSEDE"))
+            aim = {"correction_action": action, "correction_event_id": event.event_id}
+            made.append(replace(plan, event_id=f"back-{event.event_id}", **aim))
+    return [(event, s.day(34)) for event in made]
+
+
+@pytest.mark.parametrize("first", range(0, 300, 30))
+def test_a_plan_of_what_has_happened_never_pays(first: int) -> None:
+    """Whoever restates facts as plans, or corrects them by plans, gets no claim paid that would not
+    be paid without; whatever the order.
+    """
+    terms = s.contract_terms()
+    for seed in range(first, first + 30):
+        random = Random(seed)
+        told = [(event, event.event_time) for event in CONTRARY if random.random() < 0.3]
+        facts = [*(one for one in s.proofs() if random.random() < 0.95), *told]
+        retracted = [(replace(event, event_id=f"undo-{event.event_id}", revision=2,
+                              correction_action="RETRACT", correction_event_id=event.event_id), at)
+                     for event, at in facts if random.random() < 0.1]  # fmt: skip
+        facts += retracted
+        mixed = [*facts, *attacks(random, facts)]
+        random.shuffle(mixed)
+        whole, bare = s.twin_of(*mixed), s.twin_of(*facts)
+        for tick in map(s.day, (31, 36, 40, 91)):
+            one, other = (
+                conditions.evaluate(terms, terms.claims[0], found, tick) for found in (whole, bare)
+            )
+            pays = one.value == "TRUE" and not one.adverse
+            assert not pays or (other.value == "TRUE" and not other.adverse), (seed, tick)
 
 
 def test_a_fact_that_its_source_restates_as_a_plan_is_withdrawn() -> None:
-    """A higher revision of the same identity says what holds: that it is yet to happen."""
+    """It supports nothing, and is in conflict until a higher revision says what happened."""
     done = w.make("shipment.delivered", "ORDER_LINE:1")
     plan = replace(done, revision=2, classifier="PLANNED")
     for order in itertools.permutations((done, plan)):
@@ -150,4 +189,8 @@ def test_a_fact_that_its_source_restates_as_a_plan_is_withdrawn() -> None:
             found = twin.take(found, w.item(event)).twin
         line = twin.subject(found, "ORDER_LINE", "1")
         assert line is not None
-        assert (line.state, line.codes) == (None, ())
+        assert (line.state, line.codes, line.flags) == (None, (), ("conflict",))
+        found = twin.take(found, w.item(replace(done, revision=3))).twin
+        line = twin.subject(found, "ORDER_LINE", "1")
+        assert line is not None
+        assert (line.state, "conflict" in line.flags) == ("DELIVERED", False)

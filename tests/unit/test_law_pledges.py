@@ -271,6 +271,37 @@ def test_a_contradictory_release_of_a_pledge_releases_nothing() -> None:
     assert stays(any_order(RECEIVED, ISSUED, PLEDGED, OUT, release, replace(release, holder="x")))
 
 
+def test_a_contradicted_retraction_of_a_release_frees_no_lot() -> None:
+    """The release of a pledge was taken back; in contradiction it may have been: the lot stays."""
+    release = receipt(7, "UNPLEDGE")
+    back = at(20, "wh.warehouse_receipt", "WAREHOUSE_RECEIPT:Z", wr_id="Z", action="ISSUE",
+              revision=2, correction_action="RETRACT",
+              correction_event_id=release.event_id)  # fmt: skip
+    facts = (RECEIVED, ISSUED, PLEDGED, release, OUT)
+    assert not stays(take(*facts))
+    assert stays(any_order(*facts[1:], RECEIVED, back))
+    assert stays(any_order(*facts[:4], back, replace(back, holder="x"), OUT))
+
+
+@pytest.mark.parametrize(
+    "plan",
+    [
+        replace(PLEDGED, revision=2, classifier="PLANNED"),
+        replace(PLEDGED, revision=2, classifier="ESTIMATED", action="ISSUE", event_id="x",
+                correction_action="SUPERSEDE", correction_event_id=PLEDGED.event_id),
+        replace(PLEDGED, revision=2, classifier="PLANNED", event_id="x",
+                correction_action="RETRACT", correction_event_id=PLEDGED.event_id),
+    ],
+    ids=["restated", "replaced", "retracted"],
+)  # fmt: skip
+def test_a_plan_frees_no_pledged_lot(plan: Event) -> None:
+    """A pledge that a plan would take back is in conflict, and holds until a higher revision."""
+    assert stays(any_order(RECEIVED, ISSUED, PLEDGED, plan, OUT))
+    assert not stays(
+        take(RECEIVED, ISSUED, PLEDGED, plan, OUT, replace(PLEDGED, revision=3, action="ISSUE"))
+    )
+
+
 @pytest.mark.parametrize("classifier", ["PLANNED", "ESTIMATED"])
 def test_a_planned_pledge_holds_nothing(classifier: str) -> None:
     """Neither alone nor in contradiction with another plan."""

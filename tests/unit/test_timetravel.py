@@ -176,14 +176,18 @@ def test_what_had_not_happened_leaves_no_trace(seed: int, freight: bool, as_of: 
 
 
 def _standing(slot: Slot) -> list[Input]:
-    """What counts of a slot, told plainly: without what it corrects. Contents in contradiction
-    correct nothing, and stay what they are.
+    """What counts of a slot, told plainly: without what it corrects. What is in conflict is told
+    as it is; when only a correction says so, with a plan of the same as the other content.
     """
     version = slot.effective
     if version is None and not slot.conflicted:
         return []
-    events: tuple[Event, ...] = slot.latest.contents
     if version is None:
+        events: tuple[Event, ...] = slot.contents
+        if not slot.contradicting:
+            is_plan = events[0].classifier == "PLANNED"
+            other = replace(events[0], classifier="ESTIMATED" if is_plan else "PLANNED")
+            events = (*events, other)
         return [world.item(event, event.event_time, at) for at, event in enumerate(events)]
     plain = replace(version.event, correction_action=None, correction_event_id=None)
     return [world.item(plain, version.arrival)]

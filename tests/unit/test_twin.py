@@ -211,7 +211,7 @@ def _receipts(found: twin.Twin, lot: SubjectKey) -> set[SubjectKey]:
     told = list(_standing(found))
     for _, slot in found.facts.slots.items():
         if slot.conflicted:
-            told += [one for one in slot.latest.contents if one.correction_action != "RETRACT"]
+            told += [one for one in slot.contents if one.correction_action != "RETRACT"]
     receipts = set[SubjectKey]()
     for event in told:
         own, *others = twin.reached_by(event)

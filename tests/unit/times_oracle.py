@@ -40,6 +40,10 @@ KINDS: dict[str, tuple[type[Event], str, bool, str]] = {
 ORDER = tuple(KINDS)
 
 
+Name = tuple[str, str]
+"""Source and event id."""
+
+
 class Told(NamedTuple):
     """One message, as it was told and when it arrived."""
 
@@ -165,25 +169,23 @@ def message(told: Told, chain_id: str) -> Message:
 
 def rows(told: Iterable[Told], as_of: int, known_at: int) -> dict[str, Row]:
     """Every line that there was as of `as_of`, by what had arrived at `known_at`."""
-    known = [one for one in told if one.arrival <= known_at]
-    latest: dict[tuple[str, str], list[Told]] = {}
-    for identity in {one.identity for one in known}:
-        mine = [one for one in known if one.identity == identity]
-        top = max(one.revision for one in mine)
-        contents = {one.content for one in mine if one.revision == top}
-        latest[identity] = [
-            min((one for one in mine if one.content == content), key=lambda one: one.arrival)
-            for content in contents
-        ]
-    retracted, unauthorised = _corrected(latest)
+    said: dict[Name, dict[int, list[Told]]] = {}
+    for one in sorted(told, key=lambda one: one.arrival):
+        same = said.setdefault(one.identity, {}).setdefault(one.revision, [])
+        if one.arrival <= known_at and one.content not in [other.content for other in same]:
+            same.append(one)
+    known = {name: {at: same for at, same in all_.items() if same} for name, all_ in said.items()}
+    known = {name: same for name, same in known.items() if same}
     standing: dict[str, list[Told]] = {}
     conflicts: set[str] = set()
-    for identity, contents in latest.items():
-        if identity in retracted or not any(one.visible(as_of) for one in contents):
+    corrected = _Corrected(known)
+    for identity in known:
+        contents = corrected.contents(identity)
+        if not any(one.visible(as_of) for one in contents):
             continue
-        if len(contents) > 1:
+        if identity in corrected.conflicts:
             conflicts.update(one.line for one in contents)
-        elif identity not in unauthorised and contents[0].action != "RETRACT":
+        elif contents[0].action != "RETRACT":
             standing.setdefault(contents[0].line, []).append(contents[0])
     return {
         line: _walk(standing.get(line, []), conflict=line in conflicts)
@@ -191,26 +193,84 @@ def rows(told: Iterable[Told], as_of: int, known_at: int) -> dict[str, Row]:
     }
 
 
-def _corrected(
-    latest: dict[tuple[str, str], list[Told]],
-) -> tuple[set[tuple[str, str]], set[tuple[str, str]]]:
-    """(identities that are taken back, corrections that may not correct what they aim at).
+class _Corrected:
+    """Which identities are taken back, in conflict, or without authority.
 
     A correction aims at facts and at corrections of a lower number: the highest is decided first.
     """
-    gone: set[tuple[str, str]] = set()
-    unauthorised: set[tuple[str, str]] = set()
-    aiming = [one for one in latest if latest[one][0].action is not None and len(latest[one]) == 1]
-    for identity in sorted(aiming, key=lambda one: one[1], reverse=True):
-        own = latest[identity][0]
-        target = (own.target_source or own.source, str(own.target_id))
-        aim = latest.get(target)
-        topic = None if aim is None else aim[0].topic
-        if target[0] != own.source or topic not in (None, own.topic):
-            unauthorised.add(identity)
-        elif identity not in gone and aim is not None and aim[0].revision <= own.revision:
-            gone.add(target)
-    return gone, unauthorised
+
+    def __init__(self, said: dict[Name, dict[int, list[Told]]]) -> None:
+        self.said = said
+        self.gone: dict[Name, int] = {}
+        self.doubted: dict[Name, int] = {}
+        for name in sorted(said, key=lambda one: one[1], reverse=True):
+            self._correct(name)
+        self.conflicts = {name for name in said if self._conflicted(name)}
+
+    def contents(self, name: Name) -> list[Told]:
+        """What is shown of it: nothing when it is taken back or has no authority."""
+        now = self._now(name)
+        if self.gone.get(name, 0) >= now:
+            return []
+        if name not in self.conflicts and not self._with_power(name):
+            return []
+        return self._contradiction(name, self.gone.get(name, 0)) or self.said[name][now]
+
+    def _conflicted(self, name: Name) -> bool:
+        now = self._now(name)
+        if self.gone.get(name, 0) >= now:
+            return False
+        unclear = self._contradiction(name, self.gone.get(name, 0))
+        return bool(unclear) or self.doubted.get(name, 0) >= now
+
+    def _may(self, one: Told) -> bool:
+        target = _target(one)
+        if target is None:
+            return True
+        topics = {told.topic for same in self.said.get(target, {}).values() for told in same}
+        return target[0] == one.source and topics <= {one.topic}
+
+    def _with_power(self, name: Name) -> dict[int, list[Told]]:
+        return {at: same for at, same in self.said[name].items() if any(map(self._may, same))}
+
+    def _now(self, name: Name) -> int:
+        return max(self._with_power(name) or self.said[name])
+
+    def _contradiction(self, name: Name, above: int) -> list[Told]:
+        """Several contents of the revision that counts, or a plan and what happened below it."""
+        now = self._now(name)
+        said = self._with_power(name) or {now: self.said[name][now]}
+        done = [at for at, same in said.items() if at > above and _any_actual(same)]
+        if not _any_actual(said[now]) and done:
+            return [one for at in said if at >= max(done) for one in said[at]]
+        return said[now] if len(said[now]) > 1 else []
+
+    def _correct(self, name: Name) -> None:
+        now = self._now(name)
+        if self.gone.get(name, 0) >= now:
+            return
+        unclear = self._contradiction(name, 0)
+        for one in unclear or self.said[name][now]:
+            target = _target(one)
+            if target is None or not self._may(one):
+                continue
+            sure = not unclear and self.doubted.get(name, 0) < now
+            past = [told for at, same in self.said.get(target, {}).items() if at <= now
+                    for told in same]  # fmt: skip
+            if one.classifier != "ACTUAL" and _any_actual(past):
+                sure = False
+            marks = self.gone if sure else self.doubted
+            marks[target] = max(now, marks.get(target, 0))
+
+
+def _target(one: Told) -> Name | None:
+    if one.target_id is None:
+        return None
+    return (one.target_source or one.source, one.target_id)
+
+
+def _any_actual(told: Iterable[Told]) -> bool:
+    return any(one.classifier == "ACTUAL" for one in told)
 
 
 def _walk(facts: list[Told], *, conflict: bool) -> Row:
