@@ -15,6 +15,7 @@ from supplytwin.processors.facts import Identity, Slot
 from supplytwin.processors.reach import reach
 from supplytwin.processors.standing import Accumulator, make_fact
 from supplytwin.processors.subjects import NOBODY, Subject, SubjectKey, Subjects, Work
+from supplytwin.schemas.events import WarehouseDispatched
 from supplytwin.schemas.lifecycles import effect_on
 from supplytwin.schemas.machines import LOT
 
@@ -53,8 +54,8 @@ def withhold(
 def _exchange(subjects: Subjects, work: Work, slot: Slot) -> None:
     """Put the dispatch with its effects, or without them, in the place where it stands."""
     version = slot.effective
-    if version is None:
-        return
+    if version is None or not isinstance(version.event, WarehouseDispatched):
+        return  # what counts of it now ships nothing, and stands already where it is to stand
     event = version.event
     keys = reach(event).keys
     lots = (_now(subjects, work, key).value for key in keys if key.subject_type == LOT)
