@@ -29,10 +29,10 @@ def fields(key: SubjectKey, subject: Subject) -> dict[str, Any]:
     required, inferred = steps_of(key.subject_type, value.state, value.inferred)
     spread, reports = _disputed(value) if value.reports else (0, ())
     return {
-        "eta_source": None if eta is None else eta.latest[1],
-        "eta_stated": None if eta is None else eta.latest[0],
+        "eta_source": None if eta is None else eta.latest[2],
+        "eta_stated": None if eta is None else eta.latest[1],
         "promised_date": None if promise is None else date_of(promise),
-        "promise_delay_days": promise_delay_days(value),
+        "promise_delay_days": promise_delay_days(subject),
         "steps_required": required,
         "steps_inferred": inferred,
         "last_actual": last_actual(subject),
@@ -41,7 +41,17 @@ def fields(key: SubjectKey, subject: Subject) -> dict[str, Any]:
         "reports": reports,
         "trust": trust(subject),
         "exceptions": _exceptions(subject),
+        "arrived": has_arrived(subject),
     }
+
+
+def has_arrived(subject: Subject) -> bool:
+    """Whether it is where it goes: delivered, or at the end of the last leg that is known."""
+    codes = subject.codes
+    if "DELIVERED" in codes:
+        return True
+    named, ended = subject.ordered.value.legs
+    return "ARRIVED" in codes and (ended < 0 or ended >= named)
 
 
 def promised_day(value: Accumulator) -> int | None:
@@ -51,10 +61,11 @@ def promised_day(value: Accumulator) -> int | None:
     return None if value.planned is None else value.planned.day
 
 
-def promise_delay_days(value: Accumulator) -> int | None:
+def promise_delay_days(subject: Subject) -> int | None:
     """Local date of delivery, else of the ETA, minus the promised one; positive = late."""
+    value = subject.ordered.value
     promise = promised_day(value)
-    expected = value.delivered or value.eta
+    expected = subject.delivered or value.eta
     return None if promise is None or expected is None else expected.day - promise
 
 
@@ -147,6 +158,7 @@ def told(key: SubjectKey, subject: Subject, now: int) -> dict[str, Any]:
     eta, planned = value.eta, value.planned
     expected = eta or planned
     return {
+        "arrived": found["arrived"],
         "expected": None if expected is None else expected.time,
         "expected_basis": "ESTIMATED" if eta else "PLANNED" if planned else None,
         "eta_source": found["eta_source"],

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from supplytwin.processors import plausibility
 from supplytwin.processors.doubts import judged
 from supplytwin.processors.effects import KINDS, PLEDGED, Changes, quantity
+from supplytwin.processors.legs import GOODS, NAMES, leg_of, note
 from supplytwin.processors.reports import reached, told_again, weigh
 from supplytwin.processors.standing import Accumulator, Fact, Problem, Scheduled
 from supplytwin.processors.visits import MOVES, follow
@@ -37,11 +38,13 @@ def accumulate(machine: str, accumulator: Accumulator, fact: Fact) -> Accumulato
     rules = MACHINES[machine]
     problem = None
     if effect is None or fact.event.classifier != "ACTUAL":
-        changes = _schedule(accumulator, fact)
+        changes = _schedule(machine, accumulator, fact)
     else:
         changes, problem = _apply(rules, accumulator, fact, effect)
         if problem is not None:
             _refuse(accumulator, fact, effect, problem, changes)
+    if machine in GOODS and fact.event.event_type in NAMES:
+        note(machine, accumulator, fact, changes, allowed=problem is None)
     if problem is None and fact.event.classifier == "ACTUAL":
         weigh(accumulator, fact, changes)
         if fact.event.event_type in MOVES:
@@ -61,14 +64,14 @@ def accumulate(machine: str, accumulator: Accumulator, fact: Fact) -> Accumulato
     return judged(machine, accumulator, after, fact) if fact.watched else after
 
 
-def _schedule(acc: Accumulator, fact: Fact) -> Changes:
-    """What a fact that is planned or estimated changes."""
+def _schedule(machine: str, acc: Accumulator, fact: Fact) -> Changes:
+    """What a fact that is planned or estimated changes: of goods, the last leg counts."""
     event = fact.event
     if event.event_type != "shipment.arrived" or event.classifier == "ACTUAL":
         return {}
     name = "planned" if event.classifier == "PLANNED" else "eta"
     known: Scheduled | None = getattr(acc, name)
-    latest = (event.revision, event.source, event.event_id)
+    latest = (leg_of(machine, event), event.revision, event.source, event.event_id)
     if known is None or latest > known.latest:
         return {name: Scheduled(latest=latest, time=event.event_time, day=fact.day)}
     return {}

@@ -32,7 +32,7 @@ DERIVED_VIEWS: tuple[tuple[str, str, str], ...] = (
                CASE WHEN eta IS NOT NULL THEN 'ESTIMATED' ELSE 'PLANNED' END AS basis,
                eta, eta_source, eta_stated, {_age("eta_stated")} AS eta_age_hours,
                planned_time, promised_date, promise_delay_days, delay_days, actual_time,
-               actual_time IS NOT NULL OR list_contains(milestones, 'ARRIVED') AS arrived
+               arrived
         FROM twin_state WHERE coalesce(eta, planned_time) IS NOT NULL OR promised_date IS NOT NULL
         """,
     ),
