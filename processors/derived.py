@@ -3,10 +3,12 @@
 What needs no clock stands in twin.state; what needs one is calculated from that by whoever asks.
 """
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
 from supplytwin.processors import excursions
+from supplytwin.processors.gathered import expected
 from supplytwin.processors.reports import hours_text, preference
 from supplytwin.processors.sensed import totals
 from supplytwin.processors.standing import Accumulator, Fact, Problem, Visit
@@ -152,29 +154,37 @@ def _disputed(value: Accumulator) -> tuple[int, tuple[str, ...]]:
 # ---- with the clock of the one who asks
 
 
-def told(key: SubjectKey, subject: Subject, now: int) -> dict[str, Any]:
-    """The same for people, with what depends on `now`, us UTC; times are us UTC."""
+def told(
+    key: SubjectKey, subject: Subject, now: int, parts: Sequence[Subject] = ()
+) -> dict[str, Any]:
+    """The same for people, with what depends on `now`, us UTC; times are us UTC. `parts`: of a
+    consignment, which has from them what it is not told itself.
+    """
     value, found = subject.ordered.value, fields(key, subject)
-    eta, planned = value.eta, value.planned
-    expected = eta or planned
+    coming = expected(subject, parts)
+    eta, planned = coming.eta, coming.planned
+    stated = None if eta is None else eta.latest[1]
+    times = (found["last_actual"], *map(last_actual, parts))
+    actual = max((time for time in times if time is not None), default=None)
+    grades = (found["trust"], *map(trust, parts))
     return {
         "arrived": found["arrived"],
-        "expected": None if expected is None else expected.time,
+        "expected": coming.time,
         "expected_basis": "ESTIMATED" if eta else "PLANNED" if planned else None,
-        "eta_source": found["eta_source"],
-        "eta_stated": found["eta_stated"],
-        "eta_age_hours": age_hours(found["eta_stated"], now),
+        "eta_source": None if eta is None else eta.latest[2],
+        "eta_stated": stated,
+        "eta_age_hours": age_hours(stated, now),
         "promised_date": found["promised_date"],
         "promise_delay_days": found["promise_delay_days"],
         "completeness": completeness(found["steps_required"], found["steps_inferred"]),
         "steps_required": found["steps_required"],
         "steps_inferred": found["steps_inferred"],
-        "last_actual": found["last_actual"],
-        "silent_hours": age_hours(found["last_actual"], now),
+        "last_actual": actual,
+        "silent_hours": age_hours(actual, now),
         "dwell": dwell(value, now),
         "spread_hours": found["spread_hours"],
         "reports": list(found["reports"]),
-        "trust": found["trust"],
+        "trust": max((one for one in grades if one is not None), default=None),
     }
 
 
