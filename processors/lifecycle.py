@@ -61,7 +61,9 @@ def accumulate(machine: str, accumulator: Accumulator, fact: Fact) -> Accumulato
             after = _retry(rules, after, fact)
         if machine == DECLARATION:
             after = _gates(after, fact)
-    return judged(machine, accumulator, after, fact) if fact.watched else after
+    if fact.watched or after.reversed is not accumulator.reversed:
+        return judged(machine, accumulator, after, fact)
+    return after
 
 
 def _schedule(machine: str, acc: Accumulator, fact: Fact) -> Changes:

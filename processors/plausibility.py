@@ -33,6 +33,8 @@ _WHOLE_BP = 10_000
 _DEGREE_M = 111_200
 """No degree on the sphere is longer."""
 _PLAIN = Context(prec=50)
+_READABLE = 18
+"""More digits before or after the point are not read one by one."""
 
 
 class Finding(Struct, frozen=True, kw_only=True, gc=False):
@@ -79,6 +81,28 @@ class Weighed(NamedTuple):
     scale: bool
     """Read from a scale; otherwise it is in a document."""
     said: Identity
+
+
+class Sent(NamedTuple):
+    """A dispatch for an order line."""
+
+    earliest: int
+    """When it may have been, us."""
+    qty: Decimal | None
+    """None = it does not say how much for this line."""
+
+
+class Got(NamedTuple):
+    """A receipt of an order line."""
+
+    lot: str
+    qty: Decimal
+    latest: int
+    """When it may have been, us."""
+    source: str
+    event_id: str
+    event_time: int
+    arrival: int
 
 
 # ---- where it was
@@ -151,16 +175,24 @@ def weight(one: Weighed, other: Weighed, policy: Thresholds) -> Finding:
         base, Decimal(policy.weight_tolerance_bp)
     ):
         return _PASSED[WEIGHT]
-    share = f"{off / base:.1%}, over {policy.weight_tolerance_bp / 100:g} %"
-    reason = f"{other.kg:f} kg against {one.kg:f} kg by {one.said.source}: {share}"
+    share = f"{_figure(off / base * 100, 1)} %, over {policy.weight_tolerance_bp / 100:g} %"
+    weights = f"{_figure(other.kg)} kg against {_figure(one.kg)} kg by {one.said.source}"
+    reason = f"{weights}: {share}"
     return Finding(rule=WEIGHT, verdict="SUSPECT", reason=reason, facts=(one.said, other.said))
+
+
+def _figure(amount: Decimal, decimals: int | None = None) -> str:
+    """A number as people write it; one that has too many digits for that in powers of ten."""
+    if abs(amount.adjusted()) > _READABLE or len(amount.as_tuple().digits) > 2 * _READABLE:
+        return f"{amount:.6g}"
+    return f"{amount:f}" if decimals is None else f"{amount:.{decimals}f}"
 
 
 def over_shipped(received: Decimal, shipped: Decimal, said: Identity) -> Finding:
     """All that was received of a line against all that was dispatched for it."""
     if received <= shipped:
         return _PASSED[OVER]
-    reason = f"{received:f} received, {shipped:f} shipped"
+    reason = f"{_figure(received)} received, {_figure(shipped)} shipped"
     return Finding(rule=OVER, verdict="SUSPECT", reason=reason, facts=(said,))
 
 

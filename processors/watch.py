@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from supplytwin.processors import plausibility as rules
 from supplytwin.processors.facts import Identity
-from supplytwin.processors.plausibility import Arrival, Finding, Fix, Weighed
+from supplytwin.processors.plausibility import Arrival, Finding, Fix, Got, Sent, Weighed
 from supplytwin.processors.singly import is_placed, kilograms
 from supplytwin.schemas import localtime
 from supplytwin.schemas.events import Event
@@ -46,8 +46,10 @@ class Watch(Struct, frozen=True, kw_only=True, gc=False):
     """Wrong container numbers that were said."""
     arrived: Arrival | None = None
     """The last arrival before any departure."""
-    dispatched: Decimal | None = Decimal(0)
-    """Dispatched for a line; None = a dispatch does not say how much."""
+    sent: tuple[Sent, ...] = ()
+    """What was dispatched for a line."""
+    got: tuple[Got, ...] = ()
+    """What was received of a line."""
 
 
 START = Watch()
@@ -71,6 +73,10 @@ class Seen(Struct, kw_only=True):
     def hear(self, finding: Finding) -> None:
         if finding.verdict != "PASS":
             self.found.append(finding)
+
+
+_COUNTED = frozenset(("wh.dispatched", "wh.received", "wh.receipt_reversed"))
+"""What a line is sent and what is received of it (`processors.counts`)."""
 
 
 def concerns(machine: str, event: Event, subject_id: str) -> bool:
@@ -279,31 +285,3 @@ def ordered(
         return replace(watch or START, arrived=here), []
     found = rules.departed_late(arrived, here)
     return watch, [] if found.verdict == "PASS" else [found]
-
-
-# ---- what a line is sent and what is received of it
-
-_COUNTED = frozenset(("wh.dispatched", "wh.received"))
-
-
-def counted(
-    watch: Watch | None, machine: str, event: Any, net_received: Decimal, *, received: bool
-) -> tuple[Watch | None, list[Finding]]:
-    """The watch of a line after a dispatch for it; or what a receipt is against all of them.
-
-    A dispatch that names no quantity, or several lines, leaves open how much was sent.
-    """
-    if machine != LINE or event.event_type not in _COUNTED:
-        return watch, []
-    known = watch or START
-    if event.event_type == "wh.dispatched":
-        lines = {ref for ref in event.refs if ref.startswith(f"{LINE}:")}
-        lines |= {f"{LINE}:{event.subject_id}"} if event.subject_type == LINE else set()
-        if known.dispatched is None or event.qty is None or len(lines) > 1:
-            return replace(known, dispatched=None), []
-        return replace(known, dispatched=_SUMS.add(known.dispatched, event.qty)), []
-    if received and known.dispatched:
-        said = Identity(event.source, event.event_id)
-        found = rules.over_shipped(net_received, known.dispatched, said)
-        return watch, [] if found.verdict == "PASS" else [found]
-    return watch, []

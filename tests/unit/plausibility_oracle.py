@@ -199,24 +199,36 @@ def _over_shipped(found: twin.Twin) -> Iterator[Said]:
         if key.subject_type != "ORDER_LINE":
             continue
         facts = _facts_of(found, key)
+        sent = [
+            one.event
+            for one in facts
+            if one.event.event_type == "wh.dispatched"
+            and one.event.classifier == "ACTUAL"
+            and (one.event.source, one.event.event_id) not in refused
+        ]
+        got = []
         for at, fact in enumerate(facts):
-            event: Any = fact.event
-            if event.event_type != "wh.received" or event.classifier != "ACTUAL":
-                continue
-            sent = [
-                one.event
-                for one in facts[:at]
-                if one.event.event_type == "wh.dispatched"
-                and one.event.classifier == "ACTUAL"
-                and (one.event.source, one.event.event_id) not in refused
-            ]
-            if any(one.qty is None or _lines(one) > 1 for one in sent):  # type: ignore[attr-defined]
-                continue
-            shipped = sum(one.qty for one in sent)  # type: ignore[attr-defined]
             before = sequence.fold("ORDER_LINE", facts[:at])
             after = sequence.fold("ORDER_LINE", facts[: at + 1])
-            if after.received != before.received and 0 < shipped < after.net_received:
+            if fact.event.event_type == "wh.received" and after.received != before.received:
+                got.append(fact.event)
+        back = sequence.fold("ORDER_LINE", facts).reversed
+        for event in got:
+            known: list[Any] = [one for one in sent if _span(one)[0] <= _span(event)[1]]
+            if not known or any(one.qty is None or _lines(one) > 1 for one in known):
+                continue
+            if _net(got, event) - back > sum(one.qty for one in known):
                 yield *key, "RECEIVED_OVER_SHIPPED", event.source, event.event_id
+
+
+def _net(got: list[Any], last: Any) -> Decimal:
+    """All received up to `last`, by the first source of each lot; nothing if `last` is not."""
+    first = {lot: min(one.source for one in got if one.lot_id == lot)
+             for lot in {one.lot_id for one in got}}  # fmt: skip
+    counts = [one for one in got if one.source == first[one.lot_id]]
+    if last not in counts:
+        return Decimal(0)
+    return sum((one.qty for one in counts[: counts.index(last) + 1]), Decimal(0))
 
 
 def _lines(event: Event) -> int:

@@ -41,6 +41,7 @@ KINDS = {
     "shipment.delivered": ("CONSIGNMENT", "ORDER_LINE"),
     "wh.dispatched": ("LOT",),
     "wh.received": ("LOT", "ORDER_LINE"),
+    "wh.receipt_reversed": ("LOT", "ORDER_LINE"),
     "wh.warehouse_receipt": ("WAREHOUSE_RECEIPT", "LOT"),
     "customs.declared": ("DECLARATION",),
     "customs.accepted": ("DECLARATION",),
