@@ -234,7 +234,7 @@ def departed_late(arrived: Arrival, left: Arrival) -> Finding:
 def in_before_gate(
     received: int, gated: int, trip: str, facts: tuple[Identity, Identity], policy: Thresholds
 ) -> Finding:
-    """Goods in the warehouse before the container that they came in was at the terminal's gate."""
+    """Goods in the warehouse before any container that they came in was at the terminal's gate."""
     early = gated - received
     if early <= policy.sequence_slack_s * SECOND_US:
         return _PASSED[SEQUENCE]

@@ -190,7 +190,8 @@ def _between(seen: Seen, one: Fix, other: Fix, device: str) -> Finding | None:
     modes = _modes(seen)
     limit = max(limits[mode] for mode in modes) if modes else max(limits.values())
     fast = rules.speed(one, other, limit, seen.policy)
-    if "AIR" not in modes and (device or seen.machine in (TRIP, UNIT)):
+    surface = modes and "AIR" not in modes
+    if surface and (device or seen.machine in (TRIP, UNIT)):
         found = rules.two_places(one, other, seen.policy)
         if found.verdict != "PASS":
             return found

@@ -130,7 +130,8 @@ def _jump(key: SubjectKey, device: str, one: Fix, other: Fix, modes: set[str]) -
     km = max(0.0, _km(one[0], other[0]) - one[1] - other[1])
     hours = max(other[3] - one[2], one[3] - other[2]) / HOUR_US
     contained = key.subject_type == "EQUIPMENT_TRIP"
-    if km > 50 and hours <= 1 / 6 and (contained or device) and (contained or "AIR" not in modes):
+    surface = contained or (modes and "AIR" not in modes)
+    if km > 50 and hours <= 1 / 6 and (contained or device) and surface:
         return "TWO_PLACES"
     limits = {"ROAD": 130, "RAIL": 250, "SEA": 60, "AIR": 1100}
     limit = max((limits[mode] for mode in modes | {"ROAD"}), default=0) if modes else 1100
@@ -304,12 +305,12 @@ def _before_the_gate(found: twin.Twin) -> Iterator[Said]:
         received = subject.value.milestones.get("RECEIVED_WH")
         if key.subject_type != "ORDER_LINE" or received is None:
             continue
-        for trip in subject.links:
-            gated = found.subjects[trip].value.milestones.get("GATED_IN")
-            if trip.subject_type != "EQUIPMENT_TRIP" or gated is None:
-                continue
-            if gated.event_time - received.event_time > DAY_US:
-                yield *key, "SEQUENCE", received.source, received.event_id
+        trips = [one for one in subject.links if one.subject_type == "EQUIPMENT_TRIP"]
+        gates = [found.subjects[trip].value.milestones.get("GATED_IN") for trip in trips]
+        if gates and all(
+            gate is not None and gate.event_time - received.event_time > DAY_US for gate in gates
+        ):
+            yield *key, "SEQUENCE", received.source, received.event_id
 
 
 # ---- sensors
