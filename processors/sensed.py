@@ -21,6 +21,7 @@ from immutables import Map
 from msgspec import Struct
 from msgspec.structs import replace
 
+from supplytwin.processors.singly import spelt
 from supplytwin.schemas.events import ShipmentSensor
 from supplytwin.schemas.ids import DAY_US, HOUR_US
 
@@ -98,7 +99,7 @@ class Sensed(Struct, frozen=True, kw_only=True, gc=False):
     named: Map[tuple[str, str], int] = Map()
     """Other subjects that plain readings of this one name -> how many do."""
     limits: Map[tuple[str, str], Range] = Map()
-    """By metric and unit: the bounds of readings that came without any."""
+    """By metric, as policies spell it, and unit: the bounds of readings that came without any."""
     implausible: int = 0
     """How many plain readings came before they happened."""
     ahead: Map[tuple[SeriesKey, int], int] = Map()
@@ -290,7 +291,7 @@ def measured(sensed: Sensed, event: ShipmentSensor, count: int) -> Sensed:
         return sensed
     key = SeriesKey(event.device_id, event.metric, event.unit)
     hours = sensed.series.get(key, ())
-    limits = sensed.limits.get((event.metric, event.unit), OPEN)
+    limits = sensed.limits.get((spelt(event.metric), event.unit), OPEN)
     hours = (_put if count > 0 else _take)(hours, sample, limits)
     series = sensed.series.set(key, hours) if hours else sensed.series.delete(key)
     return replace(sensed, series=series)
@@ -322,7 +323,8 @@ def limited(sensed: Sensed, limits: Map[tuple[str, str], Range]) -> Sensed:
     """`sensed` with other bounds for readings without any."""
     series = sensed.series
     for key, hours in series.items():
-        old, new = (one.get((key.metric, key.unit), OPEN) for one in (sensed.limits, limits))
+        name = spelt(key.metric), key.unit
+        old, new = (one.get(name, OPEN) for one in (sensed.limits, limits))
         if old != new:
             series = series.set(key, _anew(hours, new))
     return replace(sensed, series=series, limits=limits)
