@@ -168,7 +168,9 @@ def geofence(fix: Fix, centre: Position, name: str, policy: Thresholds) -> Findi
 
 
 def weight(one: Weighed, other: Weighed, policy: Thresholds) -> Finding:
-    """Two statements of one weight, by two sources; a document is the base for a scale."""
+    """Two statements of one weight, by two sources or by other means; a document is the base for a
+    scale.
+    """
     base = other.kg if one.scale and not other.scale else one.kg
     off = abs(_PLAIN.subtract(one.kg, other.kg))
     if base <= 0 or _PLAIN.multiply(off, Decimal(_WHOLE_BP)) <= _PLAIN.multiply(

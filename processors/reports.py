@@ -40,7 +40,7 @@ def told_again(acc: Accumulator, code: str, fact: Fact, changes: dict[str, objec
     if any(one.source == source for one in known):
         return
     new = reached(fact)
-    if _elsewhere(known[0], new):
+    if any(_elsewhere(one, new) for one in known):
         return
     told = (*known, new)
     best = min(told, key=lambda one: preference(code, one))

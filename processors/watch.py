@@ -41,7 +41,7 @@ class Watch(Struct, frozen=True, kw_only=True, gc=False):
     modes: frozenset[str] = frozenset()
     """Modes of transport that are booked."""
     weights: tuple[Weighed, ...] = ()
-    """The last statement, and the last one of another source."""
+    """The last statement, and the last one of another source or by other means."""
     numbers: frozenset[str] = frozenset()
     """Wrong container numbers that were said."""
     arrived: Arrival | None = None
@@ -240,7 +240,8 @@ def _stuffed(seen: Seen) -> None:
 
 
 def _weigh(seen: Seen, stated: Weighed) -> None:
-    others = [one for one in seen.watch.weights if one.said.source != stated.said.source]
+    of = stated.said.source, stated.scale
+    others = [one for one in seen.watch.weights if (one.said.source, one.scale) != of]
     if others:
         seen.hear(rules.weight(others[0], stated, seen.policy))
     seen.keep(weights=(stated, *others[:1]))

@@ -181,7 +181,7 @@ def _weights(
             kg, scale = Decimal(str(one.value)) * 1000, True
         else:
             continue
-        others = [s for s in stated if s[2].source != event.source]
+        others = [s for s in stated if s[2].source != event.source or s[1] != scale]
         if others:
             base = kg if others[-1][1] and not scale else others[-1][0]
             if base > 0 and abs(kg - others[-1][0]) / base > Decimal("0.02"):

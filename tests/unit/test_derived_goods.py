@@ -5,12 +5,13 @@ from typing import Any
 
 import fold_world as world
 import pytest
+from msgspec.structs import replace
 from test_plausibility_fold import T, of
 
 from supplytwin.processors import derived, twin
 from supplytwin.processors.subjects import Subject, SubjectKey
 from supplytwin.schemas.events import Event
-from supplytwin.schemas.ids import DAY_US, Micros
+from supplytwin.schemas.ids import DAY_US, HOUR_US, Micros
 
 GOODS = SubjectKey("CONSIGNMENT", "c")
 
@@ -137,3 +138,50 @@ def test_the_delay_of_a_consignment_is_the_largest_of_all() -> None:
     assert (subject.delay_days, subject.late) == (5, True)
     assert subject.delivered is not None
     assert subject.delivered.time == T + 15 * DAY_US
+
+
+# ---- stays
+
+
+def _stays(*events: Event) -> list[dict[str, Any]]:
+    return derived.dwell(any_order(*events).subjects[GOODS].value, T + 300 * DAY_US)
+
+
+def _port(day: float, **given: Any) -> Event:
+    more = {"leg_no": None, "unlocode": "DEHAM", **given}
+    return of("shipment.arrived", "CONSIGNMENT:c", id="port", at=round(day * DAY_US), **more)
+
+
+def test_goods_that_are_delivered_stay_nowhere() -> None:
+    """A delivery at the place of a stay ends it; one elsewhere leaves it without an end, and is a
+    stay of no length itself. No stay is open afterwards.
+    """
+    at_port = replace(delivery(2), unlocode="DEHAM")
+    (stay,) = _stays(_port(1), at_port)
+    assert (stay["open"], stay["hours"], stay["left"]) == (False, 24, T + 2 * DAY_US)
+    port, end = _stays(_port(1), replace(delivery(2), facility="WH"))
+    assert (port["open"], port["hours"], port["left"]) == (False, None, None)
+    assert (end["place"], end["open"], end["hours"]) == ("WH", False, 0)
+    (stay,) = _stays(_port(1), delivery(4))
+    assert (stay["open"], stay["hours"]) == (False, 72)
+
+
+def test_no_stay_is_shorter_than_nothing() -> None:
+    """Arrived on a date of Shanghai and left on the date before in California: 0 h."""
+    left = of("shipment.departed", "CONSIGNMENT:c", id="left", at=-8 * HOUR_US, leg_no=None,
+              unlocode="DEHAM", event_tz="-07:00")  # fmt: skip
+    (stay,) = _stays(_port(0, time_precision="DAY", event_tz="Asia/Shanghai"), left)
+    assert stay["hours"] == 0
+
+
+def test_reports_of_two_places_do_not_compete() -> None:
+    """Nor when the first one of all names no place: the second is held against every other."""
+    reports = [
+        of("shipment.departed", "CONSIGNMENT:c", id=source, at=hours * HOUR_US, source=source,
+           leg_no=None, unlocode=place)
+        for hours, source, place in (
+            (0, "carrier:a", None), (1, "terminal:b", "CNSHA"), (480, "terminal:c", "SGSIN"),
+        )
+    ]  # fmt: skip
+    _, said = derive(any_order(*reports))
+    assert said["spread_hours"] == "1"

@@ -80,3 +80,36 @@ def test_a_reading_says_nothing_of_trust(place: dict[str, object]) -> None:
     reading = of("shipment.sensor", about, id="s", at=HOUR_US, source="simulated:x", **place)
     found, _ = told([world.item(event, T + DAY_US) for event in (gate, reading)])
     assert derived.trust(found.subjects[SubjectKey("EQUIPMENT_TRIP", RIGHT)]) == "B"
+
+
+@pytest.mark.parametrize(
+    ("metric", "unit", "value"),
+    [("vgm", "kg", 1500.0), ("GROSS_MASS", "KGM", 1500.0), ("weight", "tonne", 1.5),
+     ("Gross Weight", "lb", 3300.0), ("mass", "LBR", 3300.0), ("weight", "t", 1e300)],
+)  # fmt: skip
+def test_a_scale_is_held_against_the_document_of_its_own_source(
+    metric: str, unit: str, value: float
+) -> None:
+    """A terminal weighs half as much again as its own document says; the words stay short."""
+    paper = of("shipment.stuffed", f"EQUIPMENT_TRIP:{RIGHT}", id="paper", source="terminal:a",
+               gross_kg=Decimal(1000), container_no=RIGHT.partition("/")[0], children=(),
+               trip_id=RIGHT)  # fmt: skip
+    scale = of("shipment.sensor", f"EQUIPMENT_TRIP:{RIGHT}", id="scale", at=HOUR_US, metric=metric,
+               unit=unit, value=value, source="terminal:a")  # fmt: skip
+    assert codes(paper, scale) == [("WEIGHT_MISMATCH", "scale")]
+    found, _ = told([world.item(event, T + DAY_US) for event in (paper, scale)])
+    trip = found.subjects[SubjectKey("EQUIPMENT_TRIP", RIGHT)]
+    (reason,) = [one.reason for one in trip.value.exceptions]
+    assert len(reason) < 120
+
+
+def test_one_invoice_stands_for_one_consignment() -> None:
+    """The second consignment under a seller's number is flagged; another seller has it, too."""
+    first, again, other = (
+        of("order.invoiced", f"CONSIGNMENT:{name}", id=name, at=hours * HOUR_US, source=source,
+           invoice_id=number)
+        for name, hours, number, source in (
+            ("a", 0, "I-1", "seller:x"), ("b", 1, "i1", "seller:x"), ("c", 2, "I1", "seller:y"),
+        )
+    )  # fmt: skip
+    assert codes(first, again, other) == [("DUPLICATE_DOCUMENT", "b")]
