@@ -66,7 +66,8 @@ class Fix(NamedTuple):
 class Arrival(NamedTuple):
     """Something came to a place or left it."""
 
-    place: str | None
+    unlocode: str | None
+    facility: str | None
     earliest: int
     latest: int
     """When it may have, us."""
@@ -217,12 +218,21 @@ def duplicate(kind: str, number: str, issuer: str, first: str, facts: tuple[Iden
 # ---- when it was
 
 
+def _may_be_one_place(one: Arrival, other: Arrival) -> bool:
+    """A port and a terminal of it may be; what names no place is not taken for one."""
+    if one.unlocode and other.unlocode:
+        return one.unlocode == other.unlocode
+    if one.facility and other.facility:
+        return one.facility == other.facility
+    return bool((one.unlocode or one.facility) and (other.unlocode or other.facility))
+
+
 def departed_late(arrived: Arrival, left: Arrival) -> Finding:
     """The first departure of something against an arrival before it.
 
     Where it left from the place at which it had arrived, only its first departure is not known.
     """
-    if left.earliest <= arrived.latest or (arrived.place and arrived.place == left.place):
+    if left.earliest <= arrived.latest or _may_be_one_place(arrived, left):
         return _PASSED[SEQUENCE]
     hours = (left.earliest - arrived.latest) / HOUR_US
     reason = f"first departure {hours:.1f} h after arrival {arrived.event_id}"

@@ -19,7 +19,7 @@ from supplytwin.processors.plausibility import Arrival, Finding, Fix, Got, Sent,
 from supplytwin.processors.singly import is_placed, kilograms
 from supplytwin.schemas import localtime
 from supplytwin.schemas.events import Event
-from supplytwin.schemas.machines import CONSIGNMENT, LEG, LINE, TRIP, UNIT
+from supplytwin.schemas.machines import CONSIGNMENT, LEG, LINE, LOT, TRIP, UNIT
 from supplytwin.schemas.places import positions
 from supplytwin.schemas.plausibility import Thresholds, shipped
 
@@ -46,6 +46,8 @@ class Watch(Struct, frozen=True, kw_only=True, gc=False):
     """Wrong container numbers that were said."""
     arrived: Arrival | None = None
     """The last arrival before any departure."""
+    left: bool = False
+    """Of what has no milestone for it: it has departed."""
     sent: tuple[Sent, ...] = ()
     """What was dispatched for a line."""
     got: tuple[Got, ...] = ()
@@ -265,25 +267,29 @@ _RULES = {
 # ---- what comes first
 
 _ORDERED = frozenset(("shipment.arrived", "shipment.departed"))
+_TRAVELS = frozenset((CONSIGNMENT, LINE, LOT, TRIP, UNIT))
 
 
 def ordered(
     watch: Watch | None, machine: str, event: Any, *, departed: bool
 ) -> tuple[Watch | None, list[Finding]]:
-    """The watch of a line or consignment after an arrival; or what is wrong with its first
-    departure, after an arrival. `departed`: it is not the first.
+    """The watch of a body after an arrival or a departure, and what is wrong with its first
+    departure, after an arrival. `departed`: by its milestones it is not the first.
 
     Where a leg is named, the leg's lifecycle watches the order.
     """
-    if departed or machine not in (CONSIGNMENT, LINE) or event.event_type not in _ORDERED:
+    if departed or machine not in _TRAVELS or event.event_type not in _ORDERED:
         return watch, []
-    arrived = None if watch is None else watch.arrived
+    known = watch or START
     leaves = event.event_type == "shipment.departed"
-    if event.leg_no is not None or (leaves and arrived is None):
+    if known.left or (leaves and machine not in (CONSIGNMENT, LINE)):
+        watch = replace(known, left=True)  # it has no milestone that says so
+    if known.left or event.leg_no is not None or (leaves and known.arrived is None):
         return watch, []
     earliest, latest = localtime.span(event)
-    here = Arrival(event.unlocode or event.facility, earliest, latest, event.source, event.event_id)
+    here = Arrival(event.unlocode, event.facility, earliest, latest, event.source, event.event_id)
+    arrived = known.arrived
     if arrived is None or not leaves:
-        return replace(watch or START, arrived=here), []
+        return replace(known, arrived=here), []
     found = rules.departed_late(arrived, here)
     return watch, [] if found.verdict == "PASS" else [found]

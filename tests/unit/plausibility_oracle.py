@@ -282,7 +282,8 @@ def _documents(actual: list[tuple[Event, int]]) -> Iterator[Said]:
 def _first_departure(
     found: twin.Twin, key: SubjectKey, events: list[tuple[Event, int]]
 ) -> Iterator[tuple[str, Event]]:
-    if key.subject_type not in ("ORDER_LINE", "CONSIGNMENT"):
+    goods = key.subject_type in ("ORDER_LINE", "CONSIGNMENT")
+    if not goods and key.subject_type not in ("EQUIPMENT_TRIP", "LOT", "HANDLING_UNIT"):
         return
     facts = _facts_of(found, key)
     arrived: Event | None = None
@@ -290,14 +291,25 @@ def _first_departure(
         event: Any = fact.event
         if event.classifier != "ACTUAL" or _body(event) != key:
             continue
-        if "DEPARTED" in sequence.fold(key.subject_type, facts[:at]).milestones:
+        if goods and "DEPARTED" in sequence.fold(key.subject_type, facts[:at]).milestones:
             return
         if event.event_type == "shipment.arrived" and event.leg_no is None:
             arrived = event
-        if event.event_type == "shipment.departed" and event.leg_no is None and arrived:
-            here, there = (one.unlocode or one.facility for one in (arrived, event))
-            if _span(event)[0] > _span(arrived)[1] and (here is None or here != there):
-                yield "SEQUENCE", event
+        if event.event_type != "shipment.departed":
+            continue
+        later = arrived is not None and _span(event)[0] > _span(arrived)[1]
+        if event.leg_no is None and arrived and later and not _one_place(arrived, event):
+            yield "SEQUENCE", event
+        if not goods:
+            return
+
+
+def _one_place(one: Event, other: Event) -> bool:
+    for name in ("unlocode", "facility"):
+        here, there = getattr(one, name), getattr(other, name)
+        if here and there:
+            return bool(here == there)
+    return all(each.unlocode or each.facility for each in (one, other))
 
 
 def _before_the_gate(found: twin.Twin) -> Iterator[Said]:

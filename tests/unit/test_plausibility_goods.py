@@ -113,3 +113,23 @@ def test_one_invoice_stands_for_one_consignment() -> None:
         )
     )  # fmt: skip
     assert codes(first, again, other) == [("DUPLICATE_DOCUMENT", "b")]
+
+
+def move(kind: str, about: str, day: int, **place: str) -> Event:
+    return of(f"shipment.{kind}", about, id=f"{kind} {day}", at=day * DAY_US, leg_no=None, **place)
+
+
+@pytest.mark.parametrize(
+    "about",
+    ["CONSIGNMENT:c", "ORDER_LINE:1", "HANDLING_UNIT:h", "LOT:l", f"EQUIPMENT_TRIP:{RIGHT}"],
+)
+def test_nothing_leaves_for_the_first_time_after_it_came(about: str) -> None:
+    """Its first departure, from elsewhere, after its arrival is flagged. From the place where it
+    had come, which may be a terminal of that port, it goes on; and after a first departure, too.
+    """
+    came = move("arrived", about, 5, unlocode="DEHAM")
+    late = move("departed", about, 25, unlocode="CNSHA")
+    assert ("SEQUENCE", "departed 25") in codes(came, late)
+    assert codes(came, move("departed", about, 25, facility="CTA")) == []
+    assert codes(came, move("departed", about, 25, unlocode="DEHAM")) == []
+    assert codes(move("departed", about, -30, unlocode="CNSHA"), came, late) == []
