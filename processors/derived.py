@@ -9,6 +9,7 @@ from typing import Any
 
 from supplytwin.processors import excursions
 from supplytwin.processors.gathered import expected
+from supplytwin.processors.legs import at_the_end
 from supplytwin.processors.reports import hours_text, preference
 from supplytwin.processors.sensed import totals
 from supplytwin.processors.standing import Accumulator, Fact, Problem, Visit
@@ -52,8 +53,7 @@ def has_arrived(subject: Subject) -> bool:
     codes = subject.codes
     if "DELIVERED" in codes:
         return True
-    named, ended = subject.ordered.value.legs
-    return "ARRIVED" in codes and (ended < 0 or ended >= named)
+    return "ARRIVED" in codes and at_the_end(subject.ordered.value)
 
 
 def promised_day(value: Accumulator) -> int | None:

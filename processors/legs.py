@@ -21,8 +21,12 @@ def leg_of(machine: str, event: Event) -> int:
 
 
 def note(machine: str, acc: Accumulator, fact: Fact, changes: Changes, *, allowed: bool) -> None:
-    """Note the highest leg that goods are told of, and the highest one at whose end they are."""
+    """Note the highest leg that an actual fact of goods names, and the highest one at whose end
+    they are. What plans name stands in the schedule.
+    """
     event = fact.event
+    if event.classifier != "ACTUAL":
+        return
     named, ended = acc.legs
     if event.event_type == "shipment.booked":
         booked: tuple[str, ...] = event.legs  # type: ignore[attr-defined]
@@ -30,10 +34,19 @@ def note(machine: str, acc: Accumulator, fact: Fact, changes: Changes, *, allowe
     else:
         leg = leg_of(machine, event)
         named = named if leg == WHOLE_WAY else max(named, leg)
-        if allowed and event.classifier == "ACTUAL" and event.event_type == "shipment.arrived":
+        if allowed and event.event_type == "shipment.arrived":
             ended = max(ended, leg)
     if (named, ended) != acc.legs:
         changes["legs"] = named, ended
+
+
+def at_the_end(acc: Accumulator) -> bool:
+    """Whether goods that have arrived somewhere are at the end of the last leg that is known."""
+    named, ended = acc.legs
+    for one in (acc.planned, acc.eta):
+        if one is not None and one.latest[0] != WHOLE_WAY:
+            named = max(named, one.latest[0])
+    return ended < 0 or ended >= named
 
 
 NAMES = frozenset(

@@ -202,8 +202,8 @@ class Accumulator(Struct, frozen=True, kw_only=True, gc=False):
     eta: Scheduled | None = None
     delivered: Happened | None = None
     legs: tuple[int, int] = (0, -1)
-    """Of goods: the highest leg that is named, and the highest one at whose end they are
-    (`processors.legs`); -1 = none."""
+    """Of goods: the highest leg that an actual fact names, and the highest one at whose end they
+    are (`processors.legs`); -1 = none."""
     bound: str | None = None
     """Of a leg its vehicle, of a trip the container's seal, of a warehouse receipt its holder, of a
     handling unit what it is in (``TYPE:id``)."""
