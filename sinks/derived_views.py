@@ -57,7 +57,8 @@ DERIVED_VIEWS: tuple[tuple[str, str, str], ...] = (
                      CASE WHEN eta IS NULL THEN part_source ELSE eta_source END AS eta_source,
                      coalesce(eta_stated, part_stated) AS eta_stated,
                      coalesce(planned_time, part_planned) AS planned_time,
-                     promised_date, promise_delay_days, delay_days, actual_time, arrived
+                     promised_date, promise_delay_days, delay_days, actual_time,
+                     coalesce(arrived, false) AS arrived
               FROM twin_state LEFT JOIN last_part ON {_OF_PARTS})
         WHERE coalesce(eta, planned_time) IS NOT NULL OR promised_date IS NOT NULL
         """,

@@ -33,7 +33,7 @@ GOLDEN: dict[str, dict[str, str]] = {
         "twin.exceptions": "7524d932a132ec92",
         "twin.journal": "b2ec54bac7beef5b",
         "twin.milestones": "3f668829a2737b0c",
-        "twin.state": "da564b0c860cbfd1",
+        "twin.state": "91b8fcedf881bafc",
     },
     "long": {
         "canonical": "6534d9692bb5bb55",
@@ -44,7 +44,7 @@ GOLDEN: dict[str, dict[str, str]] = {
         "twin.exceptions": "6743490fe3a72421",
         "twin.journal": "930219408be5f852",
         "twin.milestones": "4aa6cb220cfdaa8e",
-        "twin.state": "4b88842dbea63602",
+        "twin.state": "76e88405a9bc8c90",
     },
     "wild": {
         "canonical": "0e974a335bb7d286",
@@ -52,7 +52,7 @@ GOLDEN: dict[str, dict[str, str]] = {
         "twin.exceptions": "b99ff19c978fb599",
         "twin.journal": "71663d687c1bbe3e",
         "twin.milestones": "98fdf68c950c73f2",
-        "twin.state": "de31f49470935d1e",
+        "twin.state": "e63fa0ea1e210c28",
     },
     "freight": {
         "canonical": "ef2f530e1410b215",
@@ -60,7 +60,7 @@ GOLDEN: dict[str, dict[str, str]] = {
         "twin.exceptions": "861f0ecb9dab24f1",
         "twin.journal": "c4fca7de69053562",
         "twin.milestones": "3b205d3e72e54ab7",
-        "twin.state": "7d91526907d661a6",
+        "twin.state": "6cf041e402e7f015",
     },
 }
 """Of messages that `fold_world` makes -> digests of all that follows from them."""
