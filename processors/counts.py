@@ -5,7 +5,8 @@ or is reversed: of two facts of about one time nobody knows which was first, and
 were not too many.
 """
 
-from collections.abc import Iterable
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
 from decimal import Context, Decimal
 from typing import Any
 
@@ -59,13 +60,13 @@ def _received(known: Watch, fact: Fact) -> Watch:
 
 def _judge(known: Watch, reversed_in_all: Decimal) -> Iterable[Problem]:
     """The receipts with which more was received than sent, what went back at any time aside."""
+    sent = sorted(known.sent, key=lambda one: one.earliest)
+    times, sums = [one.earliest for one in sent], [*_sums(sent)]
     net = -reversed_in_all
     for one in _told_once(known.got):
         net = _SUMS.add(net, one.qty)
-        before = [sent.qty for sent in known.sent if sent.earliest <= one.latest]
-        if None in before:
-            continue
-        shipped = _sum(before)
+        at = bisect_right(times, one.latest)
+        shipped = sums[at - 1] if at else None
         if not shipped:
             continue
         found = over_shipped(net, shipped, Identity(one.source, one.event_id))
@@ -77,6 +78,14 @@ def _judge(known: Watch, reversed_in_all: Decimal) -> Iterable[Problem]:
             )  # fmt: skip
 
 
+def _sums(sent: Iterable[Sent]) -> Iterator[Decimal | None]:
+    """What was sent with each dispatch and all before it; None once one leaves that open."""
+    whole: Decimal | None = Decimal(0)
+    for one in sent:
+        whole = None if whole is None or one.qty is None else _SUMS.add(whole, one.qty)
+        yield whole
+
+
 def _told_once(got: tuple[Got, ...]) -> list[Got]:
     """Of each lot the receipts of the source that is believed: two may tell of one receipt."""
     best: dict[str, tuple[int, str]] = {}
@@ -84,10 +93,3 @@ def _told_once(got: tuple[Got, ...]) -> list[Got]:
         rank = priority("RECEIVED_WH", one.source), one.source
         best[one.lot] = min(rank, best.get(one.lot, rank))
     return [one for one in got if best[one.lot][1] == one.source]
-
-
-def _sum(amounts: Iterable[Decimal | None]) -> Decimal:
-    found = Decimal(0)
-    for one in amounts:
-        found = found if one is None else _SUMS.add(found, one)
-    return found

@@ -19,7 +19,7 @@ def _age(since: str) -> str:
 
 def _part(number: int) -> str:
     """A field of a visit; the place is last, it may contain anything."""
-    return f"nullif(regexp_extract(visit, '^([^;]*);([^;]*);([^;]*);(.*)$', {number}), '')"
+    return f"nullif(regexp_extract(visit, '(?s)^([^;]*);([^;]*);([^;]*);(.*)$', {number}), '')"
 
 
 _PARTS = f"""

@@ -47,7 +47,7 @@ def _told() -> list[Any]:
     """
     place = {"unlocode": "DEHAM"}
     return [
-        fact("EQUIPMENT_TRIP", "shipment.gate_in", 0, "terminal:a", unlocode="CN;SHA"),
+        fact("EQUIPMENT_TRIP", "shipment.gate_in", 0, "terminal:a", facility="CN;SHA\n1"),
         fact("EQUIPMENT_TRIP", "shipment.discharged", 90, "carrier:m", **place),
         fact("EQUIPMENT_TRIP", "shipment.discharged", 93.5, "terminal:h", **place),
         fact("EQUIPMENT_TRIP", "shipment.available", 95, "terminal:h", **place),
@@ -72,7 +72,7 @@ def test_views_say_what_the_record_was_derived_from(sink: DuckSink) -> None:
     assert [(one["place"], one["since"], one["is_open"]) for one in stays] == [
         (one["place"], one["arrived"], one["open"]) for one in told["dwell"]
     ]
-    assert [one["place"] for one in stays] == ["CN;SHA", "DEHAM"]
+    assert [one["place"] for one in stays] == ["CN;SHA\n1", "DEHAM"]
     assert stays[0]["hours"] is None
     assert stays[1]["hours"] == pytest.approx(told["dwell"][1]["hours"], abs=0.01)
 
