@@ -68,7 +68,8 @@ class Block(Struct, frozen=True, kw_only=True, gc=False):
     since: Sample | None
     """The first reading of the excursion that the last one is in; None: the last is inside."""
     still: int
-    """How many of the last readings have the value of the last one, without another between."""
+    """How many of the last readings have the value of the last one, without another, or an
+    uncovered time, between."""
     still_since: int
     """When the first of them was taken."""
 
@@ -142,7 +143,7 @@ def merge(one: Block, other: Block) -> Block:
         if head is None and (not covered or other.head_until is not None):
             head = end
     still, still_since = other.still, other.still_since
-    if other.still == other.count and one.last.value == other.last.value:
+    if covered and other.still == other.count and one.last.value == other.last.value:
         still, still_since = one.still + still, one.still_since
     return Block(
         count=one.count + other.count, least=min(one.least, other.least),
@@ -366,6 +367,8 @@ def trail(hour: Hour) -> Trail:
 
 def prolonged(found: Trail, hour: Hour) -> tuple[Trail, bool]:
     """`found` with the readings of the hour that follows, and whether all of these belong to it."""
+    if bounds(hour)[0] - found.until > GAP_MAX_US:
+        return found, False
     last, value = _LAST.unpack_from(hour.block, _LAST_AT)
     readings, _ = _STILL.unpack_from(hour.block, _STILL_AT)
     if value == found.value and readings * _SAMPLE.size == len(hour.samples):

@@ -349,8 +349,14 @@ def _sensors(actual: list[tuple[Event, int]]) -> Iterator[Said]:
 
 
 def _flat(read: list[tuple[int, float]]) -> Iterator[int]:
-    for _, group in groupby(read, key=lambda one: one[1]):
-        times = [time for time, _ in group]
+    runs: list[list[tuple[int, float]]] = []
+    for one in read:
+        if runs and runs[-1][-1][1] == one[1] and one[0] - runs[-1][-1][0] <= 2 * HOUR_US:
+            runs[-1].append(one)
+        else:
+            runs.append([one])
+    for run in runs:
+        times = [time for time, _ in run]
         if len(times) >= 3 and times[-1] - times[0] >= 6 * HOUR_US:
             yield times[0]
 

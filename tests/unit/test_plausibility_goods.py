@@ -133,3 +133,16 @@ def test_nothing_leaves_for_the_first_time_after_it_came(about: str) -> None:
     assert codes(came, move("departed", about, 25, facility="CTA")) == []
     assert codes(came, move("departed", about, 25, unlocode="DEHAM")) == []
     assert codes(move("departed", about, -30, unlocode="CNSHA"), came, late) == []
+
+
+@pytest.mark.parametrize(
+    ("hours", "stuck"), [((0, 0.1, 7), False), ((0, 2, 4, 6), True), ((0, 2, 4, 7, 8), False)]
+)
+def test_silence_is_no_standing_still(hours: tuple[float, ...], stuck: bool) -> None:
+    """One value for six hours is flagged while it is read again and again; readings more than two
+    hours apart say nothing of the time between them.
+    """
+    readings = [of("shipment.sensor", "LOT:l", id=f"{at}", at=round(at * HOUR_US), device_id="d",
+                   metric="Temperature", value=5.0) for at in hours]  # fmt: skip
+    found = codes(*readings)
+    assert [code for code, _ in found] == ["SENSOR_HEALTH"] * stuck
