@@ -7,12 +7,12 @@ from typing import TypeVar
 from immutables import Map
 from msgspec import Struct
 
-from supplytwin.processors.standing import Accumulator, Reached
+from supplytwin.processors.standing import Accumulator, Happened, Reached
 from supplytwin.schemas.effect import NONE
 from supplytwin.schemas.machines import LINE, MACHINES
 
 CANCELLED = "CANCELLED"
-K = TypeVar("K", str, int)
+K = TypeVar("K", str, int, Happened)
 _RANK = {state: rank for rank, state in enumerate((NONE, *MACHINES[LINE].path, CANCELLED))}
 
 
@@ -40,6 +40,8 @@ class Tally(Struct, frozen=True, kw_only=True, gc=False):
     """Milestones reached."""
     delays: Map[int, int] = Map()
     """Delay in days of the lines that are delivered and were scheduled."""
+    deliveries: Map[Happened, int] = Map()
+    """When those were that are delivered."""
     complete: frozenset[str] = frozenset()
     """Milestones that every line has reached; the same object while they are the same."""
 
@@ -60,6 +62,11 @@ class Tally(Struct, frozen=True, kw_only=True, gc=False):
         return max(self.delays, default=None)
 
     @property
+    def delivered(self) -> Happened | None:
+        """When the last of its lines was delivered, once all are."""
+        return max(self.deliveries) if "DELIVERED" in self.complete else None
+
+    @property
     def late(self) -> bool:
         """Any line is late."""
         return (self.delay_days or 0) > 0
@@ -77,7 +84,7 @@ def says_the_same(one: Accumulator, other: Accumulator) -> bool:
 
 def change(tally: Tally, old: Accumulator | None, new: Accumulator | None) -> Tally:
     """`tally` with one line's value replaced; None = the line is not (or no longer) in it."""
-    states, delays = tally.states, tally.delays
+    states, delays, deliveries = tally.states, tally.delays, tally.deliveries
     state = None if old is None else old.state or NONE
     stands = None if new is None else new.state or NONE
     if state != stands:
@@ -87,6 +94,8 @@ def change(tally: Tally, old: Accumulator | None, new: Accumulator | None) -> Ta
     if was is None or now is None or was.delivered != now.delivered or was.planned != now.planned:
         delay = None if was is None else was.delay_days
         delays = exchange(delays, delay, None if now is None else now.delay_days)
+        then = None if was is None else was.delivered
+        deliveries = exchange(deliveries, then, None if now is None else now.delivered)
     lines = tally.lines + (now is not None) - (was is not None)
     codes, complete = tally.codes, tally.complete
     gone = _NO_CODES if was is None else was.milestones
@@ -102,7 +111,10 @@ def change(tally: Tally, old: Accumulator | None, new: Accumulator | None) -> Ta
             complete = _corrected(complete, codes, lines, lost + come)
     if lines != tally.lines:
         complete = _corrected(complete, codes, lines, [*complete, *codes])
-    return Tally(lines=lines, states=states, codes=codes, delays=delays, complete=complete)
+    return Tally(
+        lines=lines, states=states, codes=codes, delays=delays, deliveries=deliveries,
+        complete=complete,
+    )  # fmt: skip
 
 
 def only_in(one: Map[str, Reached], other: Map[str, Reached]) -> list[str]:

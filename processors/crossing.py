@@ -44,7 +44,9 @@ def touched(
 
 
 def problems(subjects: Subjects, line: SubjectKey) -> Problems:
-    """At most one: the line came before the latest gate-in of its trips."""
+    """At most one: the line came before the first gate-in of its trips. While one of them has none,
+    the goods may have come with that.
+    """
     subject = subjects.get(line)
     received = None if subject is None else _reached(subject, "RECEIVED_WH")
     if subject is None or received is None:
@@ -53,11 +55,12 @@ def problems(subjects: Subjects, line: SubjectKey) -> Problems:
     for trip in subject.links:
         if trip.subject_type == TRIP:
             gated = _reached(subjects[trip], "GATED_IN")
-            if gated is not None:
-                gates.append((gated.event_time, trip.subject_id, gated))
+            if gated is None:
+                return
+            gates.append((gated.event_time, trip.subject_id, gated))
     if not gates:
         return
-    at, trip_id, gated = max(gates, key=lambda one: one[:2])
+    at, trip_id, gated = min(gates, key=lambda one: one[:2])
     facts = (Identity(gated.source, gated.event_id), Identity(received.source, received.event_id))
     policy = shipped().at(received.event_time)
     found = in_before_gate(received.event_time, at, trip_id, facts, policy)

@@ -3,10 +3,13 @@
 What needs no clock stands in twin.state; what needs one is calculated from that by whoever asks.
 """
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
 from supplytwin.processors import excursions
+from supplytwin.processors.gathered import expected
+from supplytwin.processors.legs import at_the_end
 from supplytwin.processors.reports import hours_text, preference
 from supplytwin.processors.sensed import totals
 from supplytwin.processors.standing import Accumulator, Fact, Problem, Visit
@@ -36,10 +39,10 @@ def fields(key: SubjectKey, subject: Subject) -> dict[str, Any]:
     required, inferred = steps_of(key.subject_type, value.state, value.inferred)
     spread, reports = _disputed(value) if value.reports else (0, ())
     return {
-        "eta_source": None if eta is None else eta.latest[1],
-        "eta_stated": None if eta is None else eta.latest[0],
+        "eta_source": None if eta is None else eta.latest[2],
+        "eta_stated": None if eta is None else eta.latest[1],
         "promised_date": None if promise is None else date_of(promise),
-        "promise_delay_days": promise_delay_days(value),
+        "promise_delay_days": promise_delay_days(subject),
         "steps_required": required,
         "steps_inferred": inferred,
         "last_actual": last_actual(subject),
@@ -48,7 +51,16 @@ def fields(key: SubjectKey, subject: Subject) -> dict[str, Any]:
         "reports": reports,
         "trust": trust(subject),
         "exceptions": _exceptions(subject),
+        "arrived": has_arrived(subject),
     }
+
+
+def has_arrived(subject: Subject) -> bool:
+    """Whether it is where it goes: delivered, or at the end of the last leg that is known."""
+    codes = subject.codes
+    if "DELIVERED" in codes:
+        return True
+    return "ARRIVED" in codes and at_the_end(subject.ordered.value)
 
 
 def promised_day(value: Accumulator) -> int | None:
@@ -58,10 +70,11 @@ def promised_day(value: Accumulator) -> int | None:
     return None if value.planned is None else value.planned.day
 
 
-def promise_delay_days(value: Accumulator) -> int | None:
+def promise_delay_days(subject: Subject) -> int | None:
     """Local date of delivery, else of the ETA, minus the promised one; positive = late."""
+    value = subject.ordered.value
     promise = promised_day(value)
-    expected = value.delivered or value.eta
+    expected = subject.delivered or value.eta
     return None if promise is None or expected is None else expected.day - promise
 
 
@@ -148,28 +161,37 @@ def _disputed(value: Accumulator) -> tuple[int, tuple[str, ...]]:
 # ---- with the clock of the one who asks
 
 
-def told(key: SubjectKey, subject: Subject, now: int) -> dict[str, Any]:
-    """The same for people, with what depends on `now`, us UTC; times are us UTC."""
+def told(
+    key: SubjectKey, subject: Subject, now: int, parts: Sequence[Subject] = ()
+) -> dict[str, Any]:
+    """The same for people, with what depends on `now`, us UTC; times are us UTC. `parts`: of a
+    consignment, which has from them what it is not told itself.
+    """
     value, found = subject.ordered.value, fields(key, subject)
-    eta, planned = value.eta, value.planned
-    expected = eta or planned
+    coming = expected(subject, parts)
+    eta, planned = coming.eta, coming.planned
+    stated = None if eta is None else eta.latest[1]
+    times = (found["last_actual"], *map(last_actual, parts))
+    actual = max((time for time in times if time is not None), default=None)
+    grades = (found["trust"], *map(trust, parts))
     return {
-        "expected": None if expected is None else expected.time,
+        "arrived": found["arrived"],
+        "expected": coming.time,
         "expected_basis": "ESTIMATED" if eta else "PLANNED" if planned else None,
-        "eta_source": found["eta_source"],
-        "eta_stated": found["eta_stated"],
-        "eta_age_hours": age_hours(found["eta_stated"], now),
+        "eta_source": None if eta is None else eta.latest[2],
+        "eta_stated": stated,
+        "eta_age_hours": age_hours(stated, now),
         "promised_date": found["promised_date"],
         "promise_delay_days": found["promise_delay_days"],
         "completeness": completeness(found["steps_required"], found["steps_inferred"]),
         "steps_required": found["steps_required"],
         "steps_inferred": found["steps_inferred"],
-        "last_actual": found["last_actual"],
-        "silent_hours": age_hours(found["last_actual"], now),
+        "last_actual": actual,
+        "silent_hours": age_hours(actual, now),
         "dwell": dwell(value, now),
         "spread_hours": found["spread_hours"],
         "reports": list(found["reports"]),
-        "trust": found["trust"],
+        "trust": max((one for one in grades if one is not None), default=None),
     }
 
 

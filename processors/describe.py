@@ -4,6 +4,7 @@ from typing import Any
 
 from supplytwin.processors import across, derived, excursions
 from supplytwin.processors.chain import ChainState
+from supplytwin.processors.gathered import parts_of
 from supplytwin.processors.snapshots import exposure
 from supplytwin.processors.subjects import SubjectKey
 from supplytwin.schemas.machines import CONSIGNMENT
@@ -20,7 +21,7 @@ def subjects(state: ChainState, now: int) -> list[dict[str, Any]]:
             "flags": list(subject.flags),
             "holds": sorted(subject.value.holds),
             "delay_days": subject.delay_days,
-            **derived.told(key, subject, now),
+            **derived.told(key, subject, now, parts_of(state.twin.subjects, key)),
             **_exposure(state, key),
             "sensors": excursions.described(subject.sensed),
         }

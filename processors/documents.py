@@ -15,7 +15,7 @@ from supplytwin.processors.plausibility import duplicate
 from supplytwin.processors.standing import Problem, make_fact
 from supplytwin.processors.subjects import SubjectKey
 from supplytwin.schemas.events import Event
-from supplytwin.schemas.machines import DECLARATION, LOT, TITLE
+from supplytwin.schemas.machines import CONSIGNMENT, DECLARATION, LOT, TITLE
 
 
 class Document(NamedTuple):
@@ -64,6 +64,7 @@ BROUGHT = {
     "customs.declared": ("declaration", "declaration_id", "office", DECLARATION),
     "customs.accepted": ("MRN", "mrn", "source", DECLARATION),
     "wh.received": ("lot", "lot_id", "source", LOT),
+    "order.invoiced": ("invoice", "invoice_id", "source", CONSIGNMENT),
     "wh.warehouse_receipt": ("warehouse receipt", "wr_id", "source", TITLE),
 }
 """Event type -> kind, field of the number, field of the issuer, and what it is a document of."""

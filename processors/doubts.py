@@ -3,17 +3,18 @@
 from msgspec.structs import replace
 
 from supplytwin.processors import watch
+from supplytwin.processors.counts import counted
 from supplytwin.processors.plausibility import Finding
 from supplytwin.processors.standing import Accumulator, Fact, Problem
+from supplytwin.schemas.machines import LINE
 
 
 def judged(machine: str, before: Accumulator, after: Accumulator, fact: Fact) -> Accumulator:
     """`after`, to which a watched `fact` led from `before`, with what the rules say of it."""
     event = fact.event
-    received = after.received is not before.received
+    if machine == LINE:
+        after = counted(before, after, fact)
     known, found = after.watch, list[Finding]()
-    if fact.effect is not None:  # a dispatch that a pledged lot refuses ships nothing
-        known, found = watch.counted(known, machine, event, after.net_received, received=received)
     if watch.is_body(machine, event, fact.subject_id):
         departed = "DEPARTED" in before.milestones
         known, early = watch.ordered(known, machine, event, departed=departed)
@@ -24,7 +25,7 @@ def judged(machine: str, before: Accumulator, after: Accumulator, fact: Fact) ->
             subject_id=fact.subject_id,
             route=after.route,
         )
-        found = [*found, *early, *more]
+        found = [*early, *more]
     if not found:
         return after if known is after.watch else replace(after, watch=known)
     problems = [

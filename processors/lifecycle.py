@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from supplytwin.processors import plausibility
 from supplytwin.processors.doubts import judged
 from supplytwin.processors.effects import KINDS, PLEDGED, REDUCED, Changes, quantity, redeemed
+from supplytwin.processors.legs import GOODS, NAMES, leg_of, note
 from supplytwin.processors.reports import reached, told_again, weigh
 from supplytwin.processors.standing import Accumulator, Fact, Problem, Scheduled
 from supplytwin.processors.visits import MOVES, follow
@@ -45,11 +46,13 @@ def accumulate(machine: str, accumulator: Accumulator, fact: Fact) -> Accumulato
     problem = None
     counts = effect is not None and fact.event.classifier == "ACTUAL"
     if effect is None or not counts:
-        changes = _schedule(accumulator, fact)
+        changes = _schedule(machine, accumulator, fact)
     else:
         changes, problem = _apply(rules, accumulator, fact, effect)
         if problem is not None:
             _refuse(accumulator, fact, effect, problem, changes)
+    if machine in GOODS and fact.event.event_type in NAMES:
+        note(machine, accumulator, fact, changes, allowed=problem is None)
     if problem is None and fact.event.classifier == "ACTUAL":
         weigh(accumulator, fact, changes)
         if fact.event.event_type in MOVES:
@@ -66,17 +69,19 @@ def accumulate(machine: str, accumulator: Accumulator, fact: Fact) -> Accumulato
             after = _retry(rules, accumulator, after, fact)
         if machine == DECLARATION:
             after = _gates(after, fact)
-    return judged(machine, accumulator, after, fact) if fact.watched else after
+    if fact.watched or after.reversed is not accumulator.reversed:
+        return judged(machine, accumulator, after, fact)
+    return after
 
 
-def _schedule(acc: Accumulator, fact: Fact) -> Changes:
-    """What a fact that is planned or estimated changes."""
+def _schedule(machine: str, acc: Accumulator, fact: Fact) -> Changes:
+    """What a fact that is planned or estimated changes: of goods, the last leg counts."""
     event = fact.event
     if event.event_type != "shipment.arrived" or event.classifier == "ACTUAL":
         return {}
     name = "planned" if event.classifier == "PLANNED" else "eta"
     known: Scheduled | None = getattr(acc, name)
-    latest = (event.revision, event.source, event.event_id)
+    latest = (leg_of(machine, event), event.revision, event.source, event.event_id)
     if known is None or latest > known.latest:
         return {name: Scheduled(latest=latest, time=event.event_time, day=fact.day)}
     return {}

@@ -33,6 +33,8 @@ _WHOLE_BP = 10_000
 _DEGREE_M = 111_200
 """No degree on the sphere is longer."""
 _PLAIN = Context(prec=50)
+_READABLE = 18
+"""More digits before or after the point are not read one by one."""
 
 
 class Finding(Struct, frozen=True, kw_only=True, gc=False):
@@ -64,7 +66,8 @@ class Fix(NamedTuple):
 class Arrival(NamedTuple):
     """Something came to a place or left it."""
 
-    place: str | None
+    unlocode: str | None
+    facility: str | None
     earliest: int
     latest: int
     """When it may have, us."""
@@ -79,6 +82,28 @@ class Weighed(NamedTuple):
     scale: bool
     """Read from a scale; otherwise it is in a document."""
     said: Identity
+
+
+class Sent(NamedTuple):
+    """A dispatch for an order line."""
+
+    earliest: int
+    """When it may have been, us."""
+    qty: Decimal | None
+    """None = it does not say how much for this line."""
+
+
+class Got(NamedTuple):
+    """A receipt of an order line."""
+
+    lot: str
+    qty: Decimal
+    latest: int
+    """When it may have been, us."""
+    source: str
+    event_id: str
+    event_time: int
+    arrival: int
 
 
 # ---- where it was
@@ -144,23 +169,33 @@ def geofence(fix: Fix, centre: Position, name: str, policy: Thresholds) -> Findi
 
 
 def weight(one: Weighed, other: Weighed, policy: Thresholds) -> Finding:
-    """Two statements of one weight, by two sources; a document is the base for a scale."""
+    """Two statements of one weight, by two sources or by other means; a document is the base for a
+    scale.
+    """
     base = other.kg if one.scale and not other.scale else one.kg
     off = abs(_PLAIN.subtract(one.kg, other.kg))
     if base <= 0 or _PLAIN.multiply(off, Decimal(_WHOLE_BP)) <= _PLAIN.multiply(
         base, Decimal(policy.weight_tolerance_bp)
     ):
         return _PASSED[WEIGHT]
-    share = f"{off / base:.1%}, over {policy.weight_tolerance_bp / 100:g} %"
-    reason = f"{other.kg:f} kg against {one.kg:f} kg by {one.said.source}: {share}"
+    share = f"{_figure(off / base * 100, 1)} %, over {policy.weight_tolerance_bp / 100:g} %"
+    weights = f"{_figure(other.kg)} kg against {_figure(one.kg)} kg by {one.said.source}"
+    reason = f"{weights}: {share}"
     return Finding(rule=WEIGHT, verdict="SUSPECT", reason=reason, facts=(one.said, other.said))
+
+
+def _figure(amount: Decimal, decimals: int | None = None) -> str:
+    """A number as people write it; one that has too many digits for that in powers of ten."""
+    if abs(amount.adjusted()) > _READABLE or len(amount.as_tuple().digits) > 2 * _READABLE:
+        return f"{amount:.6g}"
+    return f"{amount:f}" if decimals is None else f"{amount:.{decimals}f}"
 
 
 def over_shipped(received: Decimal, shipped: Decimal, said: Identity) -> Finding:
     """All that was received of a line against all that was dispatched for it."""
     if received <= shipped:
         return _PASSED[OVER]
-    reason = f"{received:f} received, {shipped:f} shipped"
+    reason = f"{_figure(received)} received, {_figure(shipped)} shipped"
     return Finding(rule=OVER, verdict="SUSPECT", reason=reason, facts=(said,))
 
 
@@ -183,12 +218,21 @@ def duplicate(kind: str, number: str, issuer: str, first: str, facts: tuple[Iden
 # ---- when it was
 
 
+def _may_be_one_place(one: Arrival, other: Arrival) -> bool:
+    """A port and a terminal of it may be; what names no place is not taken for one."""
+    if one.unlocode and other.unlocode:
+        return one.unlocode == other.unlocode
+    if one.facility and other.facility:
+        return one.facility == other.facility
+    return bool((one.unlocode or one.facility) and (other.unlocode or other.facility))
+
+
 def departed_late(arrived: Arrival, left: Arrival) -> Finding:
     """The first departure of something against an arrival before it.
 
     Where it left from the place at which it had arrived, only its first departure is not known.
     """
-    if left.earliest <= arrived.latest or (arrived.place and arrived.place == left.place):
+    if left.earliest <= arrived.latest or _may_be_one_place(arrived, left):
         return _PASSED[SEQUENCE]
     hours = (left.earliest - arrived.latest) / HOUR_US
     reason = f"first departure {hours:.1f} h after arrival {arrived.event_id}"
@@ -202,7 +246,7 @@ def departed_late(arrived: Arrival, left: Arrival) -> Finding:
 def in_before_gate(
     received: int, gated: int, trip: str, facts: tuple[Identity, Identity], policy: Thresholds
 ) -> Finding:
-    """Goods in the warehouse before the container that they came in was at the terminal's gate."""
+    """Goods in the warehouse before any container that they came in was at the terminal's gate."""
     early = gated - received
     if early <= policy.sequence_slack_s * SECOND_US:
         return _PASSED[SEQUENCE]

@@ -2,7 +2,8 @@
 
 A consignment's booking may state ranges. They hold for its own readings and for those of every
 subject that it is linked with, its trips above all; where several consignments share one, the
-narrowest part that all allow.
+narrowest part that all allow. Ranges that exclude each other leave no such part: then only what is
+outside all of them, and beyond them, is outside.
 """
 
 import math
@@ -11,7 +12,8 @@ from functools import lru_cache
 from immutables import Map
 from msgspec.structs import replace
 
-from supplytwin.processors.sensed import OPEN, Range, limited
+from supplytwin.processors.sensed import Range, limited
+from supplytwin.processors.singly import spelt
 from supplytwin.processors.subjects import NOBODY, Subject, SubjectKey, Subjects, Work
 from supplytwin.schemas.machines import CONSIGNMENT
 
@@ -43,20 +45,26 @@ def _now(subjects: Subjects, work: Work, key: SubjectKey) -> Subject:
 def _limits(
     subjects: Subjects, work: Work, key: SubjectKey, subject: Subject
 ) -> Map[tuple[str, str], Range]:
-    found: dict[tuple[str, str], Range] = {}
+    found: dict[tuple[str, str], list[Range]] = {}
     own = key.subject_type == CONSIGNMENT  # consignments are not linked with one another
     owners = (key,) if own else [one for one in subject.links if one.subject_type == CONSIGNMENT]
     for owner in owners:
         for limit in _now(subjects, work, owner).value.limits:
-            name, (lower, upper) = _parsed(limit)
-            known = found.get(name, OPEN)
-            found[name] = (max(known[0], lower), min(known[1], upper))
-    return Map(found)
+            name, bounds = _parsed(limit)
+            found.setdefault(name, []).append(bounds)
+    return Map({name: _common(ranges) for name, ranges in found.items()})
+
+
+def _common(ranges: list[Range]) -> Range:
+    """What all allow; where that is nothing, from the least to the most that any allows."""
+    lowers, uppers = zip(*ranges, strict=True)
+    common: Range = (max(lowers), min(uppers))
+    return common if common[0] <= common[1] else (min(lowers), max(uppers))
 
 
 @lru_cache(maxsize=4096)
 def _parsed(limit: str) -> tuple[tuple[str, str], Range]:
     metric, unit, lower, upper = limit.split(";")
-    return (metric, unit), (
+    return (spelt(metric), unit), (
         float(lower) + 0.0 if lower else -math.inf, float(upper) + 0.0 if upper else math.inf,
     )  # fmt: skip

@@ -16,6 +16,7 @@ from supplytwin.processors.facts import Identity, Slot, Version
 from supplytwin.processors.reach import reach
 from supplytwin.processors.standing import Accumulator, make_fact
 from supplytwin.processors.subjects import NOBODY, Subject, SubjectKey, Subjects, Work
+from supplytwin.schemas.events import WarehouseDispatched
 from supplytwin.schemas.lifecycles import effect_on
 from supplytwin.schemas.machines import LOT, UNIT
 
@@ -54,8 +55,8 @@ def withhold(
 def _exchange(subjects: Subjects, work: Work, slot: Slot) -> None:
     """Put the dispatch with its effects, or without them, in the place where it stands."""
     version = slot.effective
-    if version is None:
-        return
+    if version is None or not isinstance(version.event, WarehouseDispatched):
+        return  # what counts of it now ships nothing, and stands already where it is to stand
     keys = reach(version.event).keys
     lots, units = ([key for key in keys if key.subject_type == kind] for kind in (LOT, UNIT))
     is_refused = any(slot.identity in refused(_now(subjects, work, key).value) for key in lots)

@@ -40,7 +40,7 @@ def told_again(acc: Accumulator, code: str, fact: Fact, changes: dict[str, objec
     if any(one.source == source for one in known):
         return
     new = reached(fact)
-    if _elsewhere(known[0], new):
+    if any(_elsewhere(one, new) for one in known):
         return
     told = (*known, new)
     best = min(told, key=lambda one: preference(code, one))
@@ -80,8 +80,10 @@ def hours_text(micros: int) -> str:
 
 
 def weigh(acc: Accumulator, fact: Fact, changes: dict[str, object]) -> None:
-    """Note the grade of an actual fact that stands: the worst one is the subject's."""
-    if acc.trust == WORST:
+    """Note the grade of an actual fact that stands: the worst one is the subject's. Readings of
+    sensors say nothing of it: most are packed, and have none.
+    """
+    if acc.trust == WORST or fact.event.event_type == "shipment.sensor":
         return
     found = grade(fact.event.TOPIC, fact.event.source, fact.flags)
     if found > acc.trust:

@@ -21,6 +21,7 @@ from immutables import Map
 from msgspec import Struct
 from msgspec.structs import replace
 
+from supplytwin.processors.singly import spelt
 from supplytwin.schemas.events import ShipmentSensor
 from supplytwin.schemas.ids import DAY_US, HOUR_US
 
@@ -67,7 +68,8 @@ class Block(Struct, frozen=True, kw_only=True, gc=False):
     since: Sample | None
     """The first reading of the excursion that the last one is in; None: the last is inside."""
     still: int
-    """How many of the last readings have the value of the last one, without another between."""
+    """How many of the last readings have the value of the last one, without another, or an
+    uncovered time, between."""
     still_since: int
     """When the first of them was taken."""
 
@@ -98,7 +100,7 @@ class Sensed(Struct, frozen=True, kw_only=True, gc=False):
     named: Map[tuple[str, str], int] = Map()
     """Other subjects that plain readings of this one name -> how many do."""
     limits: Map[tuple[str, str], Range] = Map()
-    """By metric and unit: the bounds of readings that came without any."""
+    """By metric, as policies spell it, and unit: the bounds of readings that came without any."""
     implausible: int = 0
     """How many plain readings came before they happened."""
     ahead: Map[tuple[SeriesKey, int], int] = Map()
@@ -141,7 +143,7 @@ def merge(one: Block, other: Block) -> Block:
         if head is None and (not covered or other.head_until is not None):
             head = end
     still, still_since = other.still, other.still_since
-    if other.still == other.count and one.last.value == other.last.value:
+    if covered and other.still == other.count and one.last.value == other.last.value:
         still, still_since = one.still + still, one.still_since
     return Block(
         count=one.count + other.count, least=min(one.least, other.least),
@@ -290,7 +292,7 @@ def measured(sensed: Sensed, event: ShipmentSensor, count: int) -> Sensed:
         return sensed
     key = SeriesKey(event.device_id, event.metric, event.unit)
     hours = sensed.series.get(key, ())
-    limits = sensed.limits.get((event.metric, event.unit), OPEN)
+    limits = sensed.limits.get((spelt(event.metric), event.unit), OPEN)
     hours = (_put if count > 0 else _take)(hours, sample, limits)
     series = sensed.series.set(key, hours) if hours else sensed.series.delete(key)
     return replace(sensed, series=series)
@@ -322,7 +324,8 @@ def limited(sensed: Sensed, limits: Map[tuple[str, str], Range]) -> Sensed:
     """`sensed` with other bounds for readings without any."""
     series = sensed.series
     for key, hours in series.items():
-        old, new = (one.get((key.metric, key.unit), OPEN) for one in (sensed.limits, limits))
+        name = spelt(key.metric), key.unit
+        old, new = (one.get(name, OPEN) for one in (sensed.limits, limits))
         if old != new:
             series = series.set(key, _anew(hours, new))
     return replace(sensed, series=series, limits=limits)
@@ -364,6 +367,8 @@ def trail(hour: Hour) -> Trail:
 
 def prolonged(found: Trail, hour: Hour) -> tuple[Trail, bool]:
     """`found` with the readings of the hour that follows, and whether all of these belong to it."""
+    if bounds(hour)[0] - found.until > GAP_MAX_US:
+        return found, False
     last, value = _LAST.unpack_from(hour.block, _LAST_AT)
     readings, _ = _STILL.unpack_from(hour.block, _STILL_AT)
     if value == found.value and readings * _SAMPLE.size == len(hour.samples):

@@ -12,8 +12,12 @@ from supplytwin.schemas.machines import TRIP
 from supplytwin.schemas.places import positions
 from supplytwin.schemas.trips import check_digit, iso6346
 
-_KG = {"kg": Decimal(1), "kgm": Decimal(1), "t": Decimal(1000), "tne": Decimal(1000)}
-_WEIGHTS = frozenset(("weight", "grossweight", "mass"))
+_KG = {
+    **dict.fromkeys(("kg", "kgm", "kgs"), Decimal(1)),
+    **dict.fromkeys(("t", "tne", "tonne", "tonnes"), Decimal(1000)),
+    **dict.fromkeys(("lb", "lbs", "lbr"), Decimal("0.45359237")),
+}
+_WEIGHTS = frozenset(("weight", "grossweight", "mass", "grossmass", "vgm"))
 
 
 def is_singly(event: ShipmentSensor) -> bool:

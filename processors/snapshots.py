@@ -204,7 +204,7 @@ def _encode(
             state_hash=state_hash(shown),
             planned_time=shown.planned,
             eta=shown.eta,
-            actual_time=shown.delivered,
+            actual_time=None if subject.delivered is None else subject.delivered.time,
             delay_days=shown.delay_days,
             qty_ordered=shown.quantities[0],
             qty_received=decimal_text(value.net_received) if is_line else None,

@@ -132,7 +132,7 @@ def standing(key: SubjectKey, subject: Subject) -> Standing | None:
         state_hash=state_hash(shown),
         planned_time=shown.planned,
         eta=shown.eta,
-        actual_time=shown.delivered,
+        actual_time=None if subject.delivered is None else subject.delivered.time,
         delay_days=shown.delay_days,
         qty_ordered=shown.quantities[0],
         qty_received=received,

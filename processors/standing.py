@@ -168,10 +168,10 @@ class Problem(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Scheduled(Struct, frozen=True, kw_only=True, gc=False):
-    """When something is to happen, by the latest revision that says so."""
+    """When something is to happen, by the latest revision that says so of the last leg."""
 
-    latest: tuple[int, str, str]
-    """Revision, source, event id."""
+    latest: tuple[int, int, str, str]
+    """Leg (`processors.legs`), revision, source, event id."""
     time: Micros
     day: int
     """Local date, in days since 1970-01-01."""
@@ -219,6 +219,9 @@ class Accumulator(Struct, frozen=True, kw_only=True, gc=False):
     planned: Scheduled | None = None
     eta: Scheduled | None = None
     delivered: Happened | None = None
+    legs: tuple[int, int] = (0, -1)
+    """Of goods: the highest leg that an actual fact names, and the highest one at whose end they
+    are (`processors.legs`); -1 = none."""
     bound: str | None = None
     """Of a leg its vehicle, of a trip the container's seal, of a warehouse receipt its holder, of a
     handling unit what it is in (``TYPE:id``)."""

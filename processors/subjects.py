@@ -12,7 +12,7 @@ from supplytwin.processors.consignment import Tally, least_of
 from supplytwin.processors.facts import Identity
 from supplytwin.processors.sensed import NOTHING_SENSED, Sensed
 from supplytwin.processors.sequence import NOTHING, Ordered
-from supplytwin.processors.standing import Accumulator, Problem
+from supplytwin.processors.standing import Accumulator, Happened, Problem
 from supplytwin.schemas.events import ShipmentDelivered
 from supplytwin.schemas.ids import Micros
 
@@ -80,9 +80,18 @@ class Subject(Struct, frozen=True, kw_only=True, gc=False):
 
     @property
     def delay_days(self) -> int | None:
-        """Days late (negative: early); a consignment's is the largest of its lines'."""
+        """Days late (negative: early); a consignment's is the largest of its own and its lines'."""
         own = self.ordered.value.delay_days
-        return self.tally.delay_days if own is None and self.tally.delays else own
+        if not self.tally.delays:
+            return own
+        lines = self.tally.delay_days
+        return lines if own is None or lines is None else max(own, lines)
+
+    @property
+    def delivered(self) -> Happened | None:
+        """The last delivery; a consignment's is its own or the last of its lines', once all are."""
+        own, lines = self.ordered.value.delivered, self.tally.delivered
+        return max(own, lines) if own and lines else own or lines
 
     @property
     def late(self) -> bool:

@@ -2,7 +2,8 @@
 
 A visit begins with the first of arrival, gate-in and discharge at a place, and ends with the first
 departure or gate-out after that. An arrival elsewhere leaves the visit before without an end:
-nobody has told it. Places are compared as the view `place` names them.
+nobody has told it. A delivery ends the visit at its place; at another one it is a visit of no
+length. Places are compared as the view `place` names them.
 """
 
 from msgspec.structs import replace
@@ -13,7 +14,8 @@ from supplytwin.schemas.ids import DAY_US
 
 ARRIVES = frozenset(("shipment.arrived", "shipment.gate_in", "shipment.discharged"))
 LEAVES = frozenset(("shipment.departed", "shipment.gate_out"))
-MOVES = ARRIVES | LEAVES
+DELIVERED = "shipment.delivered"
+MOVES = ARRIVES | LEAVES | {DELIVERED}
 
 Visits = tuple[Visit, ...]
 
@@ -34,10 +36,17 @@ def follow(visits: Visits, fact: Fact) -> Visits:
             return visits
         begun = Visit(place=place, arrived=event.event_time, day=fact.day, coarse=fact.coarse)
         return (*visits, begun)
-    if last is None or ("" not in (place, last.place) and place != last.place):
+    if last is None:
         return visits
+    if "" not in (place, last.place) and place != last.place:
+        if event.event_type != DELIVERED:
+            return visits
+        handed_over = Visit(place=place, arrived=event.event_time, day=fact.day, coarse=fact.coarse,
+                            left=event.event_time, stayed_us=0)  # fmt: skip
+        return (*visits, handed_over)
     if last.coarse or fact.coarse:
         stayed = (fact.day - last.day) * DAY_US
     else:
         stayed = event.event_time - last.arrived
+    stayed = max(0, stayed)  # local dates of two zones may be the other way round
     return (*visits[:-1], replace(last, left=event.event_time, stayed_us=stayed))

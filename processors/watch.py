@@ -15,11 +15,11 @@ from msgspec.structs import replace
 
 from supplytwin.processors import plausibility as rules
 from supplytwin.processors.facts import Identity
-from supplytwin.processors.plausibility import Arrival, Finding, Fix, Weighed
+from supplytwin.processors.plausibility import Arrival, Finding, Fix, Got, Sent, Weighed
 from supplytwin.processors.singly import is_placed, kilograms
 from supplytwin.schemas import localtime
 from supplytwin.schemas.events import Event
-from supplytwin.schemas.machines import CONSIGNMENT, LEG, LINE, TRIP, UNIT
+from supplytwin.schemas.machines import CONSIGNMENT, LEG, LINE, LOT, TRIP, UNIT
 from supplytwin.schemas.places import positions
 from supplytwin.schemas.plausibility import Thresholds, shipped
 
@@ -41,13 +41,17 @@ class Watch(Struct, frozen=True, kw_only=True, gc=False):
     modes: frozenset[str] = frozenset()
     """Modes of transport that are booked."""
     weights: tuple[Weighed, ...] = ()
-    """The last statement, and the last one of another source."""
+    """The last statement, and the last one of another source or by other means."""
     numbers: frozenset[str] = frozenset()
     """Wrong container numbers that were said."""
     arrived: Arrival | None = None
     """The last arrival before any departure."""
-    dispatched: Decimal | None = Decimal(0)
-    """Dispatched for a line; None = a dispatch does not say how much."""
+    left: bool = False
+    """Of what has no milestone for it: it has departed."""
+    sent: tuple[Sent, ...] = ()
+    """What was dispatched for a line."""
+    got: tuple[Got, ...] = ()
+    """What was received of a line."""
 
 
 START = Watch()
@@ -71,6 +75,10 @@ class Seen(Struct, kw_only=True):
     def hear(self, finding: Finding) -> None:
         if finding.verdict != "PASS":
             self.found.append(finding)
+
+
+_COUNTED = frozenset(("wh.dispatched", "wh.received", "wh.receipt_reversed"))
+"""What a line is sent and what is received of it (`processors.counts`)."""
 
 
 def concerns(machine: str, event: Event, subject_id: str) -> bool:
@@ -184,7 +192,8 @@ def _between(seen: Seen, one: Fix, other: Fix, device: str) -> Finding | None:
     modes = _modes(seen)
     limit = max(limits[mode] for mode in modes) if modes else max(limits.values())
     fast = rules.speed(one, other, limit, seen.policy)
-    if "AIR" not in modes and (device or seen.machine in (TRIP, UNIT)):
+    surface = modes and "AIR" not in modes
+    if surface and (device or seen.machine in (TRIP, UNIT)):
         found = rules.two_places(one, other, seen.policy)
         if found.verdict != "PASS":
             return found
@@ -233,7 +242,8 @@ def _stuffed(seen: Seen) -> None:
 
 
 def _weigh(seen: Seen, stated: Weighed) -> None:
-    others = [one for one in seen.watch.weights if one.said.source != stated.said.source]
+    of = stated.said.source, stated.scale
+    others = [one for one in seen.watch.weights if (one.said.source, one.scale) != of]
     if others:
         seen.hear(rules.weight(others[0], stated, seen.policy))
     seen.keep(weights=(stated, *others[:1]))
@@ -257,53 +267,29 @@ _RULES = {
 # ---- what comes first
 
 _ORDERED = frozenset(("shipment.arrived", "shipment.departed"))
+_TRAVELS = frozenset((CONSIGNMENT, LINE, LOT, TRIP, UNIT))
 
 
 def ordered(
     watch: Watch | None, machine: str, event: Any, *, departed: bool
 ) -> tuple[Watch | None, list[Finding]]:
-    """The watch of a line or consignment after an arrival; or what is wrong with its first
-    departure, after an arrival. `departed`: it is not the first.
+    """The watch of a body after an arrival or a departure, and what is wrong with its first
+    departure, after an arrival. `departed`: by its milestones it is not the first.
 
     Where a leg is named, the leg's lifecycle watches the order.
     """
-    if departed or machine not in (CONSIGNMENT, LINE) or event.event_type not in _ORDERED:
-        return watch, []
-    arrived = None if watch is None else watch.arrived
-    leaves = event.event_type == "shipment.departed"
-    if event.leg_no is not None or (leaves and arrived is None):
-        return watch, []
-    earliest, latest = localtime.span(event)
-    here = Arrival(event.unlocode or event.facility, earliest, latest, event.source, event.event_id)
-    if arrived is None or not leaves:
-        return replace(watch or START, arrived=here), []
-    found = rules.departed_late(arrived, here)
-    return watch, [] if found.verdict == "PASS" else [found]
-
-
-# ---- what a line is sent and what is received of it
-
-_COUNTED = frozenset(("wh.dispatched", "wh.received"))
-
-
-def counted(
-    watch: Watch | None, machine: str, event: Any, net_received: Decimal, *, received: bool
-) -> tuple[Watch | None, list[Finding]]:
-    """The watch of a line after a dispatch for it; or what a receipt is against all of them.
-
-    A dispatch that names no quantity, or several lines, leaves open how much was sent.
-    """
-    if machine != LINE or event.event_type not in _COUNTED:
+    if departed or machine not in _TRAVELS or event.event_type not in _ORDERED:
         return watch, []
     known = watch or START
-    if event.event_type == "wh.dispatched":
-        lines = {ref for ref in event.refs if ref.startswith(f"{LINE}:")}
-        lines |= {f"{LINE}:{event.subject_id}"} if event.subject_type == LINE else set()
-        if known.dispatched is None or event.qty is None or len(lines) > 1:
-            return replace(known, dispatched=None), []
-        return replace(known, dispatched=_SUMS.add(known.dispatched, event.qty)), []
-    if received and known.dispatched:
-        said = Identity(event.source, event.event_id)
-        found = rules.over_shipped(net_received, known.dispatched, said)
-        return watch, [] if found.verdict == "PASS" else [found]
-    return watch, []
+    leaves = event.event_type == "shipment.departed"
+    if known.left or (leaves and machine not in (CONSIGNMENT, LINE)):
+        watch = replace(known, left=True)  # it has no milestone that says so
+    if known.left or event.leg_no is not None or (leaves and known.arrived is None):
+        return watch, []
+    earliest, latest = localtime.span(event)
+    here = Arrival(event.unlocode, event.facility, earliest, latest, event.source, event.event_id)
+    arrived = known.arrived
+    if arrived is None or not leaves:
+        return replace(known, arrived=here), []
+    found = rules.departed_late(arrived, here)
+    return watch, [] if found.verdict == "PASS" else [found]

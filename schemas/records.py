@@ -210,6 +210,8 @@ class StateRecord(Derived, frozen=True, kw_only=True, gc=False):
     trust: str | None = None
     exceptions: tuple[str, ...] = ()
     """``code;since``: open, us UTC; the last 50."""
+    arrived: bool | None = None
+    """It is delivered, or at the end of its last leg; null in records of before this was told."""
 
 
 class Milestone(Derived, frozen=True, kw_only=True, gc=False):

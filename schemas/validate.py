@@ -18,6 +18,7 @@ from supplytwin.schemas.events import (
     DeclarationLine,
     Event,
     OrderLine,
+    ShipmentSensor,
 )
 from supplytwin.schemas.ids import Micros, check_chain_id
 from supplytwin.schemas.localtime import check_time, zone
@@ -197,6 +198,9 @@ def _limits(values: tuple[str, ...], path: str) -> None:
         if _LIMIT.fullmatch(value) is None or value.endswith(";;"):
             reason = f"{value[:40]!r} is not metric;unit;lower;upper with a number at least once"
             raise refuse(f"{path}[{at}]", reason)
+        lower, upper = value.split(";")[2:]
+        if lower and upper and Decimal(lower) > Decimal(upper):
+            raise refuse(f"{path}[{at}]", f"{lower} is above {upper}: the lower bound comes first")
 
 
 def _currency(value: str, path: str) -> None:
@@ -295,6 +299,10 @@ def together(found: Event) -> None:
     if crossed > REFS_MAX:
         reason = f"legs times consignments must be at most {REFS_MAX}, are {crossed}"
         raise refuse("refs", f"{reason}: send several events")
+    if type(found) is ShipmentSensor:
+        lower, upper = found.lower, found.upper
+        if lower is not None and upper is not None and lower > upper:
+            raise refuse("lower", f"{lower} is above the upper bound, {upper}")
     amount, currency = getattr(found, "amount", None), getattr(found, "currency", None)
     if amount is not None and currency is not None:
         _fits(amount, currency)

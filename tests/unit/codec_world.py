@@ -162,6 +162,8 @@ def anything(draw: st.DrawFn, kind: type[Struct]) -> Any:
     if issubclass(kind, Event):
         made["event_type"] = kind.TYPE
         made.update(draw(_places), **draw(_corrections))
+    if kind is events.ShipmentSensor and None not in (made["lower"], made["upper"]):
+        made["lower"], made["upper"] = sorted((made["lower"], made["upper"]))
     if "amount" in made:
         made["currency"], made["amount"] = draw(_AMOUNTS)
     if kind is events.DeclarationLine:

@@ -183,6 +183,8 @@ def stream(random: Random, chain_id: str) -> list[Told]:
             found.append(_restated(random, random.choice(found)))
         else:
             found.append(_anything(random, chain_id, pool, found))
+        if found[-1].event_type == "wh.dispatched" and random.random() < 0.3:
+            found.append(_numbered_alike(random, found[-1]))
     return [Told(event, _arrival(random, event)) for event in found]
 
 
@@ -246,6 +248,18 @@ def _restated(random: Random, event: Event) -> Event:
     if random.random() < 0.1:
         changes["classifier"] = random.choice(("ACTUAL", "PLANNED", "ESTIMATED"))
     return replace(event, **changes)
+
+
+def _numbered_alike(random: Random, event: Event) -> Event:
+    """A plain reading under the identity of a dispatch, of its revision or a later one: its source
+    numbers both from 1.
+    """
+    about = random.choice(("CONSIGNMENT:1", "CONSIGNMENT:2", "ORDER_LINE:1", "LOT:1"))
+    return make(
+        "shipment.sensor", about, *_refs(random), event_id=event.event_id, source=event.source,
+        revision=Micros(event.revision + random.choice((0, 1, 2)) * SECOND_US),
+        event_time=event.event_time, chain_id=event.chain_id,
+    )  # fmt: skip
 
 
 def _arrival(random: Random, event: Event) -> int:

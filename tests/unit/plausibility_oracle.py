@@ -130,7 +130,8 @@ def _jump(key: SubjectKey, device: str, one: Fix, other: Fix, modes: set[str]) -
     km = max(0.0, _km(one[0], other[0]) - one[1] - other[1])
     hours = max(other[3] - one[2], one[3] - other[2]) / HOUR_US
     contained = key.subject_type == "EQUIPMENT_TRIP"
-    if km > 50 and hours <= 1 / 6 and (contained or device) and (contained or "AIR" not in modes):
+    surface = contained or (modes and "AIR" not in modes)
+    if km > 50 and hours <= 1 / 6 and (contained or device) and surface:
         return "TWO_PLACES"
     limits = {"ROAD": 130, "RAIL": 250, "SEA": 60, "AIR": 1100}
     limit = max((limits[mode] for mode in modes | {"ROAD"}), default=0) if modes else 1100
@@ -180,7 +181,7 @@ def _weights(
             kg, scale = Decimal(str(one.value)) * 1000, True
         else:
             continue
-        others = [s for s in stated if s[2].source != event.source]
+        others = [s for s in stated if s[2].source != event.source or s[1] != scale]
         if others:
             base = kg if others[-1][1] and not scale else others[-1][0]
             if base > 0 and abs(kg - others[-1][0]) / base > Decimal("0.02"):
@@ -199,24 +200,36 @@ def _over_shipped(found: twin.Twin) -> Iterator[Said]:
         if key.subject_type != "ORDER_LINE":
             continue
         facts = _facts_of(found, key)
+        sent = [
+            one.event
+            for one in facts
+            if one.event.event_type == "wh.dispatched"
+            and one.event.classifier == "ACTUAL"
+            and (one.event.source, one.event.event_id) not in refused
+        ]
+        got = []
         for at, fact in enumerate(facts):
-            event: Any = fact.event
-            if event.event_type != "wh.received" or event.classifier != "ACTUAL":
-                continue
-            sent = [
-                one.event
-                for one in facts[:at]
-                if one.event.event_type == "wh.dispatched"
-                and one.event.classifier == "ACTUAL"
-                and (one.event.source, one.event.event_id) not in refused
-            ]
-            if any(one.qty is None or _lines(one) > 1 for one in sent):  # type: ignore[attr-defined]
-                continue
-            shipped = sum(one.qty for one in sent)  # type: ignore[attr-defined]
             before = sequence.fold("ORDER_LINE", facts[:at])
             after = sequence.fold("ORDER_LINE", facts[: at + 1])
-            if after.received != before.received and 0 < shipped < after.net_received:
+            if fact.event.event_type == "wh.received" and after.received != before.received:
+                got.append(fact.event)
+        back = sequence.fold("ORDER_LINE", facts).reversed
+        for event in got:
+            known: list[Any] = [one for one in sent if _span(one)[0] <= _span(event)[1]]
+            if not known or any(one.qty is None or _lines(one) > 1 for one in known):
+                continue
+            if _net(got, event) - back > sum(one.qty for one in known):
                 yield *key, "RECEIVED_OVER_SHIPPED", event.source, event.event_id
+
+
+def _net(got: list[Any], last: Any) -> Decimal:
+    """All received up to `last`, by the first source of each lot; nothing if `last` is not."""
+    first = {lot: min(one.source for one in got if one.lot_id == lot)
+             for lot in {one.lot_id for one in got}}  # fmt: skip
+    counts = [one for one in got if one.source == first[one.lot_id]]
+    if last not in counts:
+        return Decimal(0)
+    return sum((one.qty for one in counts[: counts.index(last) + 1]), Decimal(0))
 
 
 def _lines(event: Event) -> int:
@@ -269,7 +282,8 @@ def _documents(actual: list[tuple[Event, int]]) -> Iterator[Said]:
 def _first_departure(
     found: twin.Twin, key: SubjectKey, events: list[tuple[Event, int]]
 ) -> Iterator[tuple[str, Event]]:
-    if key.subject_type not in ("ORDER_LINE", "CONSIGNMENT"):
+    goods = key.subject_type in ("ORDER_LINE", "CONSIGNMENT")
+    if not goods and key.subject_type not in ("EQUIPMENT_TRIP", "LOT", "HANDLING_UNIT"):
         return
     facts = _facts_of(found, key)
     arrived: Event | None = None
@@ -277,14 +291,25 @@ def _first_departure(
         event: Any = fact.event
         if event.classifier != "ACTUAL" or _body(event) != key:
             continue
-        if "DEPARTED" in sequence.fold(key.subject_type, facts[:at]).milestones:
+        if goods and "DEPARTED" in sequence.fold(key.subject_type, facts[:at]).milestones:
             return
         if event.event_type == "shipment.arrived" and event.leg_no is None:
             arrived = event
-        if event.event_type == "shipment.departed" and event.leg_no is None and arrived:
-            here, there = (one.unlocode or one.facility for one in (arrived, event))
-            if _span(event)[0] > _span(arrived)[1] and (here is None or here != there):
-                yield "SEQUENCE", event
+        if event.event_type != "shipment.departed":
+            continue
+        later = arrived is not None and _span(event)[0] > _span(arrived)[1]
+        if event.leg_no is None and arrived and later and not _one_place(arrived, event):
+            yield "SEQUENCE", event
+        if not goods:
+            return
+
+
+def _one_place(one: Event, other: Event) -> bool:
+    for name in ("unlocode", "facility"):
+        here, there = getattr(one, name), getattr(other, name)
+        if here and there:
+            return bool(here == there)
+    return all(each.unlocode or each.facility for each in (one, other))
 
 
 def _before_the_gate(found: twin.Twin) -> Iterator[Said]:
@@ -292,12 +317,12 @@ def _before_the_gate(found: twin.Twin) -> Iterator[Said]:
         received = subject.value.milestones.get("RECEIVED_WH")
         if key.subject_type != "ORDER_LINE" or received is None:
             continue
-        for trip in subject.links:
-            gated = found.subjects[trip].value.milestones.get("GATED_IN")
-            if trip.subject_type != "EQUIPMENT_TRIP" or gated is None:
-                continue
-            if gated.event_time - received.event_time > DAY_US:
-                yield *key, "SEQUENCE", received.source, received.event_id
+        trips = [one for one in subject.links if one.subject_type == "EQUIPMENT_TRIP"]
+        gates = [found.subjects[trip].value.milestones.get("GATED_IN") for trip in trips]
+        if gates and all(
+            gate is not None and gate.event_time - received.event_time > DAY_US for gate in gates
+        ):
+            yield *key, "SEQUENCE", received.source, received.event_id
 
 
 # ---- sensors
@@ -324,8 +349,14 @@ def _sensors(actual: list[tuple[Event, int]]) -> Iterator[Said]:
 
 
 def _flat(read: list[tuple[int, float]]) -> Iterator[int]:
-    for _, group in groupby(read, key=lambda one: one[1]):
-        times = [time for time, _ in group]
+    runs: list[list[tuple[int, float]]] = []
+    for one in read:
+        if runs and runs[-1][-1][1] == one[1] and one[0] - runs[-1][-1][0] <= 2 * HOUR_US:
+            runs[-1].append(one)
+        else:
+            runs.append([one])
+    for run in runs:
+        times = [time for time, _ in run]
         if len(times) >= 3 and times[-1] - times[0] >= 6 * HOUR_US:
             yield times[0]
 

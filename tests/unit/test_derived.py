@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from supplytwin.processors import across, derived, sequence, twin
 from supplytwin.processors.facts import Identity
 from supplytwin.processors.sensed import totals
-from supplytwin.processors.standing import Accumulator, Fact
+from supplytwin.processors.standing import Fact
 from supplytwin.processors.subjects import Subject, SubjectKey
 from supplytwin.schemas import codec
 from supplytwin.schemas.errors import RecordError
@@ -452,6 +452,6 @@ def _afresh(items: list[Input]) -> twin.Twin:
 def test_values_without_facts_say_nothing() -> None:
     """A subject of which nothing is known has no derived value at all."""
     found = derived.fields(SubjectKey("LOT", "x"), Subject())
-    assert set(found.values()) == {None, ()}
+    assert set(found.values()) == {None, (), False}
     assert found.keys() <= set(StateRecord.__struct_fields__)
-    assert derived.promise_delay_days(Accumulator()) is None
+    assert derived.promise_delay_days(Subject()) is None

@@ -10,11 +10,14 @@ import fold_world as fold
 import pytest
 import sink_world as rows
 import test_derived as known
+from test_plausibility_fold import of
 from typer.testing import CliRunner
 
 from supplytwin.processors import derived
+from supplytwin.processors.gathered import parts_of
+from supplytwin.processors.subjects import SubjectKey
 from supplytwin.schemas.events import EVENT_TYPES
-from supplytwin.schemas.ids import HOUR_US
+from supplytwin.schemas.ids import DAY_US, HOUR_US
 from supplytwin.schemas.priorities import MATRIX, OTHER
 from supplytwin.schemas.records import JOURNAL, MILESTONES, STATE
 from supplytwin.sinks.derived_views import DERIVED_VIEWS
@@ -45,7 +48,7 @@ def _told() -> list[Any]:
     """
     place = {"unlocode": "DEHAM"}
     return [
-        fact("EQUIPMENT_TRIP", "shipment.gate_in", 0, "terminal:a", unlocode="CN;SHA"),
+        fact("EQUIPMENT_TRIP", "shipment.gate_in", 0, "terminal:a", facility="CN;SHA\n1"),
         fact("EQUIPMENT_TRIP", "shipment.discharged", 90, "carrier:m", **place),
         fact("EQUIPMENT_TRIP", "shipment.discharged", 93.5, "terminal:h", **place),
         fact("EQUIPMENT_TRIP", "shipment.available", 95, "terminal:h", **place),
@@ -70,7 +73,7 @@ def test_views_say_what_the_record_was_derived_from(sink: DuckSink) -> None:
     assert [(one["place"], one["since"], one["is_open"]) for one in stays] == [
         (one["place"], one["arrived"], one["open"]) for one in told["dwell"]
     ]
-    assert [one["place"] for one in stays] == ["CN;SHA", "DEHAM"]
+    assert [one["place"] for one in stays] == ["CN;SHA\n1", "DEHAM"]
     assert stays[0]["hours"] is None
     assert stays[1]["hours"] == pytest.approx(told["dwell"][1]["hours"], abs=0.01)
 
@@ -116,6 +119,56 @@ def test_the_eta_view_prefers_the_estimate_to_the_plan(sink: DuckSink) -> None:
         assert row["promise_delay_days"] == told["promise_delay_days"]
         if told["eta_age_hours"] is not None:
             assert row["eta_age_hours"] == pytest.approx(told["eta_age_hours"], abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("told_of", "eta", "source"),
+    [("parts", 30, "carrier:m"), ("parts and it", 20, "seller:s"), ("plan", 28, None)],
+)
+def test_a_consignment_is_asked_of_its_legs_and_trips(
+    sink: DuckSink, told_of: str, eta: int, source: str | None
+) -> None:
+    """What its parts are told is known of it, in the views as in `twin show`: the ETA of the part
+    that is expected last, the last actual fact of all, the worst grade. Its own ETA comes first.
+    """
+    guesses = [_comes("LEG:V/1", 9, "ESTIMATED"), _comes("LEG:V/2", 30, "ESTIMATED")]
+    events = [_comes("LEG:V/2", 28, "PLANNED"), *_left()]
+    events += {"parts": guesses, "plan": []}.get(
+        told_of, [*guesses, _comes("CONSIGNMENT:c", 20, "ESTIMATED", source="seller:s")]
+    )
+    log: list[Any] = []
+    desk = fold.Desk(lambda out: log.append(out) if out.topic == STATE else None)
+    for event in events:
+        desk.round([fold.item(event, T + 90 * DAY_US)], tick=False)
+    offsets = rows.Log()
+    sink.write({STATE: [offsets.put(STATE, one.key.encode(), one.value) for one in log]}, {})
+    key, subjects = SubjectKey("CONSIGNMENT", "c"), desk.states["C"].twin.subjects
+    told = derived.told(key, subjects[key], T, parts_of(subjects, key))
+    assert (told["expected"], told["eta_source"]) == (T + eta * DAY_US, source)
+    assert (told["last_actual"], told["trust"]) == (T + 2 * HOUR_US, "C")
+    where = "WHERE subject_type = 'CONSIGNMENT'"
+    (row,) = ask(sink, f"SELECT *, epoch_us(expected) AS at FROM twin_eta {where}")
+    assert (row["at"], row["eta_source"]) == (told["expected"], source)
+    assert row["basis"] == told["expected_basis"]
+    (row,) = ask(sink, f"SELECT epoch_us(last_actual) AS at FROM twin_freshness {where}")
+    assert row["at"] == told["last_actual"]
+    (row,) = ask(sink, f"SELECT trust FROM twin_trust {where}")
+    assert row["trust"] == told["trust"]
+
+
+def _comes(about: str, day: int, kind: str, source: str = "carrier:m") -> Any:
+    refs = () if about == "CONSIGNMENT:c" else ("CONSIGNMENT:c",)
+    return of("shipment.arrived", about, *refs, id=f"{kind} {day}", at=day * DAY_US,
+              classifier=kind, source=source, leg_no=None)  # fmt: skip
+
+
+def _left() -> list[Any]:
+    """Departures of two legs, and the gate-in of a container before."""
+    found = [of("shipment.departed", f"LEG:V/{leg}", "CONSIGNMENT:c", id=f"departed {leg}",
+                at=leg * HOUR_US, source="carrier:m", leg_no=None) for leg in (1, 2)]  # fmt: skip
+    trip = "MSCU1234566/B"
+    return [*found, of("shipment.gate_in", f"EQUIPMENT_TRIP:{trip}", "CONSIGNMENT:c", id="gate",
+                       at=-HOUR_US, source="aggregator:z", empty=False, trip_id=trip)]  # fmt: skip
 
 
 def _told_id(value: Any, source: str) -> str:

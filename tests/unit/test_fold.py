@@ -33,7 +33,7 @@ GOLDEN: dict[str, dict[str, str]] = {
         "twin.exceptions": "7524d932a132ec92",
         "twin.journal": "b2ec54bac7beef5b",
         "twin.milestones": "3f668829a2737b0c",
-        "twin.state": "ee747039a553d5a7",
+        "twin.state": "f680a5266f09f712",
     },
     "long": {
         "canonical": "6534d9692bb5bb55",
@@ -44,7 +44,7 @@ GOLDEN: dict[str, dict[str, str]] = {
         "twin.exceptions": "6743490fe3a72421",
         "twin.journal": "930219408be5f852",
         "twin.milestones": "4aa6cb220cfdaa8e",
-        "twin.state": "476950ca6a63040f",
+        "twin.state": "76e88405a9bc8c90",
     },
     "wild": {
         "canonical": "4a4977da72c5e333",
@@ -52,15 +52,15 @@ GOLDEN: dict[str, dict[str, str]] = {
         "twin.exceptions": "7f7ff24f11e49bf8",
         "twin.journal": "71663d687c1bbe3e",
         "twin.milestones": "9791a004c0596b8a",
-        "twin.state": "824a232da1907224",
+        "twin.state": "c913db2fe3ba4490",
     },
     "freight": {
-        "canonical": "1cadeb5c72919020",
+        "canonical": "0f57f9163bd8a4d1",
         "carbon.footprints": "d3f6ee5217f0e5d6",
-        "twin.exceptions": "07f970b33d2484ba",
+        "twin.exceptions": "e55e819b5a984603",
         "twin.journal": "c4fca7de69053562",
         "twin.milestones": "4bdb4b4725d7e6bb",
-        "twin.state": "c5d81f01cdf11941",
+        "twin.state": "a84e32476eeaee62",
     },
 }
 """Of messages that `fold_world` makes -> digests of all that follows from them."""

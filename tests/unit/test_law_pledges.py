@@ -349,3 +349,30 @@ def test_nothing_that_reaches_a_pledged_lot_moves_it_or_its_lines(seed: int) -> 
                     (p.source, p.event_id) == (reached.source, reached.event_id)
                     for lot in lots for p in lot.value.exceptions if p.code == "LOT_PLEDGED"
                 )  # fmt: skip
+
+
+# ---- one number for two things
+
+
+@pytest.mark.parametrize("revision", [0, 1, 2])
+@pytest.mark.parametrize("about", ["CONSIGNMENT:1", "ORDER_LINE:1", "LOT:1", "HANDLING_UNIT:P"])
+@pytest.mark.parametrize(
+    ("kind", "given"),
+    [("shipment.sensor", {}), ("shipment.sensor", {"alert": "HOT"}), ("shipment.departed", {})],
+    ids=["plain reading", "alert", "departure"],
+)
+def test_a_dispatch_may_share_its_number_with_something_else(
+    kind: str, given: dict[str, Any], about: str, revision: int
+) -> None:
+    """A source that numbers its readings and its dispatches from 1 corrects, or contradicts, the
+    one with the other: the fold takes them in every order, a pledge among them.
+    """
+    alike = at(
+        11, kind, about, event_id=OUT.event_id, source=OUT.source, revision=revision, **given
+    )
+    pledged = receipt(5, "PLEDGE", "LOT:1")
+    found = any_order(RECEIVED, pledged, OUT, alike)
+    if revision > 1:
+        assert "LOT_PLEDGED" not in codes(found, "LOT:1"), "the dispatch is no more"
+    if revision < 1:
+        assert stays(found)

@@ -153,7 +153,7 @@ def test_every_single_wrong_digit_is_found() -> None:
 
 
 def arrival(place: str | None, at: int, by: Identity) -> Arrival:
-    return Arrival(place, T + at, T + at + 1, *by)
+    return Arrival(place, None, T + at, T + at + 1, *by)
 
 
 @pytest.mark.parametrize(

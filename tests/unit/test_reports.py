@@ -249,11 +249,12 @@ def test_reports_follow_from_the_set(facts: list[Fact], random: Any) -> None:
         if not events:
             assert code not in ordered.value.milestones
             continue
-        places = {events[0].unlocode, None}
+        place: str | None = None
         heard: dict[str, Any] = {}
         for event in events:
-            if events[0].unlocode is None or event.unlocode in places:
-                heard.setdefault(event.source, event)
+            if event.source not in heard and event.unlocode in (place or event.unlocode, None):
+                heard[event.source] = event
+                place = place or event.unlocode
         best = min(
             heard.values(),
             key=lambda e: (BELIEVED.index(e.source[:-2]), e.event_time, e.event_id),
