@@ -5,7 +5,7 @@ from msgspec.structs import replace
 from supplytwin.processors import watch
 from supplytwin.processors.counts import counted
 from supplytwin.processors.plausibility import Finding
-from supplytwin.processors.standing import Accumulator, Fact, Problem
+from supplytwin.processors.standing import Accumulator, Fact, problem_of
 from supplytwin.schemas.machines import LINE
 
 
@@ -28,15 +28,5 @@ def judged(machine: str, before: Accumulator, after: Accumulator, fact: Fact) ->
         found = [*early, *more]
     if not found:
         return after if known is after.watch else replace(after, watch=known)
-    problems = [
-        Problem(
-            code=code,
-            reason=reason,
-            source=event.source,
-            event_id=event.event_id,
-            event_time=event.event_time,
-            arrival=fact.arrival,
-        )
-        for code, reason in watch.told(found)
-    ]
+    problems = [problem_of(fact, code, reason) for code, reason in watch.told(found)]
     return replace(after, watch=known, exceptions=(*after.exceptions, *problems))

@@ -12,7 +12,7 @@ from supplytwin.processors.doubts import judged
 from supplytwin.processors.effects import KINDS, PLEDGED, REDUCED, Changes, quantity, redeemed
 from supplytwin.processors.legs import GOODS, NAMES, leg_of, note
 from supplytwin.processors.reports import reached, told_again, weigh
-from supplytwin.processors.standing import Accumulator, Fact, Problem, Scheduled
+from supplytwin.processors.standing import Accumulator, Fact, Scheduled, problem_of
 from supplytwin.processors.visits import MOVES, follow
 from supplytwin.schemas import localtime
 from supplytwin.schemas.effect import NONE, Effect
@@ -245,22 +245,10 @@ def _mark(
         changes["milestones"] = milestones
 
 
-def _problem(fact: Fact, code: str, reason: str) -> Problem:
-    event = fact.event
-    return Problem(
-        code=code,
-        reason=reason,
-        source=event.source,
-        event_id=event.event_id,
-        event_time=event.event_time,
-        arrival=fact.arrival,
-    )
-
-
 def _refuse(acc: Accumulator, fact: Fact, effect: Effect, code: str, changes: Changes) -> None:
     """Record the one exception of a fact that is not allowed."""
     reason = f"{fact.event.event_type} in state {acc.state or 'none'}"
-    changes["exceptions"] = (*acc.exceptions, _problem(fact, code, reason))
+    changes["exceptions"] = (*acc.exceptions, problem_of(fact, code, reason))
     if code == AFTER_CLOSE:
         changes["flags"] = changes.get("flags", acc.flags) | {"after_close"}
     told = effect.milestone

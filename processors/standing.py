@@ -167,6 +167,19 @@ class Problem(Struct, frozen=True, kw_only=True, gc=False):
     """None: it follows from several facts."""
 
 
+def problem_of(fact: Fact, code: str, reason: str) -> Problem:
+    """What is wrong with a fact."""
+    event = fact.event
+    return Problem(
+        code=code,
+        reason=reason,
+        source=event.source,
+        event_id=event.event_id,
+        event_time=event.event_time,
+        arrival=fact.arrival,
+    )
+
+
 class Scheduled(Struct, frozen=True, kw_only=True, gc=False):
     """When something is to happen, by the latest revision that says so of the last leg."""
 

@@ -23,7 +23,11 @@ pytestmark = pytest.mark.kafka
 
 PARTITIONS = 4
 AWAY_S = 3.0
-WORKER = WorkerSection(batch=400, transaction_timeout_ms=5_000)
+WORKER = WorkerSection(batch=400, transaction_timeout_ms=60_000)
+"""Longer than a broker is away: one that finds a transaction timed out when it starts may abort it
+before it knows who leads a partition, and leaves it open there for good. Whose transaction it was
+aborts it when he comes back.
+"""
 
 
 def tended(deployed: Deployment, entries: int, attacks: Sequence[Callable[[], bool]]) -> Attacks:

@@ -11,7 +11,7 @@ from immutables import Map
 from msgspec.structs import replace
 
 from supplytwin.processors import across, derived, sequence, twin
-from supplytwin.processors.facts import Identity
+from supplytwin.processors.facts import Identity, Version
 from supplytwin.processors.sensed import totals
 from supplytwin.processors.standing import Fact
 from supplytwin.processors.subjects import Subject, SubjectKey
@@ -353,10 +353,19 @@ def test_open_exceptions_stand_with_their_code_and_since_when() -> None:
 
 
 def _effective(made: twin.Twin, key: SubjectKey) -> list[tuple[Event, int]]:
-    """The events that count for a subject and are about it, and when they arrived."""
-    versions = [slot.effective for slot in made.facts.every()]
-    return [(one.event, one.arrival) for one in versions
-            if one is not None and key in twin.reached_by(one.event)]  # fmt: skip
+    """The events that count for a subject and reach it, and when they arrived: by what they name,
+    and of a line by its lots what is reversed of them without a line.
+    """
+    counting = [slot.effective for slot in made.facts.every() if slot.effective is not None]
+    named = [(one, set(twin.reached_by(one.event))) for one in counting]
+    lots = {other for one, keys in named if one.event.event_type == "wh.received" and key in keys
+            for other in keys if other.subject_type == "LOT"}  # fmt: skip
+
+    def by_lot(one: Version, keys: set[SubjectKey]) -> bool:
+        bare = all(other.subject_type != "ORDER_LINE" for other in keys)
+        return bare and one.event.event_type == "wh.receipt_reversed" and not lots.isdisjoint(keys)
+
+    return [(one.event, one.arrival) for one, keys in named if key in keys or by_lot(one, keys)]
 
 
 ROLES = ("terminal:z", "carrier:m", "aggregator:a", "manual:m", "s", "inferred:x", "wms:1")
