@@ -97,7 +97,7 @@ def _keep(subjects: Subjects, work: Work) -> None:
         if after(unit).ordered is not before(unit).ordered:
             lots |= dict.fromkeys((*lots_in(before, unit), *lots_in(after, unit)))
     for lot in lots:
-        was, now = _bonds(lot, before(lot)), _bonds(lot, after(lot))
+        was, now = bonds(lot, before(lot)), bonds(lot, after(lot))
         if not was and not now:
             continue
         old, new = units_of(before, lot), units_of(after, lot)
@@ -106,7 +106,7 @@ def _keep(subjects: Subjects, work: Work) -> None:
         _exchange(subjects, work, [unit for unit in new if unit not in old], {}, now, UNIT)
 
 
-def _bonds(key: SubjectKey, lot: Subject) -> dict[Order, Fact]:
+def bonds(key: SubjectKey, lot: Subject) -> dict[Order, Fact]:
     """What the receipts of a lot do to it, as it reaches its handling units."""
     if not any(other.subject_type == TITLE for other in lot.links):
         return {}

@@ -14,12 +14,30 @@ _ROUNDS_MAX = 99
 
 STANDING = f"""
         WITH RECURSIVE told AS (
-            SELECT *, hash(*COLUMNS(* EXCLUDE ({", ".join(_COPY)}))) AS content FROM event),
+            SELECT e.*, hash(*COLUMNS(e.* EXCLUDE ({", ".join(_COPY)}))) AS content,
+                   correction_action IS NOT NULL AND correction_event_id IS NOT NULL
+                   AND coalesce(correction_source, source) <> source
+                   AND NOT list_contains([h.k FOR h IN j.headers], '{DELEGATION}') AS powerless
+            FROM event AS e JOIN journal AS j USING ({_CHAIN}, seq)),
+        counting AS (
+            SELECT *, min(powerless) OVER same AS is_powerless,
+                   min(content) OVER same <> max(content) OVER same AS is_double
+            FROM told WINDOW same AS (PARTITION BY {_IDENTITY}, revision)),
         latest AS (
-            SELECT * EXCLUDE (content),
-                   min(content) OVER same <> max(content) OVER same AS conflicted
-            FROM told WINDOW same AS (PARTITION BY {_IDENTITY}, revision)
-            QUALIFY row_number() OVER (PARTITION BY {_IDENTITY} ORDER BY revision DESC, seq) = 1),
+            SELECT * EXCLUDE (content, powerless, is_powerless, is_double),
+                   is_double OR min(source_topic) OVER whole <> max(source_topic) OVER whole
+                   OR classifier <> 'ACTUAL' AND bool_or(classifier = 'ACTUAL') OVER whole
+                   AS conflicted
+            FROM counting WINDOW whole AS (PARTITION BY {_IDENTITY})
+            QUALIFY row_number() OVER (
+                PARTITION BY {_IDENTITY} ORDER BY is_powerless, revision DESC, seq) = 1),
+        doubted AS (
+            SELECT {_CHAIN}, coalesce(t.correction_source, t.source) AS target_source,
+                   t.correction_event_id AS target_id, t.revision
+            FROM told AS t SEMI JOIN (FROM latest WHERE conflicted) AS l
+                USING ({_IDENTITY}, revision)
+            WHERE NOT t.powerless AND t.correction_action IS NOT NULL
+              AND t.correction_event_id IS NOT NULL),
         aimed AS (
             SELECT {_IDENTITY}, seq, source_topic, revision, correction_event_id AS target_id,
                    coalesce(correction_source, source) AS target_source
@@ -61,6 +79,11 @@ STANDING = f"""
             SELECT one.* FROM latest AS one
             WHERE NOT conflicted AND correction_action IS DISTINCT FROM 'RETRACT'
               AND NOT EXISTS (
+                SELECT 1 FROM doubted AS d
+                WHERE d.chain_key = one.chain_key AND d.chain_id = one.chain_id
+                  AND d.target_source = one.source AND d.target_id = one.event_id
+                  AND d.revision >= one.revision)
+              AND NOT EXISTS (
                 SELECT 1 FROM correction AS own
                 WHERE own.chain_key = one.chain_key AND own.chain_id = one.chain_id
                   AND own.seq = one.seq AND NOT own.by_right)
@@ -69,10 +92,13 @@ STANDING = f"""
                 WHERE other.chain_key = one.chain_key AND other.chain_id = one.chain_id
                   AND other.target_source = one.source AND other.target_id = one.event_id
                   AND other.revision >= one.revision AND other.by_right))"""
-"""The facts that stand, as `processors.facts` has it: of each identity the highest revision, unless
-it has two contents; corrections with authority over what they aim at, unless they are themselves
-beaten. Of two that aim at each other the later one by name stands; where three or more of one
-revision do so in a ring, none is said to stand.
+"""The facts that stand, as `processors.facts` has it: of each identity the highest revision that
+has the right to what it says, unless it is in conflict: two contents, two topics, a plan above what
+has happened, or the target of a correction in conflict. Corrections with authority over what they
+aim at count, unless they are themselves beaten; of two that aim at each other the later one by name
+stands. SQL ends where the fold goes on: of three or more corrections of one revision in a ring none
+stands, a doubt is not followed from one correction to the next, and what aims at another topic
+hides the revision below it.
 """
 
 _DOCUMENTS = (

@@ -248,7 +248,8 @@ def test_a_unit_is_kept_by_every_pledge_of_its_goods(
     """In random streams, late, corrected and in contradiction, as counted by hand."""
     often = ("wh.packed", "wh.dispatched", "wh.warehouse_receipt", "wh.warehouse_receipt")
     monkeypatch.setattr(w, "OFTEN", often)
-    monkeypatch.setattr(w, "EVENT_TYPES", {kind: w.EVENT_TYPES[kind] for kind in often})
+    kinds = {*often, "shipment.sensor"}
+    monkeypatch.setattr(w, "EVENT_TYPES", {kind: w.EVENT_TYPES[kind] for kind in sorted(kinds)})
     random, found = Random(seed), twin.EMPTY
     for told in next(w.orders(random, w.stream(random, "C"))):
         found = twin.take(found, w.item(told.event, told.arrival)).twin

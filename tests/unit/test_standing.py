@@ -110,11 +110,12 @@ def test_a_conflicted_invoice_is_no_duplicate(sink: DuckSink, ask: Ask) -> None:
 
 
 def _random(draw: random.Random, chain_id: str) -> list[Told]:
-    """Facts of two sources that revise, contradict, correct and delegate; no ring of three."""
-    found: list[Told] = []
+    """Facts of two sources that revise, contradict, correct and delegate; no ring of three, and no
+    correction in contradiction with itself.
+    """
+    found: dict[tuple[str, int, int], list[Told]] = {}
     for _ in range(draw.randrange(2, 14)):
-        number = draw.randrange(6)
-        topic = draw.random() < 0.9
+        number, revision = draw.randrange(6), draw.randrange(3)
         fields: dict[str, Any] = {"unlocode": draw.choice(("HTPAP", "HTPAP", "DEHAM"))}
         if draw.random() < 0.6:
             aims = [one for one in range(6) if one < number or one == number ^ 1]
@@ -124,17 +125,31 @@ def _random(draw: random.Random, chain_id: str) -> list[Told]:
                 "correction_event_id": str(draw.choice(aims or [0])),
                 "correction_source": draw.choice((None, None, "a", "b")),
             }
-        event = _at(chain_id, str(number), draw.randrange(3), **fields)
-        if not topic:
-            event = w.invoiced(chain_id, str(number), "a", "I")
-            event = replace(event, **fields, revision=Micros(w.NOON + draw.randrange(3)))
-        found.append((replace(event, source=draw.choice("aab")), draw.random() < 0.3))
-    return found
+        event = _at(chain_id, str(number), revision, **fields)
+        told = replace(event, source=draw.choice("aab")), draw.random() < 0.3
+        same = found.setdefault((told[0].source, number, revision), [])
+        if not same or not any(one.correction_action for one, _ in (*same, told)):
+            same.append(told)
+    every = [one for same in found.values() for one in same]
+    draw.shuffle(every)
+    return every
+
+
+def test_what_a_contradicted_correction_aims_at_is_not_shown(sink: DuckSink) -> None:
+    """By either content; nor what two topics tell under one id, nor a plan above what happened."""
+    facts = [_at("C", one) for one in "abc"]
+    aimed = [_at("C", "x", 1, correction_event_id=one, **RETRACT) for one in "ab"]
+    told = [(one, False) for one in (*facts, *aimed)]
+    assert [one[1] for one in _shown(sink, "C", told)] == ["c"]
+    elsewhere = replace(w.invoiced("D", "a", "scms", "I"), revision=Micros(w.NOON))
+    planned = replace(_at("D", "b", 1), classifier="PLANNED")
+    more = (_at("D", "a"), elsewhere, _at("D", "b"), planned, _at("D", "c"))
+    assert [one[1] for one in _shown(sink, "D", [(one, False) for one in more])] == ["c"]
 
 
 def test_views_show_what_stands_for_the_fold(sink: DuckSink) -> None:
-    """600 random chains: revisions, conflicts, corrections of corrections, of strangers, of other
-    topics, and two that aim at each other.
+    """600 random chains: revisions, conflicts, corrections of corrections and of strangers, and two
+    that aim at each other.
     """
     draw = random.Random(5)
     wanted, records = {}, []

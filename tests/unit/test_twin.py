@@ -14,11 +14,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from supplytwin.processors import refusals, sequence, titles, twin
+from supplytwin.processors import packing, refusals, sequence, titles, twin
 from supplytwin.processors.consignment import Tally, change
 from supplytwin.processors.lifecycle import accumulate
 from supplytwin.processors.standing import EMPTY, make_fact
-from supplytwin.processors.subjects import SubjectKey
+from supplytwin.processors.subjects import NOBODY, SubjectKey
 from supplytwin.schemas.errors import Code, RecordError
 from supplytwin.schemas.events import EVENT_TYPES, Event, OrderLine
 from supplytwin.schemas.flow import Input, Record
@@ -183,7 +183,8 @@ def _standing(found: twin.Twin) -> list[Event]:
 
 def _afresh(found: twin.Twin, key: SubjectKey) -> Any:
     """What reaches a subject, folded from nothing: its facts, but for what dispatches do that a
-    pledged lot refuses; doubts about receipts; to a lot the pledges of its receipts.
+    pledged lot refuses; doubts about receipts; to a lot the pledges of its receipts, and to a
+    handling unit those of its lots.
     """
     facts = []
     for slot in twin.reaching(found, *key):
@@ -194,15 +195,21 @@ def _afresh(found: twin.Twin, key: SubjectKey) -> Any:
             continue
         reached = twin.reached_by(version.event)
         effect = effect_on(version.event, key.subject_type, is_subject=reached[0] == key)
-        lots = [found.subjects[lot].value for lot in reached if lot.subject_type == "LOT"]
-        refused = any(slot.identity in refusals.refused(lot) for lot in lots)
-        if effect is not None and not (refused and key.subject_type != "LOT"):
+        refusing = {kind for kind in ("LOT", "HANDLING_UNIT") for one in reached
+                    if one.subject_type == kind
+                    and slot.identity in refusals.refused(found.subjects[one].value)}  # fmt: skip
+        own = {"LOT": {"LOT", "HANDLING_UNIT"}, "HANDLING_UNIT": {"HANDLING_UNIT"}}
+        refused = bool(refusing - own.get(key.subject_type, set()))
+        if effect is not None and not refused:
             facts.append(make_fact(version.event, version.arrival, effect, key.subject_id))
         elif reached[0] == key or effect is not None:
             facts.append(make_fact(version.event, version.arrival, None, key.subject_id))
     if key.subject_type == "LOT":
         for receipt in _receipts(found, key):
             facts += titles.turns(receipt, found.subjects[receipt].ordered).values()
+    if key.subject_type == "HANDLING_UNIT":
+        for lot in packing.lots_in(lambda one: found.subjects.get(one, NOBODY), key):
+            facts += titles.bonds(lot, found.subjects[lot]).values()
     return sequence.fold(key.subject_type, facts) if key.subject_type in MACHINES else EMPTY
 
 
