@@ -211,9 +211,17 @@ class Reading:
             if name in ({payable_line(event)} if payable_line(event) else lines_in(event))
             for lot in lots_in(event)
         }
-        about = {slot.identity: slot for slot in reaching(self.twin, "ORDER_LINE", name)}
+        about = {
+            slot.identity: slot
+            for slot in reaching(self.twin, "ORDER_LINE", name)
+            if any(goods(event) and name in lines_in(event) for event in everything(slot))
+        }
         for lot in lots:
-            about |= {slot.identity: slot for slot in reaching(self.twin, "LOT", lot)}
+            about |= {
+                slot.identity: slot
+                for slot in reaching(self.twin, "LOT", lot)
+                if any(not_a_line_of(event) for event in everything(slot))
+            }
 
         def goes_back(event):
             if event.event_type != "wh.receipt_reversed":
@@ -222,11 +230,6 @@ class Reading:
 
         reports = []
         for _, slot in sorted(about.items()):
-            if not any(
-                goods(event) and (name in lines_in(event) or not_a_line_of(event))
-                for event in everything(slot)
-            ):
-                continue
             self.note_conflict(slot)
             back |= self.may_return(slot, is_receipt)
             now = None if slot.effective is None else slot.effective.event
