@@ -37,7 +37,9 @@ def main(wheel: Path, lock: Path) -> None:
         shutil.copytree(root / "tests" / "data", work / "tests" / "data")
         shutil.copy(root / "tests" / "conftest.py", work / "tests" / "conftest.py")
         shutil.copy(root / "tests" / "counts.toml", work / "tests" / "counts.toml")
-        shutil.copy(root / "pyproject.toml", work / "pyproject.toml")
+        shutil.copytree(root / "docs", work / "docs")
+        for file in ("pyproject.toml", "README.md"):
+            shutil.copy(root / file, work / file)
         # What speaks about the source tree itself has nothing to say about the wheel.
         for test in ("test_tidy.py", "test_docs.py"):
             (work / "tests" / "unit" / test).unlink()
