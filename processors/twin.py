@@ -162,7 +162,7 @@ def _conflict(work: Work, slot: Slot, count: int) -> None:
     if not slot.conflicted:
         return
     own = frozenset((slot.identity,))
-    for key in _spoken_of(slot):
+    for key in _reached(slot.contents):
         subject = work[key]
         conflicts = subject.conflicts | own if count > 0 else subject.conflicts - own
         work[key] = replace(subject, conflicts=conflicts)
@@ -170,8 +170,12 @@ def _conflict(work: Work, slot: Slot, count: int) -> None:
 
 
 def _spoken_of(slot: Slot) -> Iterable[SubjectKey]:
-    told = slot.contents if slot.latest is slot.current else (*slot.contents, slot.latest.event)
-    return (key for event in told for key in reached_by(event))
+    told = slot.contents
+    return _reached(told if slot.latest is slot.current else (*told, slot.latest.event))
+
+
+def _reached(events: Iterable[Event]) -> Iterable[SubjectKey]:
+    return (key for event in events for key in reached_by(event))
 
 
 def _contribute(work: Work, identity: Identity, version: Version, count: int) -> None:

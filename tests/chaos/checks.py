@@ -1,6 +1,6 @@
 """What must be true after an attack, whatever it was."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from harness import Deployment, Open, until
@@ -33,10 +33,10 @@ def never_committed(deployed: Deployment, hit: list[list[Open]]) -> None:
         assert not aborted & visible
 
 
-def sound(deployed: Deployment, load: Load) -> Witness:
-    """The outside witness has nothing to say against it."""
+def sound(deployed: Deployment, load: Load, forgotten: Collection[str] = ()) -> Witness:
+    """The outside witness has nothing to say against it; `forgotten` as for `Witness.compare`."""
     witness = Witness(kafka(deployed.settings.kafka.bootstrap))
-    witness.compare(ledgers(load))
+    witness.compare(ledgers(load), forgotten)
     witness.compare_rail(Path(deployed.settings.gateway.ledger))
     witness.assert_sound()
     return witness

@@ -160,6 +160,7 @@ def test_a_lost_tail_pays_nobody_twice(alone: Cluster, folder: Path, names: Sequ
             "the rail must have paid, and said so, in the tail that is lost"
         )
         disaster.strike(names)
+        forgotten = set(disaster.booked()) - set(before)
         disaster.recover()
         disaster.play(60)
         claims = [one for ledger in ledgers(LOAD) for one in ledger.settlements]
@@ -174,7 +175,7 @@ def test_a_lost_tail_pays_nobody_twice(alone: Cluster, folder: Path, names: Sequ
             }
             assert lost == answered_later - answered, "the operator is told of each payment"
             deployed.stop()
-            sound(deployed, LOAD)
+            sound(deployed, LOAD, forgotten)
         else:
             deployed.stop()
             assert finals(deployed) == {

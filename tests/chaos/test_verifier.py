@@ -72,6 +72,15 @@ def test_a_sound_run_is_sound(sound: Records) -> None:
     assert told(sound, lambda _, raws: raws) == []
 
 
+def test_a_payment_that_the_log_forgot_needs_an_answer(sound: Records) -> None:
+    """A claim that was forgotten is told again, unless the rail's word has settled it."""
+    claims = {claim.settlement_id for ledger in ledgers(LOAD) for claim in ledger.settlements}
+    damage, says = DAMAGE["a payment is missing"]
+    witness = Witness(lambda topic: damage(topic, list(sound(topic))))
+    witness.compare(ledgers(LOAD), claims)
+    assert [problem for problem in witness.problems if says in problem]
+
+
 @pytest.mark.parametrize("name", DAMAGE)
 def test_damage_is_told(sound: Records, name: str) -> None:
     """Each damage leads to a problem that says what it is."""
