@@ -57,7 +57,7 @@ def leave(member: Member) -> None:
     (its issue 4884). What it has to announce by now is therefore heard before; the rest is bounded.
     Raises what the client says when it closes.
     """
-    with suppress(SupplytwinError):  # the same is said again by `close`
+    with suppress(SupplytwinError, RuntimeError):  # said again by `close`; closed already
         call("poll", member.poll, 0)
     closed: Future[None] = Future()
 

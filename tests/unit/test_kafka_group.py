@@ -9,6 +9,7 @@ import structlog
 
 from supplytwin.schemas.errors import FencedError
 from supplytwin.streams import kafka_group
+from supplytwin.streams.kafka import KafkaBroker
 from supplytwin.streams.kafka_group import leave
 
 E = ck.KafkaError
@@ -53,6 +54,13 @@ def test_a_client_that_does_not_close_is_left_behind(monkeypatch: pytest.MonkeyP
     assert [one.daemon for one in waiting] == [True]
     member.free.set()
     waiting[0].join(5)
+
+
+def test_a_consumer_may_be_closed_twice() -> None:
+    """The client refuses to be asked anything once it is closed, but not to be closed."""
+    consumer = KafkaBroker("127.0.0.1:1").consumer("g")
+    consumer.close()
+    consumer.close()
 
 
 def test_why_a_client_has_failed_is_still_told_when_it_closes() -> None:
