@@ -34,7 +34,7 @@ from supplytwin.streams.settings import (
     WorkerSection,
     as_environment,
 )
-from supplytwin.streams.topics import INPUTS, WORKER_GROUP, places
+from supplytwin.streams.topics import DERIVED, INPUTS, WORKER_GROUP, places
 
 PATIENCE_S = 120.0
 VARIANTS = Path(__file__).with_name("variants.py")
@@ -171,6 +171,12 @@ class Deployment:
         """What a process has said since it was started last."""
         text = (self.folder / f"{name}.log").read_bytes()[self._logged[name] :]
         return text.decode(errors="replace")
+
+    def tells(self) -> str:
+        """For whoever looks why it stands still: what is open, and what each process said last."""
+        found = [str(one) for one in self.open((*INPUTS, *DERIVED))]
+        found += [f"{name}: {self.log(name)[-3000:]}" for name in self.children]
+        return "\n".join(found)
 
     def said(self, name: str) -> list[dict[str, Any]]:
         """The same, its JSON lines."""

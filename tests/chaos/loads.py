@@ -13,6 +13,7 @@ from msgspec import Struct
 from verifier import Raw, Records, Witness
 
 from supplytwin.processors import simulate
+from supplytwin.schemas.errors import FatalError
 from supplytwin.schemas.flow import Message
 from supplytwin.schemas.ids import DAY_US, SECOND_US
 from supplytwin.streams import deployment, summary, topics
@@ -75,7 +76,10 @@ def conduct(deployed: Deployment, load: Load, pump: Callable[[], None]) -> Playe
         pump=pump,
         patience_s=600.0,
     )
-    return conductor.play(load.messages, TICK_US)
+    try:
+        return conductor.play(load.messages, TICK_US)
+    except FatalError as error:
+        raise AssertionError(f"{error}\n{deployed.tells()}") from error
 
 
 class Truth(Struct, frozen=True, kw_only=True):

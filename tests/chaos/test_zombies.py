@@ -148,11 +148,23 @@ class Seconds:
         self._both: list[Child] = []
 
     def start(self) -> bool:
+        """The load waits until the second is a member: it must not be over before."""
         first = self.deployed.children.pop("worker-0")
         place = f"second-{len(self.why)}"
         self._both = [first, self.deployed.worker(0, name=place)]
         self.deployed.children.pop(place)
+        until(
+            lambda: "assigned" in self.deployed.log(place) or first.process.poll() is not None,
+            "a second process of the slot works",
+        )
         return True
+
+    def close(self) -> None:
+        """None of the two runs any more."""
+        for one in self._both:
+            if one.process.poll() is None:
+                one.process.kill()
+            one.process.wait()
 
     def one_ends(self) -> bool:
         """The load goes on until the loser meets a transaction of its own."""
@@ -181,9 +193,12 @@ def test_a_slot_that_is_started_twice(make: Make, folder: Path, protocol: str) -
     start(deployed)
     seconds = Seconds(deployed)
     attacks = Attacks(deployed, wanted.hashes.entries, [seconds.start, seconds.one_ends] * 2)
-    conduct(deployed, load, attacks.pump)
-    assert set(deployed.stop().values()) == {0}
-    assert not attacks.left
+    try:
+        conduct(deployed, load, attacks.pump)
+        assert not attacks.left
+        assert set(deployed.stop().values()) == {0}
+    finally:
+        seconds.close()
     assert all("fenced" in why for why in seconds.why), seconds.why
     assert truth(deployed.broker, PARTITIONS, sound(deployed, load)).says() == wanted.says()
 
