@@ -6,22 +6,17 @@ change is told as "all of it is revoked" and "this is yours now". A revocation i
 both were told, so until the callback returns nobody else has what was revoked.
 """
 
-import threading
 from collections.abc import Callable
-from concurrent.futures import Future
 from contextlib import suppress
 from typing import Any, Literal, Protocol
 
 import confluent_kafka as ck
 
 from supplytwin.schemas.errors import SupplytwinError
-from supplytwin.streams.kafka_errors import call, log, native, ours
+from supplytwin.streams.kafka_errors import call, native, ours
 from supplytwin.streams.ports import Offsets, OnRebalance, TopicPartition
 
 GroupProtocol = Literal["classic", "consumer"]
-
-CLOSE_S = 5.0
-"""How long leaving may take."""
 
 
 def membership(
@@ -51,29 +46,16 @@ class Member(Protocol):
 
 
 def leave(member: Member) -> None:
-    """Close a consumer; left behind with a warning when it has not closed in `CLOSE_S`.
+    """Close a consumer, after it has heard what its group has said by now.
 
-    librdkafka waits for ever for the answer to an assignment that it announces while it closes
-    (its issue 4884). What it has to announce by now is therefore heard before; the rest is bounded.
+    librdkafka waits for ever for the answer to an assignment that it announces while it closes (its
+    issue 4884). The client holds the interpreter meanwhile, so no thread of ours could bound that:
+    an assignment in the instant between the two calls can still block the process.
     Raises what the client says when it closes.
     """
     with suppress(SupplytwinError, RuntimeError):  # said again by `close`; closed already
         call("poll", member.poll, 0)
-    closed: Future[None] = Future()
-
-    def close() -> None:
-        try:
-            call("close", member.close)
-        except BaseException as error:
-            closed.set_exception(error)
-        else:
-            closed.set_result(None)
-
-    threading.Thread(target=close, name="close", daemon=True).start()
-    try:
-        closed.result(CLOSE_S)
-    except TimeoutError:
-        log.warning("a consumer does not close, and is left behind", seconds=CLOSE_S)
+    call("close", member.close)
 
 
 class Incremental:

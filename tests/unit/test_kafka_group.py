@@ -1,14 +1,9 @@
-"""How a consumer leaves its group: bounded, whatever the client does."""
-
-import threading
-import time
+"""How a consumer leaves its group."""
 
 import confluent_kafka as ck
 import pytest
-import structlog
 
 from supplytwin.schemas.errors import FencedError
-from supplytwin.streams import kafka_group
 from supplytwin.streams.kafka import KafkaBroker
 from supplytwin.streams.kafka_group import leave
 
@@ -16,11 +11,11 @@ E = ck.KafkaError
 
 
 class Member:
-    """A client that notes what it is asked; `close` blocks until `free` is set."""
+    """A client that notes what it is asked."""
 
     def __init__(self, *, fails: Exception | None = None) -> None:
         self.asked: list[str] = []
-        self.free, self._fails = threading.Event(), fails
+        self._fails = fails
 
     def poll(self, timeout_s: float) -> None:
         self.asked.append(f"poll {timeout_s:g}")
@@ -29,7 +24,6 @@ class Member:
 
     def close(self) -> None:
         self.asked.append("close")
-        self.free.wait(30)
         if self._fails is not None:
             raise self._fails
 
@@ -37,23 +31,8 @@ class Member:
 def test_what_the_group_has_said_is_heard_before_the_client_closes() -> None:
     """Unheard until then, its answer can come too late to be waited for."""
     member = Member()
-    member.free.set()
     leave(member)
     assert member.asked == ["poll 0", "close"]
-
-
-def test_a_client_that_does_not_close_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In time, with a warning; the thread that waits for it does not keep the process alive."""
-    monkeypatch.setattr(kafka_group, "CLOSE_S", 0.2)
-    member, started = Member(), time.monotonic()
-    with structlog.testing.capture_logs() as said:
-        leave(member)
-    assert 0.2 <= time.monotonic() - started < 5
-    assert [one["log_level"] for one in said] == ["warning"]
-    waiting = [one for one in threading.enumerate() if one.name == "close"]
-    assert [one.daemon for one in waiting] == [True]
-    member.free.set()
-    waiting[0].join(5)
 
 
 def test_a_consumer_may_be_closed_twice() -> None:
@@ -66,7 +45,6 @@ def test_a_consumer_may_be_closed_twice() -> None:
 def test_why_a_client_has_failed_is_still_told_when_it_closes() -> None:
     """As by every other call."""
     member = Member(fails=ck.KafkaException(E(E.FENCED_INSTANCE_ID, "another one", fatal=True)))
-    member.free.set()
     with pytest.raises(FencedError, match="another one"):
         leave(member)
     assert member.asked == ["poll 0", "close"]
