@@ -6,10 +6,8 @@ from typing import Annotated
 import typer
 
 from supplytwin.schemas.errors import UsageError
-from supplytwin.sinks.query import journal_entries, schema_entries
 from supplytwin.streams import exporting
-from supplytwin.streams import show as twin_show
-from supplytwin.streams.cli_look import Db, database
+from supplytwin.streams.cli_look import Db, entries_of
 from supplytwin.streams.cli_run import err
 
 
@@ -30,18 +28,9 @@ def export(
     output: Annotated[Path | None, typer.Option(help="A file (default: standard output).")] = None,
 ) -> None:
     """Write a chain as a document of a foreign standard; what has no place there is counted."""
-    if db is not None and journal is not None:
-        raise UsageError("give --db or --journal, not both")
-    if journal is not None:
-        entries, damage = twin_show.from_file(journal, chain)
-        schemas = twin_show.schemas_from_file(journal)
-    else:
-        entries, damage = journal_entries(database(context, db), chain)
-        schemas = [] if damage is not None else schema_entries(database(context, db))
+    entries, damage, schemas = entries_of(context, chain, db, journal)
     if damage is not None:
         raise UsageError(f"not exported: {damage}")
-    if not entries:
-        raise UsageError(f"no chain {chain!r} in {journal or database(context, db)}")
     made = exporting.export(chain, form, entries, schemas)
     if output is None:
         typer.echo(made.document.decode(), nl=False)

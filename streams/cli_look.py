@@ -50,6 +50,26 @@ def database(context: typer.Context, db: Path | None) -> Path:
     return demo if not configured.exists() and demo.exists() else configured
 
 
+def entries_of(
+    context: typer.Context, chain: str, db: Path | None, journal: Path | None
+) -> tuple[list[bytes], str | None, list[bytes]]:
+    """(entries of one chain, what is wrong with the first damaged one or None, schemas of others)
+    from a database or an exported journal. UsageError when both are given, or it is in neither.
+    """
+    if db is not None and journal is not None:
+        raise UsageError("give --db or --journal, not both")
+    if journal is not None:
+        entries, damage = twin_show.from_file(journal, chain)
+        return entries, damage, twin_show.schemas_from_file(journal)
+    path = database(context, db)
+    entries, damage = journal_entries(path, chain)
+    if damage is not None:
+        return entries, damage, []
+    if not entries:
+        raise UsageError(f"no chain {chain!r} in {path}")
+    return entries, None, schema_entries(path)
+
+
 def sql(
     context: typer.Context,
     statement: Annotated[str, typer.Argument(help="One SELECT or EXPLAIN.")],
@@ -112,17 +132,7 @@ def show(
     and the hash check.
     """
     times = twin_show.times(as_of, known_at)
-    if db is not None and journal is not None:
-        raise UsageError("give --db or --journal, not both")
-    damage: str | None = None
-    if journal is not None:
-        entries, damage = twin_show.from_file(journal, chain)
-        schemas = twin_show.schemas_from_file(journal)
-    else:
-        entries, damage = journal_entries(database(context, db), chain)
-        schemas = [] if damage is not None else schema_entries(database(context, db))
-        if not entries and damage is None:
-            raise UsageError(f"no chain {chain!r} in {database(context, db)}")
+    entries, damage, schemas = entries_of(context, chain, db, journal)
     clock = dt.datetime.now(dt.UTC) if now is None else now.replace(tzinfo=dt.UTC)
     asked = int(clock.timestamp() * 1_000_000)
     if now is None:

@@ -12,10 +12,12 @@ import tomllib
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import structlog
 
+from supplytwin.sinks.duck import DuckSink
 from supplytwin.streams import local_broker
 from supplytwin.streams.kafka import KafkaBroker
 from supplytwin.streams.memory import MemoryBroker
@@ -122,3 +124,17 @@ def topic_spec(fresh_prefix: str) -> Callable[..., TopicSpec]:
         )
 
     return build
+
+
+@pytest.fixture
+def sink(tmp_path: Path) -> Iterator[DuckSink]:
+    """An empty DuckDB file."""
+    made = DuckSink(tmp_path / "twin.duckdb", lambda: b"12345678")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def ask(sink: DuckSink) -> Callable[[str], list[tuple[Any, ...]]]:
+    """Rows of a statement on it."""
+    return lambda text: sink.connection.execute(text).fetchall()

@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from hypothesis import strategies as st
+
 DATA = Path(__file__).resolve().parents[1] / "data" / "dcsa"
 WRONG = ("attribute-values", "date-times", "event-ids", "structure")
 THREE = tuple(sorted(path.name for path in DATA.glob("tnt-300-*.json")))
@@ -23,6 +25,12 @@ _CODES = {
     "TRD": "TRANSPORT_DOCUMENT",
 }  # fmt: skip
 _DETECTED = {"DRO": "DOOR_OPENED", "DRC": "DOOR_CLOSED", "LOC": "BREADCRUMB"}
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=8,
+)
+"""Anything that may stand where a field is."""
 
 
 def sample(name: str) -> Any:

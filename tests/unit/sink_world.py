@@ -1,7 +1,7 @@
 """Records as the worker writes them, for the tests of what lands in DuckDB."""
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -34,6 +34,8 @@ from supplytwin.schemas.records import (
 NOON = Micros(1_400_000_000_000_000)
 """2014-05-13T16:53:20Z"""
 PARTITIONS = 3
+Ask = Callable[[str], list[tuple[Any, ...]]]
+"""The fixture `ask`: rows of a statement."""
 
 
 class Log:

@@ -361,17 +361,10 @@ def test_the_same_page_again_changes_nothing() -> None:
     assert not any(slot.conflicted for slot in twice.twin.facts.slots.values())
 
 
-json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
-    max_leaves=8,
-)
-
-
 @given(
     made=st.sampled_from((w.two, w.three)),
     name=st.sampled_from(sorted({*w.two(), *w.three(), "isRetracted", "retractedEventID"})),
-    value=json_values,
+    value=w.JSON_VALUES,
 )
 def test_whatever_comes_becomes_events_or_a_refusal(made: Any, name: str, value: Any) -> None:
     """No JSON value in any field ends otherwise; what is an event can be written."""

@@ -234,19 +234,12 @@ def test_a_deeply_nested_field_is_refused_or_kept() -> None:
         assert error.code is Code.MALFORMED
 
 
-json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
-    max_leaves=8,
-)
-
-
 @given(
     made=st.sampled_from((w.two, w.three)),
     name=st.sampled_from(
         sorted(w.two().keys() | w.three().keys() | {"isRetracted", "eventLocation"})
     ),
-    value=json_values,
+    value=w.JSON_VALUES,
 )
 def test_any_value_in_any_field_is_read_or_refused(made: Any, name: str, value: Any) -> None:
     """No JSON value anywhere makes the reader fail in another way than by a refusal."""

@@ -27,14 +27,6 @@ from supplytwin.streams import cli, journal_file
 fact, T = known.fact, known.T
 
 
-@pytest.fixture
-def sink(tmp_path: Path) -> Any:
-    """An empty file."""
-    made = DuckSink(tmp_path / "twin.duckdb", lambda: b"12345678")
-    yield made
-    made.close()
-
-
 def ask(sink: DuckSink, text: str) -> list[dict[str, Any]]:
     """Rows of a statement, by column name."""
     found = sink.connection.execute(text)

@@ -1,14 +1,14 @@
 """Chains that `twin_span` does not hold yet: they are named, and hide nothing of the others."""
 
 import datetime as dt
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import duckdb
 import pytest
 import test_spans as known
 import times_oracle as oracle
+from sink_world import Ask
 
 from supplytwin.processors.spans import of_entries
 from supplytwin.schemas.errors import FatalError
@@ -16,7 +16,6 @@ from supplytwin.schemas.ids import DAY_US, HOUR_US, key63
 from supplytwin.sinks.duck import DuckSink
 
 T0 = known.T0
-Ask = Callable[[str], list[tuple[Any, ...]]]
 
 
 def _fold(chain: str, entries: Any, schemas: Any) -> Any:
@@ -35,18 +34,10 @@ def _filled(sink: DuckSink, chains: Sequence[str]) -> known.Folded:
     return work
 
 
-@pytest.fixture
-def sink(tmp_path: Path) -> Iterator[DuckSink]:
+@pytest.fixture(autouse=True)
+def _two_chains(sink: DuckSink) -> None:
     """GOOD is told, BAD1 is not."""
-    found = DuckSink(tmp_path / "twin.duckdb", lambda: b"12345678")
-    _filled(found, ("GOOD", "BAD1"))
-    yield found
-    found.close()
-
-
-@pytest.fixture
-def ask(sink: DuckSink) -> Ask:
-    return lambda text: sink.connection.execute(text).fetchall()
+    _filled(sink, ("GOOD", "BAD1"))
 
 
 MACROS = ("twin_as_of('2050-01-01')", "twin_known_at('2050-01-01')", "twin_at(NULL, NULL)")

@@ -1,12 +1,10 @@
 """Which facts the views over `event` show: those that stand for the fold."""
 
 import random
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import fold_world as fold
-import pytest
 import sink_world as w
 from msgspec.structs import replace
 
@@ -17,22 +15,9 @@ from supplytwin.schemas.flow import DELEGATION
 from supplytwin.schemas.ids import Micros
 from supplytwin.sinks.duck import DuckSink
 
-Ask = Callable[[str], list[tuple[Any, ...]]]
 Told = tuple[Event, bool]
 """An event, and whether it comes under a delegation."""
 RETRACT = {"correction_action": "RETRACT", "correction_reason": "DID_NOT_OCCUR"}
-
-
-@pytest.fixture
-def sink(tmp_path: Path) -> Iterator[DuckSink]:
-    found = DuckSink(tmp_path / "twin.duckdb", lambda: b"12345678")
-    yield found
-    found.close()
-
-
-@pytest.fixture
-def ask(sink: DuckSink) -> Ask:
-    return lambda text: sink.connection.execute(text).fetchall()
 
 
 def _effective(told: Sequence[Told]) -> tuple[list[Told], list[tuple[str, str, str]]]:
@@ -75,7 +60,7 @@ def _at(chain: str, event_id: str, revision: int = 0, **fields: Any) -> Event:
     return replace(one, revision=Micros(w.NOON + revision))
 
 
-def test_a_retraction_that_is_taken_back_takes_nothing_away(sink: DuckSink, ask: Ask) -> None:
+def test_a_retraction_that_is_taken_back_takes_nothing_away(sink: DuckSink, ask: w.Ask) -> None:
     """The fact stands again in all views; a third retraction takes it away again."""
     chain = w.Chain(w.Log(), "C")
     told = [_at("C", "a")]
@@ -97,7 +82,7 @@ def test_what_has_two_contents_is_not_shown(sink: DuckSink) -> None:
     assert _shown(sink, "E", told) == [("scms", "z", "HTPAP")]
 
 
-def test_a_conflicted_invoice_is_no_duplicate(sink: DuckSink, ask: Ask) -> None:
+def test_a_conflicted_invoice_is_no_duplicate(sink: DuckSink, ask: w.Ask) -> None:
     """It may be either of two: a number in two chains is told when both facts stand."""
     log = w.Log()
     chains = {name: w.Chain(log, name) for name in ("C1", "C2")}

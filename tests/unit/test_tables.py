@@ -1,9 +1,5 @@
 """The declaration of the analysts' tables, and what the views over them answer."""
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
-
 import polars as pl
 import pytest
 import sink_world as w
@@ -15,22 +11,6 @@ from supplytwin.schemas.records import QUARANTINE, STATE
 from supplytwin.sinks import tables, views
 from supplytwin.sinks.duck import DuckSink
 from supplytwin.streams.topics import DERIVED, TOPICS
-
-Ask = Callable[[str], list[tuple[Any, ...]]]
-
-
-@pytest.fixture
-def sink(tmp_path: Path) -> Iterator[DuckSink]:
-    """An empty file."""
-    made = DuckSink(tmp_path / "twin.duckdb", lambda: b"12345678")
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def ask(sink: DuckSink) -> Ask:
-    """Rows of a statement."""
-    return lambda text: sink.connection.execute(text).fetchall()
 
 
 def test_every_derived_topic_has_one_table() -> None:
@@ -69,7 +49,7 @@ def test_event_has_every_field_of_every_event_type() -> None:
     assert lines["sku"] == pl.String
 
 
-def test_the_file_explains_itself(ask: Ask) -> None:
+def test_the_file_explains_itself(ask: w.Ask) -> None:
     """Every table and view carries a comment that says what it holds."""
     found = ask(
         "SELECT table_name, comment FROM duckdb_tables() UNION ALL "
@@ -80,13 +60,13 @@ def test_the_file_explains_itself(ask: Ask) -> None:
     assert all(comment for _, comment in found)
 
 
-def test_no_index_and_no_key_slows_the_writer(ask: Ask) -> None:
+def test_no_index_and_no_key_slows_the_writer(ask: w.Ask) -> None:
     """No table has an index or a constraint."""
     assert ask("SELECT * FROM duckdb_indexes()") == []
     assert ask("SELECT * FROM duckdb_constraints()") == []
 
 
-def test_late_lines_are_one_simple_select(sink: DuckSink, ask: Ask) -> None:
+def test_late_lines_are_one_simple_select(sink: DuckSink, ask: w.Ask) -> None:
     """Late = delivered on a later date than scheduled; a consignment is late by any line."""
     chain = w.Chain(w.Log(), "SCMS-1")
     rows = [
@@ -107,7 +87,7 @@ def test_late_lines_are_one_simple_select(sink: DuckSink, ask: Ask) -> None:
     assert ask("SELECT DISTINCT destination FROM late_line") == [("Haiti",)]
 
 
-def test_a_settlement_stands_where_its_last_transition_left_it(sink: DuckSink, ask: Ask) -> None:
+def test_a_settlement_stands_where_its_last_transition_left_it(sink: DuckSink, ask: w.Ask) -> None:
     """One row a claim, with the state, reason and time of its newest transition."""
     chain = w.Chain(w.Log(), "SCMS-1")
     moves = [("K1", 1, "CREATED"), ("K2", 2, "CREATED"), ("K1", 3, "SETTLED")]
@@ -118,7 +98,7 @@ def test_a_settlement_stands_where_its_last_transition_left_it(sink: DuckSink, a
     ]
 
 
-def test_the_newest_footprint_counts_even_when_it_is_unknown(sink: DuckSink, ask: Ask) -> None:
+def test_the_newest_footprint_counts_even_when_it_is_unknown(sink: DuckSink, ask: w.Ask) -> None:
     """A newer version that could not be computed replaces the amount of the older one."""
     chain = w.Chain(w.Log(), "SCMS-1")
     sink.write(w.grouped([chain.footprint(1, "10.5"), chain.footprint(2, None)]), {})
@@ -126,7 +106,7 @@ def test_the_newest_footprint_counts_even_when_it_is_unknown(sink: DuckSink, ask
     assert found == [(2, False, None, ["MASS_UNKNOWN:1"])]
 
 
-def test_an_exception_is_open_until_its_last_record_closes_it(sink: DuckSink, ask: Ask) -> None:
+def test_an_exception_is_open_until_its_last_record_closes_it(sink: DuckSink, ask: w.Ask) -> None:
     """open_exception shows what is wrong now."""
     chain = w.Chain(w.Log(), "SCMS-1")
     moves = [("A", True), ("B", True), ("A", False), ("C", True), ("C", False), ("C", True)]
@@ -134,7 +114,7 @@ def test_an_exception_is_open_until_its_last_record_closes_it(sink: DuckSink, as
     assert ask("SELECT code FROM open_exception ORDER BY code") == [("B",), ("C",)]
 
 
-def test_exceptions_of_one_code_close_one_by_one(sink: DuckSink, ask: Ask) -> None:
+def test_exceptions_of_one_code_close_one_by_one(sink: DuckSink, ask: w.Ask) -> None:
     """Two events of one subject are wrong in the same way: closing one leaves the other open."""
     chain = w.Chain(w.Log(), "SCMS-1")
     moves = [("e1", True), ("e2", True), ("e1", False)]
@@ -144,7 +124,7 @@ def test_exceptions_of_one_code_close_one_by_one(sink: DuckSink, ask: Ask) -> No
     assert ask("SELECT code, event_id FROM open_exception") == [("A", "e2")]
 
 
-def test_trips_legs_receipts_and_units_have_views(sink: DuckSink, ask: Ask) -> None:
+def test_trips_legs_receipts_and_units_have_views(sink: DuckSink, ask: w.Ask) -> None:
     """Each has its state in words of its own; orphans of every type stand in one view."""
     chain = w.Chain(w.Log(), "C")
     states = [
@@ -191,7 +171,7 @@ def test_trips_legs_receipts_and_units_have_views(sink: DuckSink, ask: Ask) -> N
     ]  # fmt: skip
 
 
-def test_parties_and_places_are_what_standing_facts_name(sink: DuckSink, ask: Ask) -> None:
+def test_parties_and_places_are_what_standing_facts_name(sink: DuckSink, ask: w.Ask) -> None:
     """Roles and places come from facts; those that their own source revised or retracted go, and a
     stranger's retraction takes nothing away.
     """
@@ -217,7 +197,7 @@ def test_parties_and_places_are_what_standing_facts_name(sink: DuckSink, ask: As
     ]
 
 
-def test_one_document_in_two_chains_is_found(sink: DuckSink, ask: Ask) -> None:
+def test_one_document_in_two_chains_is_found(sink: DuckSink, ask: w.Ask) -> None:
     """One number of one issuer, in whatever spelling, lists its chains; another issuer's does not,
     nor does one that its source has retracted, or that comes again in its own chain.
     """
@@ -237,7 +217,7 @@ def test_one_document_in_two_chains_is_found(sink: DuckSink, ask: Ask) -> None:
     assert ask("SELECT * FROM duplicate_document") == [("invoice", "INV77", "ERP", ["C1", "C2"])]
 
 
-def test_a_chain_is_summed_up_in_one_row(sink: DuckSink, ask: Ask) -> None:
+def test_a_chain_is_summed_up_in_one_row(sink: DuckSink, ask: w.Ask) -> None:
     """Entries, decisions and subjects of a chain; control chains are none."""
     log = w.Log()
     chain = w.Chain(log, "SCMS-1")
