@@ -112,6 +112,10 @@ class _Declaration(Struct, frozen=True, kw_only=True):
     value: Accumulator
     state: str | None
     """Its state when what ends it by reference counts, too: that can only delay."""
+    revoked: bool
+    """Likewise, whether its release is taken back."""
+    ending: bool
+    """Told to end at a time that is still to come."""
 
 
 def _is(event: Event, key: SubjectKey) -> bool:
@@ -138,10 +142,6 @@ def _speaks_of(slot: Slot, key: SubjectKey) -> bool:
 
 def _is_release(event: Event) -> bool:
     return event.event_type in _RELEASES
-
-
-def _is_support(event: Event) -> bool:
-    return event.event_type in _SUPPORT
 
 
 def _links(event: Event, home: SubjectKey) -> bool:
@@ -189,10 +189,11 @@ def _customs(scope: Scope, twin: Twin) -> Part:
             continue
         live.append(found)
         linked = any(scope.happened(event) for event in found.links)
-        if linked and found.state in RELEASED_STATES and not found.value.revoked:
+        free = found.state in RELEASED_STATES and not (found.revoked or found.ending)
+        if linked and free:
             released.append(found.subject_id)
     held = [one.subject_id for one in live if one.value.holds]
-    revoked = [one.subject_id for one in live if one.value.revoked]
+    revoked = [one.subject_id for one in live if one.revoked]
     leaves = (
         scope.leaf(
             "release",
@@ -225,9 +226,13 @@ def _declaration(scope: Scope, twin: Twin, key: SubjectKey, home: SubjectKey) ->
     """A declaration as the claim sees it: supporting facts only when in time and not ahead."""
     slots = [one for one in slots_of(twin, key) if _speaks_of(one, key)]
     slots.sort(key=in_order)
-    named = False
+    named = ending = False
     counted, ended, unsettled = list[Slot](), list[Slot](), list[Slot]()
     links: list[Event] = []
+
+    def supports(event: Event) -> bool:
+        return event.event_type in _SUPPORT and _is(event, key)
+
     for slot in slots:
         version = slot.effective
         if not scope.is_settled(slot, version):
@@ -242,22 +247,26 @@ def _declaration(scope: Scope, twin: Twin, key: SubjectKey, home: SubjectKey) ->
         if own and event.classifier == "ACTUAL" and ":".join(home) in event.refs:
             links.append(event)
         if kind in _SUPPORT:
-            counts = scope.supports(slot, version, _is_support)
+            counts = scope.supports(slot, version, supports)
         elif kind in _CONTRARY:
             counts = scope.contradicts(slot, version)
             named |= _links(event, home)
         else:
             counts = scope.plain(slot, version, contrary=kind in _ENDS)
+            ending |= kind in _ENDS and event.classifier == "ACTUAL" and not counts
         if counts:
             (counted if own or kind in _CONTRARY else ended).append(slot)
     value = _value(twin, key, counted)
+    whole = fold(*key, [*counted, *ended]) if ended else value
     return _Declaration(
         subject_id=key.subject_id,
         links=links,
         named=named,
         unsettled=unsettled,
         value=value,
-        state=fold(*key, [*counted, *ended]).state if ended else value.state,
+        state=whole.state,
+        revoked=value.revoked or whole.revoked,
+        ending=ending,
     )
 
 

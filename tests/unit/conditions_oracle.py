@@ -135,7 +135,16 @@ class Reading:
             all_that_counts = [s for s in slots if self.counts_for(s, name)]
             own = [s for s in all_that_counts if not ends_from_outside(s.effective.event, name)]
             value = fold("DECLARATION", name, own)
-            state = fold("DECLARATION", name, all_that_counts).state
+            everything_counts = fold("DECLARATION", name, all_that_counts)
+            state = everything_counts.state
+            ending = any(
+                slot.effective is not None
+                and slot.effective.event.event_type in ENDS
+                and slot.effective.event.classifier == "ACTUAL"
+                and is_of(slot.effective.event, name)
+                and not happened_by(slot.effective.event, self.tick)
+                for slot in slots
+            )
             for slot in slots:
                 back = [
                     self.may_return(slot, lambda event: event.event_type in RELEASES),
@@ -148,13 +157,14 @@ class Reading:
             tied = [e for e in now if is_of(e, name) and ties(e, name, ref)]
             if value.state in ("CANCELLED", "REJECTED") or not tied:
                 continue
-            live.append((name, value, state))
             linked = any(
                 happened_by(event, self.tick)
                 for event in tied
                 if is_about(event, name) and ref in event.refs
             )
-            if linked and state in ("RELEASED", "CLEARED") and not value.revoked:
+            revoked = value.revoked or everything_counts.revoked
+            live.append((name, value, state, revoked))
+            if linked and state in ("RELEASED", "CLEARED") and not revoked and not ending:
                 released.append(name)
         return self.of_declarations(home, live, released, release_back, removal_back)
 
@@ -165,7 +175,11 @@ class Reading:
         kind = slot.effective.event.event_type
         if kind in (*RELEASES, REMOVAL):
             return self.counts(
-                slot, lambda event: event.event_type in (*RELEASES, REMOVAL)
+                slot,
+                lambda event: (
+                    event.event_type in (*RELEASES, REMOVAL)
+                    and (event.subject_type, event.subject_id) == ("DECLARATION", name)
+                ),
             ) and self.is_here(slot)
         if kind in CONTRARY:
             return self.speaks_against(slot)
@@ -176,9 +190,9 @@ class Reading:
         return True
 
     def of_declarations(self, home, live, released, release_back, removal_back):
-        held = ", ".join(name for name, value, _ in live if value.holds)
-        revoked = ", ".join(name for name, value, _ in live if value.revoked)
-        states = ", ".join(f"{name} is {state or 'not filed'}" for name, _, state in live)
+        held = ", ".join(name for name, value, _, _ in live if value.holds)
+        revoked = ", ".join(name for name, _, _, revoked in live if revoked)
+        states = ", ".join(f"{name} is {state or 'not filed'}" for name, _, state, _ in live)
         if released:
             why = f"declaration {', '.join(released)} of {home} is released"
         else:
@@ -195,51 +209,81 @@ class Reading:
     # -- the buyer's warehouse
 
     def received(self, line):
-        name, taken, back = line.line_id, Decimal(0), False
+        name, back = line.line_id, False
+        others = {
+            claim.consignment_id
+            for claim in self.terms.claims
+            for one in claim.lines
+            if one.line_id == name
+        } - {self.claim.consignment_id}
+
+        def is_witness(event):
+            if event.event_type != "wh.received" or place_of(speaker(event)) == 2:
+                return False
+            named = named_in(event, "CONSIGNMENT") | {event.asn}
+            if others and (self.claim.consignment_id not in named or others & named):
+                return False
+            return payable_line(event) == name
 
         def is_receipt(event):
-            if event.event_type != "wh.received" or event.facility not in self.terms.warehouses:
-                return False
-            return place_of(speaker(event)) < 2 and payable_line(event) == name
+            return is_witness(event) and event.facility in self.terms.warehouses
 
-        lots = {
-            lot
-            for slot in reaching(self.twin, "ORDER_LINE", name)
-            if slot.effective is not None
-            for event in [slot.effective.event]
-            if event.event_type == "wh.received" and event.classifier == "ACTUAL"
-            if name in ({payable_line(event)} if payable_line(event) else lines_in(event))
-            for lot in lots_in(event)
-        }
+        on_line = reaching(self.twin, "ORDER_LINE", name)
+        lots = {}  # what a lot was ever called -> what its receipts call it
+        for slot in on_line:
+            if makes_a_lot(slot) and name in lines_it_may_be_of(slot.effective.event):
+                for known_as in self.names(slot, set()):
+                    lots.setdefault(known_as, set()).add(slot.effective.event.lot_id)
         about = {
             slot.identity: slot
-            for slot in reaching(self.twin, "ORDER_LINE", name)
+            for slot in on_line
             if any(goods(event) and name in lines_in(event) for event in everything(slot))
         }
         for lot in lots:
             about |= {
                 slot.identity: slot
                 for slot in reaching(self.twin, "LOT", lot)
-                if any(not_a_line_of(event) for event in everything(slot))
+                if any(
+                    event.event_type == "wh.receipt_reversed" and name not in lines_in(event)
+                    for event in everything(slot)
+                )
             }
 
         def goes_back(event):
             if event.event_type != "wh.receipt_reversed":
                 return False
-            return name in lines_in(event) if lines_in(event) else bool(lots & lots_in(event))
+            if event.facility not in (None, *self.terms.warehouses):
+                return False
+            if name in lines_in(event):
+                return True
+            has_it = {
+                line
+                for lot in lots_called(event)
+                for slot in reaching(self.twin, "LOT", lot)
+                if makes_a_lot(slot)
+                for line in lines_it_may_be_of(slot.effective.event)
+            }
+            return bool(lots.keys() & lots_called(event)) and not lines_in(event) & has_it
 
-        reports = []
+        reports, returned, places = [], [], {}
         for _, slot in sorted(about.items()):
             self.note_conflict(slot)
             back |= self.may_return(slot, is_receipt)
-            now = None if slot.effective is None else slot.effective.event
-            places = (None, *self.terms.warehouses)
-            if now is not None and goes_back(now) and now.facility in places:
-                taken += now.qty if self.speaks_against(slot) else 0
+            for version in slot.versions:
+                for event in version.contents:
+                    told = event.classifier == "ACTUAL" and version.arrival <= self.close
+                    if told and event.revision not in slot.powerless and is_witness(event):
+                        places.setdefault(event.lot_id, set()).add(place_of(speaker(event)))
+            if slot.effective is None:
+                continue
+            now = slot.effective.event
+            if goes_back(now):
+                if self.speaks_against(slot):
+                    of = {lot for one in lots_called(now) for lot in lots.get(one, ())}
+                    returned.append((next(iter(of)) if len(of) == 1 else None, now.qty))
                 continue
             if self.counts(slot, is_receipt) and self.is_here(slot):
-                who = speaker(now)
-                reports.append((now.lot_id, place_of(who), who, now.qty))
+                reports.append((now.lot_id, speaker(now), now.qty))
                 sizes = [
                     event.qty
                     for version in slot.versions
@@ -247,19 +291,54 @@ class Reading:
                     if version.arrival <= self.close and self.qualifies(slot, event, is_receipt)
                 ]
                 back |= max(sizes) > now.qty
-        net = -taken
+                continue
+            told_in_time = now.classifier == "ACTUAL" and slot.effective.arrival <= self.close
+            if told_in_time and is_receipt(now):
+                reports.append((now.lot_id, speaker(now), Decimal(0)))
+        net = -sum((qty for lot, qty in returned if lot is None), Decimal(0))
         for lot in {one[0] for one in reports}:
-            best = min(place for of, place, _, _ in reports if of == lot)
-            sources = {who for of, place, who, _ in reports if (of, place) == (lot, best)}
-            net += min(
-                sum(qty for of, _, who, qty in reports if (of, who) == (lot, one))
-                for one in sources
-            )
+            of_lot = [(who, qty) for one, who, qty in reports if one == lot]
+            heard = {who for who, _ in of_lot if place_of(who) == min(places[lot])}
+            sums = [sum(qty for one, qty in of_lot if one == who) for who in heard]
+            gone = sum(qty for one, qty in returned if one == lot)
+            net += max(min(sums, default=Decimal(0)) - gone, Decimal(0))
         true = net >= line.qty
         by = local_date(self.claim.deadline, self.terms.zone)
         place = f"{'is in' if true else 'to be in'} the buyer's warehouse by {by}"
         why = f"{line.qty} of line {name} {place} (received {net} of {line.qty})"
         return self.leaf(f"received:{name}", why, true, back)
+
+    def names(self, slot, seen):
+        """Whatever the lot of an identity, and of those that it supersedes, was ever called."""
+        if slot.identity in seen:
+            return set()
+        seen.add(slot.identity)
+        found = set()
+        for event in everything(slot):
+            if goods(event):
+                found |= lots_called(event)
+            if event.correction_event_id is not None:
+                target = (event.correction_source or event.source, event.correction_event_id)
+                older = self.twin.facts.slots.get(target)
+                found |= set() if older is None else self.names(older, seen)
+        return found
+
+
+def makes_a_lot(slot):
+    now = slot.effective
+    return now is not None and (now.event.event_type, now.event.classifier) == (
+        "wh.received",
+        "ACTUAL",
+    )
+
+
+def lines_it_may_be_of(receipt):
+    line = payable_line(receipt)
+    return lines_in(receipt) if line is None else {line}
+
+
+def lots_called(event):
+    return named_in(event, "LOT") | {event.lot_id}
 
 
 def place_of(source):
@@ -278,11 +357,6 @@ def goods(event):
     return event.event_type in ("wh.received", "wh.receipt_reversed")
 
 
-def not_a_line_of(event):
-    """A reversal that names its lot alone."""
-    return event.event_type == "wh.receipt_reversed" and not lines_in(event)
-
-
 def named_in(event, kind):
     names = {ref.partition(":")[2] for ref in event.refs if ref.startswith(f"{kind}:")}
     return names | ({event.subject_id} if event.subject_type == kind else set())
@@ -290,11 +364,6 @@ def named_in(event, kind):
 
 def lines_in(event):
     return named_in(event, "ORDER_LINE")
-
-
-def lots_in(event):
-    """What it calls its lot in its payload matters only when it names none by subject or refs."""
-    return named_in(event, "LOT") or {event.lot_id}
 
 
 def payable_line(event):

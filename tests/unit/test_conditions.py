@@ -263,8 +263,7 @@ def test_what_speaks_against_a_declaration_counts_wherever_it_refers_to_it(kind,
     against = w.customs(kind, day(40), subject_type=subject_type, subject_id=subject_id,
                         refs=("DECLARATION:D1",))  # fmt: skip
     found = verdict(*w.proofs(), *at_once(against))
-    refused = kind == "rejected"  # a released declaration cannot be: the twin refuses it, too
-    assert found.value == ("TRUE" if refused else "UNKNOWN")
+    assert found.value == "UNKNOWN"
     assert found.against == (("customs", f"{kind}-D1"),)
     other = w.with_(against, correction_reason="R", correction_action="SUPERSEDE",
                     correction_event_id="nothing")  # fmt: skip
@@ -278,6 +277,36 @@ def test_a_hold_about_the_consignment_holds_a_declaration_that_nothing_else_ties
                      refs=("DECLARATION:D2",))  # fmt: skip
     found = verdict(*w.proofs(), *at_once(hold))
     assert (found.value, values(found)["holds"]) == ("UNKNOWN", "UNKNOWN")
+
+
+@pytest.mark.parametrize("after", ["released", "cleared"])
+@pytest.mark.parametrize("kind", ["cancelled", "rejected"])
+def test_an_end_by_reference_takes_the_release_back_as_the_twin_does(kind, after):
+    """A cancellation after the clearance, a rejection after the release: until released again."""
+    base = at_once(DECLARED, RELEASED, RECEIVED, w.customs(after, day(31), event_id="after"))
+    end = w.customs(kind, day(40), subject_type="CONSIGNMENT", subject_id="ASN-1",
+                    refs=("DECLARATION:D1",))  # fmt: skip
+    assert verdict(*base).value == "TRUE"
+    assert verdict(*base, *at_once(end)).value == "UNKNOWN"
+
+
+@pytest.mark.parametrize("about", ["DECLARATION:D1", "CONSIGNMENT:ASN-1"])
+@pytest.mark.parametrize("kind", ["cancelled", "rejected"])
+def test_an_end_that_is_still_ahead_waits_already(kind, about):
+    """What ends a declaration delays from when it is known; it is dead only at its time."""
+    subject_type, _, subject_id = about.partition(":")
+    refs = () if about == "DECLARATION:D1" else ("DECLARATION:D1",)
+    end = w.customs(kind, day(50), subject_type=subject_type, subject_id=subject_id, refs=refs)
+    found = verdict(*w.proofs(), (end, day(49)), tick=day(49))
+    assert (found.value, found.wakes_at) == ("UNKNOWN", day(50))
+
+
+def test_a_release_of_another_declaration_brings_none_in_time():
+    """Moved by a revision after the close: that it was told early does not help."""
+    moved = w.customs("released", day(30), "D9", event_id="r")
+    here = w.with_(moved, revision=2, subject_id="D1")
+    facts = (*at_once(DECLARED, RECEIVED, moved), (here, CLOSE + 1))
+    assert verdict(*facts, tick=CLOSE + 2).value == "FALSE"
 
 
 @pytest.mark.parametrize("kind", ["released", "cleared", "hold_removed", "declared"])

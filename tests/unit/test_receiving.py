@@ -278,3 +278,120 @@ def _shared(fact, reversal):
         return set()
     named = {f"ORDER_LINE:{fact.line_id}"} & _lines(fact)
     return named or _lines(fact)
+
+
+# ---- a reversal takes from its own lot
+
+
+@pytest.mark.parametrize(
+    "never_counted",
+    [
+        receipt("wrong", facility="WH-9", subject_id="lot-A", lot_id="lot-A"),
+        receipt("carried", source="carrier:x", subject_id="lot-A", lot_id="lot-A"),
+        w.received(day(65), event_id="late", subject_id="lot-A", lot_id="lot-A"),
+    ],
+    ids=lambda one: one.event_id,
+)
+def test_goods_that_never_counted_are_taken_back_without_loss(never_counted):
+    """Booked elsewhere, by no witness or too late, and reversed: the other lot stands in full."""
+    assert told(never_counted, bare("back", lot="lot-A"), receipt("good")) == [40]
+    assert told(never_counted, bare("back", lot="lot-L1"), receipt("good")) == [0]
+
+
+def test_what_is_taken_back_of_a_lot_that_nobody_knows_is_missing():
+    """A reversal that names the line, or two lots of it, is of goods that may have counted."""
+    other = receipt("b", subject_id="lot-B", lot_id="lot-B")
+    unknown = w.reversed_(day(31), qty=5, event_id="x", subject_id="lot-X", lot_id="lot-X")
+    both = bare("y", qty=5, refs=("LOT:lot-B",))
+    assert told(receipt("a"), unknown) == [35]
+    assert told(receipt("a"), other, both) == [75]
+    assert told(receipt("a"), other, bare("z", qty=60)) == [40], "no lot is less than empty"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"subject_id": "WH-1/lot-7", "lot_id": "lot-7"},
+        {"subject_type": "CONSIGNMENT", "subject_id": "ASN-1", "lot_id": "lot-7",
+         "refs": ("LOT:B-1", "ORDER_LINE:L1")},
+    ],
+)  # fmt: skip
+def test_a_reversal_may_call_the_lot_as_the_receipt_did(changes):
+    """By the receipt's `lot_id`, also where that names another lot by subject or reference."""
+    about = {"subject_type": "CONSIGNMENT", "subject_id": "ASN-1", "refs": (), "lot_id": "lot-7"}
+    assert told(receipt("a", **changes), w.reversed_(day(31), event_id="b", **about)) == [0]
+
+
+def test_a_lot_that_was_renamed_is_taken_back_by_its_old_name():
+    """By a revision, or by a receipt that supersedes it."""
+    old = receipt("a", subject_id="lot-A", lot_id="lot-A")
+    revised = w.with_(old, revision=2, subject_id="lot-B", lot_id="lot-B")
+    newer = w.with_(
+        revised, event_id="c", correction_action="SUPERSEDE", correction_event_id="a",
+        correction_source="wms",
+    )  # fmt: skip
+    for renamed in (revised, newer):
+        assert told(old, renamed) == [40]
+        assert told(old, renamed, bare("x", lot="lot-A")) == [0]
+        assert told(old, renamed, bare("x", lot="lot-B")) == [0]
+
+
+def test_a_reversal_that_names_a_line_without_goods_of_its_lot_takes_them_where_they_are():
+    """Also where the receipt refers to both lines, and says of which it is."""
+    wrong = bare("x", refs=("ORDER_LINE:L2",))
+    both = ("ORDER_LINE:L1", "ORDER_LINE:L2")
+    assert told(receipt("a"), wrong) == [0]
+    assert told(receipt("a", line_id="L1", refs=both), wrong) == [0]
+    two = receipt("b", line="L2", subject_id="lot-L1", lot_id="lot-L1")
+    assert told(receipt("a"), two, wrong, lines=("L1", "L2")) == [40, 0]
+
+
+# ---- who is believed
+
+
+def test_a_better_source_is_believed_also_when_it_tells_less():
+    """Its receipt is elsewhere, too late or taken back: what stands in for it has no say."""
+    stand_in = receipt("s", source="simulated:wms")
+    real = receipt("a")
+    gone = w.with_(
+        real, event_id="u", correction_action="RETRACT", correction_event_id="a",
+        correction_source="wms", correction_reason="DID_NOT_OCCUR",
+    )  # fmt: skip
+    assert told(stand_in) == [40]
+    assert told(stand_in, w.with_(real, facility="WH-9")) == [0]
+    assert told(stand_in, w.with_(real, event_time=day(61))) == [0]
+    assert told(stand_in, real, gone) == [0]
+    moved = w.with_(real, revision=2, subject_id="lot-B", lot_id="lot-B")
+    assert told(stand_in, real, moved) == [40], "the goods of lot B"
+
+
+def test_of_two_equals_one_that_had_it_come_too_late_has_less():
+    """Elsewhere before is no contradiction: goods go from one warehouse to the next."""
+    early, late = receipt("x", source="wms:a"), w.received(day(61), event_id="y", source="wms:b")
+    assert told(early, late) == [0]
+    assert told(early, w.with_(late, event_time=day(30), facility="WH-9")) == [40]
+
+
+# ---- deliveries that share a line
+
+
+def test_a_receipt_pays_one_of_the_deliveries_that_share_a_line():
+    """The one that it names; one that names neither, or both, pays none."""
+    whole = (ClaimLine(line_id="L1", qty=Decimal(40)),)
+    claims = (w.claim_terms(1), w.claim_terms(2, lines=whole))
+    terms = w.contract_terms(claims)
+    customs = [fact for number in (1, 2) for fact, _ in w.proofs(number)[:2]]
+
+    def paid(**fields):
+        facts = (*customs, receipt("a", **fields))
+        twin = w.twin_of(*((fact, fact.event_time) for fact in facts))
+        return [evaluate(terms, claim, twin, BEFORE).value == "TRUE" for claim in claims]
+
+    line = "ORDER_LINE:L1"
+    assert paid(asn="ASN-1") == [True, False]
+    assert paid(refs=("CONSIGNMENT:ASN-2", line)) == [False, True]
+    assert paid() == [False, False]
+    assert paid(asn="ASN-1", refs=("CONSIGNMENT:ASN-2", line)) == [False, False]
+    of_one = w.contract_terms(claims[:1])
+    twin = w.twin_of(*((fact, fact.event_time) for fact in (*customs, receipt("a"))))
+    assert evaluate(of_one, claims[0], twin, BEFORE).value == "TRUE"
