@@ -140,7 +140,7 @@ def test_a_retraction_undoes_what_a_correction_said_of_others() -> None:
     recs = [FACT, REPLACEMENT, AGAIN, middle]
     assert standing(recs, "1") == standing(recs, "3") == "COUNTS"
     assert standing(recs, "2") == "RETRACTED"
-    replaced = Rec("a", "5", 5, action="SUPERSEDE", target=middle.identity, content=0)
+    replaced = Rec("a", "5", 5, action="SUPERSEDE", target=middle.identity)
     assert load([*recs, replaced]).slots[FACT.identity].effective is not None
 
 
@@ -192,5 +192,5 @@ def test_a_ring_has_one_state_in_any_order(actions: tuple[str, str, str]) -> Non
     undone = high.action == "RETRACT"
     expected = "RETRACTED" if not undone else "COUNTS" if low.action == "SUPERSEDE" else "BARE"
     assert standing(ring, "1") == expected
-    for content in (low, middle, high):
-        standing([*ring, content._replace(content=1)], "1")
+    for one in ring:
+        standing([*ring, one._replace(content=1)], "1")
