@@ -1,9 +1,12 @@
 """Which corrections stand, of all that hang together by what they aim at.
 
-A correction stands when none that stands aims at it with at least its revision. One that is in
-doubt (its identity is in conflict, or it is a plan and its target has happened) beats nothing: what
-it aims at is in doubt, too, and so is what that aims at. In a ring of corrections the one with the
-highest (revision, name) stands, and the one that aims at it does not reach it; in doubt it does.
+A correction beats what it aims at, up to its own revision, unless it is undone: by a retraction of
+it, with at least its revision, that is not undone itself. One that is only replaced (SUPERSEDE)
+counts no more, but what it took back does not return: the last of a chain of replacements stands in
+the place of all. One that is in doubt (its identity is in conflict, it is a plan and its target has
+happened, or a retraction of it is in doubt) beats nothing: what it aims at is in doubt, too.
+In a ring of corrections the one with the highest (revision, name) stands, and the one that aims at
+it does not reach it; in doubt it does.
 """
 
 from collections.abc import Iterator, Mapping
@@ -18,7 +21,9 @@ class Aim(NamedTuple):
     target: Name
     content_hash: bytes
     sure: bool
-    """It beats what it aims at, when it stands."""
+    """It beats what it aims at, unless it is undone or in doubt."""
+    retracts: bool
+    """It undoes what its target says of others; else it only replaces the target."""
 
 
 class Speaker(NamedTuple):
@@ -30,7 +35,7 @@ class Speaker(NamedTuple):
 
 class Standing(NamedTuple):
     beaten_to: Mapping[Name, int]
-    """Target -> the highest revision of the corrections that stand against it."""
+    """Target -> the highest revision of the corrections that beat it."""
     doubts: Mapping[Name, tuple[Doubt, ...]]
     """Target -> what would take it back, sorted."""
 
@@ -44,22 +49,31 @@ def stand(speakers: Mapping[Name, Speaker]) -> Standing:
             if known is not None and speaker.revision >= known.revision:
                 against[aim.target][name] = aim.sure
     beaten_to: dict[Name, int] = {}
+    undone_to: dict[Name, int] = {}
     doubts: dict[Name, set[Doubt]] = {}
+    shaken_to: dict[Name, int] = {}
     shielded: dict[Name, set[Name]] = {}
     for name, waiting in _outside_in(against, speakers):
         revision, aims = speakers[name]
-        if revision <= beaten_to.get(name, revision - 1):
+        if revision <= undone_to.get(name, revision - 1):
             continue
-        in_doubt = any(at >= revision for at, _ in doubts.get(name, ()))
-        in_doubt = in_doubt or not all(against[name][one] for one in waiting)
         shielded[name] = {one for one in waiting if against[name][one]}
-        for target, content_hash, sure in aims:
+        in_doubt = revision <= shaken_to.get(name, revision - 1) or any(
+            aim.retracts and aim.target == name
+            for one in waiting - shielded[name]
+            for aim in speakers[one].aims
+        )
+        for target, content_hash, sure, retracts in aims:
             if name in shielded.get(target, ()):
                 continue
-            if sure and not in_doubt:
+            beats = sure and not in_doubt
+            if beats:
                 beaten_to[target] = max(revision, beaten_to.get(target, revision))
             else:
                 doubts.setdefault(target, set()).add((revision, content_hash))
+            if retracts:
+                reached = undone_to if beats else shaken_to
+                reached[target] = max(revision, reached.get(target, revision))
     return Standing(beaten_to, {name: tuple(sorted(found)) for name, found in doubts.items()})
 
 

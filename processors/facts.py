@@ -5,8 +5,9 @@ until a higher one comes (`slots`). A correction (RETRACT or SUPERSEDE) beats ev
 target whose revision is not above its own, whichever came first, when it has authority over the
 target: the same topic, and the same source or a delegation that it was taken under. Without
 authority it is an exception and has no effect at all, not even on earlier versions of its own
-identity. A correction that is itself beaten has none either; one that is in conflict, or that is a
-plan of which the target has happened, leaves its target in conflict (`corrections`).
+identity. A correction that is itself retracted has none either, but one that is only superseded
+still beats its target; one that is in conflict, or that is a plan of which the target has happened,
+leaves its target in conflict (`corrections`).
 
 Plain sensor readings are kept packed (see `readings`); what makes one less plain takes it out.
 """
@@ -292,7 +293,7 @@ def _speaker(slots: Map[Identity, Slot], slot: Slot) -> Speaker:
             sure = not contradicting and (
                 event.classifier == "ACTUAL" or not _happened(slots.get(target), current.revision)
             )
-            aims.append(Aim(target, content_hash, sure))
+            aims.append(Aim(target, content_hash, sure, event.correction_action == "RETRACT"))
     return Speaker(current.revision, tuple(aims))
 
 

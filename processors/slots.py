@@ -50,7 +50,7 @@ class Slot(Struct, frozen=True, kw_only=True, gc=False):
     identity: Identity
     versions: tuple[Version, ...]
     retracted_to: int | None = None
-    """The highest revision that a standing correction beats; None = not retracted."""
+    """The highest revision that a correction beats which is not undone; None = not retracted."""
     doubts: tuple[Doubt, ...] = ()
     """Corrections in doubt that aim at it."""
     powerless: tuple[int, ...] = ()

@@ -40,7 +40,8 @@ STANDING = f"""
               AND t.correction_event_id IS NOT NULL),
         aimed AS (
             SELECT {_IDENTITY}, seq, source_topic, revision, correction_event_id AS target_id,
-                   coalesce(correction_source, source) AS target_source
+                   coalesce(correction_source, source) AS target_source,
+                   correction_action = 'RETRACT' AS retracts
             FROM latest
             WHERE correction_action IS NOT NULL AND correction_event_id IS NOT NULL
               AND NOT conflicted),
@@ -53,14 +54,19 @@ STANDING = f"""
             LEFT JOIN latest AS t ON t.chain_key = a.chain_key AND t.chain_id = a.chain_id
                                  AND t.source = a.target_source AND t.event_id = a.target_id
             WHERE (a.target_source, a.target_id) <> (a.source, a.event_id)),
+        reaching AS MATERIALIZED (
+            FROM correction AS y WHERE by_right AND NOT EXISTS (
+                SELECT 1 FROM correction AS x
+                WHERE x.chain_key = y.chain_key AND x.chain_id = y.chain_id AND x.by_right
+                  AND x.source = y.target_source AND x.event_id = y.target_id
+                  AND x.target_source = y.source AND x.target_id = y.event_id
+                  AND x.revision = y.revision AND (x.source, x.event_id) > (y.source, y.event_id))),
         against AS MATERIALIZED (
             SELECT x.chain_key, x.chain_id, x.seq, y.seq AS by
-            FROM correction AS x JOIN correction AS y ON y.chain_key = x.chain_key
+            FROM correction AS x JOIN reaching AS y ON y.chain_key = x.chain_key
                  AND y.chain_id = x.chain_id AND y.target_source = x.source
                  AND y.target_id = x.event_id AND y.revision >= x.revision
-            WHERE x.by_right AND y.by_right AND NOT (
-                x.target_source = y.source AND x.target_id = y.event_id
-                AND x.revision = y.revision AND (y.source, y.event_id) < (x.source, x.event_id))),
+            WHERE x.by_right AND y.retracts),
         judged AS (
             SELECT DISTINCT {_CHAIN}, seq, true AS stands, NULL::BOOLEAN AS stood, 0 AS round
             FROM against
@@ -88,17 +94,17 @@ STANDING = f"""
                 WHERE own.chain_key = one.chain_key AND own.chain_id = one.chain_id
                   AND own.seq = one.seq AND NOT own.by_right)
               AND NOT EXISTS (
-                SELECT 1 FROM (FROM correction ANTI JOIN fallen USING ({_CHAIN}, seq)) AS other
+                SELECT 1 FROM (FROM reaching ANTI JOIN fallen USING ({_CHAIN}, seq)) AS other
                 WHERE other.chain_key = one.chain_key AND other.chain_id = one.chain_id
                   AND other.target_source = one.source AND other.target_id = one.event_id
-                  AND other.revision >= one.revision AND other.by_right))"""
+                  AND other.revision >= one.revision))"""
 """The facts that stand, as `processors.facts` has it: of each identity the highest revision that
 has the right to what it says, unless it is in conflict: two contents, two topics, a plan above what
 has happened, or the target of a correction in conflict. Corrections with authority over what they
-aim at count, unless they are themselves beaten; of two that aim at each other the later one by name
-stands. SQL ends where the fold goes on: of three or more corrections of one revision in a ring none
-stands, a doubt is not followed from one correction to the next, and what aims at another topic
-hides the revision below it.
+aim at count, unless they are themselves retracted; of two that aim at each other the later one by
+name stands. SQL ends where the fold goes on: in a ring of three or more corrections of one revision
+no name goes before another (of those that only replace each other none stands), a doubt is not
+followed from one correction to the next, and what aims at another topic hides the revision below.
 """
 
 _DOCUMENTS = (

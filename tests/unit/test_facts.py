@@ -134,8 +134,8 @@ class Oracle:
                         and not self.powerless(identity, one) for rec in same]  # fmt: skip
         return said[now] if len(said[now]) > 1 else []
 
-    def aims(self, identity: Identity) -> list[tuple[Identity, bool]]:
-        """(what it would take back, whether it does so when it stands)."""
+    def aims(self, identity: Identity) -> list[tuple[Identity, bool, bool]]:
+        """(what it would take back, whether it is clear, whether with all that this says)."""
         now, unclear = self.current(identity), self.contradiction(identity, -1)
         found = []
         for rec in unclear or self.said[identity][now]:
@@ -143,16 +143,18 @@ class Oracle:
             if target is None or not self.may(rec):
                 continue
             happened = any(not one.plan for one in self.all(target) if one.revision <= now)
-            found.append((target, not unclear and not (rec.plan and happened)))
+            clear = not unclear and not (rec.plan and happened)
+            found.append((target, clear, rec.action == "RETRACT"))
         return found
 
     def settle(self) -> None:
         now = {identity: self.current(identity) for identity in self.said}
         aims = {identity: self.aims(identity) for identity in self.said}
         reach = {
-            (one, to) for one in now for to, _ in aims[one] if to in now and now[one] >= now[to]
+            (one, to) for one in now for to, *_ in aims[one] if to in now and now[one] >= now[to]
         }
         left, blocked = set(now), set[tuple[Identity, Identity]]()
+        blows: list[tuple[int, Identity, bool, bool]] = []
         while left:
             edges = {(one, to) for one, to in reach if one in left and to in left}
             ready = left - {to for _, to in edges} or {
@@ -160,19 +162,21 @@ class Oracle:
             }
             one = max(ready)
             left.remove(one)
-            if self.retracted.get(one, -1) >= now[one]:
+            word = [sure for at, to, sure, whole in blows if (to, whole) == (one, True)
+                    and at >= now[one]]  # fmt: skip
+            if any(word):
                 continue
-            later = [other for other, to in edges if to == one]
-            unsure = self.doubted.get(one, -1) >= now[one]
-            for other in later:
-                if all(sure for to, sure in aims[other] if to == one):
+            for other in (other for other, to in edges if to == one):
+                said = [(sure, whole) for to, sure, whole in aims[other] if to == one]
+                if all(sure for sure, _ in said):
                     blocked.add((other, one))
                 else:
-                    unsure = True
-            for to, sure in aims[one]:
-                if (one, to) not in blocked:
-                    marks = self.retracted if sure and not unsure else self.doubted
-                    marks[to] = max(now[one], marks.get(to, -1))
+                    word += [False for _, whole in said if whole]
+            blows += [(now[one], to, sure and not word, whole)
+                      for to, sure, whole in aims[one] if (one, to) not in blocked]  # fmt: skip
+        for at, to, sure, _ in blows:
+            marks = self.retracted if sure else self.doubted
+            marks[to] = max(at, marks.get(to, -1))
 
     def standing(self) -> dict[Identity, Stands]:
         return {identity: self.one(identity) for identity in self.said}

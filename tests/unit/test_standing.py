@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import fold_world as fold
+import pytest
 import sink_world as w
 from msgspec.structs import replace
 
@@ -70,6 +71,24 @@ def test_a_retraction_that_is_taken_back_takes_nothing_away(sink: DuckSink, ask:
         sink.write(w.grouped([chain.fact(told[at])]), {})
         assert ask("SELECT count(*) FROM place") == [(shown,)]
         assert ask("SELECT count(*) FROM party") == [(shown,)]
+
+
+@pytest.mark.parametrize("back", [False, True])
+@pytest.mark.parametrize("first", ["SUPERSEDE", "RETRACT"])
+def test_a_replaced_correction_takes_away_for_good(sink: DuckSink, first: str, back: bool) -> None:
+    """Of a fact, its correction, and what replaces that, the last alone is shown, whatever came
+    first; when the last is retracted, what it replaced, and never the first.
+    """
+    told = [(_at("C", "a"), False)]
+    said = [("b", "a", first), ("c", "b", "SUPERSEDE"), ("d", "c", "RETRACT")]
+    for at, (one, aim, action) in enumerate(said[: 3 if back else 2], 1):
+        fields = {**RETRACT, "correction_action": action, "correction_event_id": aim}
+        told.append((_at("C", one, at, **fields), False))
+    shown = ["c"] if not back else ["b"] if first == "SUPERSEDE" else []
+    assert [one[1] for one in _shown(sink, "C", told)] == shown
+    assert [one[1] for one in _effective(told)[1]] == shown
+    elsewhere = [(replace(event, chain_id="D"), by) for event, by in reversed(told)]
+    assert [one[1] for one in _shown(sink, "D", elsewhere)] == shown
 
 
 def test_what_has_two_contents_is_not_shown(sink: DuckSink) -> None:

@@ -197,12 +197,15 @@ class _Corrected:
     """Which identities are taken back, in conflict, or without authority.
 
     A correction aims at facts and at corrections of a lower number: the highest is decided first.
+    What it says of others is void, or in doubt, by a retraction of it alone.
     """
 
     def __init__(self, said: dict[Name, dict[int, list[Told]]]) -> None:
         self.said = said
         self.gone: dict[Name, int] = {}
         self.doubted: dict[Name, int] = {}
+        self.void: set[tuple[Name, int]] = set()
+        self.unsure: set[tuple[Name, int]] = set()
         for name in sorted(said, key=lambda one: one[1], reverse=True):
             self._correct(name)
         self.conflicts = {name for name in said if self._conflicted(name)}
@@ -247,20 +250,23 @@ class _Corrected:
 
     def _correct(self, name: Name) -> None:
         now = self._now(name)
-        if self.gone.get(name, 0) >= now:
+        if any(of == name and at >= now for of, at in self.void):
             return
+        shaken = any(of == name and at >= now for of, at in self.unsure)
         unclear = self._contradiction(name, 0)
         for one in unclear or self.said[name][now]:
             target = _target(one)
             if target is None or not self._may(one):
                 continue
-            sure = not unclear and self.doubted.get(name, 0) < now
+            sure = not unclear and not shaken
             past = [told for at, same in self.said.get(target, {}).items() if at <= now
                     for told in same]  # fmt: skip
             if one.classifier != "ACTUAL" and _any_actual(past):
                 sure = False
             marks = self.gone if sure else self.doubted
             marks[target] = max(now, marks.get(target, 0))
+            if one.action == "RETRACT":
+                (self.void if sure else self.unsure).add((target, now))
 
 
 def _target(one: Told) -> Name | None:
