@@ -13,6 +13,7 @@ from supplytwin.processors.sensed import hasty, measured, told
 from supplytwin.processors.standing import is_implausible
 from supplytwin.processors.subjects import SubjectKey, Work
 from supplytwin.schemas.events import ShipmentSensor
+from supplytwin.schemas.machines import MACHINES
 
 
 def sense(
@@ -36,7 +37,8 @@ def sense(
     if not plain:
         work[keys[0]] = replace(own, sensed=sensed)
         return False
-    sensed = told(sensed, linked, count, implausible=is_implausible(event, version.arrival))
+    flagged = keys[0].subject_type in MACHINES and is_implausible(event, version.arrival)
+    sensed = told(sensed, linked, count, implausible=flagged)
     work[keys[0]] = replace(
         own, sensed=sensed, told=own.told + count, effective=own.effective + count
     )

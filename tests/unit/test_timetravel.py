@@ -157,6 +157,7 @@ def test_rows_and_fold_agree_on_every_kind_of_subject(
 @settings(max_examples=30, deadline=None)
 @given(st.integers(0, 10**6), st.booleans(), MOMENTS)
 @example(seed=38, freight=False, as_of=2**62 - 1)  # a correction without authority above a conflict
+@example(seed=3314, freight=False, as_of=1_728_010_800_000_000)  # a reading about an order
 def test_what_had_not_happened_leaves_no_trace(seed: int, freight: bool, as_of: int) -> None:
     """The twin as of a time is the twin of the facts that stood and had happened, and no other:
     its subjects, its documents, its exceptions, and what subjects keep of these.
