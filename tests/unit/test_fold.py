@@ -60,7 +60,7 @@ GOLDEN: dict[str, dict[str, str]] = {
         "twin.exceptions": "e55e819b5a984603",
         "twin.journal": "c4fca7de69053562",
         "twin.milestones": "4bdb4b4725d7e6bb",
-        "twin.state": "a84e32476eeaee62",
+        "twin.state": "22ed64f2f73a8574",
     },
 }
 """Of messages that `fold_world` makes -> digests of all that follows from them."""
