@@ -19,6 +19,7 @@ from supplytwin.processors import (
     custody,
     evidence,
     refusal,
+    remembered,
     restatement,
     settlement,
     settlement_apply,
@@ -194,8 +195,10 @@ class ChainFold:
     def refused(
         self, state: ChainState, record: Record, error: RecordError, now: int
     ) -> Step[ChainState] | None:
-        """A record under this chain's key went to the quarantine: its open claims are held."""
-        if not settlement.live(state.book):
+        """A record under this chain's key went to the quarantine: its open claims are held, or
+        those of the contract that it is yet to have. None when that changes nothing.
+        """
+        if not (settlement.live(state.book) or remembered.has_room(state.book)):
             return None
         return self.step(state, refusal.told(state.chain_id, record, error, now), now)
 
