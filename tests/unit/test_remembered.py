@@ -233,3 +233,9 @@ def test_a_chain_that_has_left_memory_remembers_it_in_its_journal() -> None:
     desk.state = woken
     desk.agree()
     assert len(desk.claim.standing) == PLACES_MAX + 1
+
+
+def test_a_partition_of_control_records_is_no_chain() -> None:
+    """Garbage under its key is nobody's: a journal entry about it could not be read again."""
+    fold = ClosingFold(ChainFold("t"))
+    assert fold.refused(fold.new("@p0"), garbage(0), GARBAGE, w.day(30)) is None
