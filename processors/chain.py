@@ -19,6 +19,7 @@ from supplytwin.processors import (
     custody,
     evidence,
     refusal,
+    remembered,
     restatement,
     settlement,
     settlement_apply,
@@ -194,8 +195,11 @@ class ChainFold:
     def refused(
         self, state: ChainState, record: Record, error: RecordError, now: int
     ) -> Step[ChainState] | None:
-        """A record under this chain's key went to the quarantine: its open claims are held."""
-        if not settlement.live(state.book):
+        """A record under this chain's key went to the quarantine: its open claims are held, or
+        those of the contract that it is yet to have. None when that changes nothing.
+        """
+        hears = settlement.live(state.book) or remembered.has_room(state.book)
+        if not hears or state.chain_id.startswith("@"):
             return None
         return self.step(state, refusal.told(state.chain_id, record, error, now), now)
 

@@ -15,9 +15,10 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec.structs import replace
 
-from supplytwin.processors import custody, settlement
+from supplytwin.processors import custody, refusal, settlement
 from supplytwin.processors.chain import ChainFold, ChainState
 from supplytwin.processors.freezing import Form
+from supplytwin.processors.remembered import PLACES_MAX
 from supplytwin.processors.settlement_apply import input_key
 from supplytwin.processors.settlement_memory import Memory
 from supplytwin.processors.settlement_state import ABSORBING
@@ -45,6 +46,8 @@ class Closed(Asleep, frozen=True, kw_only=True, gc=False):
     """No fact has arrived later, us: a copy that arrived before may have something to tell."""
     settlements: tuple[str, ...] = ()
     """Settlement ids, sorted."""
+    refused: int = 0
+    """How often it was told of a refused record since it was closed, or since somebody acted."""
 
 
 Chain = ChainState | Closed
@@ -119,12 +122,21 @@ def _parts(known: bytes) -> set[bytes]:
     return {known[at : at + DIGEST_LEN] for at in range(0, len(known), DIGEST_LEN)}
 
 
+def _refused_after(state: Closed, record: Replayed) -> int:
+    item = record.item
+    if item is not None and refusal.is_told(item):
+        return state.refused + 1
+    acted = item is not None and isinstance(item.message, Review)
+    return 0 if acted or record.entry.kind == "CLOSED" else state.refused
+
+
 def _followed(state: Closed, record: Replayed) -> Closed:
     """A closed chain after one more entry of its journal: it rests again when that is CLOSED."""
     entry, item = record.entry, record.item
     head = custody.follow(state.head, state.chain_id, entry, record.value or b"")
     known, latest, settlements = _parts(state.known), state.latest, set(state.settlements)
     digest = None if item is None else _digest_of(item)
+    is_told = item is not None and refusal.is_told(item)
     if item is not None and digest is not None:
         known.add(digest)
         if isinstance(item.message, Event):
@@ -139,7 +151,8 @@ def _followed(state: Closed, record: Replayed) -> Closed:
         known=b"".join(sorted(known)),
         latest=latest,
         settlements=tuple(sorted(settlements)),
-        resting=entry.kind == "CLOSED",
+        refused=_refused_after(state, record),
+        resting=entry.kind == "CLOSED" or (state.resting and is_told),
     )
 
 
@@ -174,10 +187,24 @@ class ClosingFold:
     def refused(
         self, state: Chain, record: Record, error: RecordError, now: int
     ) -> Step[Chain] | None:
-        """Open claims are held; a closed chain has none."""
-        if isinstance(state, Closed):
+        """Open claims are held; a closed chain has none, but may have a contract yet to come."""
+        if not isinstance(state, Closed):
+            return self._chains.refused(state, record, error, now)
+        if state.settlements or state.refused > PLACES_MAX:
             return None
-        return self._chains.refused(state, record, error, now)
+        opened = ChainState(chain_id=state.chain_id, head=state.head)
+        step = self._chains.refused(opened, record, error, now)
+        if step is None:
+            return None
+        after = step.state
+        known = _parts(state.known).union(_digests(after))
+        closed = replace(
+            state,
+            head=after.head,
+            known=b"".join(sorted(known)),
+            refused=state.refused + 1,
+        )
+        return Step(state=closed, entries=step.entries, outputs=step.outputs, counts=step.counts)
 
     def due(self, state: Chain) -> int | Due | None:
         """When a cut may change something here, or close it."""

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from supplytwin.processors import accounts
+from supplytwin.processors import accounts, clocks
 from supplytwin.processors.standing import EXACT, ZERO, Accumulator, Fact, Happened, is_bounded
-from supplytwin.schemas.localtime import days_since_epoch, span_as_read
+from supplytwin.schemas.localtime import days_since_epoch
 from supplytwin.schemas.machines import LINE, TRIP, UNIT
 
 NEGATIVE, NOT_OPEN = "NEGATIVE_QUANTITY", "HOLD_NOT_OPEN"
@@ -149,17 +149,21 @@ def _hold(acc: Accumulator, fact: Fact, changes: Changes) -> str | None:
     rows = accounts.opened(acc.accounts.get(hold, accounts.NOBODY), fact.event.source)
     changes["accounts"] = acc.accounts.set(hold, rows)
     changes["holds"] = acc.holds | {hold}
+    placed = clocks.begun(acc.placed.get(hold, clocks.NOTHING), fact.event)
+    changes["placed"] = acc.placed.set(hold, placed)
     return None
 
 
 def _unhold(acc: Accumulator, fact: Fact, changes: Changes) -> str | None:
     hold = _hold_id(fact.event)
-    if hold not in acc.holds:
+    placed = acc.placed.get(hold, clocks.NOTHING)
+    if hold not in acc.holds or not clocks.is_after_others(fact.event, placed):
         return NOT_OPEN
     rows = accounts.settled(acc.accounts.get(hold, accounts.NOBODY), fact.event.source)
     changes["accounts"] = accounts.put(acc.accounts, hold, rows)
     if not rows:
         changes["holds"] = acc.holds - {hold}
+        changes["placed"] = acc.placed.delete(hold) if placed else acc.placed
     return None
 
 
@@ -198,17 +202,16 @@ def _pay(acc: Accumulator, fact: Fact, changes: Changes) -> str | None:
 def _revoke(acc: Accumulator, fact: Fact, changes: Changes) -> str | None:
     changes["revoked"] = True
     if changes.get("state") != "REJECTED":  # which only a release can have followed
-        until = max(fact.order[0], span_as_read(fact.event)[1])
-        changes["contrary"] = max(acc.contrary, until)
+        changes["contrary"] = clocks.over(acc.contrary, fact.event)
     return None
 
 
 def _release(acc: Accumulator, fact: Fact, changes: Changes) -> str | None:
     """Also one that moves nothing: what was said against the release is over, if surely earlier."""
     stands = "state" in changes or acc.state in ("RELEASED", "CLEARED")
-    if acc.revoked and stands and span_as_read(fact.event)[0] >= acc.contrary:
+    if acc.revoked and stands and clocks.is_after(fact.event, acc.contrary):
         changes["revoked"] = False
-        changes["contrary"] = 0
+        changes["contrary"] = clocks.NOTHING
     return None
 
 

@@ -7,7 +7,7 @@ leaves the lifecycle as it was. Contrary evidence still counts where money looks
 
 from msgspec.structs import replace
 
-from supplytwin.processors import plausibility
+from supplytwin.processors import clocks, plausibility
 from supplytwin.processors.doubts import judged
 from supplytwin.processors.effects import KINDS, PLEDGED, REDUCED, Changes, quantity, redeemed
 from supplytwin.processors.legs import GOODS, NAMES, leg_of, note
@@ -17,7 +17,6 @@ from supplytwin.processors.visits import MOVES, follow
 from supplytwin.schemas import localtime
 from supplytwin.schemas.effect import NONE, Effect
 from supplytwin.schemas.ids import DAY_US
-from supplytwin.schemas.localtime import UNKNOWN_ZONE
 from supplytwin.schemas.machines import DECLARATION, MACHINES, TRIP, Machine
 from supplytwin.schemas.trips import is_bare_container
 
@@ -203,14 +202,13 @@ def _overlap(one: Span, other: Span) -> bool:
 
 
 def _may_follow(late: Fact, fact: Fact) -> bool:
-    """Whether `late`, which was refused, may have happened after `fact`, one of them with DAY
-    precision. Against an unknown zone only contrary evidence is believed to have.
+    """Whether `late`, which was refused, may have happened after `fact`: on one clock, when one of
+    them has DAY precision. Against another clock only contrary evidence is believed to have.
     """
     one, other = late.event, fact.event
-    if not (late.coarse or fact.coarse):
-        return False
-    if (one.event_tz == UNKNOWN_ZONE) == (other.event_tz == UNKNOWN_ZONE):
-        return _overlap(localtime.span_as_read(one), localtime.span_as_read(other))
+    if clocks.clock(one) == clocks.clock(other):
+        as_read = localtime.span_as_read
+        return (late.coarse or fact.coarse) and _overlap(as_read(one), as_read(other))
     is_contrary = late.effect is not None and late.effect.adverse
     return is_contrary and _overlap(localtime.span(one), localtime.span(other))
 

@@ -33,3 +33,9 @@ def told(chain_id: str, record: Record, error: RecordError, now: int) -> Input:
         fingerprint=avro.fingerprint_of(REVIEWS),
         content_hash=codec.content_hash(REVIEWS, found),
     )
+
+
+def is_told(item: Input) -> bool:
+    """Whether `item` is such a review."""
+    said = item.message
+    return isinstance(said, Review) and said.source == QUARANTINE_DESK

@@ -8,6 +8,7 @@ the same for a row that was recorded.
 from immutables import Map
 from msgspec.structs import replace
 
+from supplytwin.processors import remembered
 from supplytwin.processors.settlement_draft import Act, Draft
 from supplytwin.processors.settlement_effects import EFFECTS
 from supplytwin.processors.settlement_guards import booking_key
@@ -111,6 +112,16 @@ def noted(book: Book, message: Cause, content_hash: bytes) -> Book:
         case Review():
             if message.verdict == CANCEL and cancel_refused(book, message) is None:
                 return replace(book, cancels=book.cancels.set(message.role, message.reviewer))
+            return _without_contract(book, message) if book.terms is None else book
+
+
+def _without_contract(book: Book, review: Review) -> Book:
+    match event_of(review):
+        case "RecordRefused":
+            return remembered.refused(book, review)
+        case "RecordResolved":
+            return remembered.resolved(book, review)
+        case _:
             return book
 
 
@@ -203,7 +214,14 @@ def enact(
 ) -> tuple[Book, Draft]:
     """Run a row's effects on `claim` and put the result into the book."""
     assert book.terms is not None
-    act = Act(terms=book.terms, to_state=to_state, at=at, evidence_ids=evidence_ids, cause=cause)
+    act = Act(
+        terms=book.terms,
+        to_state=to_state,
+        at=at,
+        evidence_ids=evidence_ids,
+        cause=cause,
+        refused=book.refused,
+    )
     draft = Draft(claim=claim)
     for name in row.effects:
         draft = EFFECTS[name](draft, act)

@@ -24,6 +24,8 @@ class Act(Struct, frozen=True, kw_only=True, gc=False):
     at: int
     evidence_ids: tuple[str, ...]
     cause: Cause | None
+    refused: tuple[str, ...]
+    """See `Book.refused`."""
 
     @property
     def receipt(self) -> Receipt:

@@ -81,6 +81,15 @@ def _stand(draft: Draft, act: Act) -> Draft:
     return change(draft, standing=claim.standing.set(key, who), noted=claim.noted | {key})
 
 
+def _stand_refused(draft: Draft, act: Act) -> Draft:
+    """What was refused before the contract stands against the claim as if it came after it."""
+    if not act.refused:
+        return draft
+    standing = draft.claim.standing.update(dict.fromkeys(act.refused, ""))
+    noted = draft.claim.noted.union(act.refused)
+    return _toll(change(draft, standing=standing, noted=noted), act)
+
+
 def _clear_named(draft: Draft, act: Act) -> Draft:
     assert isinstance(act.cause, Review)
     return change(draft, cleared=draft.claim.cleared.union(act.cause.cleared_ids))
@@ -294,6 +303,7 @@ EFFECTS: dict[str, Effect] = {
     "close_window": _close_window,
     "note_adverse": _note_adverse,
     "stand": _stand,
+    "stand_refused": _stand_refused,
     "clear_named": _clear_named,
     "forget_origin": _forget_origin,
     "toll": _toll,

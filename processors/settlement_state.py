@@ -177,6 +177,9 @@ class Book(Struct, frozen=True, kw_only=True, gc=False):
     others."""
     cancels: Map[str, str] = Map()
     """Role -> reviewer of each half of a mutual cancel."""
+    refused: tuple[str, ...] = ()
+    """Without a contract: the records of the chain that are in the quarantine, as adverse ids; at
+    most a few (`processors.remembered`). They stand against the claims as these are made."""
     agenda: Agenda = None
     """A hint, not history: NEXT after every input and after a restore, refined by each cut."""
     memory: Memory = Memory()

@@ -110,7 +110,7 @@ _STALE_ROWS = tuple(
 _FUNDING_ROWS = (
     _row(37, NONE, "ContractAgreed", "nothing_due", "", "CLOSED",
          why="nothing is due: closed without an instruction"),
-    _row(1, NONE, "ContractAgreed", "", "ask_hold", "CREATED",
+    _row(1, NONE, "ContractAgreed", "", "ask_hold stand_refused", "CREATED",
          why="terms agreed: the buyer's funds are to be reserved"),
     _row(2, "CREATED", "HoldConfirmed", "hold_current hold_sufficient hold_outlives_close",
          "confirm_hold reserve", "RESERVED", why="the rail confirmed the hold"),

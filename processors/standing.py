@@ -7,6 +7,7 @@ from immutables import Map
 from msgspec import Struct
 
 from supplytwin.processors.accounts import Rows
+from supplytwin.processors.clocks import Bounds
 from supplytwin.processors.watch import Watch, concerns
 from supplytwin.schemas import localtime
 from supplytwin.schemas.effect import Effect
@@ -208,10 +209,12 @@ class Accumulator(Struct, frozen=True, kw_only=True, gc=False):
     """The state before CANCELLED."""
     revoked: bool = False
     """A release was taken back, or the declaration with it, and none was given since."""
-    contrary: int = 0
-    """Until when what speaks against a release may have happened, us; 0 = nothing."""
+    contrary: Bounds = Map()
+    """Until when what speaks against a release may have happened."""
     holds: frozenset[str] = frozenset()
     """Those that are open, as ``authority:hold_id`` or ``scope:hold_code``."""
+    placed: Map[str, Bounds] = Map()
+    """By when each open hold was placed."""
     accounts: Map[str, Rows] = Map()
     """How often each open hold was placed, and a receipt pledged."""
     invoices: frozenset[str] = frozenset()

@@ -147,6 +147,12 @@ def latest_end(day: int, tz: str) -> int:
     return end + _WEST_MAX_US if tz == UNKNOWN_ZONE else end
 
 
+def latest_start(event: Event) -> int:
+    """The last instant at which `event`, or its date, may have begun, us."""
+    first = span_as_read(event)[0]
+    return first + _WEST_MAX_US if event.event_tz == UNKNOWN_ZONE else first
+
+
 def span_as_read(event: Event) -> tuple[int, int]:
     """From when and until when `event` may have happened, us; an unknown zone is read as UTC.
 

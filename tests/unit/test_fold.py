@@ -55,12 +55,12 @@ GOLDEN: dict[str, dict[str, str]] = {
         "twin.state": "c913db2fe3ba4490",
     },
     "freight": {
-        "canonical": "0f57f9163bd8a4d1",
+        "canonical": "0f1a345882768410",
         "carbon.footprints": "d3f6ee5217f0e5d6",
-        "twin.exceptions": "e55e819b5a984603",
+        "twin.exceptions": "4baa972773e478d3",
         "twin.journal": "c4fca7de69053562",
-        "twin.milestones": "4bdb4b4725d7e6bb",
-        "twin.state": "a84e32476eeaee62",
+        "twin.milestones": "8da32fea1bce0cf7",
+        "twin.state": "22ed64f2f73a8574",
     },
 }
 """Of messages that `fold_world` makes -> digests of all that follows from them."""

@@ -14,15 +14,15 @@ from msgspec.structs import replace
 
 from supplytwin.processors import chain, footprint, simulate
 from supplytwin.processors.chain import ChainFold, ChainState
-from supplytwin.schemas import avro, batch, binary, codec
+from supplytwin.schemas import avro, batch, binary, codec, terms
 from supplytwin.schemas.errors import RecordError
 from supplytwin.schemas.events import ORDERS, Event, ShipmentDelivered
 from supplytwin.schemas.flow import Input, Message, Record, Step
 from supplytwin.schemas.ids import DAY_US
 from supplytwin.schemas.records import (
-    CONTRACTS,
     INSTRUCTIONS,
     QUARANTINE,
+    Contract,
     Instruction,
     Quarantined,
 )
@@ -35,7 +35,7 @@ from supplytwin.streams.summary import read_all
 
 POISON = "poison"
 LONELY = "SIM-99-00000000"
-"""A chain without a contract: nothing of it is held, so that the others need not differ."""
+"""A chain whose contract promises nothing: nothing of it is held, or remembered to be."""
 QUIET = dict.fromkeys(("refuse_hold", "reject_once", "reject", "give_back", "silent", "lose"), 0)
 PANIC = pl.exceptions.PanicException("index out of bounds")
 """What a Rust extension raises: no Exception."""
@@ -45,6 +45,17 @@ def bad_message() -> Message:
     """A delivery of the lonely chain: it moves a lifecycle, milestones and a footprint."""
     told = simulate.chains(1, 99).messages
     return next(one for one in told if isinstance(one.body, ShipmentDelivered))
+
+
+def promising_nothing(message: Message) -> Message:
+    """The message; a contract with claims of nothing, which are over when it is agreed."""
+    body = message.body
+    if not isinstance(body, Contract):
+        return message
+    agreed = terms.decode(body.terms)
+    claims = tuple(replace(claim, amount_minor=0) for claim in agreed.claims)
+    text = terms.encode(replace(agreed, claims=claims, cap_minor=0))
+    return replace(message, body=replace(body, terms=text, terms_hash=terms.terms_hash(text)))
 
 
 class Played(Struct, frozen=True, kw_only=True):
@@ -76,7 +87,7 @@ def play(folder: Path, value: bytes | None) -> Played:
     conductor = Conductor(broker, partitions=1, timeline="t", pump=pump)
     records, ticks = broker.producer(None), broker.producer(topics.TICK_ID)
     ticks.init(5.0)
-    lonely = [one for one in simulate.chains(1, 99).messages if one.topic != CONTRACTS]
+    lonely = [promising_nothing(one) for one in simulate.chains(1, 99).messages]
     told = [*simulate.chains(4, 11, spacing_us=DAY_US // 4).messages, *lonely]
     rounds, now = intervals(sorted(told, key=lambda one: one.arrival), DAY_US), 0
     for _ in range(45):
