@@ -198,7 +198,7 @@ class ChainFold:
         """A record under this chain's key went to the quarantine: its open claims are held, or
         those of the contract that it is yet to have. None when that changes nothing.
         """
-        hears = settlement.live(state.book) or remembered.has_room(state.book)
+        hears = settlement.live(state.book) or remembered.hears(state.book, record.topic)
         if not hears or state.chain_id.startswith("@"):
             return None
         return self.step(state, refusal.told(state.chain_id, record, error, now), now)

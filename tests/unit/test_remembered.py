@@ -239,3 +239,12 @@ def test_a_partition_of_control_records_is_no_chain() -> None:
     """Garbage under its key is nobody's: a journal entry about it could not be read again."""
     fold = ClosingFold(ChainFold("t"))
     assert fold.refused(fold.new("@p0"), garbage(0), GARBAGE, w.day(30)) is None
+
+
+def test_a_refused_contract_does_not_hold_the_one_that_takes_its_place() -> None:
+    """A buyer's mistake is corrected by publishing again."""
+    desk = Desk()
+    wrong = Record(topic=CONTRACTS, partition=0, offset=1, arrival=w.day(30),
+                   key=w.CHAIN.encode(), value=b"?")  # fmt: skip
+    assert desk.fold.refused(desk.state, wrong, GARBAGE, w.day(30)) is None
+    assert desk.fold.refused(desk.state, garbage(1), GARBAGE, w.day(30)) is not None
