@@ -75,6 +75,7 @@ def received(scope: Scope, twin: Twin, line: ClaimLine) -> Part:
             return False
         return _is_back_from(twin, event, key, lots)
 
+    watched = {key, *lots}
     told, back = Told(), dict[str | None, Decimal]()
     for slot in sorted(moving.values(), key=in_order):
         version = slot.effective
@@ -85,6 +86,8 @@ def received(scope: Scope, twin: Twin, line: ClaimLine) -> Part:
         if not scope.is_settled(slot, version):
             may_return |= scope.revivable(slot, version, counting)
         event = version.event
+        if event.event_type == REVERSED:
+            watched |= _lots_in(event)
         if reversed_(event):
             if scope.contradicts(slot, version):
                 lot_id = _taken_from(event, lots)
@@ -105,7 +108,7 @@ def received(scope: Scope, twin: Twin, line: ClaimLine) -> Part:
         f" (received {net} of {line.qty})"
     )
     leaf = scope.leaf(f"received:{line_id}", why, true=true, revivable=may_return)
-    concerns: list[Concern] = [("GOODS", one) for one in (key, *lots)]
+    concerns: list[Concern] = [("GOODS", one) for one in watched]
     return scope.part((leaf,), frozenset(concerns))
 
 

@@ -212,6 +212,18 @@ def test_a_cut_that_remembers_hears_of_a_reversal_of_the_lot():
     assert len(chain.pays()) == 1
 
 
+def test_a_cut_that_remembers_hears_of_what_a_reversal_may_be_of():
+    """A receipt of another lot that the reversal names tells whose goods went: not the line's."""
+    wrong = bare("x", refs=("LOT:lot-X", "ORDER_LINE:L2"))
+    proofs = ((DECLARED, day(30)), (RELEASED, day(30)), (receipt("a"), day(30)))
+    chain = w.Chain().reserved().facts(*proofs, (wrong, day(31)))
+    chain.cut(day(32))
+    assert chain.pays() == []
+    chain.facts((receipt("b", line="L2", subject_id="lot-X", lot_id="lot-X"), day(33)))
+    chain.cut(day(34))
+    assert len(chain.pays()) == 1
+
+
 LOTS, LINES = ("1", "2"), ("L1", "L2", "L3")
 
 
