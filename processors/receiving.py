@@ -28,7 +28,7 @@ from supplytwin.processors.twin import Twin
 from supplytwin.schemas.events import Event
 from supplytwin.schemas.localtime import local_date
 from supplytwin.schemas.machines import CONSIGNMENT, LINE, LOT
-from supplytwin.schemas.priorities import witness
+from supplytwin.schemas.priorities import RECEIPTS, witness
 from supplytwin.schemas.terms import ClaimLine
 
 Told = dict[str, dict[str, Decimal]]
@@ -252,7 +252,9 @@ def _net(told: Told, best: Mapping[str, int], back: Mapping[str | None, Decimal]
     """What there is of all lots: no less than nothing of one whose receipts are known."""
     net = EXACT.minus(back.get(None, _NOTHING))
     for lot_id, by_source in told.items():
-        of_best = [qty for one, qty in by_source.items() if witness(one) == best[lot_id]]
+        ranks = {one: witness(one) or 0 for one in by_source}
+        rank = min(best.get(lot_id, len(RECEIPTS)), *ranks.values())
+        of_best = [qty for one, qty in by_source.items() if ranks[one] == rank]
         left = EXACT.subtract(min(of_best, default=_NOTHING), back.get(lot_id, _NOTHING))
         net = EXACT.add(net, max(left, _NOTHING))
     return net

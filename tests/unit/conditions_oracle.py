@@ -298,7 +298,8 @@ class Reading:
         net = -sum((qty for lot, qty in returned if lot is None), Decimal(0))
         for lot in {one[0] for one in reports}:
             of_lot = [(who, qty) for one, who, qty in reports if one == lot]
-            heard = {who for who, _ in of_lot if place_of(who) == min(places[lot])}
+            first = min(places.get(lot, set()) | {place_of(who) for who, _ in of_lot})
+            heard = {who for who, _ in of_lot if place_of(who) == first}
             sums = [sum(qty for one, qty in of_lot if one == who) for who in heard]
             gone = sum(qty for one, qty in returned if one == lot)
             net += max(min(sums, default=Decimal(0)) - gone, Decimal(0))

@@ -586,6 +586,10 @@ class Stream:
                 fields["refs"] = refs
             if pick.random() < 0.8:
                 fields |= {"subject_id": fields["lot_id"]}
+            if pick.random() < 0.15:
+                fields["refs"] = (*fields["refs"], self.any_of("LOT:lot-L1", "LOT:lot-X"))
+            if kind == "received":
+                fields["asn"] = self.any_of(None, None, "ASN-1", "ASN-2")
             if kind == "received":
                 fields["line_id"] = self.any_of(None, lines[0], "L2")
             if pick.random() < 0.1:

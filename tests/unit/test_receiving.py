@@ -384,6 +384,16 @@ def test_of_two_equals_one_that_had_it_come_too_late_has_less():
     assert told(early, w.with_(late, event_time=day(30), facility="WH-9")) == [40]
 
 
+def test_a_lot_that_a_late_revision_names_first_counts():
+    """The fact was told in time; what it calls its lot came after the close."""
+    claim = w.claim_terms()
+    first = receipt("a", subject_id="lot-A", lot_id="lot-A")
+    renamed = w.with_(first, revision=2, subject_id="lot-B", lot_id="lot-B")
+    facts = [(one, day(30)) for one in (DECLARED, RELEASED, first)]
+    twin = w.twin_of(*facts, (renamed, day(91)))
+    assert evaluate(w.contract_terms((claim,)), claim, twin, day(92)).value == "TRUE"
+
+
 # ---- deliveries that share a line
 
 
