@@ -1,8 +1,8 @@
 """Commands that look: sql, twin show, journal export, quarantine, topics, doctor."""
 
 import csv
-import datetime as dt
 import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,6 +18,7 @@ from supplytwin.streams import doctor as doctor_checks
 from supplytwin.streams import show as twin_show
 from supplytwin.streams.cli_run import AsJson, connect, emit_json, err, out
 from supplytwin.streams.drawing import folding
+from supplytwin.streams.moments import moment
 from supplytwin.streams.summary import read_all
 from supplytwin.streams.telling import tell, text_of
 
@@ -121,8 +122,10 @@ def show(
     db: Db = None,
     journal: Annotated[Path | None, typer.Option(help="An exported journal instead.")] = None,
     now: Annotated[
-        dt.datetime | None,
-        typer.Option(help="UTC; ages and open visits are up to it (default: the time asked for)."),
+        str | None,
+        typer.Option(
+            help="Ages and open visits are up to it (default: the time asked for); the same forms."
+        ),
     ] = None,
     as_of: Annotated[str | None, typer.Option(help=_AS_OF)] = None,
     known_at: Annotated[str | None, typer.Option(help=_KNOWN_AT)] = None,
@@ -132,11 +135,12 @@ def show(
     and the hash check.
     """
     times = twin_show.times(as_of, known_at)
-    entries, damage, schemas = entries_of(context, chain, db, journal)
-    clock = dt.datetime.now(dt.UTC) if now is None else now.replace(tzinfo=dt.UTC)
-    asked = int(clock.timestamp() * 1_000_000)
     if now is None:
-        asked = min(filter(None, (times.as_of, times.known_at)), default=asked)
+        clock = time.time_ns() // 1_000
+        asked = min(filter(None, (times.as_of, times.known_at)), default=clock)
+    else:
+        asked = moment("--now", now)
+    entries, damage, schemas = entries_of(context, chain, db, journal)
     shown = twin_show.show(chain, entries, damage, schemas, times, asked)
     if as_json:
         emit_json(shown)

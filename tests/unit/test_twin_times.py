@@ -40,12 +40,22 @@ def test_a_date_is_its_end() -> None:
     assert moment("--as-of", "1970-01-02") == 2 * DAY_US - 1
 
 
+def test_a_date_since_which_something_is_wanted_is_its_start() -> None:
+    """Else a recovery since a day would leave that day out."""
+    assert moment("--since", "1970-01-02", of_date="start") == DAY_US
+    assert moment("--since", "1970-01-02T00:00:00Z", of_date="start") == DAY_US
+
+
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("yesterday", "is no date and no time"),
-        ("2014-13-05", "is no date and no time"),
-        ("2014-11-05T10:00:00", "does not say in which time zone"),
+        ("yesterday", "is no date and no time with its offset"),
+        ("2014-13-05", "is no date and no time with its offset"),
+        ("2014-11-05T10:00:00", "is no date and no time with its offset"),
+        ("2014-W45-3", "is no date and no time with its offset"),
+        ("20141105T100000Z", "is no date and no time with its offset"),
+        ("2014-02-30", "is no date and no time with its offset"),
+        ("1415181600", "is no date and no time with its offset"),
         ("9999-12-31", "is outside the years 5 to 9987"),
         ("0001-01-01", "is outside the years 5 to 9987"),
     ],
