@@ -73,15 +73,21 @@ def entries_of(
 
 def sql(
     context: typer.Context,
-    statement: Annotated[str, typer.Argument(help="One SELECT or EXPLAIN.")],
+    statement: Annotated[
+        str, typer.Argument(help="One SELECT or EXPLAIN; - = from standard input.")
+    ],
     db: Db = None,
     as_json: AsJson = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="CSV on standard output.")] = False,
     rows: Annotated[int | None, typer.Option(min=1, help="At most so many rows.")] = None,
 ) -> None:
     """Ask the DuckDB file, or the running sink when one has it open."""
+    if as_json and as_csv:
+        raise UsageError("give --json or --csv, not both")
     settings = context.obj.settings().duck
     path = database(context, db)
+    if statement == "-":
+        statement = sys.stdin.read()
     found = query(path, statement, rows or settings.rows_max, settings.seconds_max)
     if as_json:
         emit_json({"columns": found.columns, "rows": found.rows, "offsets": found.offsets,
@@ -165,10 +171,13 @@ def export(
     With one chain go the schemas of others: it may have facts that cannot be read without them.
     """
     if db is not None:
-        entries, damage = journal_entries(db, chain)
+        schemas: list[bytes] = []
+        if chain is None:
+            entries, damage = journal_entries(db, None)
+        else:
+            entries, damage, schemas = entries_of(context, chain, db, None)
         if damage is not None:
             raise UsageError(f"{db}: {damage}")
-        schemas = [] if chain is None else schema_entries(db)
         count = journal_file.write(file, (*schemas, *entries))
     else:
         _, chosen = connect(context)
