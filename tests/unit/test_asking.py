@@ -13,6 +13,7 @@ from supplytwin.sinks.duck import DuckSink
 from supplytwin.streams import audit_run, cli, cli_check, topics
 from supplytwin.streams.audit import Audited
 from supplytwin.streams.broker_choice import Chosen
+from supplytwin.streams.drawing import Plain, folding
 from supplytwin.streams.memory import MemoryBroker
 from supplytwin.streams.settings import Settings
 
@@ -161,6 +162,26 @@ def test_a_chain_that_nobody_has_is_not_exported(folder: Path, db: str) -> None:
     assert refused(*words) == f"no chain 'NOPE' in {db}"
     assert not (folder / "out.jsonl").exists()
     assert run(*words[:-2]).exit_code == 0
+
+
+# ---- what is printed
+
+
+def drawn(capsys: pytest.CaptureFixture[str]) -> list[str]:
+    table = folding("one", "two")
+    table.add_row("x" * 90, "y" * 90)
+    Plain().print(table)
+    return capsys.readouterr().out.splitlines()
+
+
+def test_a_table_in_a_pipe_is_not_folded(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One row is one line, for grep and for files; COLUMNS says otherwise, as everywhere."""
+    monkeypatch.delenv("COLUMNS", raising=False)
+    assert sum("x" in line for line in drawn(capsys)) == 1
+    monkeypatch.setenv("COLUMNS", "80")
+    assert sum("x" in line for line in drawn(capsys)) > 1
 
 
 # ---- SQL
