@@ -235,6 +235,9 @@ def test_twin_show_derives_up_to_the_clock_that_it_is_given(tmp_path: Path) -> N
         assert drawn.exit_code == 0
         assert "so far" in drawn.output
         assert one["arrived"] is True and one["dwell"][0]["arrived"].startswith("2024-")
+    drawn = CliRunner().invoke(cli.app, [*words[:-1], "2024-11-30"])
+    assert re.search(r"QUAY \d\d\.\d d so far", drawn.output)
+    assert not re.search(r"\d\d\.\d h", drawn.output)
     first, second = found
     assert first["dwell"][0]["place"] == "QUAY"
     assert second["dwell"][0]["hours"] - first["dwell"][0]["hours"] == pytest.approx(24)

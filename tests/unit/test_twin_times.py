@@ -137,6 +137,18 @@ def test_the_command_shows_a_past_time(entries: list[bytes], tmp_path: Path) -> 
     assert isinstance(refused.exception, UsageError)
 
 
+def test_money_is_told_in_units_of_its_currency(entries: list[bytes], tmp_path: Path) -> None:
+    """What is unpaid and what is claimed, to the last decimal that the currency has."""
+    exported = tmp_path / "journal.jsonl"
+    journal_file.write(exported, entries)
+    words = ["twin", "show", c.CHAIN, "--journal", str(exported), "--known-at", "2025-01-31"]
+    found = json.loads(CliRunner().invoke(cli.app, [*words, "--json"]).stdout)
+    assert found["settlement"][0]["amount_minor"] == 100_000
+    told = CliRunner().invoke(cli.app, words).stdout
+    assert told.count("1000.00 USD") == 2
+    assert "100000" not in told
+
+
 # ---- the table
 
 
