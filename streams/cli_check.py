@@ -63,7 +63,10 @@ def audit(
 ) -> None:
     """Fold the journal again, recompute every decision, compare every output. Exit 1 = differs."""
     start = 0 if since is None else moment("--since", since, of_date="start")
-    _, chosen = connect(context)
+    try:
+        _, chosen = connect(context)
+    except UsageError as error:
+        raise UsageError(f"an audit needs the Kafka that has the journal: {error}") from None
     try:
         meta = topics.require_meta(chosen.broker)
         with _reading(as_json) as progress:

@@ -180,7 +180,10 @@ def export(
             raise UsageError(f"{db}: {damage}")
         count = journal_file.write(file, (*schemas, *entries))
     else:
-        _, chosen = connect(context)
+        try:
+            _, chosen = connect(context)
+        except UsageError as error:
+            raise UsageError(f"{error}; or export from a DuckDB file: --db FILE") from None
         try:
             meta = topics.require_meta(chosen.broker)
             wanted = None if chain is None else chain.encode()

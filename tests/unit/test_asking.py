@@ -164,6 +164,24 @@ def test_a_chain_that_nobody_has_is_not_exported(folder: Path, db: str) -> None:
     assert run(*words[:-2]).exit_code == 0
 
 
+@pytest.mark.parametrize(
+    ("words", "way_out"),
+    [
+        (("journal", "export", "out.jsonl"), "or export from a DuckDB file: --db FILE"),
+        (("audit", "--db", "twin.duckdb"), "an audit needs the Kafka that has the journal"),
+    ],
+    ids=["export", "audit"],
+)
+def test_without_a_broker_the_way_out_is_said(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], way_out: str
+) -> None:
+    """As after the demo, whose broker has ended with it."""
+    monkeypatch.delenv("SUPPLYTWIN_KAFKA__BOOTSTRAP", raising=False)
+    monkeypatch.setenv("SUPPLYTWIN_KAFKA__STATE_DIR", str(folder / "broker"))
+    said = refused(*words)
+    assert "no broker" in said and way_out in said
+
+
 # ---- what is printed
 
 
