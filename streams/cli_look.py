@@ -30,6 +30,7 @@ topics_app = typer.Typer(no_args_is_help=True, help="Topics: what they are, and 
 Db = Annotated[Path | None, typer.Option("--db", help="DuckDB file (default: [duck] path).")]
 _AS_OF = "What was true then: a date (its end, UTC) or an RFC 3339 time."
 _KNOWN_AT = "By what had arrived then; the same forms."
+_NOW = "Up to when ages and open visits go (default: the time asked for); the same forms."
 
 
 def add(app: typer.Typer) -> None:
@@ -127,14 +128,9 @@ def show(
     chain: Annotated[str, typer.Argument(help="Chain id, e.g. SCMS-4.")],
     db: Db = None,
     journal: Annotated[Path | None, typer.Option(help="An exported journal instead.")] = None,
-    now: Annotated[
-        str | None,
-        typer.Option(
-            help="Ages and open visits are up to it (default: the time asked for); the same forms."
-        ),
-    ] = None,
     as_of: Annotated[str | None, typer.Option(help=_AS_OF)] = None,
     known_at: Annotated[str | None, typer.Option(help=_KNOWN_AT)] = None,
+    now: Annotated[str | None, typer.Option(help=_NOW)] = None,
     as_json: AsJson = False,
 ) -> None:
     """State, what is derived from it, timeline, footprint, settlement with the reason why it waits,
