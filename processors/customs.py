@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from supplytwin.processors.feeds import Given, Read, Refused, encoded
+from supplytwin.processors.feeds import Check, Given, Read, Refused, encoded
 from supplytwin.schemas.customs import DECLARATION_ID, WAY_OUT, Line, Row, located, read
 from supplytwin.schemas.errors import Code, RecordError
 from supplytwin.schemas.events import (
@@ -45,7 +45,7 @@ _EPOCH_ORDINAL = 719_163
 """Of 1970-01-01 in `date.toordinal`."""
 
 
-def document(data: bytes, given: Given | None = None) -> Read:
+def document(data: bytes, given: Given | None = None, check: Check = encoded) -> Read:
     """What a file becomes: the events of every right row; each wrong row is refused by itself.
 
     A corrected file needs `given.recorded`: then its events replace those of before.
@@ -58,7 +58,7 @@ def document(data: bytes, given: Given | None = None) -> Read:
     try:
         for line in read(data):
             try:
-                made = _made(line, told)
+                made = _made(line, told, check)
             except RecordError as error:
                 refused.append(Refused(line.body, error, _chain_of(line, told)))
             else:
@@ -72,14 +72,14 @@ def document(data: bytes, given: Given | None = None) -> Read:
     )
 
 
-def _made(line: Line, given: Given) -> list[Event]:
+def _made(line: Line, given: Given, check: Check) -> list[Event]:
     """The events of a row, each of which can be sent. Raises RecordError naming line and column."""
     if isinstance(line.row, RecordError):
         raise line.row
     try:
         made = list(declared(line.row, line, given))
         for one in made:
-            encoded(one)
+            check(one)
     except RecordError as error:
         way_out = "say when the file was made" if error.field == RECORDED else WAY_OUT
         raise located(line.number, error, way_out) from None

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec.structs import replace
 
-from supplytwin.processors.feeds import Given, Read, Refused, encoded
+from supplytwin.processors.feeds import Check, Given, Read, Refused, encoded
 from supplytwin.schemas.dcsa import WrongDocument, read
 from supplytwin.schemas.errors import Code, RecordError
 from supplytwin.schemas.events import (
@@ -65,17 +65,18 @@ class Bound(NamedTuple):
     refs: tuple[str, ...]
 
 
-def document(data: bytes, given: Given | None = None) -> Read:
+def document(data: bytes, given: Given | None = None, check: Check = encoded) -> Read:
     """What a document becomes. It is refused as a whole when one of its events is wrong; an event
     that is right but belongs to no chain is refused alone.
     """
     told = given or Given()
+    chain = told.chain
     try:
         found = mapped((_from(one, told.source) for one in read(data)), told.chain)
         for one in found.events:
-            encoded(one)
+            chain = one.chain_id
+            check(one)
     except RecordError as error:
-        chain = told.chain
         if chain is None and isinstance(error, WrongDocument):
             chain = _possible(_shipment_of(*error.named)[0])
         return Read(refused=(Refused(data, error, chain),))

@@ -32,7 +32,7 @@ from supplytwin.processors.epcis_about import (
     trip_of,
 )
 from supplytwin.processors.epcis_sensors import readings, unsaid
-from supplytwin.processors.feeds import Given, Read, Refused, encoded
+from supplytwin.processors.feeds import Check, Given, Read, Refused, encoded
 from supplytwin.schemas import epcis as reader
 from supplytwin.schemas.epcis import EpcisEvent
 from supplytwin.schemas.epcis_words import MEDIA_TYPE
@@ -211,7 +211,7 @@ def _conditions(fields: Mapping[str, Any]) -> Iterator[Payload]:
 # ---- facts
 
 
-def document(data: bytes, given: Given | None = None) -> Read:
+def document(data: bytes, given: Given | None = None, check: Check = encoded) -> Read:
     """What a document becomes: each of its events is taken or refused by itself."""
     told = given or Given()
     found = reader.read(data)
@@ -226,7 +226,7 @@ def document(data: bytes, given: Given | None = None) -> Read:
         made = mapped(event, source=told.source or SOURCE, chain=told.chain)
         try:
             for fact in made.facts:
-                encoded(fact)
+                check(fact)
         except RecordError as error:
             wrong = RecordError(error.code, event.place or error.field, error.reason)
             refused.append(_refused(event.original, wrong, event.fields, told))

@@ -3,6 +3,7 @@ leaves out.
 """
 
 from collections import Counter
+from collections.abc import Callable
 from typing import NamedTuple
 
 from msgspec import Struct, field
@@ -14,6 +15,10 @@ from supplytwin.schemas.ids import Micros
 
 BYTES_MAX = 900_000
 """Of one event: with its journal entry it must fit 1 MiB."""
+Check = Callable[[Event], object]
+"""Raises RecordError when the worker would refuse an event: that is told where the document came
+in, and not behind it.
+"""
 
 
 class Given(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -62,9 +67,7 @@ class Exported(NamedTuple):
 
 
 def encoded(event: Event) -> bytes:
-    """Its record. Raises RecordError when the worker would refuse it: that is told where the
-    document came in, and not behind it.
-    """
+    """Its record: a Check of all that it says by itself."""
     value = codec.encode(event.TOPIC, event)
     codec.strict(event.TOPIC, value)
     if len(value) > BYTES_MAX:

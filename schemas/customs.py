@@ -101,6 +101,8 @@ def read(data: bytes) -> Iterator[Line]:
     missing = [name for name in COLUMNS if name not in names]
     if missing or len(names) != len(set(names)):
         what = f"column {missing[0]!r} is missing" if missing else "a column stands there twice"
+        if len(names) == 1 and ";" in names[0]:
+            what = "there is no comma in it, but semicolons: save it with commas"
         reason = f"{what}: the first line must name the {len(COLUMNS)} columns of such a file"
         raise RecordError(Code.MALFORMED, missing[0] if missing else "", reason)
     numbered = enumerate(lines, start=2)

@@ -353,13 +353,16 @@ def event(value: Any, path: str, *, bare: bool) -> None:
         raise bad(path, f"{_shown(value)} is not an event")
     kind = value.get("type")
     if kind is None:
-        raise missing(below(path, "type"))
+        reason = "is required: without it this is no EPCIS document and no event of one"
+        raise missing(below(path, "type"), reason)
     text(kind, below(path, "type"))
     if bare and "@context" not in value:
         raise missing(below(path, "@context"), f'is required: add ["{CONTEXT}"]')
     fields = EVENTS.get(kind)
     if fields is None:
-        uri(kind, below(path, "type"))
+        if not is_uri(kind):
+            reason = f"{_shown(kind)} is none of {', '.join(EVENTS)}, and no URI of another type"
+            raise bad(below(path, "type"), reason)
         _own(value, path, DEPTH_MAX + 1)
         common = {name: value[name] for name in _COMMON if name in value}
         entries(common, path, _COMMON, _TIMES, extensible=False)

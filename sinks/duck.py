@@ -303,6 +303,10 @@ def _open(path: Path) -> duckdb.DuckDBPyConnection:
         raise UsageError(f"{path} cannot be opened: {reason}") from None
     connection.execute("SET GLOBAL TimeZone = 'UTC'")
     connection.execute("SET lock_configuration = true")
+    held = connection.execute("SELECT table_name FROM information_schema.tables").fetchall()
+    if held and (OFFSET_TABLE,) not in held:
+        connection.close()
+        raise UsageError(f"{path} is no file of the sink: it has tables, and no {OFFSET_TABLE}")
     return connection
 
 

@@ -81,7 +81,7 @@ def check_statement(connection: duckdb.DuckDBPyConnection, text: str) -> None:
     try:
         statements = connection.extract_statements(text)
     except duckdb.Error as error:
-        raise UsageError(_first_line(error)) from None
+        raise UsageError(_said(error)) from None
     if len(statements) != 1:
         raise UsageError(f"give exactly one statement, not {len(statements)}")
     kind = statements[0].type.name
@@ -115,7 +115,7 @@ def reading(
     except duckdb.InterruptException:
         raise UsageError(f"took longer than {seconds:g} s: narrow it, or raise the limit") from None
     except duckdb.Error as error:
-        raise UsageError(_first_line(error)) from None
+        raise UsageError(_said(error)) from None
     finally:
         if timer is not None:
             timer.cancel()
@@ -144,8 +144,9 @@ def _interrupt(cursor: duckdb.DuckDBPyConnection) -> None:
         cursor.interrupt()
 
 
-def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
+def _said(error: BaseException) -> str:
+    """Candidates, LINE and all; where DuckDB itself broke, without its stack."""
+    return str(error).partition("\n\nStack Trace")[0].strip() or type(error).__name__
 
 
 _PLAIN: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
@@ -184,6 +185,8 @@ def query(database: Path, text: str, row_limit: int = 10_000, seconds: float = 3
 
 def live_endpoint(database: Path) -> Endpoint | None:
     """The running sink's endpoint, or None: no file, a stale one, or somebody else has its port."""
+    if not database.is_file():
+        return None
     try:
         found = msgspec.json.decode(endpoint_file(database).read_bytes(), type=Endpoint)
         os.kill(found.pid, 0)
@@ -231,17 +234,25 @@ def _ask(endpoint: Endpoint, text: str, row_limit: int, seconds: float) -> Resul
 
 
 def open_read_only(database: Path) -> duckdb.DuckDBPyConnection:
-    """The file, for reading only. Raises UsageError when it cannot be had."""
+    """A file of the sink, for reading only. Raises UsageError when it cannot be had."""
     if not database.is_file():
         raise UsageError(f"there is no database {database}: run `supplytwin sink duck` or the demo")
+    connection: duckdb.DuckDBPyConnection | None = None
     try:
         connection = duckdb.connect(str(database), read_only=True, config=dict[str, Any](LOCKED))
         connection.execute("SET GLOBAL TimeZone = 'UTC'")
         connection.execute("SET lock_configuration = true")
+        connection.execute(f"FROM {OFFSET_TABLE} LIMIT 0")
     except duckdb.Error as error:
-        reason = _first_line(error)
+        reason = _said(error)
+        if connection is not None:
+            connection.close()
         if "lock on file" in reason or "already attached" in reason:
             reason = "another process has it open for writing, and no endpoint of it answers"
+        elif "launch in-memory database" in reason:
+            reason = "this is no DuckDB database"
+        elif f"name {OFFSET_TABLE} " in reason:
+            reason = f"this is no file of the sink: it has no table {OFFSET_TABLE}"
         raise UsageError(f"{database}: {reason}") from None
     return connection
 

@@ -109,7 +109,7 @@ class SqlServer:
 
 
 def answer(connection: duckdb.DuckDBPyConnection, question: Question) -> Answer:
-    """The answer in the form asked for. Raises UsageError in one line."""
+    """The answer in the form asked for. Raises UsageError in DuckDB's own words."""
     if ARROW in question.accept:
         return _arrow(connection, question)
     found = execute(connection, question.sql, question.rows, question.seconds)

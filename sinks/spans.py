@@ -86,17 +86,17 @@ _DECLARED = (
     WHERE j.kind = 'FACT' AND j.seq > coalesce(h.seq, 0) GROUP BY ALL""",
     # A date is its last moment. Text with an offset loses it when it is cast to TIMESTAMP. What
     # else DuckDB would read is refused: it drops the name of a zone without a word.
-    rf"""CREATE OR REPLACE MACRO twin_moment(x) AS CASE
+    rf"""CREATE OR REPLACE MACRO twin_moment(x) AS coalesce(CASE
     WHEN x IS NULL THEN 'infinity'::TIMESTAMP
     WHEN regexp_full_match(x::VARCHAR, '{_DATE}')
-        THEN x::VARCHAR::DATE + INTERVAL 1 DAY - INTERVAL 1 MICROSECOND
+        THEN TRY_CAST(x::VARCHAR AS DATE) + INTERVAL 1 DAY - INTERVAL 1 MICROSECOND
     WHEN regexp_full_match(x::VARCHAR, '{_DATE}{_CLOCK}|-?infinity')
-        THEN x::VARCHAR::TIMESTAMP
+        THEN TRY_CAST(x::VARCHAR AS TIMESTAMP)
     WHEN regexp_full_match(x::VARCHAR, '{_DATE}{_CLOCK}(Z|[+-]\d\d(:?\d\d)?)')
-        THEN make_timestamp(epoch_us(x::VARCHAR::TIMESTAMPTZ))
-    ELSE error('"' || x::VARCHAR || '" is no moment: write a date like 2014-11-05 (its end, UTC) '
+        THEN make_timestamp(epoch_us(TRY_CAST(x::VARCHAR AS TIMESTAMPTZ))) END,
+    error('"' || x::VARCHAR || '" is no moment: write a date like 2014-11-05 (its end, UTC) '
         || 'or a time like 2014-11-05T18:30:00Z, 2014-11-05T18:30:00+08:00 or (UTC) '
-        || '2014-11-05 18:30:00') END""",
+        || '2014-11-05 18:30:00'))""",
     f"""CREATE OR REPLACE MACRO twin_horizon() AS (
     SELECT coalesce(min(since) - INTERVAL 1 MICROSECOND, 'infinity'::TIMESTAMP) FROM {BEHIND})""",
     f"""CREATE OR REPLACE MACRO twin_at(t, k) AS TABLE {_ANSWER}

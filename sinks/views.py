@@ -205,12 +205,15 @@ VIEWS: tuple[ViewSpec, ...] = (
     ),
     ViewSpec(
         name="open_exception",
-        about="What is wrong now: exceptions whose last record is open",
+        about="What is wrong now: exceptions that were opened and not closed since, and when they "
+        "were opened",
         sql="""
         SELECT chain_key, chain_id, subject_type, subject_id, code, source, event_id,
-               arg_max(reason, (seq, index)) AS reason,
-               arg_max(taken_at, (seq, index)) AS since
-        FROM exception GROUP BY ALL HAVING arg_max(open, (seq, index))""",
+               arg_max(reason, (seq, index)) AS reason, min(taken_at) AS since
+        FROM (SELECT *, max((seq, index)) FILTER (NOT open) OVER (PARTITION BY
+                  chain_key, chain_id, subject_type, subject_id, code, source, event_id) AS closed
+              FROM exception)
+        WHERE closed IS NULL OR (seq, index) > closed GROUP BY ALL""",
     ),
     *(ViewSpec(name=name, about=about, sql=sql) for name, about, sql in DERIVED_VIEWS),
 )

@@ -1,6 +1,5 @@
 """Commands that check and repair a deployment: audit, offsets."""
 
-import datetime as dt
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from supplytwin.streams.audit import Audited
 from supplytwin.streams.cli_look import quarantine_app
 from supplytwin.streams.cli_run import AsJson, connect, emit_json, err, out
 from supplytwin.streams.drawing import bar, folding
+from supplytwin.streams.moments import moment
 from supplytwin.streams.ports import Broker
 
 Who = Annotated[str, typer.Option(help="Who does this: stands in the journal.")]
@@ -51,15 +51,22 @@ def _reading(quiet: bool) -> Iterator[audit_run.Progress]:
 def audit(
     context: typer.Context,
     since: Annotated[
-        dt.datetime | None, typer.Option(help="Recompute only what was taken since then (UTC).")
+        str | None,
+        typer.Option(
+            help="Recompute only what was taken since then: a date (its start, UTC) or an "
+            "RFC 3339 time."
+        ),
     ] = None,
     chain: Annotated[str | None, typer.Option(help="Only this chain.")] = None,
     db: Annotated[Path | None, typer.Option("--db", help="Compare this DuckDB file, too.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Fold the journal again, recompute every decision, compare every output. Exit 1 = differs."""
-    _, chosen = connect(context)
-    start = 0 if since is None else int(since.replace(tzinfo=dt.UTC).timestamp()) * 1_000_000
+    start = 0 if since is None else moment("--since", since, of_date="start")
+    try:
+        _, chosen = connect(context)
+    except UsageError as error:
+        raise UsageError(f"an audit needs the Kafka that has the journal: {error}") from None
     try:
         meta = topics.require_meta(chosen.broker)
         with _reading(as_json) as progress:

@@ -237,8 +237,9 @@ def _feed_documents(
     """Read, send, and say what became of it."""
     feed, found = feeding.Feed(name, given), feeding.files(name, path)
     if look:
+        simulated = context.obj.settings().time.simulated
         for file, data in found.documents:
-            feed.read(file, data)
+            feed.read(file, data, simulated=simulated)
     else:
         _, chosen = connect(context)
         try:

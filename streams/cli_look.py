@@ -1,8 +1,8 @@
 """Commands that look: sql, twin show, journal export, quarantine, topics, doctor."""
 
 import csv
-import datetime as dt
 import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,6 +18,7 @@ from supplytwin.streams import doctor as doctor_checks
 from supplytwin.streams import show as twin_show
 from supplytwin.streams.cli_run import AsJson, connect, emit_json, err, out
 from supplytwin.streams.drawing import folding
+from supplytwin.streams.moments import moment
 from supplytwin.streams.summary import read_all
 from supplytwin.streams.telling import tell, text_of
 
@@ -29,6 +30,7 @@ topics_app = typer.Typer(no_args_is_help=True, help="Topics: what they are, and 
 Db = Annotated[Path | None, typer.Option("--db", help="DuckDB file (default: [duck] path).")]
 _AS_OF = "What was true then: a date (its end, UTC) or an RFC 3339 time."
 _KNOWN_AT = "By what had arrived then; the same forms."
+_NOW = "Up to when ages and open visits go (default: the time asked for); the same forms."
 
 
 def add(app: typer.Typer) -> None:
@@ -72,15 +74,21 @@ def entries_of(
 
 def sql(
     context: typer.Context,
-    statement: Annotated[str, typer.Argument(help="One SELECT or EXPLAIN.")],
+    statement: Annotated[
+        str, typer.Argument(help="One SELECT or EXPLAIN; - = from standard input.")
+    ],
     db: Db = None,
     as_json: AsJson = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="CSV on standard output.")] = False,
     rows: Annotated[int | None, typer.Option(min=1, help="At most so many rows.")] = None,
 ) -> None:
     """Ask the DuckDB file, or the running sink when one has it open."""
+    if as_json and as_csv:
+        raise UsageError("give --json or --csv, not both")
     settings = context.obj.settings().duck
     path = database(context, db)
+    if statement == "-":
+        statement = sys.stdin.read()
     found = query(path, statement, rows or settings.rows_max, settings.seconds_max)
     if as_json:
         emit_json({"columns": found.columns, "rows": found.rows, "offsets": found.offsets,
@@ -120,23 +128,21 @@ def show(
     chain: Annotated[str, typer.Argument(help="Chain id, e.g. SCMS-4.")],
     db: Db = None,
     journal: Annotated[Path | None, typer.Option(help="An exported journal instead.")] = None,
-    now: Annotated[
-        dt.datetime | None,
-        typer.Option(help="UTC; ages and open visits are up to it (default: the time asked for)."),
-    ] = None,
     as_of: Annotated[str | None, typer.Option(help=_AS_OF)] = None,
     known_at: Annotated[str | None, typer.Option(help=_KNOWN_AT)] = None,
+    now: Annotated[str | None, typer.Option(help=_NOW)] = None,
     as_json: AsJson = False,
 ) -> None:
     """State, what is derived from it, timeline, footprint, settlement with the reason why it waits,
     and the hash check.
     """
     times = twin_show.times(as_of, known_at)
-    entries, damage, schemas = entries_of(context, chain, db, journal)
-    clock = dt.datetime.now(dt.UTC) if now is None else now.replace(tzinfo=dt.UTC)
-    asked = int(clock.timestamp() * 1_000_000)
     if now is None:
-        asked = min(filter(None, (times.as_of, times.known_at)), default=asked)
+        clock = time.time_ns() // 1_000
+        asked = min(filter(None, (times.as_of, times.known_at)), default=clock)
+    else:
+        asked = moment("--now", now)
+    entries, damage, schemas = entries_of(context, chain, db, journal)
     shown = twin_show.show(chain, entries, damage, schemas, times, asked)
     if as_json:
         emit_json(shown)
@@ -161,13 +167,19 @@ def export(
     With one chain go the schemas of others: it may have facts that cannot be read without them.
     """
     if db is not None:
-        entries, damage = journal_entries(db, chain)
+        schemas: list[bytes] = []
+        if chain is None:
+            entries, damage = journal_entries(db, None)
+        else:
+            entries, damage, schemas = entries_of(context, chain, db, None)
         if damage is not None:
             raise UsageError(f"{db}: {damage}")
-        schemas = [] if chain is None else schema_entries(db)
         count = journal_file.write(file, (*schemas, *entries))
     else:
-        _, chosen = connect(context)
+        try:
+            _, chosen = connect(context)
+        except UsageError as error:
+            raise UsageError(f"{error}; or export from a DuckDB file: --db FILE") from None
         try:
             meta = topics.require_meta(chosen.broker)
             wanted = None if chain is None else chain.encode()

@@ -1,6 +1,5 @@
 """Commands that run something: broker, init, work, tick, gateway, sink, up, watch."""
 
-import datetime as dt
 import importlib
 import threading
 import time
@@ -30,6 +29,7 @@ from supplytwin.streams import (
 )
 from supplytwin.streams.children import Children
 from supplytwin.streams.drawing import Plain
+from supplytwin.streams.moments import moment
 from supplytwin.streams.settings import Settings, Time, as_environment, load
 from supplytwin.streams.ticker import Ticker
 
@@ -177,17 +177,22 @@ def tick(context: typer.Context) -> None:
 def gateway(
     context: typer.Context,
     recover_since: Annotated[
-        dt.datetime | None,
-        typer.Option(help="After a failover: ask the rail about all since then, UTC."),
+        str | None,
+        typer.Option(
+            help="After a failover: ask the rail about all since then: a date (its start, "
+            "UTC) or an RFC 3339 time."
+        ),
     ] = None,
     metrics_port: MetricsPort = None,
 ) -> None:
     """Hand instructions to the SIMULATED rail until SIGTERM."""
+    since = None
+    if recover_since is not None:
+        since = moment("--recover-since", recover_since, of_date="start")
     settings, chosen = connect(context)
     observe.configure_logging()
     meta = topics.require_meta(chosen.broker)
-    if recover_since is not None:
-        since = int(recover_since.replace(tzinfo=dt.UTC).timestamp()) * 1_000_000
+    if since is not None:
         rail = deployment.simulated_rail(settings, meta)
         found = recovery.recover(
             chosen.broker, rail, meta, since, lambda *_: None, lambda: time.sleep(0.05)

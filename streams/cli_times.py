@@ -3,7 +3,7 @@
 import typer
 
 from supplytwin.schemas.errors import UsageError
-from supplytwin.sinks.query import live_endpoint
+from supplytwin.sinks.query import live_endpoint, open_read_only
 from supplytwin.streams import deployment
 from supplytwin.streams.cli_look import Db, database, twin_app
 from supplytwin.streams.cli_run import AsJson, emit_json, err, out
@@ -21,13 +21,12 @@ def spans(context: typer.Context, db: Db = None, as_json: AsJson = False) -> Non
     A running sink does that by itself, in a tenth of its time.
     """
     path = database(context, db)
-    if not path.is_file():
-        raise UsageError(f"there is no database {path}: run `supplytwin sink duck` or the demo")
     if live_endpoint(path) is not None:
         raise UsageError(
             f"{path} is open in the running sink, which brings it up to date by itself; ask "
             "`FROM twin_span_behind` how far it is"
         )
+    open_read_only(path).close()  # nothing is written into what is no file of the sink
     sink, spanned = deployment.spanning(path)
     try:
         with bar(err, quiet=as_json) as progress:

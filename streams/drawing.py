@@ -1,5 +1,6 @@
 """What goes to the terminal: tables, progress bars, and a console that shows strangers' text."""
 
+import os
 from typing import Any
 
 from rich.console import Console
@@ -7,6 +8,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+_WIDE = 1_000
+"""Columns where there is no screen: a table that goes into a file or a pipe is not folded."""
 _KEPT = "\n\t"
 _HIDDEN = (*range(0x20), *range(0x7F, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A))
 """Control characters, and those that turn the direction of what follows."""
@@ -20,6 +23,8 @@ class Plain(Console):
 
     def __init__(self, *, stderr: bool = False) -> None:
         super().__init__(stderr=stderr, highlight=False, soft_wrap=True, markup=False, emoji=False)
+        if not self.is_terminal and "COLUMNS" not in os.environ:
+            self.width = _WIDE
 
     def render_str(self, text: str, **options: Any) -> Text:
         """See Console; a table's cells come through here, too."""

@@ -2,8 +2,10 @@
 as refused (`streams.refused`); from the quarantine a corrected one is read here again.
 """
 
+import codecs
 import hashlib
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -15,19 +17,22 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from supplytwin.processors import customs, dcsa, epcis
-from supplytwin.processors.feeds import BYTES_MAX, Given, Read, Refused, encoded
+from supplytwin.processors.feeds import BYTES_MAX, Check, Given, Read, Refused, encoded
+from supplytwin.processors.twin import check_arrival
 from supplytwin.schemas.errors import Code, RecordError, UsageError
 from supplytwin.schemas.events import CUSTOMS, SHIPMENTS, WAREHOUSE, Event
 from supplytwin.schemas.flow import Header
+from supplytwin.schemas.json_text import malformed
 from supplytwin.streams import framed
 from supplytwin.streams.observe import trace
 from supplytwin.streams.ports import Broker, Producer
 from supplytwin.streams.refused import REFUSED, TOPIC, Verdict
+from supplytwin.streams.show import iso
 from supplytwin.streams.topics import Meta
 
 log = structlog.get_logger("supplytwin.feed")
-Reader = Callable[[bytes, Given], Read]
-"""(document, what was said about it by hand) -> what becomes of it."""
+Reader = Callable[[bytes, Given, Check], Read]
+"""(document, what was said about it by hand, a check of each event) -> what becomes of it."""
 READERS: Mapping[str, Reader] = {
     "customs": customs.document,
     "dcsa": dcsa.document,
@@ -90,8 +95,10 @@ class Found(NamedTuple):
 def files(name: str, path: str) -> Found:
     """A file, all files below a folder that this feed reads, by their names, or standard input (-).
 
-    Raises UsageError when a folder has none.
+    Raises UsageError when a folder has none, or nothing is named.
     """
+    if not path:
+        raise UsageError("name a file, a folder (. = this one), or - for standard input")
     if path == "-":
         return Found(_contents([None]), Counter())
     if not Path(path).is_dir():
@@ -134,6 +141,31 @@ def _defect(error: Exception) -> RecordError:
     return RecordError(Code.READER_ERROR, "", reason)
 
 
+def _arriving(simulated: bool) -> Check:
+    """A Check of what is sent now; in simulated time it arrives when its source recorded it."""
+    now = time.time_ns() // 1_000
+
+    def check(event: Event) -> None:
+        encoded(event)
+        arrival = event.recorded_time if simulated else now
+        try:
+            check_arrival(event, arrival)
+        except RecordError as error:
+            said = f"{iso(getattr(event, error.field))} of event {event.event_id!r} {error.reason}"
+            reason = f"{said} at {iso(arrival)}: correct it, or feed it when it has happened"
+            raise RecordError(error.code, error.field, reason) from None
+
+    return check
+
+
+def _read(name: str, data: bytes, given: Given, check: Check) -> Read:
+    """By the reader of a feed; what no reader can say anything better of is refused here."""
+    if data and not data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return READERS[name](data, given, check)
+    error = malformed("is UTF-16: save it as UTF-8" if data else "is empty")
+    return Read(refused=(Refused(data, error, given.chain),))
+
+
 class Feed:
     """Reads documents one after the other, and counts what became of them."""
 
@@ -146,12 +178,13 @@ class Feed:
         self._body_only = Counter[str]()
         self._refused: list[tuple[str, Refused]] = []
 
-    def read(self, file: str, data: bytes) -> Read:
-        """What one document becomes. One on which the reader breaks is refused as a whole: it must
-        not keep the others of its folder back.
+    def read(self, file: str, data: bytes, *, simulated: bool) -> Read:
+        """What one document becomes in a deployment in simulated or in wall-clock time. One on
+        which the reader breaks is refused as a whole: it must not keep the others of its folder
+        back.
         """
         try:
-            found = READERS[self._name](data, self._given)
+            found = _read(self._name, data, self._given, _arriving(simulated))
             for one in found.refused:
                 self._named(one)
         except Exception as error:  # a defect of ours may raise anything
@@ -205,7 +238,7 @@ class Feed:
         count = 0
         try:
             for file, data in found:
-                read = self.read(file, data)
+                read = self.read(file, data, simulated=meta.simulated)
                 for event in read.events:
                     send(producer, meta, event)
                 arrival = max((one.recorded_time for one in read.events), default=0)
@@ -261,12 +294,11 @@ def corrected(verdict: Verdict, body: bytes, chain: str | None) -> tuple[Event, 
     """The events of a body out of the quarantine, read with what was given when it was fed, `chain`
     before that. Raises UsageError while it is still wrong: nothing of it is sent then.
     """
-    read = READERS.get(verdict.feed)
-    if read is None:
+    if verdict.feed not in READERS:
         raise UsageError(f"the feed {verdict.feed!r} that refused it is none of ours")
     given = verdict.given if chain is None else replace(verdict.given, chain=chain)
     try:
-        made = read(body, given)
+        made = _read(verdict.feed, body, given, encoded)
     except Exception as error:  # a defect of ours may raise anything
         raise UsageError(f"not released: {_defect(error).reason}") from error
     if made.refused:

@@ -170,14 +170,16 @@ def show(
     )
 
 
-_TIMES = frozenset(("expected", "eta_stated", "last_actual", "arrived", "left", "since"))
+_TIMES = ("expected", "eta_stated", "last_actual", "since")
+_OF_VISIT = ("arrived", "left")
+"""Of a subject `arrived` is no time: it says whether."""
 
 
-def _dated(one: dict[str, Any]) -> dict[str, Any]:
+def _dated(one: dict[str, Any], times: Sequence[str] = _TIMES) -> dict[str, Any]:
     """What `describe` says, with its times as ISO 8601."""
-    found = {name: iso(value) if name in _TIMES else value for name, value in one.items()}
+    found = {name: iso(value) if name in times else value for name, value in one.items()}
     if "dwell" in one:
-        found["dwell"] = [_dated(visit) for visit in one["dwell"]]
+        found["dwell"] = [_dated(visit, _OF_VISIT) for visit in one["dwell"]]
     return found
 
 

@@ -2,9 +2,13 @@
 
 from typing import Any
 
+from supplytwin.schemas.money import from_minor
 from supplytwin.streams.cli_run import out
 from supplytwin.streams.drawing import folding
 from supplytwin.streams.show import Shown
+
+_HOURS_MAX = 48
+"""More are told in days."""
 
 
 def text_of(value: Any) -> str:
@@ -63,7 +67,7 @@ def tell(shown: Shown) -> None:
     out.print(prints)
     claims = folding("claim", "state", "amount", "waits for", title="settlement")
     for claim in shown.settlement:
-        amount = f"{claim.amount_minor} {claim.currency} (minor units)"
+        amount = _money(claim.amount_minor, claim.currency)
         claims.add_row(claim.claim_id, claim.public_state, amount, claim.waits_for or "-")
     out.print(claims)
     out.print("timeline: taken at (tick time), what, and where it is from; UTC", style="bold")
@@ -99,9 +103,9 @@ def _tell_derived(shown: Shown) -> None:
             f"{steps - one['steps_inferred']} of {steps}" if steps else "",
             "" if silent is None else f"{_hours(silent)} ago",
             ", ".join(_visit(visit) for visit in one["dwell"]),
-            "" if spread is None else f"{spread} h: {', '.join(one['reports'])}",
+            "" if spread is None else f"{_hours(float(spread))}: {', '.join(one['reports'])}",
             text_of(one["trust"]),
-            "" if one["currency"] is None else f"{one['exposure_minor']} {one['currency']}",
+            "" if one["currency"] is None else _money(one["exposure_minor"], one["currency"]),
         )
     out.print(drawn)
 
@@ -112,7 +116,11 @@ def _visit(visit: dict[str, Any]) -> str:
 
 
 def _hours(hours: float) -> str:
-    return f"{hours:.1f} h"
+    return f"{hours:.1f} h" if abs(hours) <= _HOURS_MAX else f"{hours / 24:.1f} d"
+
+
+def _money(minor: int, currency: str) -> str:
+    return f"{from_minor(minor, currency)} {currency}"
 
 
 def _minute(text: str) -> str:

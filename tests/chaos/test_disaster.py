@@ -30,7 +30,7 @@ PARTITIONS = 4
 LOAD = Load(chains=24, seed=31, spacing_s=7_200)
 OURS = (*DERIVED, RECEIPTS)
 """What our processes write; what companies have sent is there."""
-LONG_AGO = "2000-01-01T00:00:00"
+LONG_AGO = "2000-01-01T00:00:00Z"
 
 
 @pytest.fixture

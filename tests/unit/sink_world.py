@@ -154,11 +154,13 @@ class Chain:
         }  # fmt: skip
         return self.derived(MILESTONES, Milestone, **filled)
 
-    def exception(self, code: str, *, open: bool, event_id: str | None = None) -> Record:
+    def exception(
+        self, code: str, *, open: bool, event_id: str | None = None, reason: str = "because"
+    ) -> Record:
         """An exception of line 1."""
         return self.derived(
             EXCEPTIONS, ExceptionRecord, subject_type="ORDER_LINE", subject_id="1", code=code,
-            open=open, reason="because", event_id=event_id,
+            open=open, reason=reason, event_id=event_id,
         )  # fmt: skip
 
     def footprint(self, version: int, kg: str | None) -> Record:

@@ -225,7 +225,7 @@ def test_twin_show_derives_up_to_the_clock_that_it_is_given(tmp_path: Path) -> N
     file = tmp_path / "journal.jsonl"
     journal_file.write(file, entries)
     found = []
-    for now in ("2024-10-05T10:00:00", "2024-10-06T10:00:00"):
+    for now in ("2024-10-05T10:00:00Z", "2024-10-06T18:00:00+08:00"):
         words = ["twin", "show", "C", "--journal", str(file), "--now", now]
         done = CliRunner().invoke(cli.app, [*words, "--json"])
         assert done.exit_code == 0, done.output
@@ -234,6 +234,10 @@ def test_twin_show_derives_up_to_the_clock_that_it_is_given(tmp_path: Path) -> N
         drawn = CliRunner().invoke(cli.app, words)
         assert drawn.exit_code == 0
         assert "so far" in drawn.output
+        assert one["arrived"] is True and one["dwell"][0]["arrived"].startswith("2024-")
+    drawn = CliRunner().invoke(cli.app, [*words[:-1], "2024-11-30"])
+    assert re.search(r"QUAY \d\d\.\d d so far", drawn.output)
+    assert not re.search(r"\d\d\.\d h", drawn.output)
     first, second = found
     assert first["dwell"][0]["place"] == "QUAY"
     assert second["dwell"][0]["hours"] - first["dwell"][0]["hours"] == pytest.approx(24)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import typer.main
 
 from supplytwin.processors import epcis, epcis_sensors
@@ -41,6 +42,16 @@ def test_every_command_is_documented() -> None:
         r"`supplytwin ([a-z][a-z ]*?)(?: [-A-Z\"…][^`]*)?`", OPERATIONS + README
     ):
         assert said in known, said
+
+
+def test_every_statement_of_the_docs_can_be_asked() -> None:
+    """Each block of SQL is one statement, and none begins like an option of the command line."""
+    texts = [README, *(path.read_text() for path in (ROOT / "docs").glob("*.md"))]
+    blocks = [one for text in texts for one in re.findall(r"```sql\n(.*?)```", text, re.DOTALL)]
+    assert len(blocks) > 3
+    for block in blocks:
+        assert len(duckdb.extract_statements(block)) == 1, block
+        assert not block.startswith("-"), block
 
 
 def test_every_topic_is_documented() -> None:

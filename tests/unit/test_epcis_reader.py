@@ -338,7 +338,12 @@ def test_an_event_of_ones_own_type_is_taken() -> None:
         ({"epcList": ["urn:x:" + "a" * 400]}, "epcList[0]", "at most 400"),
         ({"a:b": [[[[]]]]}, None, ""),
         ({"type": 3}, "type", "is not a text"),
-        ({"type": "Nothing"}, "type", "is not a URI"),
+        (
+            {"type": "Nothing"},
+            "type",
+            "is none of ObjectEvent, AggregationEvent, AssociationEvent, "
+            "TransactionEvent, TransformationEvent",
+        ),
         ({"action": ["ADD"]}, "action", "is not a text"),
         ({"@context": [3]}, "@context[0]", "no address"),
         ({"@context": [{"a": "b c"}]}, "@context[0].a", "namespace"),

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from feed_world import DATA, PARTITIONS, World
 
-from supplytwin.processors.feeds import Given, Read, Refused
+from supplytwin.processors.feeds import Check, Given, Read, Refused
 from supplytwin.schemas.errors import Code, RecordError, UsageError
 from supplytwin.schemas.events import CUSTOMS, SHIPMENTS, SUPPLY_TOPICS
 from supplytwin.schemas.ids import partition_of
@@ -226,10 +226,10 @@ def broken(on: bytes, error: Exception) -> feeding.Reader:
     """The reader of DCSA, with a defect that one document meets."""
     read = feeding.READERS["dcsa"]
 
-    def reader(data: bytes, given: Given) -> Read:
+    def reader(data: bytes, given: Given, check: Check) -> Read:
         if data == on:
             raise error
-        return read(data, given)
+        return read(data, given, check)
 
     return reader
 
@@ -277,7 +277,9 @@ def test_a_refusal_that_cannot_be_written_is_a_defect_too(
     for chain, reason in (("\ud800", "wrong"), ("PO-7", "\ud800")):
         refused = Refused(b"[2]", RecordError(Code.BAD_VALUE, "a", reason), chain)
         read = Read(refused=(refused,))
-        monkeypatch.setitem(vars(feeding)["READERS"], "dcsa", lambda data, given, read=read: read)
+        monkeypatch.setitem(
+            vars(feeding)["READERS"], "dcsa", lambda data, given, check, read=read: read
+        )
         (told,) = world.fed("dcsa", "-", stdin=b"[1]")["refused"]
         assert told["code"] == "READER_ERROR" and "UnicodeEncodeError" in told["reason"]
     assert {one.body for one in world.refused()} == {b"[1]"}

@@ -113,12 +113,17 @@ def test_delivered_and_known_by_sql(ask: Any, unknown: set[str]) -> None:
     assert len(unknown) == 115
 
 
+def asked(page: Path) -> list[str]:
+    """The statements of a page."""
+    return [block.partition("```")[0] for block in page.read_text().split("```sql\n")[1:]]
+
+
 def test_the_lines_in_between_are_listed_by_the_documented_query(
     ask: Any, unknown: set[str], lines: dict[str, scms_file.Row]
 ) -> None:
     """The query of the README: 115 lines delivered by then that nobody knew of, and when."""
-    _, _, found = README.read_text().partition("-- delivered by then, known later")
-    rows = ask(found.partition("```")[0])
+    (found,) = asked(README)
+    rows = ask(found)
     assert {row[1] for row in rows} == unknown
     for _, line, delivered in rows:
         assert delivered.date() == lines[line].delivered
@@ -126,8 +131,7 @@ def test_the_lines_in_between_are_listed_by_the_documented_query(
 
 def test_the_examples_for_analysts_give_what_they_promise(ask: Any) -> None:
     """Both queries of docs/two-times.md: the two counts, and every belief about one line."""
-    text = (README.parent / "docs" / "two-times.md").read_text()
-    first, second = text.split("```sql")[1].split("```")[0].strip().split("\n\n")
+    first, second = asked(README.parent / "docs" / "two-times.md")
     assert ask(first) == [(9_073, 9_188)]
     beliefs = ask(second)
     assert [row[4] for row in beliefs][-1] == "DELIVERED"

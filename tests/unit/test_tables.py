@@ -124,6 +124,21 @@ def test_exceptions_of_one_code_close_one_by_one(sink: DuckSink, ask: w.Ask) -> 
     assert ask("SELECT code, event_id FROM open_exception") == [("A", "e2")]
 
 
+def test_an_exception_is_open_since_it_was_opened(sink: DuckSink, ask: w.Ask) -> None:
+    """Told again with another reason it is no younger; closed and opened again it is."""
+    chain = w.Chain(w.Log(), "SCMS-1")
+    found = []
+    for code in ("A", "B", "C"):  # each fact of the chain is taken 1 us after the one before it
+        moves = {"A": (True, True), "B": (True, False, True, True), "C": (True, False)}[code]
+        for at, is_open in enumerate(moves):
+            found.append(chain.fact(w.placed(chain.chain_id, f"{code}{at}")))
+            found.append(chain.exception(code, open=is_open, reason=f"reason {at}"))
+    sink.write(w.grouped(found), {})
+    assert ask("SELECT code, epoch_us(since), reason FROM open_exception ORDER BY code") == [
+        ("A", w.NOON + 1, "reason 1"), ("B", w.NOON + 5, "reason 3")
+    ]  # fmt: skip
+
+
 def test_trips_legs_receipts_and_units_have_views(sink: DuckSink, ask: w.Ask) -> None:
     """Each has its state in words of its own; orphans of every type stand in one view."""
     chain = w.Chain(w.Log(), "C")

@@ -40,12 +40,22 @@ def test_a_date_is_its_end() -> None:
     assert moment("--as-of", "1970-01-02") == 2 * DAY_US - 1
 
 
+def test_a_date_since_which_something_is_wanted_is_its_start() -> None:
+    """Else a recovery since a day would leave that day out."""
+    assert moment("--since", "1970-01-02", of_date="start") == DAY_US
+    assert moment("--since", "1970-01-02T00:00:00Z", of_date="start") == DAY_US
+
+
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("yesterday", "is no date and no time"),
-        ("2014-13-05", "is no date and no time"),
-        ("2014-11-05T10:00:00", "does not say in which time zone"),
+        ("yesterday", "is no date and no time with its offset"),
+        ("2014-13-05", "is no date and no time with its offset"),
+        ("2014-11-05T10:00:00", "is no date and no time with its offset"),
+        ("2014-W45-3", "is no date and no time with its offset"),
+        ("20141105T100000Z", "is no date and no time with its offset"),
+        ("2014-02-30", "is no date and no time with its offset"),
+        ("1415181600", "is no date and no time with its offset"),
         ("9999-12-31", "is outside the years 5 to 9987"),
         ("0001-01-01", "is outside the years 5 to 9987"),
     ],
@@ -125,6 +135,18 @@ def test_the_command_shows_a_past_time(entries: list[bytes], tmp_path: Path) -> 
     assert "as of 2025-02-15T23:59:59Z" in told
     refused = CliRunner().invoke(cli.app, [*words, "--as-of", "5 Nov"])
     assert isinstance(refused.exception, UsageError)
+
+
+def test_money_is_told_in_units_of_its_currency(entries: list[bytes], tmp_path: Path) -> None:
+    """What is unpaid and what is claimed, to the last decimal that the currency has."""
+    exported = tmp_path / "journal.jsonl"
+    journal_file.write(exported, entries)
+    words = ["twin", "show", c.CHAIN, "--journal", str(exported), "--known-at", "2025-01-31"]
+    found = json.loads(CliRunner().invoke(cli.app, [*words, "--json"]).stdout)
+    assert found["settlement"][0]["amount_minor"] == 100_000
+    told = CliRunner().invoke(cli.app, words).stdout
+    assert told.count("1000.00 USD") == 2
+    assert "100000" not in told
 
 
 # ---- the table
