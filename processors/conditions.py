@@ -30,7 +30,8 @@ from supplytwin.processors.evidence import (
 )
 from supplytwin.processors.facts import Slot
 from supplytwin.processors.reach import reached_by
-from supplytwin.processors.receiving import in_order, received, slots_of
+from supplytwin.processors.receiving import in_order, received
+from supplytwin.processors.reversing import slots_of
 from supplytwin.processors.standing import Accumulator
 from supplytwin.processors.subjects import SubjectKey
 from supplytwin.processors.twin import Twin, fold
@@ -193,7 +194,7 @@ def _customs(scope: Scope, twin: Twin) -> Part:
         if linked and free:
             released.append(found.subject_id)
     held = [one.subject_id for one in live if one.value.holds]
-    revoked = [one.subject_id for one in live if one.revoked]
+    revoked = [one.subject_id for one in live if one.value.revoked]
     leaves = (
         scope.leaf(
             "release",

@@ -163,7 +163,7 @@ class Reading:
                 if is_about(event, name) and ref in event.refs
             )
             revoked = value.revoked or everything_counts.revoked
-            live.append((name, value, state, revoked))
+            live.append((name, value, state))
             if linked and state in ("RELEASED", "CLEARED") and not revoked and not ending:
                 released.append(name)
         return self.of_declarations(home, live, released, release_back, removal_back)
@@ -190,9 +190,9 @@ class Reading:
         return True
 
     def of_declarations(self, home, live, released, release_back, removal_back):
-        held = ", ".join(name for name, value, _, _ in live if value.holds)
-        revoked = ", ".join(name for name, _, _, revoked in live if revoked)
-        states = ", ".join(f"{name} is {state or 'not filed'}" for name, _, state, _ in live)
+        held = ", ".join(name for name, value, _ in live if value.holds)
+        revoked = ", ".join(name for name, value, _ in live if value.revoked)
+        states = ", ".join(f"{name} is {state or 'not filed'}" for name, _, state in live)
         if released:
             why = f"declaration {', '.join(released)} of {home} is released"
         else:
@@ -220,20 +220,35 @@ class Reading:
         def is_witness(event):
             if event.event_type != "wh.received" or place_of(speaker(event)) == 2:
                 return False
-            named = named_in(event, "CONSIGNMENT") | {event.asn}
-            if others and (self.claim.consignment_id not in named or others & named):
-                return False
             return payable_line(event) == name
 
-        def is_receipt(event):
+        def is_there(event):
             return is_witness(event) and event.facility in self.terms.warehouses
 
+        def is_receipt(event):
+            if not is_there(event):
+                return False
+            named = named_in(event, "CONSIGNMENT") | {event.asn}
+            return not others or (self.claim.consignment_id in named and not others & named)
+
         on_line = reaching(self.twin, "ORDER_LINE", name)
-        lots = {}  # what a lot was ever called -> what its receipts call it
+        lots, said = {}, {}  # what a lot is or was called -> what its receipts call it
         for slot in on_line:
-            if makes_a_lot(slot) and name in lines_it_may_be_of(slot.effective.event):
-                for known_as in self.names(slot, set()):
-                    lots.setdefault(known_as, set()).add(slot.effective.event.lot_id)
+            if not makes_a_lot(slot) or name not in lines_it_may_be_of(slot.effective.event):
+                continue
+            receipt = slot.effective.event
+            for known_as in self.names(slot, name, set()):
+                others_of_it = [
+                    one
+                    for one in reaching(self.twin, "LOT", known_as)
+                    if one.identity != slot.identity
+                    and makes_a_lot(one)
+                    and known_as in lots_called(one.effective.event)
+                ]
+                if known_as in lots_called(receipt) or not others_of_it:
+                    lots.setdefault(known_as, set()).add(receipt.lot_id)
+            if slot.effective.arrival <= self.close:
+                said.setdefault(receipt.lot_id, []).append((speaker(receipt), receipt.qty))
         about = {
             slot.identity: slot
             for slot in on_line
@@ -280,7 +295,8 @@ class Reading:
             if goes_back(now):
                 if self.speaks_against(slot):
                     of = {lot for one in lots_called(now) for lot in lots.get(one, ())}
-                    returned.append((next(iter(of)) if len(of) == 1 else None, now.qty))
+                    lot = next(iter(of)) if len(of) == 1 else None
+                    returned.append((lot, speaker(now), now.qty))
                 continue
             if self.counts(slot, is_receipt) and self.is_here(slot):
                 reports.append((now.lot_id, speaker(now), now.qty))
@@ -293,24 +309,33 @@ class Reading:
                 back |= max(sizes) > now.qty
                 continue
             told_in_time = now.classifier == "ACTUAL" and slot.effective.arrival <= self.close
-            if told_in_time and is_receipt(now):
+            if told_in_time and is_there(now):
                 reports.append((now.lot_id, speaker(now), Decimal(0)))
-        net = -sum((qty for lot, qty in returned if lot is None), Decimal(0))
+        net = Decimal(0)
         for lot in {one[0] for one in reports}:
             of_lot = [(who, qty) for one, who, qty in reports if one == lot]
             first = min(places.get(lot, set()) | {place_of(who) for who, _ in of_lot})
             heard = {who for who, _ in of_lot if place_of(who) == first}
             sums = [sum(qty for one, qty in of_lot if one == who) for who in heard]
-            gone = sum(qty for one, qty in returned if one == lot)
+            gone = sum(qty for one, _, qty in returned if one == lot)
             net += max(min(sums, default=Decimal(0)) - gone, Decimal(0))
+        for lot, who in {one[:2] for one in returned}:
+            gone = sum(qty for *of, qty in returned if of == [lot, who])
+            believable = {one for one, _ in said.get(lot, ()) if place_of(one) < 2 or one == who}
+            most = max(
+                (sum(q for w, q in said[lot] if w == one) for one in believable), default=Decimal(0)
+            )
+            net -= max(gone - most, Decimal(0))
         true = net >= line.qty
         by = local_date(self.claim.deadline, self.terms.zone)
         place = f"{'is in' if true else 'to be in'} the buyer's warehouse by {by}"
         why = f"{line.qty} of line {name} {place} (received {net} of {line.qty})"
         return self.leaf(f"received:{name}", why, true, back)
 
-    def names(self, slot, seen):
-        """Whatever the lot of an identity, and of those that it supersedes, was ever called."""
+    def names(self, slot, line, seen):
+        """Whatever the lot of an identity was ever called, and of those that it supersedes if they
+        are of the line.
+        """
         if slot.identity in seen:
             return set()
         seen.add(slot.identity)
@@ -321,7 +346,10 @@ class Reading:
             if event.correction_event_id is not None:
                 target = (event.correction_source or event.source, event.correction_event_id)
                 older = self.twin.facts.slots.get(target)
-                found |= set() if older is None else self.names(older, seen)
+                if older is not None and any(
+                    goods(one) and line in lines_in(one) for one in everything(older)
+                ):
+                    found |= self.names(older, line, seen)
         return found
 
 

@@ -288,6 +288,8 @@ def test_an_end_by_reference_takes_the_release_back_as_the_twin_does(kind, after
                     refs=("DECLARATION:D1",))  # fmt: skip
     assert verdict(*base).value == "TRUE"
     assert verdict(*base, *at_once(end)).value == "UNKNOWN"
+    again = (w.declared(day(41), "D2"), w.customs("released", day(42), "D2"))
+    assert verdict(*base, *at_once(end, *again)).value == "TRUE", "filed again under another number"
 
 
 @pytest.mark.parametrize("about", ["DECLARATION:D1", "CONSIGNMENT:ASN-1"])

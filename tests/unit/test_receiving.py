@@ -306,7 +306,8 @@ def _shared(fact, reversal):
 )
 def test_goods_that_never_counted_are_taken_back_without_loss(never_counted):
     """Booked elsewhere, by no witness or too late, and reversed: the other lot stands in full."""
-    assert told(never_counted, bare("back", lot="lot-A"), receipt("good")) == [40]
+    back = bare("back", lot="lot-A", source=never_counted.source)
+    assert told(never_counted, back, receipt("good")) == [40]
     assert told(never_counted, bare("back", lot="lot-L1"), receipt("good")) == [0]
 
 
@@ -317,7 +318,10 @@ def test_what_is_taken_back_of_a_lot_that_nobody_knows_is_missing():
     both = bare("y", qty=5, refs=("LOT:lot-B",))
     assert told(receipt("a"), unknown) == [35]
     assert told(receipt("a"), other, both) == [75]
-    assert told(receipt("a"), other, bare("z", qty=60)) == [40], "no lot is less than empty"
+    assert told(receipt("a"), other, bare("z", qty=60)) == [20], "more than ever came of it"
+    assert told(receipt("a"), other, bare("z"), bare("y", source="carrier:x")) == [40]
+    stranger = receipt("c", qty=1, source="carrier:x", subject_id="lot-X", lot_id="lot-X")
+    assert told(receipt("a"), stranger, unknown) == [35], "who has no say lifts no reversal"
 
 
 @pytest.mark.parametrize(
@@ -342,6 +346,8 @@ def test_a_lot_that_was_renamed_is_taken_back_by_its_old_name():
         revised, event_id="c", correction_action="SUPERSEDE", correction_event_id="a",
         correction_source="wms",
     )  # fmt: skip
+    mistyped = receipt("z", line="L9", subject_id="lot-A", lot_id="lot-A")
+    assert told(old, revised, mistyped, bare("x", lot="lot-A")) == [40], "another lot by now"
     for renamed in (revised, newer):
         assert told(old, renamed) == [40]
         assert told(old, renamed, bare("x", lot="lot-A")) == [0]
@@ -394,6 +400,25 @@ def test_a_lot_that_a_late_revision_names_first_counts():
     assert evaluate(w.contract_terms((claim,)), claim, twin, day(92)).value == "TRUE"
 
 
+@pytest.mark.parametrize("line", [{"line": "L9"}, {"refs": ()}])
+def test_a_cut_that_remembers_is_told_of_what_a_receipt_supersedes(line):
+    """What comes later and never was of the line changes nothing."""
+    newer = receipt("b", subject_id="lot-B", lot_id="lot-B", correction_action="SUPERSEDE",
+                    correction_event_id="a", correction_source="wms")  # fmt: skip
+    old = receipt("a", subject_id="lot-A", lot_id="lot-A", **line)
+    facts = ((DECLARED, day(30)), (newer, day(30)), (bare("x", lot="lot-A"), day(31)))
+    one, other = w.Chain().reserved(), w.Chain().reserved()
+    one.facts(*facts)
+    one.cut(day(32))
+    one.facts((old, day(33)))
+    one.cut(day(34))
+    one.facts((RELEASED, day(35)))
+    one.cut(day(36))
+    other.facts(*facts, (old, day(33)), (RELEASED, day(35)))
+    other.cut(day(36))
+    assert len(one.pays()) == len(other.pays()) == 1
+
+
 # ---- deliveries that share a line
 
 
@@ -404,8 +429,8 @@ def test_a_receipt_pays_one_of_the_deliveries_that_share_a_line():
     terms = w.contract_terms(claims)
     customs = [fact for number in (1, 2) for fact, _ in w.proofs(number)[:2]]
 
-    def paid(**fields):
-        facts = (*customs, receipt("a", **fields))
+    def paid(also=None, **fields):
+        facts = (*customs, receipt("a", **fields), *([] if also is None else [also]))
         twin = w.twin_of(*((fact, fact.event_time) for fact in facts))
         return [evaluate(terms, claim, twin, BEFORE).value == "TRUE" for claim in claims]
 
@@ -414,6 +439,13 @@ def test_a_receipt_pays_one_of_the_deliveries_that_share_a_line():
     assert paid(refs=("CONSIGNMENT:ASN-2", line)) == [False, True]
     assert paid() == [False, False]
     assert paid(asn="ASN-1", refs=("CONSIGNMENT:ASN-2", line)) == [False, False]
+    less = receipt("b", qty=5)
+    stand_in = {"asn": "ASN-1", "source": "simulated:wms"}
+    assert paid(**stand_in) == [True, False]
+    assert paid(**stand_in, also=less) == [False, False], "one who names none has a say in less"
+    assert paid(asn="ASN-1", also=w.with_(less, source="wms:b")) == [False, False]
+    other = receipt("b", source="wms:b", asn="ASN-2")
+    assert paid(asn="ASN-1", also=other) == [False, False], "one lot, two deliveries"
     of_one = w.contract_terms(claims[:1])
     twin = w.twin_of(*((fact, fact.event_time) for fact in (*customs, receipt("a"))))
     assert evaluate(of_one, claims[0], twin, BEFORE).value == "TRUE"
