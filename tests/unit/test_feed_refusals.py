@@ -57,7 +57,7 @@ def told(feed: str, hours: int) -> bytes:
         actual = next(one for one in events if one["eventClassifierCode"] == "ACT")
         actual["eventDateTime"] = later(hours, "+00:00")
         return json.dumps([actual]).encode()
-    day = later(hours + 24)[:10].encode()  # filed on a day, of which the feed knows at its end
+    day = later(hours)[:10].encode()  # the feed knows of it at its end, up to a day later
     header, row = DECLARATIONS
     return header + b"\n" + row.replace(b"2021-04-01", day)
 
