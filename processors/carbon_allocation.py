@@ -9,14 +9,14 @@ from supplytwin.processors.carbon_parts import Number, over, summed
 from supplytwin.processors.footprint import CONTEXT
 from supplytwin.schemas.calculation import Activity, Equivalents, Stop
 
-_DIGITS = 30
+_DIGITS = 20
 _WHOLE = 10**_DIGITS
 _PASSENGER_KG = Decimal(100)
 """A passenger with luggage (ISO 14083; GLEC v3 p. 38)."""
 
 
 def shares(weights: Mapping[str, Decimal]) -> dict[str, Decimal]:
-    """Each name's share, in 30 decimals; together exactly 1, whatever the order of names.
+    """Each name's share, in 20 decimals (so that any decimal arithmetic can check the sum); together exactly 1, whatever the order of names.
 
     What the division leaves over goes, one unit each, to the largest remainders. No weight may be
     negative; at least one is above 0 (ValueError).

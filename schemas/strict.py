@@ -302,6 +302,8 @@ def json_schema(kind: type[Any], title: str, address: str) -> dict[str, Any]:
     """JSON Schema (2020-12) of a Struct, decimals as this module reads them."""
     (made,), parts = msgspec.json.schema_components([kind], ref_template="#/$defs/{name}")
     for part in _parts(parts):
+        if isinstance(part.get("description"), str):
+            part["description"] = " ".join(part["description"].split())
         if part.pop("format", None) == "decimal":
             part["type"] = ["string", "number"]
             part["pattern"] = f"^{_PLAIN.pattern}$"
