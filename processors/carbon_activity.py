@@ -123,14 +123,19 @@ def daf(
     if of_factor in {"GCD", "SFD"}:
         says = f"the factor is by {of_factor}, the distance {basis}: nothing stands between them"
         return Adjusted(value=ONE, why=says, code="OTHER_DISTANCE")
-    return _default(mode, basis, flights_km, unknown=of_factor != "ACTUAL" or included != "no")
+    taken = []
+    if of_factor != "ACTUAL":
+        taken.append("its distance is unknown, taken as actual")
+    if included != "no":
+        taken.append("whether the adjustment is inside is unknown, taken as not")
+    return _default(mode, basis, flights_km, "; ".join(taken))
 
 
 def _default(
-    mode: str | None, basis: str | None, flights_km: Sequence[Decimal], *, unknown: bool
+    mode: str | None, basis: str | None, flights_km: Sequence[Decimal], taken: str
 ) -> Adjusted:
-    note = " (whether it is inside is unknown: taken as not)" if unknown else ""
-    code = "DAF_ASSUMED" if unknown else None
+    note = f" ({taken})" if taken else ""
+    code = "DAF_ASSUMED" if taken else None
     if mode == "AIR":
         if basis != "GCD" or not flights_km:
             says = "(GCD + 95) / GCD needs the great-circle distance of each flight"

@@ -16,10 +16,11 @@ _PASSENGER_KG = Decimal(100)
 
 
 def shares(weights: Mapping[str, Decimal]) -> dict[str, Decimal]:
-    """Each name's share, in 20 decimals (so that any decimal arithmetic can check the sum); together exactly 1, whatever the order of names.
+    """Each name's share; together exactly 1, whatever the order of names.
 
-    What the division leaves over goes, one unit each, to the largest remainders. No weight may be
-    negative; at least one is above 0 (ValueError).
+    They have 20 decimals, few enough for any decimal arithmetic to check the sum. What the division
+    leaves over goes, one unit each, to the largest remainders. No weight may be negative; at least
+    one is above 0 (ValueError).
     """
     ratios = {name: weight.as_integer_ratio() for name, weight in weights.items()}
     scale = math.lcm(*(below for _, below in ratios.values()))

@@ -179,9 +179,7 @@ def _category(
     )
 
 
-def _use(
-    amount: ZonedEnergy, parts: Parts, activity: Mapping[str | None, Number]
-) -> EnergyUse:
+def _use(amount: ZonedEnergy, parts: Parts, activity: Mapping[str | None, Number]) -> EnergyUse:
     done = activity.get(amount.zone) if amount.zone is not None else total(activity.values())
     return EnergyUse(
         carrier=amount.carrier,
@@ -210,6 +208,7 @@ def collected(one: Round, book: Book | None, path: str) -> Collected:
     result = RoundResult(
         round_id=one.round_id,
         mode=one.mode,
+        distance_basis=one.distance_basis,
         transport_activity_tkm=done,
         co2e=co2e(whole),
         stops=tuple(

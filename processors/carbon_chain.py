@@ -16,13 +16,13 @@ from supplytwin.processors.carbon_request import check, ordered
 from supplytwin.schemas.calculated import KpiResult, Refused, Result, Statement
 from supplytwin.schemas.calculation import Request
 from supplytwin.schemas.factor_form import Pack
-from supplytwin.schemas.strict import Finding
+from supplytwin.schemas.strict import Finding, in_order
 
 METHOD = "ISO 14083:2023 / GLEC v3, supplytwin 1"
 """Part of every hash: another method is another number."""
 _UNCERTAINTY = (
-    "not quantified: no source of these factors publishes one; default data may be far off a single "
-    "transport, see the shares of data types"
+    "not quantified: no source of these factors publishes one; default data may be far off a "
+    "single transport, see the shares of data types"
 )
 
 
@@ -35,7 +35,7 @@ def calculate(
     """
     wrong = check(request)
     if wrong:
-        return Refused(refused=True, findings=tuple(sorted(set(wrong))))
+        return Refused(refused=True, findings=in_order(wrong))
     book = None if request.only == "ACTIVITY" else Book(request, chosen, at_hand)
     world = _world(request, book)
     order, _ = ordered(request.tces)
@@ -43,26 +43,20 @@ def calculate(
     trails = [*_trails(world), *(one.trail for one in elements)]
     refused = [finding for trail in trails for finding in trail.refused]
     if refused:
-        return Refused(refused=True, findings=tuple(sorted(set(refused))))
+        return Refused(refused=True, findings=in_order(refused))
     return _result(request, chosen, world, elements, trails)
 
 
 def _world(request: Request, book: Book | None) -> World:
     return World(
         book=book,
-        tocs={
-            one.toc_id: toc(one, book, f"$.tocs[{at}]") for at, one in enumerate(request.tocs)
-        },
-        hocs={
-            one.hoc_id: hoc(one, book, f"$.hocs[{at}]") for at, one in enumerate(request.hocs)
-        },
+        tocs={one.toc_id: toc(one, book, f"$.tocs[{at}]") for at, one in enumerate(request.tocs)},
+        hocs={one.hoc_id: hoc(one, book, f"$.hocs[{at}]") for at, one in enumerate(request.hocs)},
         rounds={
             one.round_id: collected(one, book, f"$.rounds[{at}]")
             for at, one in enumerate(request.rounds)
         },
-        stops={
-            (one.round_id, stop.stop_id): stop for one in request.rounds for stop in one.stops
-        },
+        stops={(one.round_id, stop.stop_id): stop for one in request.rounds for stop in one.stops},
     )
 
 
@@ -93,7 +87,7 @@ def _result(
         calculation="1",
         chain_id=request.chain_id,
         complete=not missing,
-        missing=tuple(sorted(set(missing))),
+        missing=in_order(missing),
         warnings=report.warnings(factors),
         differences=differences,
         co2e=whole.co2e,
@@ -180,8 +174,8 @@ def _statement(
         default_factor_sources=tuple(sorted(default)),
         optional_included=tuple(sorted(request.optional_included)),
         uncertainty=_UNCERTAINTY,
-        assumptions=tuple(sorted({one for trail in trails for one in trail.assumed})),
-        deviations=tuple(sorted(set(deviations))),
+        assumptions=in_order(one for trail in trails for one in trail.assumed),
+        deviations=in_order(deviations),
     )
 
 

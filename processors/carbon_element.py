@@ -28,7 +28,7 @@ def element(one: Tce, path: str, world: World) -> Element:
     trail = Trail(path)
     facts = _facts(one, world, trail)
     made = Outcome()
-    if world.book is not None and (facts.mass_kg is not None or one.energy):
+    if world.book is not None:
         made = emissions(one, facts, world, world.book, trail)
         if made.parts.wtw is None and not trail.missing and not trail.refused:
             trail.lack("FACTOR_PART_UNKNOWN", f"{one.tce_id}: WTW follows from none of its factors")
@@ -63,7 +63,8 @@ def element(one: Tce, path: str, world: World) -> Element:
 
 
 def _hub_type(one: Tce, world: World) -> str | None:
-    return world.hocs[one.hoc_id].result.mode if one.hoc_id in world.hocs else None
+    category = world.hocs.get(one.hoc_id or "")
+    return None if category is None else category.result.mode
 
 
 def _facts(one: Tce, world: World, trail: Trail) -> Facts:
@@ -77,7 +78,7 @@ def _facts(one: Tce, world: World, trail: Trail) -> Facts:
             mass_kg=stop.mass_kg,
             teu=None,
             distance_km=stop.distance_km,
-            basis=one.distance_basis,
+            basis=result.distance_basis,
             tkm=activity.tkm(stop.mass_kg, stop.distance_km),
         )
     mass, assumed = activity.mass_kg(one)

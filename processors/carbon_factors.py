@@ -44,9 +44,10 @@ class Trail:
         """Something is missing: the element has no number."""
         self.missing.append(Finding(path=self.path, code=code, says=says))
 
-    def refuse(self, code: str, says: str) -> None:
-        """The request contradicts itself or the method."""
-        self.refused.append(Finding(path=self.path, code=code, says=says))
+    def refuse(self, code: str, says: str, field: str = "") -> None:
+        """The request contradicts itself or the method; `field` is where in the element."""
+        path = f"{self.path}.{field}" if field else self.path
+        self.refused.append(Finding(path=path, code=code, says=says))
 
     def assume(self, code: str, says: str) -> None:
         """For the list of assumptions; stands in the trace, too."""

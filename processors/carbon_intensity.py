@@ -219,7 +219,7 @@ def uplifted(parts: Parts, names: Sequence[str], found: Found, trail: Trail) -> 
         value, what = UPLIFTS[name]
         if name.startswith("TEMPERATURE") and found.factor.temperature_control == "refrigerated":
             says = f"{found.ref} is a temperature-controlled intensity: {name} would count twice"
-            trail.refuse("UPLIFT_TWICE", says)
+            trail.refuse("UPLIFT_TWICE", says, "uplifts")
             return UNKNOWN
         parts = parts.times(value)
         trail.assume("UPLIFT", f"{name}: x {value}, {what} (GLEC v3 p. 94)")

@@ -71,6 +71,11 @@ def emissions(one: Tce, facts: Facts, world: World, book: Book, trail: Trail) ->
     (_, _, data_type, name), *rest = sorted(ways)
     for _, _, other, left in rest:
         trail.say(f"{name} ({data_type}) goes before {left} ({other})")
+    if name in {"category", "model"} and one.uplifts:
+        says = "uplifts are on published intensities: this one is of the operation itself"
+        trail.refuse("UPLIFT_NOT_DUE", says, "uplifts")
+    if name in {"factor", "pack", "default"} and one.zone is not None:
+        trail.refuse("UNKNOWN_ZONE", "a published factor has no zones: leave it out", "zone")
     if name == "energy":
         made = _by_energy(one, facts, book, trail)
     elif name == "round":
@@ -100,13 +105,13 @@ def _ways(one: Tce, facts: Facts, world: World) -> list[tuple[int, int, str, str
         made.append((world.rounds[one.round_id].result.data_type, "round"))
     category = one.toc_id or one.hoc_id
     known = world.tocs if one.toc_id else world.hocs
-    if category in known:
+    if category is not None and category in known:
         made.append((known[category].result.data_type, "category"))
     if one.model is not None:
         made.append(("MODELLED", "model"))
     if one.factor is not None:
-        inline = isinstance(one.factor, InlineFactor)
-        made.append((one.factor.data_type if inline else "DEFAULT", "factor"))
+        inline = one.factor if isinstance(one.factor, InlineFactor) else None
+        made.append(("DEFAULT" if inline is None else inline.data_type, "factor"))
     if category is not None and category not in known:
         made.append(("DEFAULT", "pack"))
     if not made:
@@ -116,8 +121,7 @@ def _ways(one: Tce, facts: Facts, world: World) -> list[tuple[int, int, str, str
 
 def _by_energy(one: Tce, facts: Facts, book: Book, trail: Trail) -> Outcome:
     parts = [
-        energy(amount, book, trail).times(_allocated(amount, facts, trail))
-        for amount in one.energy
+        energy(amount, book, trail).times(_allocated(amount, facts, trail)) for amount in one.energy
     ]
     whole = together(parts)
     sort = worst([amount.data_type for amount in one.energy])
@@ -128,7 +132,7 @@ def _by_energy(one: Tce, facts: Facts, book: Book, trail: Trail) -> Outcome:
         data_type=sort,
         primary_share=ONE if sort == "PRIMARY" else ZERO,
         intensity=per_unit(whole.over(done), per),
-        daf_why="energy of this very element: nothing to adjust",
+        daf_why="energy of this very element: neither DAF nor uplift is due",
     )
 
 
@@ -164,7 +168,7 @@ def _by_round(one: Tce, facts: Facts, world: World, trail: Trail) -> Outcome:
         data_type=sort,
         primary_share=ONE if sort == "PRIMARY" else ZERO,
         intensity=per_unit(parts.over(facts.tkm), "kg/tkm"),
-        daf_why="energy of its own round: nothing to adjust",
+        daf_why="energy of its own round: neither DAF nor uplift is due",
         category=f"round:{one.round_id}",
     )
 
@@ -311,7 +315,7 @@ def _adjusted(
         given=one.daf,
     )
     if made.code in {"DAF_TWICE", "DAF_NOT_DUE"}:
-        trail.refuse(made.code, made.why)
+        trail.refuse(made.code, made.why, "daf")
     elif made.code == "DAF_UNKNOWN":
         if facts.distance_km is not None:
             trail.lack(made.code, made.why)

@@ -272,9 +272,7 @@ def _toc(toc: form.Toc, path: str) -> Iterator[Finding]:
             yield _of(where, "BAD_VALUE", says)
 
 
-def _zones(
-    one: form.Toc | form.Hoc, active: Sequence[str | None], path: str
-) -> Iterator[Finding]:
+def _zones(one: form.Toc | form.Hoc, active: Sequence[str | None], path: str) -> Iterator[Finding]:
     if PASSENGERS in active:
         yield _of(path, "BAD_VALUE", f'a zone is not called "{PASSENGERS}": that name is taken')
     if None in active and len(set(active)) > 1:

@@ -13,7 +13,7 @@ class _Result(Struct, frozen=True, kw_only=True):
     """A part of the answer."""
 
 
-class Co2e(_Result, kw_only=True):
+class Co2e(_Result, frozen=True, kw_only=True):
     """kg CO2e: WTW = WTT (energy provision) + TTW (operation)."""
 
     co2e_wtw_kg: Number
@@ -21,7 +21,7 @@ class Co2e(_Result, kw_only=True):
     co2e_ttw_kg: Number
 
 
-class PerUnit(_Result, kw_only=True):
+class PerUnit(_Result, frozen=True, kw_only=True):
     """kg CO2e per unit."""
 
     unit: str
@@ -30,7 +30,7 @@ class PerUnit(_Result, kw_only=True):
     ttw: Number
 
 
-class Used(_Result, kw_only=True):
+class Used(_Result, frozen=True, kw_only=True):
     """A factor that something rests on, with what its publisher says of it."""
 
     ref: str
@@ -49,7 +49,7 @@ class Used(_Result, kw_only=True):
     daf_included: str | None
 
 
-class EnergyUse(_Result, kw_only=True):
+class EnergyUse(_Result, frozen=True, kw_only=True):
     """An amount of energy of a category, and how much it is for each unit of activity."""
 
     carrier: str
@@ -60,7 +60,7 @@ class EnergyUse(_Result, kw_only=True):
     co2e: Co2e
 
 
-class ZoneResult(_Result, kw_only=True):
+class ZoneResult(_Result, frozen=True, kw_only=True):
     """One temperature zone of a category; zone null = goods without a zone."""
 
     zone: str | None
@@ -69,7 +69,7 @@ class ZoneResult(_Result, kw_only=True):
     intensity: PerUnit
 
 
-class CategoryResult(_Result, kw_only=True):
+class CategoryResult(_Result, frozen=True, kw_only=True):
     """A TOC or HOC: total, activity (tkm, or t outbound), intensity, by zone."""
 
     id: str
@@ -88,7 +88,7 @@ class CategoryResult(_Result, kw_only=True):
     trace: tuple[str, ...]
 
 
-class StopResult(_Result, kw_only=True):
+class StopResult(_Result, frozen=True, kw_only=True):
     """A stop's part of its round."""
 
     stop_id: str
@@ -97,11 +97,12 @@ class StopResult(_Result, kw_only=True):
     co2e: Co2e
 
 
-class RoundResult(_Result, kw_only=True):
+class RoundResult(_Result, frozen=True, kw_only=True):
     """A round: total, notional activity, parts. Shares sum to exactly 1."""
 
     round_id: str
     mode: str
+    distance_basis: str
     transport_activity_tkm: Decimal
     co2e: Co2e
     stops: tuple[StopResult, ...]
@@ -110,7 +111,7 @@ class RoundResult(_Result, kw_only=True):
     trace: tuple[str, ...]
 
 
-class TceResult(_Result, kw_only=True):
+class TceResult(_Result, frozen=True, kw_only=True):
     """One element. Exactly one of toc_id and hoc_id is there."""
 
     tce_id: str
@@ -138,7 +139,7 @@ class TceResult(_Result, kw_only=True):
     trace: tuple[str, ...]
 
 
-class Group(_Result, kw_only=True):
+class Group(_Result, frozen=True, kw_only=True):
     """Elements of one mode, hub type, consignment or kind, together."""
 
     name: str
@@ -149,7 +150,7 @@ class Group(_Result, kw_only=True):
     intensity_wtw_kg_per_tkm: Number
 
 
-class DataQuality(_Result, kw_only=True):
+class DataQuality(_Result, frozen=True, kw_only=True):
     """Shares of WTW by where the data are from; they sum to 1."""
 
     primary: Number
@@ -157,7 +158,7 @@ class DataQuality(_Result, kw_only=True):
     default: Number
 
 
-class KpiResult(_Result, kw_only=True):
+class KpiResult(_Result, frozen=True, kw_only=True):
     """G_now - g_prev x T_now: negative is an improvement, even if emissions rise."""
 
     relative_change_kg: Number
@@ -165,7 +166,7 @@ class KpiResult(_Result, kw_only=True):
     improved: bool | None
 
 
-class Difference(_Result, kw_only=True):
+class Difference(_Result, frozen=True, kw_only=True):
     """Where a stated number is not ours, by more than its own rounding."""
 
     path: str
@@ -174,7 +175,7 @@ class Difference(_Result, kw_only=True):
     delta: Number
 
 
-class Statement(_Result, kw_only=True):
+class Statement(_Result, frozen=True, kw_only=True):
     """The reporting elements of ISO 14083 that are not numbers of the chain."""
 
     reference: str
@@ -188,7 +189,7 @@ class Statement(_Result, kw_only=True):
     deviations: tuple[Finding, ...]
 
 
-class Result(_Result, kw_only=True):
+class Result(_Result, frozen=True, kw_only=True):
     """The answer. `computed` is what could be computed when the whole could not."""
 
     calculation: str
@@ -221,7 +222,7 @@ class Result(_Result, kw_only=True):
     input_sha256: str
 
 
-class Refused(_Result, kw_only=True):
+class Refused(_Result, frozen=True, kw_only=True):
     """Nothing was computed: every finding, each with its path."""
 
     refused: bool

@@ -32,7 +32,7 @@ class _Form(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Unknown fields are refused."""
 
 
-class InlineFactor(_Form, kw_only=True):
+class InlineFactor(_Form, frozen=True, kw_only=True):
     """A factor that stands in the request; what the source does not publish is left out."""
 
     id: Text | None = None
@@ -65,14 +65,14 @@ Ref = InlineFactor | Text
 """A factor, or the id of one: of `factors`, or of a pack (`PACK/ID`, or ID of a chosen pack)."""
 
 
-class BlendPart(_Form, kw_only=True):
+class BlendPart(_Form, frozen=True, kw_only=True):
     """A part of a blended fuel, by volume."""
 
     share: Share
     factor: Ref
 
 
-class EnergyAmount(_Form, kw_only=True):
+class EnergyAmount(_Form, frozen=True, kw_only=True):
     """A measured or assumed amount of energy; `factor` or `blend` says what it emits."""
 
     carrier: Text
@@ -87,13 +87,13 @@ class EnergyAmount(_Form, kw_only=True):
     """Why a factor that its pack calls partial is good enough: a deviation in the result."""
 
 
-class ZonedEnergy(EnergyAmount, kw_only=True):
+class ZonedEnergy(EnergyAmount, frozen=True, kw_only=True):
     """An amount of a TOC or HOC; with a zone it is that zone's alone, else it is common."""
 
     zone: Text | None = None
 
 
-class Allocation(_Form, kw_only=True):
+class Allocation(_Form, frozen=True, kw_only=True):
     """Which part of an amount is this element's: exactly one of the three."""
 
     share: Share | None = None
@@ -102,13 +102,13 @@ class Allocation(_Form, kw_only=True):
     total_kg: Positive | None = None
 
 
-class ElementEnergy(EnergyAmount, kw_only=True):
+class ElementEnergy(EnergyAmount, frozen=True, kw_only=True):
     """An amount of one TCE; without `allocation` all of it."""
 
     allocation: Allocation | None = None
 
 
-class Refrigerant(_Form, kw_only=True):
+class Refrigerant(_Form, frozen=True, kw_only=True):
     """What was refilled, or what leaks from a charge; it is added on top, as operation (TTW)."""
 
     refrigerant: Text
@@ -119,7 +119,7 @@ class Refrigerant(_Form, kw_only=True):
     zone: Text | None = None
 
 
-class Activity(_Form, kw_only=True):
+class Activity(_Form, frozen=True, kw_only=True):
     """A part of the transport activity of a TOC: `tkm`, or trips of one kind.
 
     Freight of a trip is `mass_kg`, or `capacity_kg` x `load_factor`; a ballast trip has 0.
@@ -139,7 +139,7 @@ class Activity(_Form, kw_only=True):
     zone: Text | None = None
 
 
-class Equivalents(_Form, kw_only=True):
+class Equivalents(_Form, frozen=True, kw_only=True):
     """Vehicles or persons of one kind on a RoPax ferry, each worth so many passengers."""
 
     what: Text
@@ -148,7 +148,7 @@ class Equivalents(_Form, kw_only=True):
     use: Literal["PASSENGER", "FREIGHT"]
 
 
-class Toc(_Form, kw_only=True):
+class Toc(_Form, frozen=True, kw_only=True):
     """A transport operation category: operations with similar characteristics over a period."""
 
     toc_id: Text
@@ -163,14 +163,14 @@ class Toc(_Form, kw_only=True):
     what: Text | None = None
 
 
-class Outbound(_Form, kw_only=True):
+class Outbound(_Form, frozen=True, kw_only=True):
     """What left a hub, of all goods or of one zone."""
 
     mass_kg: Positive
     zone: Text | None = None
 
 
-class Hoc(_Form, kw_only=True):
+class Hoc(_Form, frozen=True, kw_only=True):
     """A hub operation category."""
 
     hoc_id: Text
@@ -181,7 +181,7 @@ class Hoc(_Form, kw_only=True):
     what: Text | None = None
 
 
-class Stop(_Form, kw_only=True):
+class Stop(_Form, frozen=True, kw_only=True):
     """A stop of a round: what is brought there or fetched, and how far it is from the hub."""
 
     stop_id: Text
@@ -190,7 +190,7 @@ class Stop(_Form, kw_only=True):
     """Straight from the hub to the stop, not as driven."""
 
 
-class Round(_Form, kw_only=True):
+class Round(_Form, frozen=True, kw_only=True):
     """A collection or delivery round; its total is allocated by notional tkm."""
 
     round_id: Text
@@ -201,7 +201,7 @@ class Round(_Form, kw_only=True):
     stops: tuple[Stop, ...]
 
 
-class PerKm(_Form, kw_only=True):
+class PerKm(_Form, frozen=True, kw_only=True):
     """What a vehicle uses, or emits, for each km."""
 
     wtt: Amount | None = None
@@ -209,7 +209,7 @@ class PerKm(_Form, kw_only=True):
     wtw: Amount | None = None
 
 
-class Consumption(_Form, kw_only=True):
+class Consumption(_Form, frozen=True, kw_only=True):
     """Energy per km, empty and full."""
 
     carrier: Text
@@ -219,7 +219,7 @@ class Consumption(_Form, kw_only=True):
     factor: Ref
 
 
-class Model(_Form, kw_only=True):
+class Model(_Form, frozen=True, kw_only=True):
     """An intensity modelled from the vehicle: use is linear in the load, empty km come on top."""
 
     load_factor: Load
@@ -236,7 +236,7 @@ class Model(_Form, kw_only=True):
     source: Text | None = None
 
 
-class Container(_Form, kw_only=True):
+class Container(_Form, frozen=True, kw_only=True):
     """Containers of one size: 20 = 1 TEU, 40 = 2, 40HC = 2.25."""
 
     size: Literal["20", "40", "40HC"]
@@ -245,14 +245,14 @@ class Container(_Form, kw_only=True):
     """Of the cargo where `mass_kg` is not known: 6, 10, 14.5 t per TEU; EMPTY: 2 t per TEU."""
 
 
-class Daf(_Form, kw_only=True):
+class Daf(_Form, frozen=True, kw_only=True):
     """A distance adjustment factor that the sender knows, and why it is right."""
 
     value: Positive
     why: Text
 
 
-class Stated(_Form, kw_only=True):
+class Stated(_Form, frozen=True, kw_only=True):
     """Numbers that somebody published; the result says where ours differ."""
 
     transport_activity_tkm: Amount | None = None
@@ -266,7 +266,7 @@ class Stated(_Form, kw_only=True):
 Uplift = Literal["TEMPERATURE_VAN", "TEMPERATURE_TRUCK", "ASIA_AFRICA_VAN", "ASIA_AFRICA_TRUCK"]
 
 
-class Tce(_Form, kw_only=True):
+class Tce(_Form, frozen=True, kw_only=True):
     """A transport chain element: goods in one vehicle, or through one hub (which has no km)."""
 
     tce_id: Text
@@ -298,14 +298,14 @@ class Tce(_Form, kw_only=True):
     stated: Stated | None = None
 
 
-class Period(_Form, kw_only=True):
+class Period(_Form, frozen=True, kw_only=True):
     """First and last day."""
 
     first: Date
     last: Date
 
 
-class Kpi(_Form, kw_only=True):
+class Kpi(_Form, frozen=True, kw_only=True):
     """The year before: its intensity, or its total and activity; and on which packs."""
 
     intensity_wtw_kg_per_tkm: Amount | None = None
@@ -314,7 +314,7 @@ class Kpi(_Form, kw_only=True):
     packs: tuple[Text, ...]
 
 
-class Request(_Form, kw_only=True):
+class Request(_Form, frozen=True, kw_only=True):
     """One calculation. `only` = ACTIVITY: tkm and shares, no emissions."""
 
     calculation: Literal["1"]

@@ -1,4 +1,4 @@
-"""What cannot be right in a factor: kilograms for grams, parts that do not add up, two of one id."""
+"""What cannot be right in a factor: grams for kilograms, parts that do not add up, ids twice."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -92,9 +92,7 @@ def of_numbers(factor: Factor, path: str) -> Iterator[Finding]:
         yield Finding(path=f"{path}.ttw", code="TTW_NOT_ZERO", says=says)
     if factor.wtt is None or factor.ttw is None or factor.wtw is None:
         return
-    gap = _CONTEXT.abs(
-        _CONTEXT.subtract(_CONTEXT.add(factor.wtt, factor.ttw), factor.wtw)
-    )
+    gap = _CONTEXT.abs(_CONTEXT.subtract(_CONTEXT.add(factor.wtt, factor.ttw), factor.wtw))
     if gap > rounding(factor):
         says = (
             f"WTT + TTW is not WTW: {factor.wtt} + {factor.ttw} is off {factor.wtw} by {gap:f}, "
@@ -123,8 +121,10 @@ def _range(factor: Factor, path: str, value: Decimal) -> Iterator[Finding]:
     if value == 0 and least > 0:
         yield Finding(path=path, code="OUT_OF_RANGE", says="not positive: nothing moves for free")
     elif value > most:
-        says = f"{value} {factor.unit} is above {most}: is it grams? then write {value.scaleb(-3, _CONTEXT):f}"
+        meant = value.scaleb(-3, _CONTEXT)
+        says = f"{value} {factor.unit} is above {most}: is it grams? then write {meant:f}"
         yield Finding(path=path, code="OUT_OF_RANGE", says=says)
     elif value < least:
-        says = f"{value} {factor.unit} is below {least}: is it tonnes? then write {value.scaleb(3, _CONTEXT):f}"
+        meant = value.scaleb(3, _CONTEXT)
+        says = f"{value} {factor.unit} is below {least}: is it tonnes? then write {meant:f}"
         yield Finding(path=path, code="OUT_OF_RANGE", says=says)

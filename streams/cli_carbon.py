@@ -1,6 +1,6 @@
 """`supplytwin carbon`: footprints of chains given as files, and packs of emission factors.
 
-Exit 0 = computed, or nothing found · 1 = incomplete, refused, or something found · 2 = no such file.
+Exit 0 = computed, or nothing found · 1 = incomplete, refused, or something found · 2 = no file.
 """
 
 import importlib.resources

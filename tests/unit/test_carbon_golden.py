@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from carbon_world import at, calculate, number
 
-CASES = json.loads(
-    (Path(__file__).parents[1] / "data" / "carbon" / "golden.json").read_text()
-)["cases"]
+CASES = json.loads((Path(__file__).parents[1] / "data" / "carbon" / "golden.json").read_text())[
+    "cases"
+]
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case["id"] for case in CASES])
