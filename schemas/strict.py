@@ -161,7 +161,7 @@ class _Walker:
     def _instead(self, kind: inspect.Type, path: str, says: str, code: str = "BAD_VALUE") -> Any:
         """What stands in for a value that is wrong."""
         self._wrong(path, says, code)
-        if not isinstance(kind, inspect.StrType) or kind.pattern != r"\S":
+        if not isinstance(kind, inspect.StrType):
             self.doubtful.add(path)
         return _stand_in(kind, path)
 
@@ -231,7 +231,8 @@ class _Walker:
         if not value.isprintable():
             return self._instead(kind, path, "has control characters: leave them out")
         if "date" in extra and not _is_date(value):
-            self._instead(kind, path, f"is {_shown(value)}: write a date, YYYY-MM-DD")
+            self._wrong(path, f"is {_shown(value)}: write a date, YYYY-MM-DD")
+            self.doubtful.add(path)
             return _ANY_DATE
         return value
 
