@@ -10,9 +10,10 @@ from supplytwin.processors import carbon_report as report
 from supplytwin.processors.carbon_categories import Category, Collected, collected, hoc, toc
 from supplytwin.processors.carbon_element import Element, element
 from supplytwin.processors.carbon_factors import Book, Found, Trail, used
+from supplytwin.processors.carbon_graph import ordered
 from supplytwin.processors.carbon_outcome import World
 from supplytwin.processors.carbon_parts import Number, digest, minus, over, times
-from supplytwin.processors.carbon_request import check, ordered
+from supplytwin.processors.carbon_request import check
 from supplytwin.schemas.calculated import KpiResult, Refused, Result, Statement
 from supplytwin.schemas.calculation import Request
 from supplytwin.schemas.factor_form import Pack

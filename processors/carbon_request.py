@@ -1,6 +1,5 @@
 """What a calculation request may not say: every contradiction at once, each with its JSON path."""
 
-import heapq
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 from msgspec import Struct
 
 from supplytwin.processors.carbon_factors import as_factor
+from supplytwin.processors.carbon_graph import cycles
 from supplytwin.processors.carbon_parts import summed
 from supplytwin.schemas import calculation as form
 from supplytwin.schemas import factor_check
@@ -77,31 +77,6 @@ def _ids(request: form.Request) -> Iterator[Finding]:
                 seen.add(name)
 
 
-def ordered(tces: Sequence[form.Tce]) -> tuple[list[int], set[str]]:
-    """(places of the elements, each behind its predecessors, ties by id; ids that are in or behind
-    a cycle, and so in no order).
-    """
-    known = {one.tce_id: at for at, one in enumerate(tces)}
-    waits: dict[str, int] = {}
-    after: dict[str, list[str]] = {name: [] for name in known}
-    for one in tces:
-        before = {prev for prev in one.prev_tce_ids if prev in known}
-        waits[one.tce_id] = len(before)
-        for prev in before:
-            after[prev].append(one.tce_id)
-    ready = sorted(name for name, count in waits.items() if not count)
-    made: list[int] = []
-    while ready:
-        name = heapq.heappop(ready)
-        made.append(known[name])
-        del waits[name]
-        for later in after[name]:
-            waits[later] -= 1
-            if not waits[later]:
-                heapq.heappush(ready, later)
-    return made, set(waits)
-
-
 def _chain(tces: Sequence[form.Tce]) -> Iterator[Finding]:
     places = {one.tce_id: at for at, one in enumerate(tces)}
     for at, one in enumerate(tces):
@@ -109,31 +84,24 @@ def _chain(tces: Sequence[form.Tce]) -> Iterator[Finding]:
             if prev not in places:
                 says = f'"{prev}" is no element of this chain'
                 yield _of(f"$.tces[{at}].prev_tce_ids[{where}]", "UNKNOWN_TCE", says)
-    _, stuck = ordered(tces)
-    seen = set[str]()
-    for start in sorted(stuck):
-        way: list[str] = []
-        name = start
-        while name not in seen:
-            seen.add(name)
-            way.append(name)
-            name = min(prev for prev in tces[places[name]].prev_tce_ids if prev in stuck)
-        if name in way:  # else this way led to a cycle that is told already
-            cycle = way[way.index(name) :]
-            first = min(cycle)
-            turned = [*cycle[cycle.index(first) :], *cycle[: cycle.index(first)], first]
-            says = f"a cycle: {' after '.join(turned)}: nothing comes before itself"
-            yield _of(f"$.tces[{places[first]}].prev_tce_ids", "CYCLE", says)
+    for way in cycles(tces):
+        says = f"a cycle: {' after '.join(way)}: nothing comes before itself"
+        yield _of(f"$.tces[{places[way[0]]}].prev_tce_ids", "CYCLE", says)
 
 
 def _inline(request: form.Request) -> Iterator[Finding]:
     named: dict[str, form.InlineFactor] = {}
+    leaks = [one.factor for _, one in walk(request, "$") if isinstance(one, form.Refrigerant)]
     for path, one in walk(request, "$"):
         if not isinstance(one, form.InlineFactor):
             continue
         if one.id is not None and named.setdefault(one.id, one) != one:
             yield _of(f"{path}.id", "TWO_IDS", f'"{one.id}" is the id of another factor, too')
-        kind = _kind_of(path, one)
+        kind = _kind_of(path, one, leaking=one.id is not None and one.id in leaks)
+        if one.unit not in UNITS[kind]:
+            says = f"{one.unit} is no unit here: {', '.join(UNITS[kind])}"
+            yield _of(f"{path}.unit", "WRONG_UNIT", says)
+            continue
         yield from factor_check.of_numbers(as_factor(one, path, kind), path)
         if kind != "TRANSPORT":
             continue
@@ -145,13 +113,13 @@ def _inline(request: form.Request) -> Iterator[Finding]:
             yield _of(f"{path}.daf_included", "MISSING_FIELD", says)
 
 
-def _kind_of(path: str, one: form.InlineFactor) -> Kind:
-    if ".refrigerants[" in path:
+def _kind_of(path: str, one: form.InlineFactor, *, leaking: bool) -> Kind:
+    if leaking or ".refrigerants[" in path:
         return "REFRIGERANT"
-    if path.endswith("].factor") and path.startswith("$.tces[") and path.count(".") == 2:
+    if path.startswith("$.tces[") and path.count(".") == 2:
         return "HUB" if one.unit in UNITS["HUB"] else "TRANSPORT"
-    if one.carrier is not None and one.carrier.startswith("R-"):
-        return "REFRIGERANT"
+    if not path.startswith("$.factors["):
+        return "ENERGY"
     kinds: Mapping[str, Kind] = {unit: kind for kind in ("ENERGY", "HUB") for unit in UNITS[kind]}
     return kinds.get(one.unit, "TRANSPORT")
 
@@ -174,12 +142,18 @@ def _general(request: form.Request) -> Iterator[Finding]:
 
 def kind(one: form.Tce) -> str | None:
     """TRANSPORT or HUB; None when an element does not say which, or says both."""
-    unit = one.factor.unit if isinstance(one.factor, form.InlineFactor) else ""
-    transport = _said(one, _TRANSPORT) or unit in UNITS["TRANSPORT"]
-    hub = _said(one, _HUB) or unit in UNITS["HUB"]
+    transport, hub = _sorts(one)
     if transport == hub:
         return None
     return "TRANSPORT" if transport else "HUB"
+
+
+def _sorts(one: form.Tce) -> tuple[bool, bool]:
+    unit = one.factor.unit if isinstance(one.factor, form.InlineFactor) else ""
+    return (
+        _said(one, _TRANSPORT) or unit in UNITS["TRANSPORT"],
+        _said(one, _HUB) or unit in UNITS["HUB"],
+    )
 
 
 def _said(one: form.Tce, names: Iterable[str]) -> bool:
@@ -194,7 +168,7 @@ def _element(
         return
     sort = kind(one)
     if sort is None:
-        both = _said(one, _TRANSPORT) and _said(one, _HUB)
+        both = all(_sorts(one))
         says = "is transport and hub at once" if both else "is neither transport nor hub"
         code = "TOC_AND_HOC" if both else "NO_TOC_NO_HOC"
         yield _of(path, code, f"{says}: give mode or toc_id, or else hub_type or hoc_id")

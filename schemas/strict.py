@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
+from functools import cache
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -115,12 +116,17 @@ def read(raw: bytes, kind: type[T], root: str = "$") -> Read[T]:
     if not isinstance(value, _Object):
         return _malformed(root, f"is {_called(value)}: write an object")
     walker = _Walker(found)
-    made = walker.walk(value, inspect.type_info(kind), root)
+    made = walker.walk(value, _form_of(kind), root)
     return Read(
         value=msgspec.convert(made, kind),
         findings=in_order(found),
         doubtful=frozenset(walker.doubtful),
     )
+
+
+@cache
+def _form_of(kind: type[Any]) -> inspect.Type:
+    return inspect.type_info(kind)
 
 
 def _malformed(root: str, says: str) -> Read[Any]:

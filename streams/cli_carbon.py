@@ -3,7 +3,6 @@
 Exit 0 = computed, or nothing found · 1 = incomplete, refused, or something found · 2 = no file.
 """
 
-import importlib.resources
 import sys
 from collections.abc import Sequence
 from decimal import Decimal
@@ -81,16 +80,11 @@ def answered(raw: bytes, names: Sequence[str]) -> Result | Refused:
 
 def _pack(name: str) -> Read[Pack]:
     if name in factors.BUILT_IN:
-        return factors.check(_built_in(name))
+        return Read(value=factors.load(factors.BUILT_IN[name]), findings=())
     if not Path(name).is_file():
         built_in = ", ".join(factors.BUILT_IN)
         raise UsageError(f"no pack {name}: give a file, or one of {built_in}")
     return factors.check(Path(name).read_bytes())
-
-
-def _built_in(name: str) -> bytes:
-    file = factors.BUILT_IN[name]
-    return importlib.resources.files("supplytwin.schemas").joinpath(file).read_bytes()
 
 
 def _bytes(file: str) -> bytes:

@@ -64,7 +64,7 @@ def request(*tces: Json, **more: Any) -> Json:
     return {"calculation": "1", "chain_id": "test", "tces": list(tces), **more}
 
 
-def factor(wtw: str = "0.1", unit: str = "kg/tkm", **more: Any) -> Json:
+def factor(wtw: str | None = "0.1", unit: str = "kg/tkm", **more: Any) -> Json:
     """A factor that needs no adjustment for a distance of kind SFD."""
     basis = {"distance_basis": "SFD"} if unit in {"kg/tkm", "kg/TEU-km"} else {}
     return {"unit": unit, "wtw": wtw, "source": "test", **basis, **more}
