@@ -9,7 +9,7 @@ from supplytwin.processors.carbon_parts import Number, over, summed
 from supplytwin.processors.footprint import CONTEXT
 from supplytwin.schemas.calculation import Activity, Equivalents, Stop
 
-_DIGITS = 20
+_DIGITS = 24
 _WHOLE = 10**_DIGITS
 _PASSENGER_KG = Decimal(100)
 """A passenger with luggage (ISO 14083; GLEC v3 p. 38)."""
@@ -18,7 +18,7 @@ _PASSENGER_KG = Decimal(100)
 def shares(weights: Mapping[str, Decimal]) -> dict[str, Decimal]:
     """Each name's share; together exactly 1, whatever the order of names.
 
-    They have 20 decimals, few enough for any decimal arithmetic to check the sum. What the division
+    They have 24 decimals, few enough for any decimal arithmetic to check the sum. What the division
     leaves over goes, one unit each, to the largest remainders. No weight may be negative; at least
     one is above 0 (ValueError).
     """

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
-from supplytwin.processors.carbon_parts import ONE, UNKNOWN, ZERO, Number, Parts, completed, digest
+from supplytwin.processors.carbon_parts import ONE, UNKNOWN, ZERO, Number, Parts, completed, digest, plain
 from supplytwin.schemas.calculated import Used
 from supplytwin.schemas.calculation import InlineFactor, Period, Ref, Request
 from supplytwin.schemas.factor_form import UNITS, Factor, Kind, Pack, is_without_operation
@@ -170,8 +170,8 @@ def as_factor(one: InlineFactor, ref: str, kind: Kind) -> Factor:
 
 def _name(one: InlineFactor) -> str:
     """A name that no other content has."""
-    value = next((each for each in (one.wtw, one.ttw, one.wtt) if each is not None), None)
-    return f"{one.pack or 'given'} {value} {one.unit} #{digest(one)[:6]}"
+    value = next((each for each in (one.wtw, one.ttw, one.wtt) if each is not None), ZERO)
+    return f"{one.pack or 'given'} {plain(value)} {one.unit} #{digest(one)[:6]}"
 
 
 def _stated_share(one: InlineFactor) -> Number:

@@ -140,8 +140,8 @@ def answer_of(request: Json) -> Json:
 
 
 def close(found: str, exact: Fraction) -> bool:
-    """Within the 34 digits that are computed with, and 20 of a share."""
-    return abs(Fraction(found) - exact) <= abs(exact) / 10**18 + Fraction(1, 10**12)
+    """Within the 34 digits that are computed with, and the 24 decimals of a share."""
+    return abs(Fraction(found) - exact) <= abs(exact) / 10**18 + Fraction(1, 10**9)
 
 
 @EXAMPLES
@@ -206,7 +206,7 @@ def test_allocation_conserves(weights: dict[str, Decimal], kg: Decimal) -> None:
     whole = sum(map(Fraction, weights.values()))
     for name, share in found.items():
         assert share >= 0
-        assert abs(Fraction(share) - Fraction(weights[name]) / whole) <= Fraction(1, 10**20)
+        assert abs(Fraction(share) - Fraction(weights[name]) / whole) <= Fraction(1, 10**24)
     assert abs(sum(Fraction(share) * Fraction(kg) for share in found.values()) - kg) <= (
         Fraction(1, 10**9)
     )  # fmt: skip
