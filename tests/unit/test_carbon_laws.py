@@ -207,9 +207,8 @@ def test_allocation_conserves(weights: dict[str, Decimal], kg: Decimal) -> None:
     for name, share in found.items():
         assert share >= 0
         assert abs(Fraction(share) - Fraction(weights[name]) / whole) <= Fraction(1, 10**24)
-    assert abs(sum(Fraction(share) * Fraction(kg) for share in found.values()) - kg) <= (
-        Fraction(1, 10**9)
-    )  # fmt: skip
+    borne = sum(Fraction(share) * Fraction(kg) for share in found.values())
+    assert abs(borne - Fraction(kg)) <= Fraction(1, 10**9)
     assert shares(dict(reversed(weights.items()))) == found
 
 
