@@ -4,7 +4,16 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
-from supplytwin.processors.carbon_parts import ONE, UNKNOWN, ZERO, Number, Parts, completed, digest, plain
+from supplytwin.processors.carbon_parts import (
+    ONE,
+    UNKNOWN,
+    ZERO,
+    Number,
+    Parts,
+    completed,
+    digest,
+    plain,
+)
 from supplytwin.schemas.calculated import Used
 from supplytwin.schemas.calculation import InlineFactor, Period, Ref, Request
 from supplytwin.schemas.factor_form import UNITS, Factor, Kind, Pack, is_without_operation

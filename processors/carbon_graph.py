@@ -1,4 +1,4 @@
-"""The graph of a chain's elements: an order in which each stands behind what it follows, or cycles."""
+"""The graph of a chain: an order in which each element stands behind those it follows; cycles."""
 
 import heapq
 from collections.abc import Iterator, Sequence
@@ -56,10 +56,10 @@ def _knots(before: dict[str, list[str]]) -> Iterator[set[str]]:
     number: dict[str, int] = {}
     lowest: dict[str, int] = {}
     open_names: list[str] = []
-    for start in before:
+    for start, first in before.items():
         if start in number:
             continue
-        work = [(start, iter(before[start]))]
+        work = [(start, iter(first))]
         number[start] = lowest[start] = len(number)
         open_names.append(start)
         while work:

@@ -116,7 +116,8 @@ def read(raw: bytes, kind: type[T], root: str = "$") -> Read[T]:
     if not isinstance(value, _Object):
         return _malformed(root, f"is {_called(value)}: write an object")
     walker = _Walker(found)
-    made = walker.walk(value, _form_of(kind), root)
+    known: Any = kind
+    made = walker.walk(value, _form_of(known), root)
     return Read(
         value=msgspec.convert(made, kind),
         findings=in_order(found),

@@ -193,8 +193,10 @@ def test_another_input_is_another_hash(request: Json, data: st.DataObject) -> No
 
 
 @EXAMPLES
-@given(st.dictionaries(st.text(min_size=1), st.decimals(0, 10**12, places=6), min_size=1),
-       st.decimals(0, 10**9, places=6))
+@given(
+    st.dictionaries(st.text(min_size=1), st.decimals(0, 10**12, places=6), min_size=1),
+    st.decimals(0, 10**9, places=6),
+)
 def test_allocation_conserves(weights: dict[str, Decimal], kg: Decimal) -> None:
     """Shares sum to exactly 1, allocated kg to the total within 1e-9; none is negative, and each
     is its part of the whole; the order of names does not matter.

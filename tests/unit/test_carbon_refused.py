@@ -1,4 +1,4 @@
-"""What `supplytwin carbon calculate` refuses: every finding at once, with its path and a way out."""
+"""What `supplytwin carbon calculate` refuses: all at once, each with its path and a way out."""
 
 import json
 from pathlib import Path

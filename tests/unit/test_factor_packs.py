@@ -1,4 +1,4 @@
-"""Packs of factors: the built-in ones say what their sources say; a wrong one is told everything."""
+"""Packs of factors: the built-in ones say what their sources say; of a wrong one all is told."""
 
 import json
 from decimal import Decimal
