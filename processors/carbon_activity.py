@@ -116,10 +116,10 @@ def daf(
         return Adjusted(value=given.value, why=f"given: {given.why}")
     if basis == "ACTUAL":
         says = (
-            "the distance is actual, where ISO 14083 asks for SFD or GCD; the factor is by "
-            f"{of_factor or 'unknown'} distance: no adjustment downwards"
+            f"the distance is actual, the factor by {of_factor or 'unknown'} distance: no "
+            "adjustment downwards"
         )
-        return Adjusted(value=ONE, why=says, code="ACTUAL_DISTANCE")
+        return Adjusted(value=ONE, why=says, code="OTHER_DISTANCE")
     if of_factor in {"GCD", "SFD"}:
         says = f"the factor is by {of_factor}, the distance {basis}: nothing stands between them"
         return Adjusted(value=ONE, why=says, code="OTHER_DISTANCE")

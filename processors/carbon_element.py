@@ -91,6 +91,8 @@ def _facts(one: Tce, world: World, trail: Trail) -> Facts:
         distance = activity.distance_km(one)
         if distance is None:
             trail.lack("DISTANCE_UNKNOWN", f"{one.tce_id} has no distance: give distance_km")
+    if sort == "TRANSPORT" and one.distance_basis == "ACTUAL":
+        trail.deviate("ACTUAL_DISTANCE", "the distance is actual: ISO 14083 asks for SFD or GCD")
     category = world.tocs.get(one.toc_id or "")
     mode = one.mode or (category.result.mode if category is not None else None)
     done = activity.tkm(mass, distance)

@@ -78,7 +78,7 @@ class Book:
 
     def __init__(self, request: Request, chosen: Sequence[Pack], at_hand: Sequence[Pack]) -> None:
         self._own = {one.id: one for one in request.factors if one.id is not None}
-        self._chosen = tuple(chosen)
+        self._chosen = tuple({pack.name: pack for pack in chosen}.values())
         self._packs = {pack.name: pack for pack in (*at_hand, *chosen)}
         self._period = request.period
 

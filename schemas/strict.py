@@ -7,7 +7,8 @@ silently (exponents, a name said twice, NaN) is refused, and says what to write 
 import datetime as dt
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from functools import cache
 from typing import Any, Generic, TypeVar
@@ -18,6 +19,7 @@ from msgspec import Struct, inspect
 T = TypeVar("T")
 MAX_BYTES = 10_000_000
 _MAX_DIGITS = 34
+_MOST_FINDINGS = 1000
 _ANY_DATE = "2000-01-01"
 _MOST = Decimal(10) ** 15
 _PLAIN = re.compile(r"[0-9]+(\.[0-9]+)?")
@@ -37,6 +39,14 @@ class Finding(Struct, frozen=True, kw_only=True):
 def in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     """Each finding once, in the order of the document: place 2 before place 10."""
     return tuple(sorted(set(findings), key=lambda one: (_steps(one.path), one.code, one.says)))
+
+
+def shortened(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    """At most 1,000 of them, and then how many more there are."""
+    if len(findings) <= _MOST_FINDINGS:
+        return tuple(findings)
+    says = f"and {len(findings) - _MOST_FINDINGS} more findings: deal with these first"
+    return (*findings[:_MOST_FINDINGS], Finding(path="$", code="MORE", says=says))
 
 
 def _steps(path: str) -> list[tuple[int, str]]:
@@ -136,8 +146,8 @@ def _malformed(root: str, says: str) -> Read[Any]:
 
 def _object(pairs: list[tuple[str, Any]]) -> _Object:
     made = _Object(pairs)
-    names = [name for name, _ in pairs]
-    made.twice = tuple(sorted({name for name in names if names.count(name) > 1}))
+    counted = Counter(name for name, _ in pairs)
+    made.twice = tuple(sorted(name for name, times in counted.items() if times > 1))
     return made
 
 
@@ -177,10 +187,10 @@ class _Walker:
             return self._instead(kind, path, f"is {_called(value)}: write an object")
         known = {field.encode_name: field for field in kind.fields}
         for name in value.twice:
-            self._wrong(f"{path}.{name}", "stands there twice: leave one", "TWICE")
+            self._wrong(f"{path}.{_spelt(name)}", "stands there twice: leave one", "TWICE")
         for name in sorted(value.keys() - known.keys()):
             says = f"is not known here: one of {', '.join(sorted(known))}"
-            self._wrong(f"{path}.{name}", says, "FOREIGN_FIELD")
+            self._wrong(f"{path}.{_spelt(name)}", says, "FOREIGN_FIELD")
         made = {}
         for name, field in known.items():
             if name in value:
@@ -315,8 +325,13 @@ def _called(value: Any) -> str:
 
 def _shown(value: Any) -> str:
     if isinstance(value, str):
-        return f'"{value[:40]}"' if type(value) is str else value[:40]
+        return f'"{_spelt(value)}"' if type(value) is str else _spelt(value)
     return _called(value)
+
+
+def _spelt(text: str) -> str:
+    """A stranger's text, short, with what is no character of a line escaped."""
+    return json.dumps(text[:40])[1:-1] if not text.isprintable() else text[:40]
 
 
 def json_schema(kind: type[Any], title: str, address: str) -> dict[str, Any]:

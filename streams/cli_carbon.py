@@ -5,7 +5,7 @@ Exit 0 = computed, or nothing found · 1 = incomplete, refused, or something fou
 
 import sys
 from collections.abc import Sequence
-from decimal import Decimal
+from decimal import Context, Decimal
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,12 +19,13 @@ from supplytwin.schemas.calculated import Refused, Result
 from supplytwin.schemas.calculation import Request
 from supplytwin.schemas.errors import UsageError
 from supplytwin.schemas.factor_form import Pack
-from supplytwin.schemas.strict import Finding, Read, read
+from supplytwin.schemas.strict import Finding, Read, read, shortened
 from supplytwin.streams.cli_run import AsJson, emit_json, err, out
 from supplytwin.streams.drawing import folding
 
 carbon_app = typer.Typer(no_args_is_help=True, help="Footprints by ISO 14083, and their factors.")
 pack_app = typer.Typer(no_args_is_help=True, help="Packs of emission factors.")
+_WIDE = Context(prec=100)
 Packs = Annotated[
     list[str] | None,
     typer.Option("--pack", help="A built-in pack or a file; again for more (default: desnz-2025)."),
@@ -59,10 +60,11 @@ def calculate(
 
 def answered(raw: bytes, names: Sequence[str]) -> Result | Refused:
     """The answer to a request, by the packs of these names; UsageError when there is no such."""
-    chosen, wrong = [], list[Finding]()
-    for name in names or [next(iter(factors.BUILT_IN))]:
+    chosen, wrong = list[Pack](), list[Finding]()
+    for name in dict.fromkeys(names) or [next(iter(factors.BUILT_IN))]:
         found = _pack(name)
         if found.value is not None and not found.findings:
+            wrong += _taken(found.value, chosen)
             chosen.append(found.value)
         wrong += (
             Finding(path=f"{name}: {one.path}", code=one.code, says=one.says)
@@ -71,11 +73,25 @@ def answered(raw: bytes, names: Sequence[str]) -> Result | Refused:
     asked = read(raw, Request)
     if not wrong and asked.value is not None and not asked.findings:
         at_hand = [factors.load(name) for name in factors.BUILT_IN.values()]
-        return computed(asked.value, chosen, at_hand)
+        answer = computed(asked.value, chosen, at_hand)
+        if isinstance(answer, Refused):
+            return Refused(refused=True, findings=shortened(answer.findings))
+        return answer
     if asked.value is not None:
         more = computed(asked.value, chosen)
         asked = asked.joined(more.findings if isinstance(more, Refused) else ())
-    return Refused(refused=True, findings=(*wrong, *asked.findings))
+    return Refused(refused=True, findings=shortened((*wrong, *asked.findings)))
+
+
+def _taken(pack: Pack, others: Sequence[Pack]) -> list[Finding]:
+    """What is wrong with a pack that has the name of another one: results name packs."""
+    same = [one for one in others if one.name == pack.name]
+    if pack.name in factors.BUILT_IN:
+        same.append(factors.load(factors.BUILT_IN[pack.name]))
+    if all(one == pack for one in same):
+        return []
+    says = f"another pack is called {pack.name}, too: change pack or version"
+    return [Finding(path=f"{pack.name}: $.version", code="TWO_IDS", says=says)]
 
 
 def _pack(name: str) -> Read[Pack]:
@@ -114,7 +130,7 @@ def _list(findings: Sequence[Finding]) -> None:
 
 def _shown(value: Decimal | None, digits: int = 3) -> str:
     """A number rounded for people; - = not known."""
-    return "-" if value is None else plain(round(value, digits))
+    return "-" if value is None else plain(value.quantize(Decimal(1).scaleb(-digits), None, _WIDE))
 
 
 def _tell(answer: Result) -> None:
@@ -183,9 +199,9 @@ def pack_check(
     found = factors.check(_bytes(file))
     if as_json:
         counted = 0 if found.value is None else len(found.value.factors)
-        emit_json({"factors": counted, "findings": found.findings})
+        emit_json({"factors": counted, "findings": shortened(found.findings)})
     elif found.findings:
-        _list(found.findings)
+        _list(shortened(found.findings))
     elif found.value is not None:
         out.print(f"{found.value.name}: {len(found.value.factors)} factors, nothing found")
     if found.findings:

@@ -5,6 +5,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 from carbon_world import at, calculate, number
 
@@ -31,6 +32,17 @@ def test_a_published_calculation_is_reproduced_or_caught(case: dict[str, Any]) -
     assert sorted({one["code"] for one in answer.get("missing", ())}) == case.get("missing", [])
     for name, said in case.get("trace", {}).items():
         assert any(said in line for line in at(answer, f"tces.{name}.trace"))
+
+
+def test_published_calculations_fit_the_schema() -> None:
+    """Every request that is not refused is valid against the JSON Schema that ships."""
+    schema = json.loads((ROOT / "schemas" / "calculation_request.schema.json").read_text())
+    validator = jsonschema.Draft202012Validator(schema)
+    for case in CASES:
+        if not case.get("findings"):
+            assert not list(validator.iter_errors(case["request"])), case["id"]
+    comma = next(case for case in CASES if case["id"] == "N2-decimal-comma")
+    assert list(validator.iter_errors(comma["request"]))
 
 
 def test_every_case_says_where_it_was_published() -> None:

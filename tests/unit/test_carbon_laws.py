@@ -9,6 +9,7 @@ from fractions import Fraction
 from typing import Any
 
 import carbon_oracle as oracle
+import msgspec
 from carbon_world import number
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -233,6 +234,36 @@ def test_a_round_gives_away_all_of_its_emissions(loads: list[tuple[str, str]], u
         borne = sum(Fraction(one["co2e"][name]) for one in answer["rounds"][0]["stops"])
         assert abs(borne - Fraction(number(answer, f"rounds.R.co2e.{name}"))) <= Fraction(1, 10**9)
         assert abs(borne - Fraction(number(answer, f"co2e.{name}"))) <= Fraction(1, 10**9)
+
+
+JUNK = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.text(max_size=5), st.just([]), st.just({}),
+    st.sampled_from(["1,5", "-1", "NaN", "0", "1e9", "ROAD", "kg/t", "e0", "T0", "ACTUAL"]),
+    st.just([{}]), st.just({"unit": "kg/tkm", "wtw": "95"}),
+)  # fmt: skip
+
+
+@EXAMPLES
+@given(requests(), st.data())
+def test_whatever_is_wrong_is_told(request: Json, data: st.DataObject) -> None:
+    """A request with junk put in anywhere is computed or refused, incomplete or not: it never
+    raises, and a refusal has findings.
+    """
+    for _ in range(data.draw(st.integers(1, 4))):
+        here: Any = request
+        while True:
+            places = list(here) if isinstance(here, dict) else list(range(len(here)))
+            if not places:
+                break
+            at = data.draw(st.sampled_from(places))
+            if isinstance(here[at], dict | list) and data.draw(st.integers(0, 3)):
+                here = here[at]
+                continue
+            here[at] = data.draw(JUNK)
+            break
+    answer = spelt(answered(json.dumps(request).encode(), ()))
+    msgspec.json.encode(answer)
+    assert answer["findings"] if answer.get("refused") else "complete" in answer
 
 
 @EXAMPLES

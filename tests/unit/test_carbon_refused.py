@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from carbon_world import Json, calculate, done, factor, leg, refused, request
+from carbon_world import Json, calculate, done, factor, leg, refused, request, run
 from typer.testing import CliRunner
 
 from supplytwin.processors.carbon_graph import ordered
@@ -47,6 +47,7 @@ def test_json_numbers_are_read_from_their_text() -> None:
     assert done(text)["co2e"]["co2e_wtw_kg"] == "10"
 
 
+SCHEMAS = Path(__file__).parents[2] / "schemas"
 TOC = {"toc_id": "T", "mode": "ROAD", "distance_basis": "SFD"}
 ROUND = {"round_id": "R", "mode": "ROAD", "distance_basis": "SFD",
          "stops": [{"stop_id": "1", "mass_kg": "1", "distance_km": "1"}]}  # fmt: skip
@@ -221,6 +222,38 @@ def test_a_wrong_pack_refuses_with_its_name(tmp_path: Path) -> None:
     found = refused(request(leg(mass="x")), str(file))
     assert found["$.tces[0].mass_kg"] == "BAD_VALUE"
     assert any(path.startswith(f"{file}: $.") for path in found)
+
+
+def test_a_pack_under_the_name_of_another_is_refused(tmp_path: Path) -> None:
+    """Answers name packs: two of one name would be taken for each other; the same one twice is
+    one.
+    """
+    pack = json.loads((SCHEMAS / "factors_grids_china2023.json").read_text())
+    file = tmp_path / "china.json"
+    file.write_text(json.dumps(pack))
+    assert done(request(leg(factor=factor())), "grids-china-2023", str(file))["complete"]
+    pack["factors"] = pack["factors"][:1]
+    file.write_text(json.dumps(pack))
+    assert set(refused(request(leg(factor=factor())), str(file)).values()) == {"TWO_IDS"}
+
+
+def test_many_findings_are_cut() -> None:
+    """A thousand are told, and how many more there are; odd names are escaped."""
+    many = {f"x{n}": 1 for n in range(2000)} | {"\ud800\x1b": 1}
+    code, answer = calculate(request(leg(), **many))
+    assert (code, len(answer["findings"])) == (1, 1001)
+    assert "1001 more" in answer["findings"][-1]["says"]
+    (path,) = refused(request(leg(), **{"\ud800\x1b": 1}))
+    assert path == "$.\\ud800\\u001b"
+
+
+def test_a_number_of_any_size_can_be_shown(tmp_path: Path) -> None:
+    """The table rounds for people, whatever comes out."""
+    file = tmp_path / "large.json"
+    large = leg(mass="999999999999999", km="999999999999999", factor=factor("6"))
+    file.write_text(json.dumps(request(large)))
+    code, said = run("calculate", str(file))
+    assert code == 0 and "999999999999998000000000000.001 tkm" in said
 
 
 def test_no_such_pack_or_file_is_exit_2() -> None:
