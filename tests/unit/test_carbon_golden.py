@@ -9,9 +9,9 @@ import jsonschema
 import pytest
 from carbon_world import at, calculate, number
 
-CASES = json.loads((Path(__file__).parents[1] / "data" / "carbon" / "golden.json").read_text())[
-    "cases"
-]
+ROOT = Path(__file__).parents[2]
+GOLDEN = ROOT / "tests" / "data" / "carbon" / "golden.json"
+CASES = json.loads(GOLDEN.read_text())["cases"]
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case["id"] for case in CASES])
