@@ -77,7 +77,8 @@ def _result(
 ) -> Result:
     factors = {ref: found for trail in trails for ref, found in trail.used.items()}
     whole = report.group("chain", elements)
-    packs = sorted({found.pack for found in factors.values()})
+    counted = {ref: found for one in elements for ref, found in one.trail.used.items()}
+    packs = sorted({found.pack for found in (counted or factors).values()})
     missing = [finding for trail in trails for finding in trail.missing]
     kpi, against = _kpi(request, whole.co2e.co2e_wtw_kg, whole.transport_activity_tkm, packs)
     missing += against
@@ -89,7 +90,7 @@ def _result(
         chain_id=request.chain_id,
         complete=not missing,
         missing=in_order(missing),
-        warnings=report.warnings(factors),
+        warnings=report.warnings(counted or factors),
         differences=differences,
         co2e=whole.co2e,
         computed=report.computed(elements),

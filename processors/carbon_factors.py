@@ -114,6 +114,11 @@ class Book:
         trail.use(made)
         return made
 
+    def data_type(self, ref: Ref) -> str:
+        """Of a factor, without looking for it in packs: these are defaults."""
+        own = ref if isinstance(ref, InlineFactor) else self._own.get(ref)
+        return "DEFAULT" if own is None else own.data_type
+
     def default(self, mode: str, haul: str | None, trail: Trail) -> Found | None:
         """The default of the first chosen pack that has one for a mode."""
         for pack in self._chosen:

@@ -25,7 +25,7 @@ from supplytwin.processors.carbon_parts import (
     together,
 )
 from supplytwin.schemas.calculated import PerUnit
-from supplytwin.schemas.calculation import ElementEnergy, InlineFactor, Stop, Tce
+from supplytwin.schemas.calculation import ElementEnergy, Stop, Tce
 from supplytwin.schemas.factor_form import Kind
 
 _RANK = {"PRIMARY": 0, "MODELLED": 1, "DEFAULT": 2}
@@ -67,7 +67,7 @@ class Outcome(Struct, frozen=True, kw_only=True):
 
 def emissions(one: Tce, facts: Facts, world: World, book: Book, trail: Trail) -> Outcome:
     """By the best data that there are, with the element's own refrigerants on top."""
-    ways = _ways(one, facts, world)
+    ways = _ways(one, facts, world, book)
     (_, _, data_type, name), *rest = sorted(ways)
     for _, _, other, left in rest:
         trail.say(f"{name} ({data_type}) goes before {left} ({other})")
@@ -96,7 +96,7 @@ def emissions(one: Tce, facts: Facts, world: World, book: Book, trail: Trail) ->
     )
 
 
-def _ways(one: Tce, facts: Facts, world: World) -> list[tuple[int, int, str, str]]:
+def _ways(one: Tce, facts: Facts, world: World, book: Book) -> list[tuple[int, int, str, str]]:
     """(rank, order among equals, data type, name) of everything that could give the emissions."""
     made: list[tuple[str, str]] = []
     if one.energy:
@@ -110,10 +110,9 @@ def _ways(one: Tce, facts: Facts, world: World) -> list[tuple[int, int, str, str
     if one.model is not None:
         made.append(("MODELLED", "model"))
     if one.factor is not None:
-        inline = one.factor if isinstance(one.factor, InlineFactor) else None
-        made.append(("DEFAULT" if inline is None else inline.data_type, "factor"))
+        made.append((book.data_type(one.factor), "factor"))
     if category is not None and category not in known:
-        made.append(("DEFAULT", "pack"))
+        made.append((book.data_type(category), "pack"))
     if not made:
         made.append(("DEFAULT", "default" if facts.kind == "TRANSPORT" else "nothing"))
     return [(_RANK[sort], order, sort, name) for order, (sort, name) in enumerate(made)]

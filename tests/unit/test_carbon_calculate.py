@@ -212,6 +212,22 @@ def test_primary_goes_before_modelled_before_default() -> None:
     assert abs(sum(shares) - 1) < Decimal("1e-25")
 
 
+def test_a_named_factor_is_as_primary_as_it_says() -> None:
+    """A factor of the request that is named by its id goes before a model, too, when it is
+    primary; a category that nobody uses says nothing about the total's packs.
+    """
+    model = {"load_factor": "1", "empty_distance_factor": "0", "capacity_kg": "1000",
+             "distance_basis": "SFD", "empty_kg_per_km": {"wtw": "1"},
+             "full_kg_per_km": {"wtw": "1"}}  # fmt: skip
+    named = factor(id="mine", data_type="PRIMARY", pack="own-1")
+    unused = toc(energy=[fuel(factor=DIESEL | {"pack": "other-1"})])
+    by = {"model": model}
+    answer = done(request(leg("1", factor="mine", **by), leg("2", toc_id="mine", **by),
+                          factors=[named], tocs=[unused]))  # fmt: skip
+    assert [one["data_type"] for one in answer["tces"]] == ["PRIMARY", "PRIMARY"]
+    assert (answer["packs"], answer["warnings"]) == (["own-1"], [])
+
+
 def test_a_suppliers_share_counts_as_stated() -> None:
     """A primary intensity of which 40 % rests on primary data counts as 40 %."""
     stated = factor(data_type="PRIMARY", primary_share="0.4")

@@ -19,7 +19,7 @@ from supplytwin.processors.carbon_parts import plain, total
 from supplytwin.streams.cli_carbon import answered, spelt
 
 Json = dict[str, Any]
-EXAMPLES = settings(max_examples=50, deadline=None)
+EXAMPLES = settings(max_examples=400, deadline=None)
 
 
 def decimals(least: str, most: str, places: int = 3) -> st.SearchStrategy[str]:
