@@ -100,10 +100,9 @@ class Pack(Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=Tr
 
     def default(self, mode: str, haul: str | None = None) -> Factor | None:
         """The factor for a mode of which nothing more is known; for a haul its own, if there is."""
-        found = [one for one in self.factors if one.default_for == mode]
-        for wanted in (haul, None):
-            for one in found:
-                if one.haul == wanted:
+        for wanted in (haul, None) if haul is not None else (None,):
+            for one in self.factors:  # the live fold asks for each footprint: defaults stand first
+                if one.default_for == mode and one.haul == wanted:
                     return one
         return None
 
