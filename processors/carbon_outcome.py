@@ -28,6 +28,7 @@ from supplytwin.schemas.calculated import PerUnit
 from supplytwin.schemas.calculation import ElementEnergy, Stop, Tce
 from supplytwin.schemas.factor_form import Kind
 
+_OWN = "its own energy: neither DAF nor uplift is due"
 _RANK = {"PRIMARY": 0, "MODELLED": 1, "DEFAULT": 2}
 
 
@@ -124,6 +125,7 @@ def _by_energy(one: Tce, facts: Facts, book: Book, trail: Trail) -> Outcome:
     ]
     whole = together(parts)
     sort = worst([amount.data_type for amount in one.energy])
+    trail.say(_OWN)
     per = "kg/t" if facts.kind == "HUB" else "kg/tkm"
     done = over(facts.mass_kg, KG_PER_T) if facts.kind == "HUB" else facts.tkm
     return Outcome(
@@ -131,7 +133,7 @@ def _by_energy(one: Tce, facts: Facts, book: Book, trail: Trail) -> Outcome:
         data_type=sort,
         primary_share=ONE if sort == "PRIMARY" else ZERO,
         intensity=per_unit(whole.over(done), per),
-        daf_why="energy of this very element: neither DAF nor uplift is due",
+        daf_why=_OWN,
     )
 
 
@@ -160,6 +162,7 @@ def _by_round(one: Tce, facts: Facts, world: World, trail: Trail) -> Outcome:
     if parts.wtw is None:
         trail.lack("INTENSITY_UNKNOWN", f"round {one.round_id} has no total")
     trail.say(f"stop {one.stop_id} of round {one.round_id}")
+    trail.say(_OWN)
     trail.used.update(made.trail.used)
     sort = made.result.data_type
     return Outcome(
@@ -167,7 +170,7 @@ def _by_round(one: Tce, facts: Facts, world: World, trail: Trail) -> Outcome:
         data_type=sort,
         primary_share=ONE if sort == "PRIMARY" else ZERO,
         intensity=per_unit(parts.over(facts.tkm), "kg/tkm"),
-        daf_why="energy of its own round: neither DAF nor uplift is due",
+        daf_why=_OWN,
         category=f"round:{one.round_id}",
     )
 
@@ -322,7 +325,8 @@ def _adjusted(
         trail.assume(made.code, f"DAF {_plain(made.value)}: {made.why}")
     elif made.code is not None:
         trail.deviate(made.code, made.why)
-    trail.say(f"DAF {_plain(made.value)}: {made.why}")
+    if made.code != "DAF_ASSUMED":
+        trail.say(f"DAF {_plain(made.value)}: {made.why}")
     return made
 
 
