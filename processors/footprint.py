@@ -234,6 +234,7 @@ def _tce(
     adjustment = daf(mode, distance, factor)
     activity = CONTEXT.multiply(CONTEXT.divide(mass_kg, _KG_PER_T), distance)
     adjusted = CONTEXT.multiply(activity, adjustment)
+    wtw, wtt, ttw = factors.whole(factor)
     return Tce(
         tce_id=f"{consignment_id}-1",
         mode=mode,
@@ -244,9 +245,9 @@ def _tce(
         daf=adjustment,
         factor_id=factor.id,
         transport_activity_tkm=activity,
-        co2e_wtw_kg=CONTEXT.multiply(adjusted, factor.wtw),
-        co2e_wtt_kg=CONTEXT.multiply(adjusted, factor.wtt),
-        co2e_ttw_kg=CONTEXT.multiply(adjusted, factor.ttw),
+        co2e_wtw_kg=CONTEXT.multiply(adjusted, wtw),
+        co2e_wtt_kg=CONTEXT.multiply(adjusted, wtt),
+        co2e_ttw_kg=CONTEXT.multiply(adjusted, ttw),
     )
 
 

@@ -3,76 +3,47 @@
 import importlib.resources
 from decimal import Decimal
 from functools import cache
-from typing import Literal
 
-import msgspec
-from msgspec import Struct
-
+from supplytwin.schemas import factor_check
 from supplytwin.schemas.errors import FatalError
+from supplytwin.schemas.factor_form import Factor, Pack
+from supplytwin.schemas.strict import Read, read
 
-_ROUNDING = Decimal("0.001")
-"""Published parts are rounded separately: 1 g/tkm."""
-
-
-class Factor(Struct, frozen=True, kw_only=True, gc=False):
-    """kg CO2e per tonne-kilometre: WTT = energy provision, TTW = operation, WTW = both."""
-
-    id: str
-    what: str
-    unit: str
-    ttw: Decimal
-    wtt: Decimal
-    wtw: Decimal
-    gwp: str
-    region: str
-    year: int
-    source: str
-    licence: str
-    distance_basis: Literal["GCD", "SFD", "ACTUAL", "unknown"]
-    """The distance that the intensity was divided by."""
-    daf_included: Literal["yes", "no", "unknown"]
-    """Whether the distance adjustment is inside; when it is, it is never applied again."""
-    default_for: str | None = None
-    """The mode of transport for which this is the pack's default."""
-
-
-class Pack(Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=True):
-    """Factors of one publisher and one version."""
-
-    pack: str
-    version: str
-    title: str
-    publisher: str
-    daf_note: str
-    """What is done where `daf_included` is unknown."""
-    factors: tuple[Factor, ...]
-
-    def default(self, mode: str) -> Factor | None:
-        """The factor for a mode of which nothing more is known."""
-        return next((one for one in self.factors if one.default_for == mode), None)
+BUILT_IN = {
+    "desnz-2025": "factors_desnz2025.json",
+    "epa-hub-2025": "factors_epa2025.json",
+    "grids-2023": "factors_grids2023.json",
+    "grids-china-2023": "factors_grids_china2023.json",
+}
+"""File of each built-in pack, by its name. The first one is the default."""
 
 
 @cache
 def load(name: str = "factors_desnz2025.json") -> Pack:
-    """A built-in pack, checked."""
+    """A built-in pack, by its file, checked."""
     return parse(importlib.resources.files("supplytwin.schemas").joinpath(name).read_bytes(), name)
 
 
 def parse(raw: bytes, name: str) -> Pack:
     """A pack from its JSON. Raises FatalError when it is not one, or contradicts itself."""
-    try:
-        pack = msgspec.json.decode(raw, type=Pack)
-    except msgspec.DecodeError as error:
-        raise FatalError(f"factor pack {name}: {error}") from None
-    for kind, values in (
-        ("factors of one id", [factor.id for factor in pack.factors]),
-        ("defaults for one mode", [one.default_for for one in pack.factors if one.default_for]),
-    ):
-        if len(set(values)) < len(values):
-            raise FatalError(f"factor pack {name} has two {kind}")
-    for factor in pack.factors:
-        if min(factor.wtt, factor.ttw) < 0 or factor.wtw <= 0:
-            raise FatalError(f"factor {factor.id} of {name}: not positive")
-        if abs(factor.wtt + factor.ttw - factor.wtw) > _ROUNDING:
-            raise FatalError(f"factor {factor.id} of {name}: WTT + TTW is not WTW")
-    return pack
+    found = check(raw)
+    if found.value is None or found.findings:
+        says = "; ".join(f"{one.path}: {one.says}" for one in found.findings)
+        raise FatalError(f"factor pack {name}: {says}")
+    return found.value
+
+
+def check(raw: bytes) -> Read[Pack]:
+    """A pack from its JSON, with everything that is wrong with it."""
+    found = read(raw, Pack)
+    return found if found.value is None else found.joined(factor_check.of_pack(found.value))
+
+
+def whole(factor: Factor) -> tuple[Decimal, Decimal, Decimal]:
+    """(WTW, WTT, TTW) of a factor that publishes all three; raises FatalError for another."""
+    if factor.wtw is None or factor.wtt is None or factor.ttw is None:
+        raise FatalError(f"factor {factor.id} has not all of WTW, WTT and TTW")
+    return factor.wtw, factor.wtt, factor.ttw
+
+
+__all__ = ["BUILT_IN", "Factor", "Pack", "check", "load", "parse", "whole"]

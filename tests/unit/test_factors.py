@@ -28,20 +28,23 @@ PUBLISHED = {
 def test_published_numbers(name: str) -> None:
     """The pack says what the UK government published for 2025."""
     factor = next(one for one in factors.load().factors if one.id == name)
-    found = (factor.wtt * 1000, factor.ttw * 1000, factor.wtw * 1000)
-    assert found == tuple(map(Decimal, PUBLISHED[name]))
+    wtw, wtt, ttw = factors.whole(factor)
+    assert (wtt * 1000, ttw * 1000, wtw * 1000) == tuple(map(Decimal, PUBLISHED[name]))
 
 
 def test_every_factor_says_where_it_is_from() -> None:
     """Unit, GWP basis, region, year, sheets and rows, licence, distance basis and adjustment."""
     for factor in factors.load().factors:
-        assert factor.unit == "kg CO2e per tonne.km"
         assert (factor.region, factor.year, factor.gwp) == ("GB", 2025, "GWP100, IPCC AR5")
-        assert "sheet Freighting goods" in factor.source
-        assert "sheet WTT" in factor.source
+        if factor.kind != "TRANSPORT":
+            continue
+        assert factor.unit == "kg/tkm"
+        assert "sheet Freighting goods" in factor.page
+        assert "sheet WTT" in factor.page
         assert factor.licence == "Open Government Licence v3.0"
         assert (factor.distance_basis, factor.daf_included) == ("unknown", "unknown")
-        assert factor.wtt + factor.ttw == factor.wtw
+        wtw, wtt, ttw = factors.whole(factor)
+        assert wtt + ttw == wtw
 
 
 def test_defaults_by_mode() -> None:
@@ -70,7 +73,7 @@ def one_pack(*changes: dict[str, Any]) -> bytes:
     [
         (({"wtw": "0.099"},), "WTT \\+ TTW is not WTW"),
         (({"wtw": "0", "wtt": "0", "ttw": "0"},), "not positive"),
-        (({"wtt": "-0.01", "ttw": "0.10623"},), "not positive"),
+        (({"wtt": "-0.01", "ttw": "0.10623"},), "negative"),
         (({}, {}), "two factors of one id"),
         (({}, {"id": "other"}), "two defaults for one mode"),
         (({"daf_included": "perhaps"},), "perhaps"),
@@ -81,6 +84,13 @@ def test_a_pack_that_is_wrong_is_refused(changes: tuple[dict[str, Any], ...], sa
     """Nothing is computed from a pack that contradicts itself or lacks a source."""
     with pytest.raises(FatalError, match=says):
         factors.parse(one_pack(*changes), "test")
+
+
+def test_a_factor_without_all_parts_is_not_split() -> None:
+    """The live footprint needs WTW, WTT and TTW of its default: another factor stops it."""
+    partial = msgspec.structs.replace(factors.load().factors[0], wtt=None)
+    with pytest.raises(FatalError, match="has not all of"):
+        factors.whole(partial)
 
 
 def test_parts_that_are_rounded_separately_are_accepted() -> None:

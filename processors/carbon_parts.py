@@ -1,0 +1,125 @@
+"""Decimal arithmetic of carbon: 34 digits, sums that no order can change, unknown stays unknown."""
+
+import hashlib
+from collections.abc import Iterable
+from decimal import Context, Decimal
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from supplytwin.processors.footprint import CONTEXT
+
+_EXACT = Context(prec=400)
+"""Wide enough to add what CONTEXT computes without rounding, so that sums have no order."""
+ZERO, ONE, KG_PER_T = Decimal(0), Decimal(1), Decimal(1000)
+Number = Decimal | None
+
+
+def times(*values: Number) -> Number:
+    """The product; unknown when a factor is."""
+    made: Decimal = ONE
+    for value in values:
+        if value is None:
+            return None
+        made = CONTEXT.multiply(made, value)
+    return made
+
+
+def over(value: Number, by: Number) -> Number:
+    """The quotient; unknown when one of the two is, or `by` is zero."""
+    return None if value is None or not by else CONTEXT.divide(value, by)
+
+
+def total(values: Iterable[Number]) -> Number:
+    """The sum; unknown when one of them is."""
+    made = ZERO
+    for value in values:
+        if value is None:
+            return None
+        made = _EXACT.add(made, value)
+    return CONTEXT.plus(made)
+
+
+def summed(values: Iterable[Decimal]) -> Decimal:
+    """The sum of numbers that are all known."""
+    made = ZERO
+    for value in values:
+        made = _EXACT.add(made, value)
+    return CONTEXT.plus(made)
+
+
+def minus(value: Number, less: Number) -> Number:
+    """The difference; unknown when one of the two is."""
+    return None if value is None or less is None else CONTEXT.subtract(value, less)
+
+
+class Parts(Struct, frozen=True, kw_only=True, gc=False):
+    """WTT, TTW and WTW of something; None = not known."""
+
+    wtt: Number
+    ttw: Number
+    wtw: Number
+
+    def times(self, by: Number) -> "Parts":
+        """All three times a number."""
+        return Parts(wtt=times(self.wtt, by), ttw=times(self.ttw, by), wtw=times(self.wtw, by))
+
+    def over(self, by: Number) -> "Parts":
+        """All three divided by a number."""
+        return Parts(wtt=over(self.wtt, by), ttw=over(self.ttw, by), wtw=over(self.wtw, by))
+
+
+UNKNOWN = Parts(wtt=None, ttw=None, wtw=None)
+NOTHING = Parts(wtt=ZERO, ttw=ZERO, wtw=ZERO)
+
+
+def together(many: Iterable[Parts]) -> Parts:
+    """The sum, part by part."""
+    parts = tuple(many)
+    return Parts(
+        wtt=total(one.wtt for one in parts),
+        ttw=total(one.ttw for one in parts),
+        wtw=total(one.wtw for one in parts),
+    )
+
+
+def completed(parts: Parts) -> Parts:
+    """With the third one where two are known: WTW = WTT + TTW."""
+    wtt, ttw, wtw = parts.wtt, parts.ttw, parts.wtw
+    if wtw is None:
+        return Parts(wtt=wtt, ttw=ttw, wtw=total((wtt, ttw)))
+    if wtt is None:
+        wtt = minus(wtw, ttw)
+    elif ttw is None:
+        ttw = minus(wtw, wtt)
+    return Parts(wtt=wtt, ttw=ttw, wtw=wtw)
+
+
+def plain(value: Decimal) -> str:
+    """The one spelling of a number: plain digits, no trailing zeros."""
+    text = format(value, "f")
+    text = text.rstrip("0").rstrip(".") if "." in text else text
+    return "0" if text in {"-0", ""} else text
+
+
+def canonical(value: Any) -> Any:
+    """The one spelling of anything that was given: no order among the parts of a list, nothing of
+    what is not said, numbers as in `plain`.
+    """
+    if isinstance(value, Struct):
+        value = {name: getattr(value, name) for name in value.__struct_fields__}
+    if isinstance(value, dict):
+        return {
+            name: canonical(one) for name, one in value.items() if one is not None and one != ()
+        }
+    if isinstance(value, tuple):
+        made = [canonical(one) for one in value]
+        return sorted(made, key=lambda one: msgspec.json.encode(one, order="sorted"))
+    return plain(value) if isinstance(value, Decimal) else value
+
+
+def digest(value: Any) -> str:
+    """Hex SHA-256 of what `canonical` makes of a value."""
+    text = msgspec.json.encode(canonical(value), order="sorted")
+    return hashlib.sha256(text).hexdigest()
