@@ -13,6 +13,7 @@ import typer
 
 from supplytwin.schemas.errors import FatalError, RecordError, TransientError, UsageError
 from supplytwin.streams import (
+    cli_carbon_validate,
     cli_check,
     cli_export,
     cli_feed,
@@ -53,6 +54,7 @@ cli_look.add(app)
 cli_times.add()
 cli_check.add(app)
 cli_export.add(twin_app)
+cli_carbon_validate.add(app)
 
 
 def main() -> None:
