@@ -8,6 +8,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from supplytwin.processors import carbon_category_rules as category_rules
 from supplytwin.processors import carbon_pact_rules as pact_rules
 from supplytwin.processors import carbon_rules as rules
 from supplytwin.processors.carbon_exchange import (
@@ -118,9 +119,9 @@ def _inside(carried: pact_rules.Carried, categories: rules.Categories) -> Iterat
     if carried.kind is ileap.ShipmentFootprint:
         yield from rules.shipment(carried.value, carried.path, categories)
     elif carried.kind is ileap.TAD:
-        yield from rules.activity_data(carried.value, carried.path)
+        yield from category_rules.activity_data(carried.value, carried.path)
     else:
-        yield from rules.category(carried.value, carried.path)
+        yield from category_rules.category(carried.value, carried.path)
 
 
 def _unchecked(found: list[_Found], categories: rules.Categories) -> Iterator[str]:

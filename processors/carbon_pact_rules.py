@@ -24,6 +24,7 @@ from supplytwin.processors.carbon_values import (
     differs,
     gap,
     half_digit,
+    micros,
     objects,
     off,
     percent,
@@ -114,23 +115,16 @@ def _periods(value: Object, path: str, pcf: Object, at: str) -> Iterator[Finding
         (pcf, at, "referencePeriodStart", "referencePeriodEnd"),
         (value, path, "validityPeriodStart", "validityPeriodEnd"),
     ):
-        first, last = _micros(holder, start), _micros(holder, end)
+        first, last = micros(holder, start), micros(holder, end)
         if first is not None and last is not None and last <= first:
             do = "correct one of them"
             said = f"after {start} {holder[start]}"
             yield wrong("TIMES", below(where, end), str(holder[end]), said, do)
-    end_us, from_us = _micros(pcf, "referencePeriodEnd"), moment(f"{_SHARE_FROM}T00:00:00Z").micros
+    end_us, from_us = micros(pcf, "referencePeriodEnd"), moment(f"{_SHARE_FROM}T00:00:00Z").micros
     if end_us is not None and end_us >= from_us and pcf.get("primaryDataShare") is None:
         do = f"required for periods that end from {_SHARE_FROM} on: state it, by emissions"
         where = below(at, "primaryDataShare")
         yield wrong("PRIMARY_SHARE_MISSING", where, "nothing", "a share in percent", do)
-
-
-def _micros(holder: Object, name: str) -> int | None:
-    try:
-        return moment(text(holder, name) or "").micros
-    except ValueError:
-        return None
 
 
 def _geography(pcf: Object, at: str) -> Iterator[Finding]:
@@ -217,7 +211,7 @@ def _amounts(
             (names.amount, amount, [(one.stated_tkm, one.tkm) for one in told]),
             (names.pcf, kg, [(one.stated_kg, one.kg) for one in told]),
         ):
-            code = "SUM_TKM" if name == names.amount else "SUM_CO2E"
+            code = "TKM" if name == names.amount else "CO2E"
             yield from _sum(code, below(at, name), said_, parts, do)
         return
     if amount is not None and kind == "hoc" and amount != 1000:
@@ -237,10 +231,16 @@ def _sum(
     corrected = [one for _, one in parts if one is not None]
     if stated is None or not parts or min(len(as_said), len(corrected)) < len(parts):
         return
-    sums = [total(iter(one)) for one in (as_said, corrected)]
-    if all(off(stated, one) for one in sums):
-        how = f"{plain(sums[0])} = {' + '.join(plain(one) for one in as_said)}"
-        yield differs(code, path, stated, sums[0], how, do)
+    added, right = total(iter(as_said)), total(iter(corrected))
+    if not off(stated, right):
+        return
+    if off(stated, added):
+        how = f"{plain(added)} = {' + '.join(plain(one) for one in as_said)}"
+        yield differs(f"SUM_{code}", path, stated, added, how, do)
+    else:
+        how = f"{plain(right)} = {' + '.join(plain(one) for one in corrected)}"
+        do = "the sum of what is stated: it changes with the elements that are named"
+        yield differs(f"TOTAL_{code}", path, stated, right, how, do)
 
 
 def _intensity(

@@ -1,20 +1,21 @@
-"""What must hold inside iLEAP objects and cannot be said by a schema. Works on the JSON as it came,
-so that one field that cannot be read hides no other; each rule is silent where it lacks a number.
+"""What must hold inside a ShipmentFootprint and cannot be said by a schema. Works on the JSON as it
+came, so that one field that cannot be read hides no other; a rule is silent where it lacks a
+number.
 """
 
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
-from typing import Any
 
 from msgspec import Struct
 
-from supplytwin.processors.carbon_exchange import total
+from supplytwin.processors.carbon_category_rules import DISTANCES, distance, less, location, times
 from supplytwin.processors.carbon_values import (
     Object,
     decimal,
     differs,
     gap,
     half_digit,
+    micros,
     objects,
     off,
     product,
@@ -22,17 +23,12 @@ from supplytwin.processors.carbon_values import (
     wrong,
 )
 from supplytwin.processors.footprint import CONTEXT
-from supplytwin.schemas.rfc3339 import moment
 from supplytwin.schemas.strict import Finding, below, plain
 
 _KG_PER_T = Decimal(1000)
 _TEU = {"Container-TEU": Decimal(1), "Container-FEU": Decimal(2)}
-_DISTANCES = ("actual", "sfd", "gcd")
-_WATER = ("Sea", "InlandWaterway")
-_NO_TTW = ("Electric", "Hydrogen")
 _DAF = {"1.05": Decimal("1.05"), "1.15": Decimal("1.15")}
 _AIR_ALLOWANCE_KM = Decimal(95)
-_ONE = Decimal(1)
 Categories = Mapping[tuple[str, str], Object]
 """By (``tocId`` | ``hocId``, id): the TOCs and HOCs of the file."""
 
@@ -53,14 +49,13 @@ def elements(shipment: Object, path: str, categories: Categories) -> Iterator[El
     """The elements of a shipment, in its order."""
     for _, tce in objects(shipment, "tces", path):
         kg = decimal(tce, "co2eWTW")
-        expected = [one.kg for one in _expected(tce, categories, "co2eWTW")]
-        right = kg is None or not expected or any(not off(kg, one) for one in expected)
+        odd = None if kg is None else _odd(tce, categories, "co2eWTW", kg)
         yield Element(
             tce_id=str(tce.get("tceId")),
             stated_tkm=decimal(tce, "transportActivity"),
             tkm=_tkm(tce),
             stated_kg=kg,
-            kg=kg if right else expected[0],
+            kg=kg if odd is None or odd.rounded else odd.expected.kg,
         )
 
 
@@ -86,7 +81,7 @@ def _element(tce: Object, path: str, categories: Categories) -> Iterator[Finding
         )
     yield from distance(tce.get("distance"), below(path, "distance"))
     yield from _activity(tce, path, hub=toc is None and hoc is not None)
-    yield from _less(tce, path, "co2eTTW", "co2eWTW")
+    yield from less(tce, path, "co2eTTW", "co2eWTW")
     if (toc is None) != (hoc is None):
         for name in ("co2eWTW", "co2eTTW"):
             yield from _emissions(tce, path, categories, name)
@@ -102,7 +97,7 @@ def _activities(tce: Object) -> list[tuple[str, Decimal]]:
     if mass is None:
         return []
     tonnes = CONTEXT.divide(mass, _KG_PER_T)
-    found = ((name, decimal(said, name)) for name in _DISTANCES)
+    found = ((name, decimal(said, name)) for name in DISTANCES)
     return [(name, product(tonnes, km)) for name, km in found if km is not None]
 
 
@@ -120,7 +115,7 @@ def _activity(tce: Object, path: str, *, hub: bool) -> Iterator[Finding]:
     stated, activities = decimal(tce, "transportActivity"), _activities(tce)
     where = below(path, "transportActivity")
     if hub:
-        far = [f"{name} {km}" for name in _DISTANCES if (km := decimal(tce.get("distance"), name))]
+        far = [f"{name} {km}" for name in DISTANCES if (km := decimal(tce.get("distance"), name))]
         if far or stated:
             said = ", ".join([*far, f"{stated} tkm"])
             do = "a hub moves nothing: write 0, or give the element a TOC"
@@ -165,7 +160,7 @@ def _expected(tce: Object, categories: Categories, name: str) -> Iterator[_Expec
         )
         if size is not None and amount is not None:
             teu = product(size, amount)
-            kms = [decimal(tce.get("distance"), one) for one in _DISTANCES]
+            kms = [decimal(tce.get("distance"), one) for one in DISTANCES]
             far = [product(teu, km) for km in kms if km is not None]
             activities = [*far] if unit == "TEUkm" else [teu]
     for activity in activities:
@@ -178,18 +173,34 @@ def _expected(tce: Object, categories: Categories, name: str) -> Iterator[_Expec
             )
 
 
-def _emissions(tce: Object, path: str, categories: Categories, name: str) -> Iterator[Finding]:
-    stated = decimal(tce, name)
+class _Odd(Struct, frozen=True, kw_only=True, gc=False):
+    expected: _Expected
+    rounded: bool
+    """Whether the digits that the intensity lacks would explain it."""
+
+
+def _odd(tce: Object, categories: Categories, name: str, stated: Decimal) -> _Odd | None:
+    """How stated emissions differ from what the category gives; None = they do not, or nobody
+    knows.
+    """
     found = list(_expected(tce, categories, name))
-    if stated is None or not found or any(not off(stated, one.kg) for one in found):
-        return
+    if not found or any(not off(stated, one.kg) for one in found):
+        return None
     nearest = min(found, key=lambda one: gap(stated, one.kg))
     slack = product(nearest.activity, half_digit(nearest.intensity))
-    code, do = "EMISSIONS", _guess(stated, nearest.kg, tce)
-    if not off(stated, nearest.kg, slack):
+    return _Odd(expected=nearest, rounded=not off(stated, nearest.kg, slack))
+
+
+def _emissions(tce: Object, path: str, categories: Categories, name: str) -> Iterator[Finding]:
+    stated = decimal(tce, name)
+    odd = None if stated is None else _odd(tce, categories, name, stated)
+    if stated is None or odd is None:
+        return
+    code, do = "EMISSIONS", _guess(stated, odd.expected.kg, tce)
+    if odd.rounded:
         code, do = "EMISSIONS_ROUNDED", "write all digits of the intensity, or correct it"
-    said = f"{plain(nearest.kg)} = {nearest.how}"
-    yield differs(code, below(path, name), stated, nearest.kg, said, do)
+    said = f"{plain(odd.expected.kg)} = {odd.expected.how}"
+    yield differs(code, below(path, name), stated, odd.expected.kg, said, do)
 
 
 def _guess(stated: Decimal, expected: Decimal, tce: Object) -> str:
@@ -206,48 +217,6 @@ def _guess(stated: Decimal, expected: Decimal, tce: Object) -> str:
         if expected and not off(stated, product(expected, factor)):
             return f"{said} of it: kg and g, or kg and t, were confused"
     return "correct the emissions or the intensity: digits may be transposed"
-
-
-def _less(holder: Object, path: str, ttw: str, wtw: str) -> Iterator[Finding]:
-    low, high = decimal(holder, ttw), decimal(holder, wtw)
-    if low is not None and high is not None and low > high:
-        do = "well to wheel contains tank to wheel: correct one of them"
-        said = f"at most {wtw} {plain(high)}"
-        yield differs("TTW_OVER_WTW", below(path, ttw), low, high, said, do)
-
-
-def distance(value: Any, path: str) -> Iterator[Finding]:
-    """A distance has at least one of its three kinds."""
-    if isinstance(value, dict) and all(value.get(name) is None for name in _DISTANCES):
-        yield wrong("NO_DISTANCE", path, "none", "actual, sfd or gcd", "add one, in km")
-
-
-def location(value: Any, path: str) -> Iterator[Finding]:
-    """A position has both of its coordinates."""
-    if isinstance(value, dict):
-        there = [name for name in ("lat", "lng") if value.get(name) is not None]
-        if len(there) == 1:
-            yield wrong("HALF_POSITION", path, f"{there[0]} alone", "lat and lng", "add the other")
-
-
-def times(holder: Object, path: str) -> Iterator[Finding]:
-    """Who arrives has departed."""
-    start, end = _micros(holder, "departureAt"), _micros(holder, "arrivalAt")
-    if start is not None and end is not None and end < start:
-        yield wrong(
-            "TIMES",
-            below(path, "arrivalAt"),
-            str(holder["arrivalAt"]),
-            f"not before departureAt {holder['departureAt']}",
-            "correct one of them",
-        )
-
-
-def _micros(holder: Object, name: str) -> int | None:
-    try:
-        return moment(text(holder, name) or "").micros
-    except ValueError:
-        return None
 
 
 def _order(value: Object, path: str) -> Iterator[Finding]:
@@ -284,7 +253,7 @@ def _order(value: Object, path: str) -> Iterator[Finding]:
 def _after(first: Object, then: Object, path: str) -> Iterator[Finding]:
     if text(first, "tocId") is None or text(then, "tocId") is None:
         return
-    end, start = _micros(first, "arrivalAt"), _micros(then, "departureAt")
+    end, start = micros(first, "arrivalAt"), micros(then, "departureAt")
     if end is not None and start is not None and start < end:
         yield wrong(
             "TIMES",
@@ -317,65 +286,3 @@ def _cycle(before: dict[str, list[str]]) -> list[str]:
         at = next(one for one in before[at] if waits[one])
     ring = list(seen)
     return ring[ring.index(at) :][::-1]
-
-
-def category(value: Object, path: str) -> Iterator[Finding]:
-    """What is wrong in a TOC or HOC."""
-    yield from carriers(value, path)
-    yield from _less(value, path, "co2eIntensityTTW", "co2eIntensityWTW")
-    yield from location(value.get("hubLocation"), below(path, "hubLocation"))
-    mode = text(value, "mode")
-    for name, right in _ONLY.items():
-        if mode is not None and value.get(name) is not None and mode != right:
-            do = f"leave it out, or correct the mode {mode}"
-            yield wrong("MODE", below(path, name), str(value[name]), f"only for {right}", do)
-    for name, carried in (
-        ("transportActivityUnit", mode),
-        ("hubActivityUnit", text(value, "outboundTransportMode")),
-    ):
-        unit = text(value, name)
-        if unit is not None and unit[:3] == "TEU" and carried not in (None, *_WATER):
-            do = f"a TEU measures ships, not {carried}: state it per tonne"
-            yield wrong("UNIT", below(path, name), unit, "tkm or tonnes", do)
-
-
-_ONLY = {"truckLoadingSequence": "Road", "airShippingOption": "Air", "flightLength": "Air"}
-
-
-def activity_data(value: Object, path: str) -> Iterator[Finding]:
-    """What is wrong in a TAD."""
-    yield from distance(value.get("distance"), below(path, "distance"))
-    yield from carriers(value, path)
-    yield from times(value, path)
-    for place in ("origin", "destination"):
-        yield from location(value.get(place), below(path, place))
-
-
-def carriers(value: Object, path: str) -> Iterator[Finding]:
-    """Shares that are not 1 together, factors that contradict each other."""
-    shares = []
-    for where, one in objects(value, "energyCarriers", path):
-        shares.append(decimal(one, "relativeShare"))
-        yield from _less(one, where, "emissionFactorTTW", "emissionFactorWTW")
-        if text(one, "energyCarrier") in _NO_TTW and decimal(one, "emissionFactorTTW"):
-            said, at = str(one["emissionFactorTTW"]), below(where, "emissionFactorTTW")
-            do = "it emits where it is made: that is WTT, a part of WTW"
-            yield wrong("TTW_OF_ELECTRICITY", at, said, "0", do)
-        if one.get("energyConsumption") is not None and one.get("energyConsumptionUnit") is None:
-            said = str(one["energyConsumption"])
-            at, do = below(where, "energyConsumptionUnit"), "add the unit"
-            yield wrong("NO_UNIT", at, f"{said} of what?", "l, kg, kWh or MJ", do)
-        yield from _sum_is_one(
-            [decimal(stock, "feedstockShare") for _, stock in objects(one, "feedstocks", where)],
-            below(where, "feedstocks"),
-            "FEEDSTOCK_SUM",
-        )
-    yield from _sum_is_one(shares, below(path, "energyCarriers"), "SHARE_SUM")
-
-
-def _sum_is_one(shares: list[Decimal | None], path: str, code: str) -> Iterator[Finding]:
-    known = [one for one in shares if one is not None]
-    found = total(iter(known))
-    if known and (found > _ONE or (found < _ONE and len(known) == len(shares))):
-        how = " + ".join(plain(one) for one in known)
-        yield differs(code, path, found, _ONE, "1", f"correct the shares: {how}")

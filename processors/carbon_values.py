@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from supplytwin.processors.footprint import CONTEXT
+from supplytwin.schemas.rfc3339 import moment
 from supplytwin.schemas.strict import Finding, below, plain, spelling, unusual
 
 _HALF = Decimal("0.5")
@@ -47,6 +48,14 @@ def objects(holder: Any, name: str, path: str) -> Iterator[tuple[str, Object]]:
     for at, one in enumerate(value if isinstance(value, list) else ()):
         if isinstance(one, dict):
             yield below(below(path, name), at), one
+
+
+def micros(holder: Any, name: str) -> int | None:
+    """The instant in a field; None = none that can be read is there."""
+    try:
+        return moment(text(holder, name) or "").micros
+    except ValueError:
+        return None
 
 
 def half_digit(value: Decimal) -> Decimal:

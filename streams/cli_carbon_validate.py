@@ -57,4 +57,4 @@ def _tell(report: carbon_check.Report) -> None:
         out.print(f"  {found.do}")
     for text in report.unchecked:
         out.print(f"not checked: {text}", style="dim")
-    out.print(f"{len(report.findings)} findings", style="red" if report.findings else "green")
+    out.print(f"findings: {len(report.findings)}", style="red" if report.findings else "green")
