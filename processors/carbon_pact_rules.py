@@ -235,12 +235,18 @@ def _sum(
     if not off(stated, right):
         return
     if off(stated, added):
-        how = f"{plain(added)} = {' + '.join(plain(one) for one in as_said)}"
+        how = _added(added, as_said)
         yield differs(f"SUM_{code}", path, stated, added, how, do)
     else:
-        how = f"{plain(right)} = {' + '.join(plain(one) for one in corrected)}"
+        how = _added(right, corrected)
         do = "the sum of what is stated: it changes with the elements that are named"
         yield differs(f"TOTAL_{code}", path, stated, right, how, do)
+
+
+def _added(whole: Decimal, parts: list[Decimal]) -> str:
+    if len(parts) > _ELEMENTS_MAX:
+        return f"{plain(whole)} = the sum of {len(parts)} elements"
+    return f"{plain(whole)} = {' + '.join(plain(one) for one in parts)}"
 
 
 def _intensity(

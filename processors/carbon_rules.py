@@ -53,7 +53,7 @@ def elements(shipment: Object, path: str, categories: Categories) -> Iterator[El
         yield Element(
             tce_id=str(tce.get("tceId")),
             stated_tkm=decimal(tce, "transportActivity"),
-            tkm=_tkm(tce),
+            tkm=next(iter(_tkm(tce)), None),
             stated_kg=kg,
             kg=kg if odd is None or odd.rounded else odd.expected.kg,
         )
@@ -105,10 +105,16 @@ def _tkm_off(stated: Decimal, activities: list[Decimal]) -> bool:
     return bool(activities) and all(off(stated, one) for one in activities)
 
 
-def _tkm(tce: Object) -> Decimal | None:
-    """The activity that was stated, or where that is wrong, what it should be."""
+def _tkm(tce: Object) -> list[Decimal]:
+    """The activity that was stated, or where that is wrong, what it may have been, the nearest
+    first.
+    """
     stated, activities = decimal(tce, "transportActivity"), [one for _, one in _activities(tce)]
-    return activities[0] if stated is not None and _tkm_off(stated, activities) else stated
+    if stated is None:
+        return []
+    if text(tce, "tocId") is None or not _tkm_off(stated, activities):
+        return [stated]
+    return sorted(activities, key=lambda one: gap(stated, one))
 
 
 def _activity(tce: Object, path: str, *, hub: bool) -> Iterator[Finding]:
@@ -125,7 +131,7 @@ def _activity(tce: Object, path: str, *, hub: bool) -> Iterator[Finding]:
         return
     mass = plain(decimal(tce, "mass") or Decimal(0))
     kms = {name: decimal(tce.get("distance"), name) or Decimal(0) for name, _ in activities}
-    first, *others = activities
+    first, *others = sorted(activities, key=lambda one: gap(stated, one[1]))
     how = f"{plain(first[1])} = {mass} kg / 1000 x {plain(kms[first[0]])} km ({first[0]})"
     how += "".join(f", or {plain(one)} by {name}" for name, one in others)
     do = "correct the activity, the mass or the distance"
@@ -149,7 +155,7 @@ def _expected(tce: Object, categories: Categories, name: str) -> Iterator[_Expec
     unit = text(category, "transportActivityUnit") or text(category, "hubActivityUnit")
     activities: list[Decimal | None] = []
     if unit == "tkm":
-        activities = [_tkm(tce)]
+        activities = [*_tkm(tce)]
     elif unit == "tonnes":
         mass = decimal(tce, "mass")
         activities = [None if mass is None else CONTEXT.divide(mass, _KG_PER_T)]
@@ -285,4 +291,7 @@ def _cycle(before: dict[str, list[str]]) -> list[str]:
         seen[at] = None
         at = next(one for one in before[at] if waits[one])
     ring = list(seen)
-    return ring[ring.index(at) :][::-1]
+    ring = ring[ring.index(at) :][::-1]
+    place = {name: at for at, name in enumerate(before)}
+    at = ring.index(min(ring, key=place.__getitem__))
+    return ring[at:] + ring[:at]
