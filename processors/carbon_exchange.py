@@ -189,7 +189,7 @@ def _document(value: Any, path: str) -> tuple[Document | None, list[Finding]]:
     kind = kind_of(value)
     if kind is None:
         return None, [_unknown(path)]
-    reader = Reader(nulls=kind != "pact3", plus=kind == "pact3")
+    reader = Reader(plus=kind == "pact3")
     made = reader.read(_KINDS[kind], value, path)
     if kind not in ("pact2", "pact3"):
         alone = (

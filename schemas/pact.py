@@ -21,7 +21,7 @@ Rating = Annotated[
     Decimal,
     Meta(extra={"number": True, "bounds": Bounds(low=Decimal(1), high=Decimal(3))}),
 ]
-Rating3 = Annotated[Decimal, Meta(extra={"bounds": Bounds(low=Decimal(1), high=Decimal(3))})]
+Rating3 = Annotated[Decimal, Meta(extra={"bounds": Bounds(low=Decimal(1), high=Decimal(5))})]
 Urn = Annotated[str, Meta(extra={"format": "urn"})]
 Uri = Annotated[str, Meta(extra={"format": "uri"})]
 Uuid = Annotated[str, Meta(extra={"format": "uuid"})]

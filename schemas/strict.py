@@ -106,14 +106,13 @@ def _unwrapped(kind: inspect.Type) -> tuple[inspect.Type, dict[str, Any], bool]:
 
 
 class Reader:
-    """Reads values as Structs and gathers what is wrong in `findings`.
-
-    `nulls`: null stands for an absent field; `plus`: a decimal may have a plus sign.
+    """Reads values as Structs and gathers what is wrong in `findings`. Null stands for an absent
+    field; `plus`: a decimal may have a plus sign.
     """
 
-    def __init__(self, *, nulls: bool = True, plus: bool = False) -> None:
+    def __init__(self, *, plus: bool = False) -> None:
         self.findings: list[Finding] = []
-        self._nulls, self._plus = nulls, plus
+        self._plus = plus
 
     def read(self, kind: type[T], value: Any, path: str) -> T | None:
         """`value` as `kind`; None when something in it was found wrong."""
@@ -160,11 +159,7 @@ class Reader:
     def _one(self, kind: inspect.Type, value: Any, path: str) -> Any:
         what, extra, optional = _unwrapped(kind)
         if value is None and optional:
-            return (
-                None
-                if self._nulls
-                else self._found("NULL", path, None, "a value, or no field", "leave the field out")
-            )
+            return None
         if isinstance(what, inspect.StructType):
             return self._struct(what.cls, value, path)
         if isinstance(what, inspect.VarTupleType):

@@ -252,7 +252,10 @@ PLANTED: dict[str, tuple[Change, list[tuple[str, str]]]] = {
         ("STANDARD", f"{P3}.pcf.crossSectoralStandards")]),
     "geography": (put(pcf, geographyCountry="DE", geographyRegionOrSubregion="Europe"), [
         ("GEOGRAPHY", f"{P2}.pcf.geographyCountry")]),
-    "null in 3": (put(pcf3, dqi=None), [("NULL", f"{P3}.pcf.dqi")]),
+    "null": (put(pcf3, declaredUnitAmount=None), [("TYPE", f"{P3}.pcf.declaredUnitAmount")]),
+    "rating": (
+        put(pcf3, dqi={"technologicalDQR": "5.1", "temporalDQR": "1", "geographicalDQR": "2"}),
+        [("RANGE", f"{P3}.pcf.dqi.technologicalDQR")]),
     "extension": (lambda value: value["data"][0]["extensions"][0].update(specVersion="0.2.0"), [
         ("EXTENSION", f"{P2}.extensions[0].specVersion")]),
     "two types": (
@@ -267,11 +270,12 @@ PLANTED: dict[str, tuple[Change, list[tuple[str, str]]]] = {
 
 
 def test_the_valid_file_has_no_finding() -> None:
-    """What the defects are planted in has none; nulls of version 2 stand for absent fields."""
+    """What the defects are planted in has none; null stands for an absent field."""
     assert not found(WHOLE)
     value = copy.deepcopy(WHOLE)
     leg(value).update(hocId=None, origin=None)
     pcf(value).update(dqi=None)
+    pcf3(value).update(dqi=None)
     assert not found(value)
 
 
@@ -443,6 +447,13 @@ def test_no_transposed_digits_pass(required: Callable[[str], Any]) -> None:
 WRONG = ("", "1,5", "x", 3, 3.5, True, [], {}, None, "-1", [[]], "2025-13-01T00:00:00Z")
 
 
+def _without_nulls(value: Any) -> Any:
+    """As PACT reads it, whose files know no null: a field that is null is not there."""
+    if isinstance(value, dict):
+        return {name: _without_nulls(one) for name, one in value.items() if one is not None}
+    return [_without_nulls(one) for one in value] if isinstance(value, list) else value
+
+
 def _places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     made = [path] if path else []
     items = value.items() if isinstance(value, dict) else enumerate(value)
@@ -470,7 +481,8 @@ def test_what_the_published_schemas_refuse_is_found(data: st.DataObject) -> None
     else:
         holder[place[-1]] = data.draw(st.sampled_from(WRONG))
     findings = found(value)
-    assert findings or not list(w.published(kind).iter_errors(value)), place
+    judged = _without_nulls(value) if kind.startswith("pact") else value
+    assert findings or not list(w.published(kind).iter_errors(judged)), place
 
 
 @settings(max_examples=200, deadline=None)
