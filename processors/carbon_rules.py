@@ -293,5 +293,5 @@ def _cycle(before: dict[str, list[str]]) -> list[str]:
     ring = list(seen)
     ring = ring[ring.index(at) :][::-1]
     place = {name: at for at, name in enumerate(before)}
-    at = ring.index(min(ring, key=place.__getitem__))
-    return ring[at:] + ring[:at]
+    first = ring.index(min(ring, key=place.__getitem__))
+    return ring[first:] + ring[:first]

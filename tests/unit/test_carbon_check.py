@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import carbon_world as w
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -64,6 +65,14 @@ def test_trap_n3_a_share_by_tkm() -> None:
     assert (one.code, one.path) == ("PRIMARY_SHARE_BY_TKM", "$.pcf.primaryDataShare")
     assert "56.85 % is the share of abcdef by tkm; by emissions it is 43.67 %" in one.do
     assert one.delta == "13.18"
+
+
+def test_a_share_that_is_both_is_right() -> None:
+    """Where all elements have one intensity, the share by tkm is the share of the emissions."""
+    value = json.loads(w.fixture("n3-share.json"))
+    value["extensions"][0]["data"]["tces"][1].update(co2eWTW="2.7927", co2eTTW="2.5")
+    value["pcf"].update(pCfExcludingBiogenic="6.4728", fossilGhgEmissions="6.4728")
+    assert not found(value)
 
 
 def test_the_corrected_example_has_no_finding() -> None:
@@ -327,6 +336,33 @@ def test_a_share_is_one_of_emissions(chain: Any, data: st.DataObject) -> None:
         assert codes
 
 
+@pytest.mark.parametrize(
+    ("mass", "tkm", "wrong"),
+    [
+        ("87", "36.8", False),
+        ("87", "37", False),
+        ("87", "36.7", True),
+        ("87", "36.80", False),
+        ("87", "36.81", True),
+        ("0.9", "0", True),
+        ("0.9", "0.4", True),
+        ("0.9", "0.38", False),
+    ],
+)
+def test_rounding_to_the_digits_that_are_stated_is_no_finding(
+    mass: str, tkm: str, wrong: bool
+) -> None:
+    """87 kg x 423 km are 36.801 tkm, 0.9 kg 0.3807: rounding explains half of the last digit, and
+    never more than 1 %.
+    """
+    tce = {
+        "tceId": "a", "tocId": "t", "shipmentId": "S", "mass": mass, "distance": {"sfd": "423"},
+        "transportActivity": tkm, "co2eWTW": "1", "co2eTTW": "1",
+    }  # fmt: skip
+    codes = [one.code for one in found({"mass": mass, "shipmentId": "S", "tces": [tce]})]
+    assert codes == (["TKM"] if wrong else [])
+
+
 def test_a_distance_is_as_good_as_another() -> None:
     """Where several distances are declared, the activity must be that of one of them."""
     value = copy.deepcopy(WHOLE)
@@ -351,6 +387,44 @@ def test_teu_are_counted() -> None:
     assert not found(value)
     leg(value)["packagingOrTrEqAmount"] = "2"
     assert ("EMISSIONS", f"{LEG}.co2eWTW") in said(found(value))
+
+
+@pytest.mark.parametrize("form", ["pact2", "pact3"])
+def test_intensities_in_pact_are_those_of_the_extension(form: Any) -> None:
+    """TOC and HOC: the footprint is the intensity, of 1 tkm or of 1000 kg, and of a TEU never."""
+    unit, amount, kg = {
+        "pact2": ("declaredUnit", "unitaryProductAmount", "pCfExcludingBiogenic"),
+        "pact3": ("declaredUnitOfMeasurement", "declaredUnitAmount", "pcfExcludingBiogenicUptake"),
+    }[form]
+    toc, hoc = (read(w.raw(WHOLE["data"][at])).documents[0].inner for at in (3, 2))
+    assert isinstance(toc, ileap.TOC)
+    assert isinstance(hoc, ileap.HOC)
+
+    def changed(subject: Any, **fields: str) -> list[tuple[str, str]]:
+        made = json.loads(to_document(subject, w.by(tonnes_per_teu=Decimal(10)), form=form))
+        made["pcf"].update(fields)
+        return said(found(made))
+
+    both = {kg: "0.161", "fossilGhgEmissions": "0.161", "pcfIncludingBiogenicUptake": "0.161"}
+    if form == "pact2":
+        del both["pcfIncludingBiogenicUptake"]
+    assert changed(toc, **both) == [("INTENSITY", f"$.pcf.{kg}")]
+    assert changed(hoc, **{amount: "1"}) == [("AMOUNT", f"$.pcf.{amount}")]
+    assert changed(hoc, **{unit: "ton kilometer"}) == [("UNIT", f"$.pcf.{unit}")]
+    per_teu = msgspec.structs.replace(toc, mode="Sea", transport_activity_unit="TEUkm")
+    assert not changed(per_teu)
+    as_it_is = dict.fromkeys(both, "0.116")
+    assert changed(per_teu, **as_it_is) == [("UNIT", f"$.pcf.{kg}")]
+
+
+def test_a_hub_counts_teu_only_for_ships() -> None:
+    """What leaves by truck is measured in tonnes; a buyer's id is as good as a vendor's."""
+    value = copy.deepcopy(WHOLE)
+    value["data"][2].update(outboundTransportMode="Road", hubActivityUnit="TEU")
+    value["data"][0]["productIds"] = [
+        value["data"][0]["productIds"][0].replace("vendor", "buyer")
+    ]  # fmt: skip
+    assert said(found(value)) == [("UNIT", f"{HUB}.hubActivityUnit")]
 
 
 def test_activity_data_are_checked() -> None:
