@@ -417,6 +417,22 @@ def test_intensities_in_pact_are_those_of_the_extension(form: Any) -> None:
     assert changed(per_teu, **as_it_is) == [("UNIT", f"$.pcf.{kg}")]
 
 
+def test_times_at_a_hub_have_no_order() -> None:
+    """Freight arrives at a hub and departs from it, and the hub works before it has all of it."""
+    value = copy.deepcopy(WHOLE)
+    ship(value)["tces"][1].update(
+        departureAt="2021-05-05T08:30:00Z", arrivalAt="2021-05-05T08:00:00Z"
+    )
+    assert not found(value)
+
+
+def test_findings_stand_in_the_order_of_the_file() -> None:
+    """The eleventh document comes after the third."""
+    file = [WHOLE["data"][3]] * 10 + [{}]
+    file[2] = {}
+    assert [one.path for one in found(file)] == ["$[2]", "$[10]"]
+
+
 def test_a_hub_counts_teu_only_for_ships() -> None:
     """What leaves by truck is measured in tonnes; a buyer's id is as good as a vendor's."""
     value = copy.deepcopy(WHOLE)

@@ -146,6 +146,13 @@ def test_a_footprint_has_an_id_of_its_own_and_names_the_one_before(form: Form) -
     assert other["id"] != first["id"]
 
 
+def test_mixed_reports_are_named_and_the_old_field_has_the_older() -> None:
+    """Version 2 has one field for one report beside the list of all."""
+    said = json.loads(to_document(SHIPMENT, w.by(gwp=("AR6", "AR5")), form="pact2"))["pcf"]
+    assert said["characterizationFactors"] == "AR5"
+    assert said["ipccCharacterizationFactorsSources"] == ["AR6", "AR5"]
+
+
 def test_a_shipment_id_becomes_a_urn() -> None:
     """What a URN cannot have is percent-encoded; who gave the id is said."""
     said = json.loads(to_document(SHIPMENT, w.by(assigned_by="buyer"), form="pact2"))
