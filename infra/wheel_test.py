@@ -12,7 +12,7 @@ import tempfile
 import venv
 from pathlib import Path
 
-TEST_TOOLS = ("pytest", "hypothesis", "jsonschema")
+TEST_TOOLS = ("pytest", "hypothesis", "jsonschema", "pyyaml")
 
 
 def run(*command: str | Path, cwd: Path, env: dict[str, str]) -> None:

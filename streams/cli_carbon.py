@@ -45,7 +45,7 @@ def calculate(
     as_json: AsJson = False,
 ) -> None:
     """Compute a transport chain from a file: docs/carbon.md says its form. Exit 1 = not whole."""
-    answer = answered(_bytes(file), [] if pack is None else pack)
+    answer = answered(content(file), [] if pack is None else pack)
     if as_json:
         emit_json(spelt(answer))
     elif isinstance(answer, Result):
@@ -196,7 +196,7 @@ def pack_check(
     as_json: AsJson = False,
 ) -> None:
     """Say everything that is wrong or implausible in a pack of factors. Exit 1 = something is."""
-    found = factors.check(_bytes(file))
+    found = factors.check(content(file))
     if as_json:
         counted = 0 if found.value is None else len(found.value.factors)
         emit_json({"factors": counted, "findings": shortened(found.findings)})
