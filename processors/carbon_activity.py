@@ -9,9 +9,10 @@ from decimal import Decimal
 
 from msgspec import Struct
 
-from supplytwin.processors.carbon_parts import KG_PER_T, ONE, Number, over, plain, summed, times
+from supplytwin.processors.carbon_parts import KG_PER_T, ONE, Number, over, summed, times
 from supplytwin.processors.footprint import CONTEXT
 from supplytwin.schemas.calculation import Container, Daf, Tce
+from supplytwin.schemas.decimal_text import plain
 
 HAUL_LIMIT_KM = Decimal(1500)
 _TEU = {"20": Decimal(1), "40": Decimal(2), "40HC": Decimal("2.25")}

@@ -22,7 +22,6 @@ from supplytwin.processors.carbon_parts import (
     Parts,
     minus,
     over,
-    plain,
     summed,
     times,
     together,
@@ -39,6 +38,7 @@ from supplytwin.schemas.calculated import (
     ZoneResult,
 )
 from supplytwin.schemas.calculation import EnergyAmount, Hoc, Round, Toc, ZonedEnergy
+from supplytwin.schemas.decimal_text import plain
 
 _RANK = ("PRIMARY", "MODELLED", "DEFAULT")
 

@@ -16,7 +16,8 @@ from supplytwin.processors.carbon_values import (
     text,
     wrong,
 )
-from supplytwin.schemas.document_reader import Finding, below, plain
+from supplytwin.schemas.decimal_text import plain
+from supplytwin.schemas.findings import Finding, below
 
 DISTANCES = ("actual", "sfd", "gcd")
 _WATER = ("Sea", "InlandWaterway")

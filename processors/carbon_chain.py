@@ -17,7 +17,7 @@ from supplytwin.processors.carbon_request import check
 from supplytwin.schemas.calculated import KpiResult, Refused, Result, Statement
 from supplytwin.schemas.calculation import Request
 from supplytwin.schemas.factor_form import Pack
-from supplytwin.schemas.strict import Finding, in_order
+from supplytwin.schemas.findings import Finding, in_order
 
 METHOD = "ISO 14083:2023 / GLEC v3, supplytwin 1"
 """Part of every hash: another method is another number."""

@@ -21,7 +21,7 @@ from supplytwin.processors.carbon_exchange import (
 from supplytwin.processors.carbon_values import Object, objects, text, wrong
 from supplytwin.schemas import ileap, json_exact
 from supplytwin.schemas.errors import RecordError
-from supplytwin.schemas.document_reader import Finding, below
+from supplytwin.schemas.findings import Finding, below, place
 
 _ID: dict[type[Any], str] = {ileap.TOC: "tocId", ileap.HOC: "hocId"}
 _PLAIN: dict[str, type[Any]] = {kind.__name__: kind for kind in ileap.FILES}
@@ -74,7 +74,7 @@ def check(raw: bytes, profile: Profile | None = None) -> Report:
             )
     return Report(
         documents=tuple(Checked(path=one.path, kind=_said(one)) for one in found),
-        findings=tuple(sorted(findings, key=lambda one: _place(one.path))),
+        findings=tuple(sorted(findings, key=lambda one: place(one.path))),
         unchecked=tuple(_unchecked(found, categories)),
     )
 
@@ -132,9 +132,3 @@ def _unchecked(found: list[_Found], categories: rules.Categories) -> Iterator[st
                     name = text(tce, field)
                     if name is not None and (field, name) not in categories:
                         yield f"{where}: {field} {name} is not in the file: intensity unknown"
-
-
-def _place(path: str) -> tuple[tuple[int, str], ...]:
-    """Sorts [2] before [10]."""
-    pieces = path.replace("]", "").replace("[", ".").split(".")
-    return tuple((int(one), "") if one.isdecimal() else (-1, one) for one in pieces)

@@ -9,10 +9,11 @@ from supplytwin.processors import carbon_activity as activity
 from supplytwin.processors.carbon_categories import co2e
 from supplytwin.processors.carbon_factors import Trail
 from supplytwin.processors.carbon_outcome import Facts, Outcome, World, emissions
-from supplytwin.processors.carbon_parts import KG_PER_T, ZERO, Parts, over, plain
+from supplytwin.processors.carbon_parts import KG_PER_T, ZERO, Parts, over
 from supplytwin.processors.carbon_request import kind
 from supplytwin.schemas.calculated import TceResult
 from supplytwin.schemas.calculation import Tce
+from supplytwin.schemas.decimal_text import plain
 
 
 class Element(Struct, frozen=True, kw_only=True):

@@ -17,7 +17,8 @@ from msgspec import Struct
 from supplytwin.processors.footprint import CONTEXT
 from supplytwin.schemas import ileap, json_exact, pact
 from supplytwin.schemas.errors import Code, RecordError
-from supplytwin.schemas.document_reader import Finding, Reader, below, written
+from supplytwin.schemas.findings import Finding, below
+from supplytwin.schemas.strict import checked, not_read, written
 
 Subject = ileap.ShipmentFootprint | ileap.TOC | ileap.HOC
 Value = Subject | ileap.TAD | pact.ProductFootprint2 | pact.ProductFootprint3
@@ -117,8 +118,7 @@ def to_document(
         made = _footprint(subject, by, form, profile or PROFILE[form])
     raw = msgspec.json.encode(written(made))
     for wrong in read(raw).findings:
-        reason = f"{wrong.stated}: {wrong.expected}: {wrong.do}"
-        raise RecordError(Code.BAD_VALUE, wrong.path, reason)
+        raise RecordError(Code.BAD_VALUE, wrong.path, wrong.line)
     return raw + b"\n"
 
 
@@ -127,9 +127,7 @@ def read(raw: bytes) -> Reading:
     try:
         value = json_exact.parsed(raw)
     except RecordError as error:
-        do = "write JSON in UTF-8"
-        wrong = Finding(code="NOT_JSON", path="$", stated=error.reason, expected="JSON", do=do)
-        return Reading(documents=(), findings=(wrong,))
+        return Reading(documents=(), findings=(not_read(error),))
     documents: list[Document] = []
     findings: list[Finding] = []
     for path, one in parts(value):
@@ -189,25 +187,24 @@ def _document(value: Any, path: str) -> tuple[Document | None, list[Finding]]:
     kind = kind_of(value)
     if kind is None:
         return None, [_unknown(path)]
-    reader = Reader(plus=kind == "pact3")
-    made = reader.read(_KINDS[kind], value, path)
+    made, findings = checked(value, _KINDS[kind], path, plus=kind == "pact3")
     if kind not in ("pact2", "pact3"):
         alone = (
             None
             if made is None
             else Document(path=path, form="ileap", value=made, inner=made, inner_path=path)
         )
-        return alone, reader.findings
-    inner = Reader()
-    found = [
-        (where, inner.read(type_, data, where)) for where, type_, data in extensions(value, path)
+        return alone, findings
+    read_inside = [
+        (where, *checked(data, type_, where)) for where, type_, data in extensions(value, path)
     ]
-    reader.findings += inner.findings
-    if made is None or inner.findings:
-        return None, reader.findings
-    where, said = found[0] if len(found) == 1 else (path, None)
+    inside = [one for *_, wrong in read_inside for one in wrong]
+    findings += inside
+    if made is None or inside:
+        return None, findings
+    where, said = read_inside[0][:2] if len(read_inside) == 1 else (path, None)
     form: Form = "pact3" if kind == "pact3" else "pact2"
-    return Document(path=path, form=form, value=made, inner=said, inner_path=where), reader.findings
+    return Document(path=path, form=form, value=made, inner=said, inner_path=where), findings
 
 
 def _unknown(path: str) -> Finding:
@@ -216,7 +213,7 @@ def _unknown(path: str) -> Finding:
         path=path,
         stated="another kind of document",
         expected="iLEAP ShipmentFootprint, TOC, HOC or TAD, or a PACT product footprint",
-        do="check that it is one of these: tces, tocId, hocId, activityId or pcf tells which",
+        says="check that it is one of these: tces, tocId, hocId, activityId or pcf tells which",
     )
 
 

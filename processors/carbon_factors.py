@@ -12,12 +12,12 @@ from supplytwin.processors.carbon_parts import (
     Parts,
     completed,
     digest,
-    plain,
 )
 from supplytwin.schemas.calculated import Used
 from supplytwin.schemas.calculation import InlineFactor, Period, Ref, Request
+from supplytwin.schemas.decimal_text import plain
 from supplytwin.schemas.factor_form import UNITS, Factor, Kind, Pack, is_without_operation
-from supplytwin.schemas.strict import Finding
+from supplytwin.schemas.findings import Finding
 
 GIVEN = "request"
 """Stands for the pack of a factor that was given in the request without one."""

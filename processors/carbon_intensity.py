@@ -19,7 +19,6 @@ from supplytwin.processors.carbon_parts import (
     completed,
     minus,
     over,
-    plain,
     times,
     together,
     total,
@@ -34,6 +33,7 @@ from supplytwin.schemas.calculation import (
     Refrigerant,
     ZonedEnergy,
 )
+from supplytwin.schemas.decimal_text import plain
 from supplytwin.schemas.factor_form import Factor
 
 _MJ_PER_KWH = Decimal("3.6")

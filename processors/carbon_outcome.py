@@ -19,13 +19,13 @@ from supplytwin.processors.carbon_parts import (
     Number,
     Parts,
     over,
-    plain,
     summed,
     times,
     together,
 )
 from supplytwin.schemas.calculated import PerUnit
 from supplytwin.schemas.calculation import ElementEnergy, Stop, Tce
+from supplytwin.schemas.decimal_text import plain
 from supplytwin.schemas.factor_form import Kind
 
 _OWN = "its own energy: neither DAF nor uplift is due"

@@ -33,8 +33,9 @@ from supplytwin.processors.carbon_values import (
 )
 from supplytwin.processors.footprint import CONTEXT
 from supplytwin.schemas import ileap
+from supplytwin.schemas.decimal_text import plain
+from supplytwin.schemas.findings import Finding, below, shown
 from supplytwin.schemas.rfc3339 import moment
-from supplytwin.schemas.document_reader import Finding, below, plain, shown
 
 _ONE, _100 = Decimal(1), Decimal(100)
 _ID_FIELDS = {"shipment": "shipmentId", "toc": "tocId", "hoc": "hocId"}

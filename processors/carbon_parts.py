@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from supplytwin.processors.footprint import CONTEXT
+from supplytwin.schemas.decimal_text import plain
 
 _EXACT = Context(prec=400)
 """Wide enough to add what CONTEXT computes without rounding, so that sums have no order."""
@@ -94,13 +95,6 @@ def completed(parts: Parts) -> Parts:
     elif ttw is None:
         ttw = minus(wtw, wtt)
     return Parts(wtt=wtt, ttw=ttw, wtw=wtw)
-
-
-def plain(value: Decimal) -> str:
-    """The one spelling of a number: plain digits, no trailing zeros."""
-    text = format(value, "f")
-    text = text.rstrip("0").rstrip(".") if "." in text else text
-    return "0" if text in {"-0", ""} else text
 
 
 def canonical(value: Any) -> Any:

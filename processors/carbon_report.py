@@ -20,7 +20,7 @@ from supplytwin.processors.carbon_parts import (
 )
 from supplytwin.schemas.calculated import Co2e, DataQuality, Difference, Group, TceResult
 from supplytwin.schemas.calculation import Request, Stated
-from supplytwin.schemas.strict import Finding
+from supplytwin.schemas.findings import Finding
 
 
 def group(name: str, elements: Sequence[Element]) -> Group:

@@ -12,7 +12,7 @@ from supplytwin.processors.carbon_parts import summed
 from supplytwin.schemas import calculation as form
 from supplytwin.schemas import factor_check
 from supplytwin.schemas.factor_form import UNITS, Kind
-from supplytwin.schemas.strict import Finding
+from supplytwin.schemas.findings import Finding
 
 PASSENGERS = "passengers"
 """Name of the zone that a TOC's passengers are."""

@@ -23,7 +23,8 @@ from supplytwin.processors.carbon_values import (
     wrong,
 )
 from supplytwin.processors.footprint import CONTEXT
-from supplytwin.schemas.document_reader import Finding, below, plain
+from supplytwin.schemas.decimal_text import plain
+from supplytwin.schemas.findings import Finding, below
 
 _KG_PER_T = Decimal(1000)
 _TEU = {"Container-TEU": Decimal(1), "Container-FEU": Decimal(2)}

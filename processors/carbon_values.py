@@ -7,8 +7,9 @@ from decimal import Decimal
 from typing import Any
 
 from supplytwin.processors.footprint import CONTEXT
+from supplytwin.schemas.decimal_text import plain, spelling, unusual
+from supplytwin.schemas.findings import Finding, below
 from supplytwin.schemas.rfc3339 import moment
-from supplytwin.schemas.document_reader import Finding, below, plain, spelling, unusual
 
 _HALF = Decimal("0.5")
 _COARSE = Decimal("0.01")
@@ -91,9 +92,9 @@ def differs(
 ) -> Finding:
     """A number that should be another; `said` = what was expected, with where it comes from."""
     delta = plain(CONTEXT.subtract(stated, expected))
-    return Finding(code=code, path=path, stated=plain(stated), expected=said, delta=delta, do=do)
+    return Finding(code=code, path=path, stated=plain(stated), expected=said, delta=delta, says=do)
 
 
 def wrong(code: str, path: str, stated: str, expected: str, do: str) -> Finding:
     """Something that is no difference of numbers."""
-    return Finding(code=code, path=path, stated=stated, expected=expected, do=do)
+    return Finding(code=code, path=path, stated=stated, expected=expected, says=do)

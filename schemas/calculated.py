@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from msgspec import Struct
 
-from supplytwin.schemas.strict import Finding
+from supplytwin.schemas.findings import Finding
 
 Number = Decimal | None
 

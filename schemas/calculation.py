@@ -4,10 +4,12 @@ Names as in iLEAP 1.0 (tce, toc, hoc, prev_tce_ids) in our spelling: units stand
 JSON strings or numbers in plain digits. `calculation_request.schema.json` says the same.
 """
 
+from decimal import Decimal
 from typing import Annotated, Literal
 
-from msgspec import Meta, Struct
+from msgspec import Struct
 
+from supplytwin.schemas.decimal_text import Bounds
 from supplytwin.schemas.factor_form import (
     Amount,
     Basis,
@@ -19,12 +21,13 @@ from supplytwin.schemas.factor_form import (
     Temperature,
     Text,
     Unit,
+    within,
 )
 
 DataType = Literal["PRIMARY", "MODELLED", "DEFAULT"]
 Distance = Literal["GCD", "SFD", "ACTUAL"]
-NotOne = Annotated[Amount, Meta(extra={"least": "0", "below": "1"})]
-Load = Annotated[Amount, Meta(extra={"above": "0", "most": "1"})]
+NotOne = Annotated[Decimal, within(Bounds(low=Decimal(0), high=Decimal(1), under=True))]
+Load = Annotated[Decimal, within(Bounds(low=Decimal(0), high=Decimal(1), above=True))]
 EnergyUnit = Literal["l", "kg", "t", "kWh", "MJ"]
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from decimal import Context, Decimal
 
 from supplytwin.schemas.factor_form import UNITS, Factor, Pack, is_without_operation
-from supplytwin.schemas.strict import Finding
+from supplytwin.schemas.findings import Finding
 
 _CONTEXT = Context(prec=40)
 _GRAM = Decimal("0.001")

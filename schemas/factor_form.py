@@ -6,11 +6,21 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-Text = Annotated[str, Meta(min_length=1, max_length=2000, pattern=r"\S")]
-Date = Annotated[str, Meta(pattern=r"^\d{4}-\d\d-\d\d$", extra={"date": True})]
-Amount = Annotated[Decimal, Meta(extra={"least": "0"})]
-Positive = Annotated[Decimal, Meta(extra={"above": "0"})]
-Share = Annotated[Decimal, Meta(extra={"least": "0", "most": "1"})]
+from supplytwin.schemas.decimal_text import Bounds
+
+Text = Annotated[str, Meta(min_length=1, max_length=2000, pattern=r"\S", extra={"line": True})]
+Date = Annotated[str, Meta(pattern=r"^\d{4}-\d\d-\d\d$", extra={"format": "date"})]
+_ZERO, _ONE, _MOST = Decimal(0), Decimal(1), Decimal(10**15)
+
+
+def within(bounds: Bounds) -> Meta:
+    """Of a decimal that people write as JSON text or number."""
+    return Meta(extra={"spelt": "either", "bounds": bounds})
+
+
+Amount = Annotated[Decimal, within(Bounds(low=_ZERO, high=_MOST))]
+Positive = Annotated[Decimal, within(Bounds(low=_ZERO, high=_MOST, above=True))]
+Share = Annotated[Decimal, within(Bounds(low=_ZERO, high=_ONE))]
 Kind = Literal["TRANSPORT", "HUB", "ENERGY", "GRID", "REFRIGERANT"]
 Mode = Literal["ROAD", "RAIL", "AIR", "SEA", "BARGE"]
 Unit = Literal[

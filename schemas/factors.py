@@ -28,7 +28,7 @@ def parse(raw: bytes, name: str) -> Pack:
     """A pack from its JSON. Raises FatalError when it is not one, or contradicts itself."""
     found = check(raw)
     if found.value is None or found.findings:
-        says = "; ".join(f"{one.path}: {one.says}" for one in found.findings)
+        says = "; ".join(f"{one.path}: {one.line}" for one in found.findings)
         raise FatalError(f"factor pack {name}: {says}")
     return found.value
 

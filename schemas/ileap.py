@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct, field
 
-from supplytwin.schemas.document_reader import Bounds
+from supplytwin.schemas.decimal_text import Bounds
 
 ZERO, ONE = Decimal(0), Decimal(1)
 Share = Annotated[Decimal, Meta(extra={"bounds": Bounds(low=ZERO, high=ONE, above=True)})]

@@ -8,18 +8,18 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct, field
 
+from supplytwin.schemas.decimal_text import Bounds
 from supplytwin.schemas.ileap import ZERO, Amount, Country, Mass, Name, Time
-from supplytwin.schemas.document_reader import Bounds
 
 _100 = Decimal(100)
-Percent = Annotated[Decimal, Meta(extra={"number": True, "bounds": Bounds(low=ZERO, high=_100)})]
+Percent = Annotated[Decimal, Meta(extra={"spelt": "number", "bounds": Bounds(low=ZERO, high=_100)})]
 """A JSON number, as version 2 has them."""
 Share = Annotated[Decimal, Meta(extra={"bounds": Bounds(low=ZERO, high=_100)})]
 Removal = Annotated[Decimal, Meta(extra={"bounds": Bounds(high=ZERO)})]
 """0 or less."""
 Rating = Annotated[
     Decimal,
-    Meta(extra={"number": True, "bounds": Bounds(low=Decimal(1), high=Decimal(3))}),
+    Meta(extra={"spelt": "number", "bounds": Bounds(low=Decimal(1), high=Decimal(3))}),
 ]
 Rating3 = Annotated[Decimal, Meta(extra={"bounds": Bounds(low=Decimal(1), high=Decimal(5))})]
 Urn = Annotated[str, Meta(extra={"format": "urn"})]

@@ -1,57 +1,37 @@
-"""JSON read against our Structs without mercy: every finding at once, each with its JSON path.
+"""JSON read against our Structs without mercy: every finding at once, each with its JSON path; and
+written in one way.
 
-Numbers are read from their own text, as Decimal: no float on the way. What msgspec would take
-silently (exponents, a name said twice, NaN) is refused, and says what to write instead.
+The Struct says it all: JSON names, what is required (no default), and by `extra` of an annotation
+what a type cannot say: ``words``, ``format``, ``bounds``, ``spelt``, ``unique``, ``filled``,
+``line``. Numbers are read from their own text: no float on the way. Null stands for an absent field
+where a type has None.
 """
 
 import datetime as dt
-import json
+import difflib
 import re
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+import uuid
+from collections.abc import Iterable
 from decimal import Decimal
 from functools import cache
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 import msgspec
 from msgspec import Struct, inspect
 
+from supplytwin.schemas.decimal_text import plain, spelling, unusual
+from supplytwin.schemas.errors import Code, RecordError
+from supplytwin.schemas.findings import Finding, below, in_order, shown
+from supplytwin.schemas.json_exact import Number, Twice, parsed
+from supplytwin.schemas.rfc3339 import moment
+
 T = TypeVar("T")
 MAX_BYTES = 10_000_000
-_MAX_DIGITS = 34
-_MOST_FINDINGS = 1000
 _ANY_DATE = "2000-01-01"
-_MOST = Decimal(10) ** 15
-_PLAIN = re.compile(r"[0-9]+(\.[0-9]+)?")
-_COMMA = re.compile(r"[+-]?[0-9]+,[0-9]+")
-_EXPONENT = re.compile(r"[+-]?[0-9.]+[eE][+-]?[0-9]+")
-_NOT_FINITE = frozenset(("nan", "inf", "infinity", "snan"))
-
-
-class Finding(Struct, frozen=True, kw_only=True):
-    """One thing that is wrong: where (JSON path), which kind of thing, and what to do."""
-
-    path: str
-    code: str
-    says: str
-
-
-def in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """Each finding once, in the order of the document: place 2 before place 10."""
-    return tuple(sorted(set(findings), key=lambda one: (_steps(one.path), one.code, one.says)))
-
-
-def shortened(findings: Sequence[Finding]) -> tuple[Finding, ...]:
-    """At most 1,000 of them, and then how many more there are."""
-    if len(findings) <= _MOST_FINDINGS:
-        return tuple(findings)
-    says = f"and {len(findings) - _MOST_FINDINGS} more findings: deal with these first"
-    return (*findings[:_MOST_FINDINGS], Finding(path="$", code="MORE", says=says))
-
-
-def _steps(path: str) -> list[tuple[int, str]]:
-    steps = re.split(r"[.\[\]]+", path)
-    return [(int(step), "") if step.isdecimal() else (-1, step) for step in steps]
+_WHOLE = re.compile(r"[0-9]{1,10}")
+_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:\S+", re.ASCII)
 
 
 class Read(Struct, Generic[T], frozen=True, kw_only=True):
@@ -90,122 +70,162 @@ def _lies_in(path: str, outer: str) -> bool:
     return path == outer or path.startswith((f"{outer}.", f"{outer}["))
 
 
-class _Number(str):
-    """A JSON number as it was written."""
-
-    __slots__ = ()
-
-
-class _Object(dict[str, Any]):
-    """A JSON object that remembers which names came twice."""
-
-    __slots__ = ("twice",)
-    twice: tuple[str, ...]
-
-
-def read(raw: bytes, kind: type[T], root: str = "$") -> Read[T]:
+def read(raw: bytes, kind: type[T]) -> Read[T]:
     """One JSON document as a Struct. Never raises for what stands in `raw`."""
-    found: list[Finding] = []
     if len(raw) > MAX_BYTES:
-        return _malformed(root, f"is larger than {MAX_BYTES} bytes: split it")
+        says = f"is larger than {MAX_BYTES} bytes: split it"
+        return Read(value=None, findings=(Finding(path="$", code="MALFORMED", says=says),))
     try:
-        value = json.loads(
-            raw.decode(),
-            object_pairs_hook=_object,
-            parse_int=_Number,
-            parse_float=_Number,
-            parse_constant=_Number,
-        )
-    except UnicodeDecodeError as error:
-        return _malformed(root, f"is not UTF-8 at byte {error.start}")
-    except json.JSONDecodeError as error:
-        place = f"line {error.lineno}, column {error.colno}"
-        return _malformed(root, f"is not JSON at {place}: {error.msg}")
-    except RecursionError:
-        return _malformed(root, "is nested too deeply")
-    if not isinstance(value, _Object):
-        return _malformed(root, f"is {_called(value)}: write an object")
-    walker = _Walker(found)
-    known: Any = kind
-    made = walker.walk(value, _form_of(known), root)
+        value = parsed(raw, odd=True)
+    except RecordError as error:
+        return Read(value=None, findings=(not_read(error),))
+    walker, known = _Walker(), cast(Any, kind)
+    made = walker.walk(value, _form_of(known), "$")
     return Read(
-        value=msgspec.convert(made, kind),
-        findings=in_order(found),
+        value=msgspec.convert(made, kind) if isinstance(value, dict) else None,
+        findings=in_order(walker.findings),
         doubtful=frozenset(walker.doubtful),
     )
 
 
+def not_read(error: RecordError) -> Finding:
+    """What is wrong with a text that `parsed` refused."""
+    says = f"{error.reason}: write JSON in UTF-8"
+    return Finding(path="$", code="MALFORMED", says=says)
+
+
+def checked(
+    value: Any, kind: type[T], path: str, *, plus: bool = False
+) -> tuple[T | None, list[Finding]]:
+    """A value of `parsed` as a Struct, None when something in it is wrong; and what is.
+
+    `plus`: a decimal may have a plus sign. Findings stand in the order of the Struct.
+    """
+    walker, known = _Walker(plus=plus), cast(Any, kind)
+    made = walker.walk(value, _form_of(known), path)
+    return None if walker.findings else msgspec.convert(made, kind), walker.findings
+
+
 @cache
-def _form_of(kind: type[Any]) -> inspect.Type:
+def _form_of(kind: Any) -> inspect.Type:
     return inspect.type_info(kind)
 
 
-def _malformed(root: str, says: str) -> Read[Any]:
-    return Read(value=None, findings=(Finding(path=root, code="MALFORMED", says=says),))
-
-
-def _object(pairs: list[tuple[str, Any]]) -> _Object:
-    made = _Object(pairs)
-    counted = Counter(name for name, _ in pairs)
-    made.twice = tuple(sorted(name for name, times in counted.items() if times > 1))
-    return made
-
-
 class _Walker:
-    """Compares a value with a type, down to its leaves."""
+    """Compares a value with a type, down to its leaves. Something stands in for what is wrong."""
 
-    def __init__(self, found: list[Finding]) -> None:
-        self._found = found
+    def __init__(self, *, plus: bool = False) -> None:
+        self.findings: list[Finding] = []
         self.doubtful: set[str] = set()
+        self._plus = plus
 
-    def walk(self, value: Any, kind: inspect.Type, path: str) -> Any:
+    def walk(self, value: Any, kind: inspect.Type, path: str, extra: Any = None) -> Any:
         """The value in the form that msgspec.convert takes."""
+        extra = extra or {}
         match kind:
             case inspect.Metadata():
-                return self._leaf(value, kind.type, path, kind.extra or {})
+                return self.walk(value, kind.type, path, kind.extra)
+            case inspect.UnionType():
+                return self._union(value, kind, path)
             case inspect.StructType():
                 return self._struct(value, kind, path)
             case inspect.VarTupleType():
-                return self._list(value, kind, path)
-            case inspect.UnionType():
-                return self._union(value, kind, path)
+                return self._list(value, kind, path, extra)
+            case inspect.DecimalType():
+                return self._decimal(value, kind, path, extra)
+            case inspect.StrType():
+                return self._text(value, kind, path, extra)
+            case inspect.LiteralType():
+                return self._word(value, kind, path, kind.values)
             case _:
-                return self._leaf(value, kind, path, {})
+                return self._simple(value, kind, path)
 
-    def _wrong(self, path: str, says: str, code: str = "BAD_VALUE") -> None:
-        self._found.append(Finding(path=path, code=code, says=says))
+    def _simple(self, value: Any, kind: inspect.Type, path: str) -> Any:
+        """What has no annotation that counts."""
+        match kind:
+            case inspect.IntType():
+                if not isinstance(value, Number) or not _WHOLE.fullmatch(str(value)):
+                    wanted = "a whole number, 0 or more"
+                    return self._instead(kind, path, "TYPE", value, wanted, "write a JSON number")
+                return int(str(value))
+            case inspect.BoolType():
+                if not isinstance(value, bool):
+                    says = "write true or false without quotes"
+                    return self._instead(kind, path, "TYPE", value, "true or false", says)
+                return value
+            case inspect.DictType():
+                if not isinstance(value, dict):
+                    return self._no_object(value, kind, path)
+                return _kept(value)
+            case _:
+                raise TypeError(f"{kind} has no strict reader")
 
-    def _instead(self, kind: inspect.Type, path: str, says: str, code: str = "BAD_VALUE") -> Any:
+    def _found(self, path: str, code: str, value: Any, expected: str, says: str) -> None:
+        stated = value if code == "TWICE" else shown(value)
+        self.findings.append(
+            Finding(path=path, code=code, stated=stated, expected=expected, says=says)
+        )
+
+    def _instead(
+        self, kind: inspect.Type, path: str, code: str, value: Any, expected: str, says: str
+    ) -> Any:
         """What stands in for a value that is wrong."""
-        self._wrong(path, says, code)
-        if not isinstance(kind, inspect.StrType):
-            self.doubtful.add(path)
-        return _stand_in(kind, path)
+        self._found(path, code, value, expected, says)
+        return self._stand_in(kind, path)
 
-    def _struct(self, value: Any, kind: inspect.StructType, path: str) -> Any:
-        if not isinstance(value, _Object):
-            return self._instead(kind, path, f"is {_called(value)}: write an object")
-        known = {field.encode_name: field for field in kind.fields}
-        for name in value.twice:
-            self._wrong(f"{path}.{_spelt(name)}", "stands there twice: leave one", "TWICE")
-        for name in sorted(value.keys() - known.keys()):
-            says = f"is not known here: one of {', '.join(sorted(known))}"
-            self._wrong(f"{path}.{_spelt(name)}", says, "FOREIGN_FIELD")
-        made = {}
-        for name, field in known.items():
-            if name in value:
-                made[name] = self.walk(value[name], field.type, f"{path}.{name}")
-            elif field.required:
-                where = f"{path}.{name}"
-                made[name] = self._instead(
-                    field.type, where, "is missing: give it", "MISSING_FIELD"
-                )
+    def _stand_in(self, kind: inspect.Type, path: str, extra: Any = None) -> Any:
+        made = _stand_in(kind, path, extra)
+        if not isinstance(made, str) or not made.startswith("? "):
+            self.doubtful.add(path)
         return made
 
-    def _list(self, value: Any, kind: inspect.VarTupleType, path: str) -> Any:
+    def _no_object(self, value: Any, kind: inspect.Type, path: str) -> Any:
+        return self._instead(kind, path, "TYPE", value, "an object", "write an object")
+
+    def _struct(self, value: Any, kind: inspect.StructType, path: str) -> Any:
+        if not isinstance(value, dict):
+            return self._no_object(value, kind, path)
+        known = {field.encode_name: field for field in kind.fields}
+        self._strangers(value, list(known), path)
+        made = {}
+        for name, field in known.items():
+            where = below(path, name)
+            if name in value:
+                made[name] = self.walk(value[name], field.type, where)
+            elif field.required:
+                says = "is missing: the field is required"
+                self.findings.append(Finding(path=where, code="MISSING_FIELD", says=says))
+                made[name] = self._stand_in(field.type, where)
+        return made
+
+    def _strangers(self, value: dict[str, Any], known: list[str], path: str) -> None:
+        if isinstance(value, Twice):
+            for name in value.names:
+                says = "stands there twice: leave one out, nobody knows which counts"
+                self._found(below(path, name), "TWICE", name, "one field of this name", says)
+        for name in value:
+            if name not in known:
+                near = difflib.get_close_matches(name, known, 1)
+                expected = near[0] if near else "no such field"
+                says = "there is no such field: readers pass over it"
+                self._found(below(path, name), "FOREIGN_FIELD", name, expected, says)
+
+    def _list(
+        self, value: Any, kind: inspect.VarTupleType, path: str, extra: dict[str, Any]
+    ) -> Any:
         if not isinstance(value, list):
-            return self._instead(kind, path, f"is {_called(value)}: write a list")
-        return [self.walk(one, kind.item_type, f"{path}[{at}]") for at, one in enumerate(value)]
+            return self._instead(kind, path, "TYPE", value, "a list", "write a list")
+        if extra.get("filled") and not value:
+            return self._instead(kind, path, "EMPTY", value, "at least one element", "fill it")
+        before = len(self.findings)
+        made = [self.walk(one, kind.item_type, below(path, at)) for at, one in enumerate(value)]
+        if extra.get("unique") and len(self.findings) == before:
+            for at, one in enumerate(made):
+                if one in made[:at]:
+                    said = shown(value[at])
+                    self._found(below(path, at), "TWICE", said, "no copy", "leave one out")
+                    break
+        return made
 
     def _union(self, value: Any, kind: inspect.UnionType, path: str) -> Any:
         choices = [one for one in kind.types if not isinstance(one, inspect.NoneType)]
@@ -216,148 +236,156 @@ class _Walker:
                 return self.walk(value, one, path)
         return self.walk(value, choices[0], path)
 
-    def _leaf(self, value: Any, kind: inspect.Type, path: str, extra: dict[str, Any]) -> Any:
-        match kind:
-            case inspect.DecimalType():
-                return self._decimal(value, path, extra)
-            case inspect.StrType():
-                return self._text(value, kind, path, extra)
-            case inspect.LiteralType():
-                if value not in kind.values or isinstance(value, _Number):
-                    listed = ", ".join(map(str, kind.values))
-                    return self._instead(kind, path, f"is {_shown(value)}: one of {listed}")
-                return value
-            case inspect.IntType():
-                if not isinstance(value, _Number) or not re.fullmatch(r"[0-9]{1,9}", value):
-                    return self._instead(kind, path, f"is {_shown(value)}: write a whole number")
-                return int(value)
-            case inspect.BoolType():
-                if not isinstance(value, bool):
-                    return self._instead(kind, path, f"is {_shown(value)}: true or false")
-                return value
-            case _:
-                raise TypeError(f"{kind} has no strict reader")
+    def _decimal(self, value: Any, kind: inspect.Type, path: str, extra: dict[str, Any]) -> Any:
+        wrong = spelling(value, path, spelt=extra.get("spelt", "text"), plus=self._plus)
+        if wrong is not None:
+            self.findings.append(wrong)
+            return self._stand_in(kind, path)
+        number, bounds = Decimal(str(value)), extra.get("bounds")
+        if bounds is not None and not bounds.holds(number):
+            return self._instead(kind, path, "RANGE", value, bounds.text, "correct it")
+        return number
+
+    def _word(self, value: Any, kind: inspect.Type, path: str, words: tuple[Any, ...]) -> Any:
+        if not isinstance(value, str):
+            return self._instead(kind, path, "TYPE", value, "a text", "write a text in quotes")
+        if value in words:
+            return value
+        near = difflib.get_close_matches(value, words, 1)
+        says = f"write {near[0]}" if near else "readers of this version do not know it"
+        return self._instead(kind, path, "WORD", value, " | ".join(words), says)
 
     def _text(self, value: Any, kind: inspect.StrType, path: str, extra: dict[str, Any]) -> Any:
-        if type(value) is not str:
-            return self._instead(kind, path, f"is {_called(value)}: write a text in quotes")
+        if not isinstance(value, str):
+            return self._instead(kind, path, "TYPE", value, "a text", "write a text in quotes")
+        if "words" in extra:
+            return self._word(value, kind, path, extra["words"])
+        wrong = _wrong_text(value, kind, extra)
+        if wrong is None:
+            return value
+        code, expected, says = wrong
+        self._found(path, code, value, expected, says)
+        return self._stand_in(kind, path, extra)
+
+
+def _wrong_text(
+    value: str, kind: inspect.StrType, extra: dict[str, Any]
+) -> tuple[str, str, str] | None:
+    """(code, what was expected, what to do); None = nothing is wrong."""
+    if extra.get("line"):  # what people write: it is shown in tables and traces
         if not value.strip():
-            return self._instead(kind, path, "is empty: fill it in", "MISSING_FIELD")
+            return "EMPTY", "a text", "fill it in"
         if kind.max_length is not None and len(value) > kind.max_length:
-            return self._instead(kind, path, f"is longer than {kind.max_length} characters")
+            return "PATTERN", f"at most {kind.max_length} characters", "shorten it"
         if not value.isprintable():
-            return self._instead(kind, path, "has control characters: leave them out")
-        if "date" in extra and not _is_date(value):
-            self._wrong(path, f"is {_shown(value)}: write a date, YYYY-MM-DD")
-            self.doubtful.add(path)
-            return _ANY_DATE
-        return value
-
-    def _decimal(self, value: Any, path: str, extra: dict[str, Any]) -> Any:
-        says = _wrong_number(value)
-        if says is None:
-            made = Decimal(value)
-            least, most = Decimal(extra.get("least", 0)), Decimal(extra.get("most", _MOST))
-            above = extra.get("above")
-            if above is not None and made <= Decimal(above):
-                says = f"is {value}: it must be more than {above}"
-            elif made < least or made > most:
-                says = f"is {value}: it must be from {least:f} to {most:f}"
-            elif "below" in extra and made >= Decimal(extra["below"]):
-                says = f"is {value}: it must be less than {extra['below']}"
-            else:
-                return made
-        return self._instead(inspect.DecimalType(), path, says)
+            return "PATTERN", "no control characters", "leave them out"
+        return None
+    if extra.get("filled") and not value:
+        return "EMPTY", "a text", "fill it in"
+    if kind.pattern is not None and re.fullmatch(kind.pattern, value, re.ASCII) is None:
+        return "PATTERN", kind.pattern, "write it in this form"
+    form = extra.get("format")
+    if form is None:
+        return None
+    right, expected = _FORMATS[form]
+    return None if right(value) else ("PATTERN", expected, "correct it")
 
 
-def _stand_in(kind: inspect.Type, path: str) -> Any:
+def _stand_in(kind: inspect.Type, path: str, extra: Any = None) -> Any:
     match kind:
         case inspect.Metadata():
-            return _ANY_DATE if "date" in (kind.extra or {}) else _stand_in(kind.type, path)
+            return _stand_in(kind.type, path, kind.extra)
         case inspect.UnionType():
             return _stand_in(kind.types[0], path)
         case inspect.StructType():
             needed = (field for field in kind.fields if field.required)
             return {one.encode_name: _stand_in(one.type, path) for one in needed}
         case inspect.StrType():
+            if extra and extra.get("format") == "date":
+                return _ANY_DATE
             return f"? {path}"  # no other path has it, so no two of them are one id
         case inspect.LiteralType():
             return kind.values[0]
         case inspect.VarTupleType():
             return []
+        case inspect.DictType():
+            return {}
         case _:
             return 1
 
 
-def _wrong_number(value: Any) -> str | None:
-    """Why a value is no number that is read here, and what to write; None when it is one."""
-    if not isinstance(value, str):
-        return f"is {_called(value)}: write a number"
+def _kept(value: Any) -> Any:
+    """A foreign JSON value with its numbers as int and Decimal."""
+    if isinstance(value, dict):
+        return {name: _kept(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_kept(one) for one in value]
+    if not isinstance(value, Number):
+        return value
     text = str(value)
-    if text.strip("+-").lower() in _NOT_FINITE:
-        return f"is {text}: only finite numbers"
-    if _COMMA.fullmatch(text):
-        return f"is {_shown(text)}, with a comma: write {text.replace(',', '.')}"
-    if _EXPONENT.fullmatch(text):
-        return f"is {_shown(text)}: write its digits without an exponent"
-    if text.startswith("-") and _PLAIN.fullmatch(text[1:]):
-        return f"is {_shown(text)}: negative numbers have no meaning here"
-    if not _PLAIN.fullmatch(text):
-        return f"is {_shown(text)}: write a number in plain digits, like 12.5"
-    if len(text) > _MAX_DIGITS + 1:
-        return f"has more than {_MAX_DIGITS} digits: nothing is computed beyond them"
-    return None
+    return int(value) if text.removeprefix("-").isdecimal() else Decimal(text)
 
 
-def _is_date(text: str) -> bool:
+def _is_date(value: str) -> bool:
     try:
-        return bool(re.fullmatch(r"\d{4}-\d\d-\d\d", text)) and bool(dt.date.fromisoformat(text))
+        return bool(_DATE.fullmatch(value)) and bool(dt.date.fromisoformat(value))
     except ValueError:
         return False
 
 
-def _called(value: Any) -> str:
-    if isinstance(value, _Number):
-        return "a number"
-    kinds = {bool: "true or false", str: "a text", list: "a list", _Object: "an object"}
-    return kinds.get(type(value), "null")
+def _is_time(value: str) -> bool:
+    try:
+        found = moment(value) if _TIME.fullmatch(value) else None
+    except ValueError:
+        return False
+    return found is not None and found.tz == "+00:00"
 
 
-def _shown(value: Any) -> str:
-    if isinstance(value, str):
-        return f'"{_spelt(value)}"' if type(value) is str else _spelt(value)
-    return _called(value)
+def _is_uuid(value: str) -> bool:
+    try:
+        return str(uuid.UUID(value)) == value.lower()
+    except ValueError:
+        return False
 
 
-def _spelt(text: str) -> str:
-    """A stranger's text, short, with what is no character of a line escaped."""
-    return json.dumps(text[:40])[1:-1] if not text.isprintable() else text[:40]
+_FORMATS = {
+    "date": (_is_date, "a date, YYYY-MM-DD"),
+    "date-time": (_is_time, "a date-time in UTC, e.g. 2026-01-31T23:59:59Z"),
+    "uuid": (_is_uuid, "a UUID"),
+    "uri": (lambda value: bool(_URI.fullmatch(value)), "a URI"),
+    "urn": (lambda value: value[:4].lower() == "urn:", "a URN: urn:…"),
+}
 
 
-def json_schema(kind: type[Any], title: str, address: str) -> dict[str, Any]:
-    """JSON Schema (2020-12) of a Struct, decimals as this module reads them."""
-    (made,), parts = msgspec.json.schema_components([kind], ref_template="#/$defs/{name}")
-    for part in _parts(parts):
-        if isinstance(part.get("description"), str):
-            part["description"] = " ".join(part["description"].split())
-        if part.pop("format", None) == "decimal":
-            part["type"] = ["string", "number"]
-            part["pattern"] = f"^{_PLAIN.pattern}$"
-            part["minimum"] = 0
+def written(value: Struct) -> dict[str, Any]:
+    """The JSON object of a Struct, fields in the order of the Struct, without those that are None.
+
+    Raises RecordError for a number that has no plain spelling.
+    """
+    kind: Any = _form_of(type(value))
     return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$id": address,
-        "title": title,
-        **made,
-        "$defs": parts,
+        field.encode_name: _out(field.type, one)
+        for field in kind.fields
+        if (one := getattr(value, field.name)) is not None
     }
 
 
-def _parts(value: Any) -> Iterator[dict[str, Any]]:
-    if isinstance(value, dict):
-        yield value
-        for one in value.values():
-            yield from _parts(one)
-    elif isinstance(value, list):
-        for one in value:
-            yield from _parts(one)
+def _out(kind: inspect.Type, value: Any, extra: Any = None) -> Any:
+    match kind:
+        case inspect.Metadata():
+            return _out(kind.type, value, kind.extra)
+        case inspect.UnionType():
+            some = next(one for one in kind.types if not isinstance(one, inspect.NoneType))
+            return _out(some, value)
+        case inspect.StructType():
+            return written(value)
+        case inspect.VarTupleType():
+            return [_out(kind.item_type, one) for one in value]
+        case inspect.DecimalType():
+            if unusual(value):
+                raise RecordError(Code.BAD_VALUE, "", f"{value} cannot be written as a decimal")
+            if extra and extra.get("spelt") == "number":
+                return msgspec.Raw(plain(value).encode())
+            return plain(value)
+        case _:
+            return value

@@ -13,13 +13,14 @@ import msgspec
 import typer
 
 from supplytwin.processors.carbon_chain import calculate as computed
-from supplytwin.processors.carbon_parts import plain
 from supplytwin.schemas import factors
 from supplytwin.schemas.calculated import Refused, Result
 from supplytwin.schemas.calculation import Request
+from supplytwin.schemas.decimal_text import plain
 from supplytwin.schemas.errors import UsageError
 from supplytwin.schemas.factor_form import Pack
-from supplytwin.schemas.strict import Finding, Read, read, shortened
+from supplytwin.schemas.findings import Finding, shortened
+from supplytwin.schemas.strict import Read, read
 from supplytwin.streams.cli_run import AsJson, emit_json, err, out
 from supplytwin.streams.drawing import folding
 
@@ -67,8 +68,7 @@ def answered(raw: bytes, names: Sequence[str]) -> Result | Refused:
             wrong += _taken(found.value, chosen)
             chosen.append(found.value)
         wrong += (
-            Finding(path=f"{name}: {one.path}", code=one.code, says=one.says)
-            for one in found.findings
+            msgspec.structs.replace(one, path=f"{name}: {one.path}") for one in found.findings
         )
     asked = read(raw, Request)
     if not wrong and asked.value is not None and not asked.findings:
@@ -103,7 +103,8 @@ def _pack(name: str) -> Read[Pack]:
     return factors.check(Path(name).read_bytes())
 
 
-def _bytes(file: str) -> bytes:
+def content(file: str) -> bytes:
+    """What a file has; - = standard input."""
     return sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
 
 
@@ -124,7 +125,7 @@ def _packed(value: Any) -> bool:
 
 def _list(findings: Sequence[Finding]) -> None:
     for one in findings:
-        out.print(f"{one.path}: {one.code}: {one.says}")
+        out.print(f"{one.path}: {one.code}: {one.line}")
     err.print(f"{len(findings)} findings")
 
 
@@ -184,7 +185,7 @@ def _notes(answer: Result) -> None:
         ("deviation", answer.statement.deviations),
     ):
         for one in notes:
-            out.print(f"{name}: {one.path}: {one.code}: {one.says}")
+            out.print(f"{name}: {one.path}: {one.code}: {one.line}")
     for other in answer.differences:
         ours, delta = _shown(other.computed, 6), _shown(other.delta, 6)
         out.print(f"differs: {other.path}: stated {other.stated}, computed {ours}, delta {delta}")

@@ -43,9 +43,10 @@ def _tell(report: carbon_check.Report) -> None:
         out.print(f"{one.path}: {one.kind}")
     for found in report.findings:
         out.print(f"{found.code} {found.path}", style="red")
-        delta = "" if found.delta is None else f", delta {found.delta}"
-        out.print(f"  stated {found.stated}, expected {found.expected}{delta}")
-        out.print(f"  {found.do}")
+        if found.stated is not None:
+            delta = "" if found.delta is None else f", delta {found.delta}"
+            out.print(f"  stated {found.stated}, expected {found.expected}{delta}")
+        out.print(f"  {found.says}")
     for text in report.unchecked:
         out.print(f"not checked: {text}", style="dim")
     out.print(f"findings: {len(report.findings)}", style="red" if report.findings else "green")

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from supplytwin.processors.carbon_check import check
 from supplytwin.processors.carbon_exchange import read, to_document
 from supplytwin.schemas import ileap
-from supplytwin.schemas.document_reader import Finding
+from supplytwin.schemas.findings import Finding
 
 Change = Callable[[Any], object]
 
@@ -54,7 +54,7 @@ def test_trap_n2_a_decimal_comma() -> None:
     assert {one.path for one in findings} == {
         "$.pcf.pCfExcludingBiogenic", "$.pcf.fossilGhgEmissions"
     }  # fmt: skip
-    assert {(one.code, one.stated, one.do) for one in findings} == {
+    assert {(one.code, one.stated, one.says) for one in findings} == {
         ("DECIMAL_COMMA", '"8,42769"', "write 8.42769")
     }
 
@@ -63,7 +63,7 @@ def test_trap_n3_a_share_by_tkm() -> None:
     """56.85 % is the share by tkm, 43.67 % the one that PACT means: both are named."""
     (one,) = check(w.fixture("n3-share.json")).findings
     assert (one.code, one.path) == ("PRIMARY_SHARE_BY_TKM", "$.pcf.primaryDataShare")
-    assert "56.85 % is the share of abcdef by tkm; by emissions it is 43.67 %" in one.do
+    assert "56.85 % is the share of abcdef by tkm; by emissions it is 43.67 %" in one.says
     assert one.delta == "13.18"
 
 
@@ -188,7 +188,7 @@ PLANTED: dict[str, tuple[Change, list[tuple[str, str]]]] = {
     "neither category": (out(leg, "tocId"), [("NO_CATEGORY", LEG)]),
     "null category": (put(leg, tocId=None), [("NO_CATEGORY", LEG)]),
     "missing share": (out(carrier, "relativeShare"), [
-        ("MISSING", f"{ROAD}.energyCarriers[0].relativeShare")]),
+        ("MISSING_FIELD", f"{ROAD}.energyCarriers[0].relativeShare")]),
     "missing primary share": (out(pcf3, "primaryDataShare"), [
         ("PRIMARY_SHARE_MISSING", f"{P3}.pcf.primaryDataShare")]),
     "cycle": (lambda value: ship(value)["tces"][0].update(prevTceIds=["tce-3-toc-road-1"]), [
@@ -246,7 +246,7 @@ PLANTED: dict[str, tuple[Change, list[tuple[str, str]]]] = {
         ("PATTERN", f"{LEG}.origin.country")]),
     "other shipment": (put(leg, shipmentId="s2"), [("SHIPMENT_ID", f"{LEG}.shipmentId")]),
     "no elements": (lambda value: ship(value).update(tces=[]), [("EMPTY", f"{SHIP}.tces")]),
-    "unknown field": (put(leg, co2eWtw="1"), [("UNKNOWN_FIELD", f"{LEG}.co2eWtw")]),
+    "unknown field": (put(leg, co2eWtw="1"), [("FOREIGN_FIELD", f"{LEG}.co2eWtw")]),
     "product id": (put(of(0), productIds=["urn:x:1"]), [("PRODUCT_ID", f"{P2}.productIds")]),
     "class": (put(of(0), productCategoryCpc="3342"), [("CPC", f"{P2}.productCategoryCpc")]),
     "class of 3": (out(of(4), "productClassifications"), [
@@ -306,7 +306,7 @@ def test_what_a_factor_explains_is_guessed(kg: str, guess: str) -> None:
     value = copy.deepcopy(WHOLE)
     leg(value)["co2eWTW"] = kg
     one = next(one for one in found(value) if one.code == "EMISSIONS")
-    assert guess in one.do
+    assert guess in one.says
 
 
 @settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
@@ -462,13 +462,13 @@ def test_activity_data_are_checked() -> None:
 @pytest.mark.parametrize(
     ("text", "code"),
     [
-        (b"", "NOT_JSON"),
-        (b"{", "NOT_JSON"),
-        (b"\xff", "NOT_JSON"),
-        (b'{"tces": NaN}', "NOT_JSON"),
-        (b"[" * 100_000, "NOT_JSON"),
-        (b"1e99999999999999999999", "NOT_JSON"),
-        (b'"\\ud800"', "NOT_JSON"),
+        (b"", "MALFORMED"),
+        (b"{", "MALFORMED"),
+        (b"\xff", "MALFORMED"),
+        (b'{"tces": NaN}', "MALFORMED"),
+        (b"[" * 100_000, "MALFORMED"),
+        (b"1e99999999999999999999", "MALFORMED"),
+        (b'"\\ud800"', "MALFORMED"),
         (b"[]", "NOTHING"),
         (b'{"data": []}', "NOTHING"),
         (b"7", "NOT_RECOGNISED"),

@@ -16,7 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from supplytwin.processors.carbon_allocation import shares
-from supplytwin.processors.carbon_parts import plain, total
+from supplytwin.processors.carbon_parts import total
+from supplytwin.schemas.decimal_text import plain
 from supplytwin.streams.cli_carbon import answered, spelt
 
 Json = dict[str, Any]
