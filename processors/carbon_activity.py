@@ -23,8 +23,8 @@ _T_PER_TEU = {
     "EMPTY": Decimal(2),
 }
 """GLEC v3 p. 21; an empty container is 2 t for each TEU (our reading of "empty container 2 t")."""
-_AIR_ALLOWANCE_KM = Decimal(95)
-_BY_MODE = {
+AIR_ALLOWANCE_KM = Decimal(95)
+DAF_BY_MODE = {
     "SEA": (Decimal("1.15"), "SEA: 1.15 where actual distance was used (GLEC v3 p. 51)"),
     "ROAD": (Decimal("1.05"), "ROAD: 1.05 where actual distance was used (GLEC v3 p. 150)"),
     "RAIL": (ONE, "RAIL: none by default (GLEC v3 p. 46)"),
@@ -142,12 +142,12 @@ def _default(
             says = "(GCD + 95) / GCD needs the great-circle distance of each flight"
             return Adjusted(value=None, why=says, code="DAF_UNKNOWN")
         gcd = summed(flights_km)
-        longer = CONTEXT.add(gcd, CONTEXT.multiply(_AIR_ALLOWANCE_KM, Decimal(len(flights_km))))
+        longer = CONTEXT.add(gcd, CONTEXT.multiply(AIR_ALLOWANCE_KM, Decimal(len(flights_km))))
         flown = "one flight" if len(flights_km) == 1 else f"{len(flights_km)} flights"
         why = f"AIR: (GCD + 95 km) / GCD over {flown} (GLEC v3 p. 38){note}"
         return Adjusted(value=CONTEXT.divide(longer, gcd), why=why, code=code)
-    if mode not in _BY_MODE:
+    if mode not in DAF_BY_MODE:
         says = "no mode: say it, or give the DAF with its reason"
         return Adjusted(value=None, why=says, code="DAF_UNKNOWN")
-    value, why = _BY_MODE[mode]
+    value, why = DAF_BY_MODE[mode]
     return Adjusted(value=value, why=why + note, code=code)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
-from supplytwin.processors.carbon_exchange import total
+from supplytwin.processors.carbon_parts import summed
 from supplytwin.processors.carbon_values import (
     Object,
     decimal,
@@ -115,7 +115,7 @@ def carriers(value: Object, path: str) -> Iterator[Finding]:
 
 def _sum_is_one(shares: list[Decimal | None], path: str, code: str) -> Iterator[Finding]:
     known = [one for one in shares if one is not None]
-    found = total(iter(known))
+    found = summed(known)
     if known and (found > _ONE or (found < _ONE and len(known) == len(shares))):
         how = " + ".join(plain(one) for one in known)
         yield differs(code, path, found, _ONE, "1", f"correct the shares: {how}")

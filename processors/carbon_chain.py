@@ -39,7 +39,7 @@ def calculate(
         return Refused(refused=True, findings=in_order(wrong))
     book = None if request.only == "ACTIVITY" else Book(request, chosen, at_hand)
     world = _world(request, book)
-    order, _ = ordered(request.tces)
+    order, _ = ordered({one.tce_id: one.prev_tce_ids for one in request.tces})
     elements = [element(request.tces[at], f"$.tces[{at}]", world) for at in order]
     trails = [*_trails(world), *(one.trail for one in elements)]
     refused = [finding for trail in trails for finding in trail.refused]

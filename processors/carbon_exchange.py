@@ -14,6 +14,7 @@ from urllib.parse import quote
 import msgspec
 from msgspec import Struct
 
+from supplytwin.processors.carbon_parts import summed
 from supplytwin.processors.footprint import CONTEXT
 from supplytwin.schemas import ileap, json_exact, pact
 from supplytwin.schemas.errors import Code, RecordError
@@ -229,14 +230,6 @@ def extensions(value: dict[str, Any], path: str) -> Iterator[tuple[str, type[Any
                 yield below(below(below(path, "extensions"), at), "data"), kind, one["data"]
 
 
-def total(values: Iterator[Decimal]) -> Decimal:
-    """Their sum, with 34 digits."""
-    found = Decimal(0)
-    for one in values:
-        found = CONTEXT.add(found, one)
-    return found
-
-
 def footprint_id(by: Statement, kind: str, name: str, version: int) -> str:
     """The id of a footprint: the same for the same company, object and version, always."""
     said = msgspec.json.encode([by.company_ids[0], kind, name, version]).decode()
@@ -260,11 +253,11 @@ class Numbers(Struct, frozen=True, kw_only=True, gc=False):
 def numbers(subject: Subject, tonnes_per_teu: Decimal | None) -> Numbers:
     """The numbers of a footprint. Raises RecordError for what PACT cannot say."""
     if isinstance(subject, ileap.ShipmentFootprint):
-        amount = total(one.transport_activity for one in subject.tces)
+        amount = summed(one.transport_activity for one in subject.tces)
         if not amount:
             reason = "hubs alone have no ton kilometer, which is the declared unit"
             raise RecordError(Code.BAD_VALUE, "tces", reason)
-        kg = total(one.co2e_wtw for one in subject.tces)
+        kg = summed(one.co2e_wtw for one in subject.tces)
         return Numbers(unit="ton kilometer", amount=amount, pcf_kg=kg, mass_kg=subject.mass)
     hub = isinstance(subject, ileap.HOC)
     unit = (

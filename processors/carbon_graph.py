@@ -1,23 +1,24 @@
 """The graph of a chain: an order in which each element stands behind those it follows; cycles."""
 
 import heapq
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping
 
-from supplytwin.schemas.calculation import Tce
+Before = Mapping[str, Collection[str]]
+"""The elements of a chain, each with those that it names as its predecessors."""
 
 
-def ordered(tces: Sequence[Tce]) -> tuple[list[int], set[str]]:
-    """(places of the elements, each behind its predecessors, ties by id; ids that are in or behind
-    a cycle, and so in no order). Ids are unique.
+def ordered(chain: Before) -> tuple[list[int], set[str]]:
+    """(places of the elements in `chain`, each behind its predecessors, ties by id; ids that are in
+    or behind a cycle, and so in no order).
     """
-    known = {one.tce_id: at for at, one in enumerate(tces)}
+    known = {name: at for at, name in enumerate(chain)}
     waits: dict[str, int] = {}
     after: dict[str, list[str]] = {name: [] for name in known}
-    for one in tces:
-        before = {prev for prev in one.prev_tce_ids if prev in known}
-        waits[one.tce_id] = len(before)
+    for name, said in chain.items():
+        before = {prev for prev in said if prev in known}
+        waits[name] = len(before)
         for prev in before:
-            after[prev].append(one.tce_id)
+            after[prev].append(name)
     ready = sorted(name for name, count in waits.items() if not count)
     made: list[int] = []
     while ready:
@@ -31,13 +32,11 @@ def ordered(tces: Sequence[Tce]) -> tuple[list[int], set[str]]:
     return made, set(waits)
 
 
-def cycles(tces: Sequence[Tce]) -> Iterator[list[str]]:
+def cycles(chain: Before) -> Iterator[list[str]]:
     """One way around for each knot of elements that come before themselves, from its first id."""
-    _, stuck = ordered(tces)
+    _, stuck = ordered(chain)
     before = {
-        one.tce_id: sorted(stuck.intersection(one.prev_tce_ids))
-        for one in tces
-        if one.tce_id in stuck
+        name: sorted(stuck.intersection(said)) for name, said in chain.items() if name in stuck
     }
     for knot in _knots(before):
         way = [min(knot)]

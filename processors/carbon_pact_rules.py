@@ -15,8 +15,8 @@ from supplytwin.processors.carbon_exchange import (
     PROFILE,
     Profile,
     product_id,
-    total,
 )
+from supplytwin.processors.carbon_parts import summed
 from supplytwin.processors.carbon_rules import Categories, Element, elements
 from supplytwin.processors.carbon_values import (
     Object,
@@ -232,7 +232,7 @@ def _sum(
     corrected = [one for _, one in parts if one is not None]
     if stated is None or not parts or min(len(as_said), len(corrected)) < len(parts):
         return
-    added, right = total(iter(as_said)), total(iter(corrected))
+    added, right = summed(as_said), summed(corrected)
     if not off(stated, right):
         return
     if off(stated, added):
@@ -314,11 +314,11 @@ def _parts(told: Sequence[Element], name: str) -> dict[tuple[str, ...], Decimal]
     values = {one.tce_id: getattr(one, name) for one in told}
     if len(values) < len(told) or any(one is None for one in values.values()):
         return {}
-    whole = total(iter(values.values()))
+    whole = summed(values.values())
     if not whole:
         return {}
     return {
-        names: CONTEXT.multiply(CONTEXT.divide(total(values[one] for one in names), whole), _100)
+        names: CONTEXT.multiply(CONTEXT.divide(summed(values[one] for one in names), whole), _100)
         for size in range(1, len(told))
         for names in combinations(values, size)
     }

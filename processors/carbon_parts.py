@@ -19,10 +19,14 @@ Number = Decimal | None
 
 def times(*values: Number) -> Number:
     """The product; unknown when a factor is."""
-    made: Decimal = ONE
+    known = [value for value in values if value is not None]
+    return product(*known) if len(known) == len(values) else None
+
+
+def product(*values: Decimal) -> Decimal:
+    """The product of numbers that are all known, with 34 digits."""
+    made = ONE
     for value in values:
-        if value is None:
-            return None
         made = CONTEXT.multiply(made, value)
     return made
 

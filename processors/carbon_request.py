@@ -84,7 +84,7 @@ def _chain(tces: Sequence[form.Tce]) -> Iterator[Finding]:
             if prev not in places:
                 says = f'"{prev}" is no element of this chain'
                 yield _of(f"$.tces[{at}].prev_tce_ids[{where}]", "UNKNOWN_TCE", says)
-    for way in cycles(tces):
+    for way in cycles({one.tce_id: one.prev_tce_ids for one in tces}):
         says = f"a cycle: {' after '.join(way)}: nothing comes before itself"
         yield _of(f"$.tces[{places[way[0]]}].prev_tce_ids", "CYCLE", says)
 

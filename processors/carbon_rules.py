@@ -8,7 +8,10 @@ from decimal import Decimal
 
 from msgspec import Struct
 
+from supplytwin.processors.carbon_activity import AIR_ALLOWANCE_KM, DAF_BY_MODE
 from supplytwin.processors.carbon_category_rules import DISTANCES, distance, less, location, times
+from supplytwin.processors.carbon_graph import cycles
+from supplytwin.processors.carbon_parts import KG_PER_T, ONE, product
 from supplytwin.processors.carbon_values import (
     Object,
     decimal,
@@ -18,7 +21,6 @@ from supplytwin.processors.carbon_values import (
     micros,
     objects,
     off,
-    product,
     text,
     wrong,
 )
@@ -26,10 +28,7 @@ from supplytwin.processors.footprint import CONTEXT
 from supplytwin.schemas.decimal_text import plain
 from supplytwin.schemas.findings import Finding, below
 
-_KG_PER_T = Decimal(1000)
 _TEU = {"Container-TEU": Decimal(1), "Container-FEU": Decimal(2)}
-_DAF = {"1.05": Decimal("1.05"), "1.15": Decimal("1.15")}
-_AIR_ALLOWANCE_KM = Decimal(95)
 Categories = Mapping[tuple[str, str], Object]
 """By (``tocId`` | ``hocId``, id): the TOCs and HOCs of the file."""
 
@@ -97,7 +96,7 @@ def _activities(tce: Object) -> list[tuple[str, Decimal]]:
     mass, said = decimal(tce, "mass"), tce.get("distance")
     if mass is None:
         return []
-    tonnes = CONTEXT.divide(mass, _KG_PER_T)
+    tonnes = CONTEXT.divide(mass, KG_PER_T)
     found = ((name, decimal(said, name)) for name in DISTANCES)
     return [(name, product(tonnes, km)) for name, km in found if km is not None]
 
@@ -159,7 +158,7 @@ def _expected(tce: Object, categories: Categories, name: str) -> Iterator[_Expec
         activities = [*_tkm(tce)]
     elif unit == "tonnes":
         mass = decimal(tce, "mass")
-        activities = [None if mass is None else CONTEXT.divide(mass, _KG_PER_T)]
+        activities = [None if mass is None else CONTEXT.divide(mass, KG_PER_T)]
     else:
         size, amount = (
             _TEU.get(str(tce.get("packagingOrTrEqType"))),
@@ -212,15 +211,15 @@ def _emissions(tce: Object, path: str, categories: Categories, name: str) -> Ite
 
 def _guess(stated: Decimal, expected: Decimal, tce: Object) -> str:
     """What may have happened."""
-    factors = dict(_DAF)
+    factors = {str(factor): factor for factor, _ in DAF_BY_MODE.values() if factor != ONE}
     gcd = decimal(tce.get("distance"), "gcd")
     if gcd:
-        air = CONTEXT.divide(CONTEXT.add(gcd, _AIR_ALLOWANCE_KM), gcd)
+        air = CONTEXT.divide(CONTEXT.add(gcd, AIR_ALLOWANCE_KM), gcd)
         factors["(GCD + 95) / GCD"] = air
     for said, factor in factors.items():
         if expected and not off(stated, product(expected, factor)):
             return f"{said} times as much: a distance adjustment belongs into the intensity"
-    for said, factor in (("1000", _KG_PER_T), ("1/1000", Decimal("0.001"))):
+    for said, factor in (("1000", KG_PER_T), ("1/1000", Decimal("0.001"))):
         if expected and not off(stated, product(expected, factor)):
             return f"{said} of it: kg and g, or kg and t, were confused"
     return "correct the emissions or the intensity: digits may be transposed"
@@ -249,10 +248,9 @@ def _order(value: Object, path: str) -> Iterator[Finding]:
                 yield wrong("PREV_UNKNOWN", place, one, "a tceId of this shipment", do)
             elif one != name:
                 yield from _after(known[one][1], tce, where)
-    cycle = _cycle(before)
-    if cycle:
-        where = below(known[cycle[0]][0], "prevTceIds")
-        ring = " < ".join([*cycle, cycle[0]])
+    for way in cycles(before):
+        where = below(known[way[0]][0], "prevTceIds")
+        ring = " < ".join(reversed(way))
         do = "nothing happens before itself: correct prevTceIds"
         yield wrong("CYCLE", where, ring, "an order without cycle", do)
 
@@ -269,30 +267,3 @@ def _after(first: Object, then: Object, path: str) -> Iterator[Finding]:
             f"not before {first['tceId']} arrives, {first['arrivalAt']}",
             "correct one of them, or prevTceIds",
         )
-
-
-def _cycle(before: dict[str, list[str]]) -> list[str]:
-    """The elements of one cycle, each before the next; [] = there is none."""
-    after: dict[str, list[str]] = {name: [] for name in before}
-    for name, named in before.items():
-        for one in named:
-            after[one].append(name)
-    waits = {name: len(named) for name, named in before.items()}
-    free = [name for name, number in waits.items() if not number]
-    while free:
-        for one in after[free.pop()]:
-            waits[one] -= 1
-            if not waits[one]:
-                free.append(one)
-    at = next((name for name, number in waits.items() if number), None)
-    if at is None:
-        return []
-    seen: dict[str, None] = {}
-    while at not in seen:
-        seen[at] = None
-        at = next(one for one in before[at] if waits[one])
-    ring = list(seen)
-    ring = ring[ring.index(at) :][::-1]
-    place = {name: at for at, name in enumerate(before)}
-    first = ring.index(min(ring, key=place.__getitem__))
-    return ring[first:] + ring[:first]

@@ -79,14 +79,6 @@ def gap(one: Decimal, other: Decimal) -> Decimal:
     return CONTEXT.abs(CONTEXT.subtract(one, other))
 
 
-def product(*values: Decimal) -> Decimal:
-    """Their product, with 34 digits."""
-    found = Decimal(1)
-    for one in values:
-        found = CONTEXT.multiply(found, one)
-    return found
-
-
 def differs(
     code: str, path: str, stated: Decimal, expected: Decimal, said: str, do: str
 ) -> Finding:

@@ -13,9 +13,10 @@ from msgspec.structs import replace
 
 from supplytwin.schemas import dcsa_words as words
 from supplytwin.schemas.dcsa_fields import Node, refuse
-from supplytwin.schemas.dcsa_json import Doubled, doubled, parsed
+from supplytwin.schemas.dcsa_json import doubled, parsed
 from supplytwin.schemas.dcsa_spelling import respelled, respelled_two
 from supplytwin.schemas.errors import Code, RecordError
+from supplytwin.schemas.json_text import Twice
 from supplytwin.schemas.tracked import Call, Document, Place, Reading, Tracked
 
 SHOWN_MAX = 8
@@ -91,7 +92,7 @@ def _events(found: Any) -> tuple[str, Sequence[Any]]:
     if isinstance(found, dict):
         if isinstance(found.get("events"), list):
             header = {name: one for name, one in found.items() if name != "events"}
-            twice = found.twice if isinstance(found, Doubled) else doubled(header, "")
+            twice = found.names[0] if isinstance(found, Twice) else doubled(header, "")
             _once(twice)
             return "events", found["events"]
         if found.keys() & _ALONE:

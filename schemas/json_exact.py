@@ -1,12 +1,9 @@
-"""JSON text with its numbers as they stand there, and every name that stands twice."""
+"""JSON text with its numbers as they stand there."""
 
-import json
-from collections import Counter
 from decimal import Decimal
 from typing import Any
 
-from supplytwin.schemas.errors import RecordError
-from supplytwin.schemas.json_text import malformed, refused
+from supplytwin.schemas import json_text
 
 
 class Number(Decimal):
@@ -25,48 +22,15 @@ class Number(Decimal):
         return self._text
 
 
-class Twice(dict[str, Any]):
-    """An object in which names stand twice: `names`."""
-
-    names: tuple[str, ...]
-
-
 def parsed(raw: bytes, *, odd: bool = False) -> Any:
-    """The value of a JSON text: numbers as Number, objects in which a name stands twice as Twice.
-    A byte order mark is left out. Raises RecordError.
+    """As `json_text.parsed`, numbers as Number. Raises RecordError.
 
     `odd`: NaN, Infinity and halves of surrogate pairs come through, for a reader that has a path
     for each; without it they are refused as no JSON.
     """
-    try:
-        with refused():
-            value = json.loads(
-                raw.decode("utf-8-sig"),
-                object_pairs_hook=_object,
-                parse_int=Number,
-                parse_float=Number,
-                parse_constant=Number if odd else _constant,
-            )
-            if not odd and b"\\u" in raw:
-                json.dumps(value, ensure_ascii=False, default=str).encode()
-    except RecordError:
-        raise
-    except (ArithmeticError, ValueError):
-        raise malformed("is not JSON: a number has too many digits") from None
-    except RecursionError:
-        raise malformed("is nested too deeply") from None
-    return value
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) == len(pairs):
-        return found
-    made = Twice(found)
-    times = Counter(name for name, _ in pairs)
-    made.names = tuple(name for name, count in times.items() if count > 1)
-    return made
+    constant = Number if odd else _constant
+    return json_text.parsed(raw, whole=Number, real=Number, constant=constant, halves=odd)
 
 
 def _constant(name: str) -> Any:
-    raise malformed(f"is not JSON: {name} is no number of it")
+    raise json_text.malformed(f"is not JSON: {name} is no number of it")

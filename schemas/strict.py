@@ -22,7 +22,8 @@ from msgspec import Struct, inspect
 from supplytwin.schemas.decimal_text import plain, spelling, unusual
 from supplytwin.schemas.errors import Code, RecordError
 from supplytwin.schemas.findings import Finding, below, in_order, shown
-from supplytwin.schemas.json_exact import Number, Twice, parsed
+from supplytwin.schemas.json_exact import Number, parsed
+from supplytwin.schemas.json_text import Twice
 from supplytwin.schemas.rfc3339 import moment
 
 T = TypeVar("T")
@@ -243,7 +244,9 @@ class _Walker:
             return self._stand_in(kind, path)
         number, bounds = Decimal(str(value)), extra.get("bounds")
         if bounds is not None and not bounds.holds(number):
-            return self._instead(kind, path, "RANGE", value, bounds.text, "correct it")
+            negative = number < 0 and bounds.low == 0
+            says = "negative numbers have no meaning here" if negative else "correct it"
+            return self._instead(kind, path, "RANGE", value, bounds.text, says)
         return number
 
     def _word(self, value: Any, kind: inspect.Type, path: str, words: tuple[Any, ...]) -> Any:

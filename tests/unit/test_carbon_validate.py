@@ -5,10 +5,14 @@ import re
 from pathlib import Path
 
 import carbon_document_world as w
+import msgspec
+import pytest
 from typer.testing import CliRunner
 
 from supplytwin.processors import carbon_check
-from supplytwin.schemas import strict
+from supplytwin.processors.carbon_exchange import read
+from supplytwin.schemas import pact, strict
+from supplytwin.schemas.strict import written
 from supplytwin.streams.cli import app
 
 DOC = Path(__file__).resolve().parents[2] / "docs" / "carbon-exchange.md"
@@ -64,3 +68,55 @@ def test_every_code_is_documented() -> None:
     known = {code for row in rows for code in re.findall(r"`([A-Z_0-9]+)`", row)}
     assert known - made <= {"SUM_TKM", "SUM_CO2E", "TOTAL_TKM", "TOTAL_CO2E"}
     assert made - known <= {"CO2E", "ISO14083", "AR5", "AR6", "JSON"}
+
+
+FAULTS: dict[str, tuple[str, str]] = {
+    "a comma": ('"mass": "1,5"', "DECIMAL_COMMA"),
+    "an exponent": ('"mass": "1e3"', "DECIMAL_EXPONENT"),
+    "no number": ('"mass": true', "TYPE"),
+    "no digits": ('"mass": ".5"', "DECIMAL"),
+    "no mass": ('"mass": "-1"', "RANGE"),
+    "a word of nobody": ('"mass": "1", "mode": "Donkey"', "WORD"),
+    "a stranger": ('"mass": "1", "colour": "red"', "FOREIGN_FIELD"),
+    "two of a name": ('"mass": "1", "mass": "2"', "TWICE"),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_all_commands_call_a_fault_alike(name: str) -> None:
+    """One list of codes: a request of the calculator and a supplier's file get the same ones."""
+    text, code = FAULTS[name]
+    tce = text.replace("mass", "mass_kg")
+    asked = f'{{"calculation": "1", "chain_id": "c", "tces": [{{"tce_id": "a", {tce}}}]}}'
+    refused = CliRunner().invoke(app, ["carbon", "calculate", "-", "--json"], input=asked)
+    shipped = f'{{"shipmentId": "s", "tces": [], "tocId": "t", {text}}}'
+    if name == "a word of nobody":
+        shipped = f'{{"tocId": "t", {text}}}'
+    _, checked = run("-", "--json", text=shipped.encode())
+    for said in (refused.stdout, checked):
+        assert code in {one["code"] for one in json.loads(said)["findings"]}
+
+
+def test_every_cycle_is_a_finding() -> None:
+    """Two knots of elements are two findings, each at its first element."""
+    value = json.loads(w.fixture("n1-transposed.json"))
+    first, hub, last = value["data"][0]["extensions"][0]["data"]["tces"]
+    first["prevTceIds"], last["prevTceIds"] = [hub["tceId"]], [last["tceId"]]
+    hub["prevTceIds"] = [first["tceId"]]
+    found = [one.path for one in carbon_check.check(w.raw(value)).findings if one.code == "CYCLE"]
+    assert [path.rsplit(".", 2)[1] for path in found] == ["tces[0]", "tces[2]"]
+
+
+def test_numbers_of_a_foreign_object_stay_numbers() -> None:
+    """What another standard says in an extension goes out as it came in: 3 is no text."""
+    value = json.loads(w.fixture("g20-two-elements.json"))
+    value["extensions"].append({
+        "specVersion": "1.0.0", "dataSchema": "https://example.com/other.json",
+        "data": {"whole": 3, "deep": [{"minus": -4}]},
+    })  # fmt: skip
+    (document,) = read(w.raw(value)).documents
+    assert isinstance(document.value, pact.ProductFootprint2)
+    assert (
+        json.loads(msgspec.json.encode(written(document.value)))["extensions"][1]
+        == (value["extensions"][1])
+    )
