@@ -7,10 +7,8 @@ what a type cannot say: ``words``, ``format``, ``bounds``, ``spelt``, ``unique``
 where a type has None.
 """
 
-import datetime as dt
 import difflib
 import re
-import uuid
 from collections.abc import Iterable
 from decimal import Decimal
 from functools import cache
@@ -24,15 +22,13 @@ from supplytwin.schemas.errors import Code, RecordError
 from supplytwin.schemas.findings import Finding, below, in_order, shown
 from supplytwin.schemas.json_exact import Number, parsed
 from supplytwin.schemas.json_text import Twice
-from supplytwin.schemas.rfc3339 import moment
+from supplytwin.schemas.text_formats import FORMATS
 
 T = TypeVar("T")
 MAX_BYTES = 10_000_000
 _ANY_DATE = "2000-01-01"
+_MOST_GUESSES = 1000
 _WHOLE = re.compile(r"[0-9]{1,10}")
-_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
-_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
-_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:\S+", re.ASCII)
 
 
 class Read(Struct, Generic[T], frozen=True, kw_only=True):
@@ -162,9 +158,8 @@ class _Walker:
                 raise TypeError(f"{kind} has no strict reader")
 
     def _found(self, path: str, code: str, value: Any, expected: str, says: str) -> None:
-        stated = value if code == "TWICE" else shown(value)
         self.findings.append(
-            Finding(path=path, code=code, stated=stated, expected=expected, says=says)
+            Finding(path=path, code=code, stated=shown(value), expected=expected, says=says)
         )
 
     def _instead(
@@ -206,7 +201,8 @@ class _Walker:
                 self._found(below(path, name), "TWICE", name, "one field of this name", says)
         for name in value:
             if name not in known:
-                near = difflib.get_close_matches(name, known, 1)
+                few = len(self.findings) < _MOST_GUESSES
+                near = difflib.get_close_matches(name, known, 1) if few else []
                 expected = near[0] if near else "no such field"
                 says = "there is no such field: readers pass over it"
                 self._found(below(path, name), "FOREIGN_FIELD", name, expected, says)
@@ -221,10 +217,11 @@ class _Walker:
         before = len(self.findings)
         made = [self.walk(one, kind.item_type, below(path, at)) for at, one in enumerate(value)]
         if extra.get("unique") and len(self.findings) == before:
+            seen: dict[str, int] = {}
             for at, one in enumerate(made):
-                if one in made[:at]:
-                    said = shown(value[at])
-                    self._found(below(path, at), "TWICE", said, "no copy", "leave one out")
+                if seen.setdefault(repr(one), at) != at:
+                    where = below(path, at)
+                    self._found(where, "TWICE", value[at], "no copy", "leave one out")
                     break
         return made
 
@@ -290,7 +287,7 @@ def _wrong_text(
     form = extra.get("format")
     if form is None:
         return None
-    right, expected = _FORMATS[form]
+    right, expected = FORMATS[form]
     return None if right(value) else ("PATTERN", expected, "correct it")
 
 
@@ -329,37 +326,6 @@ def _kept(value: Any) -> Any:
     return int(value) if text.removeprefix("-").isdecimal() else Decimal(text)
 
 
-def _is_date(value: str) -> bool:
-    try:
-        return bool(_DATE.fullmatch(value)) and bool(dt.date.fromisoformat(value))
-    except ValueError:
-        return False
-
-
-def _is_time(value: str) -> bool:
-    try:
-        found = moment(value) if _TIME.fullmatch(value) else None
-    except ValueError:
-        return False
-    return found is not None and found.tz == "+00:00"
-
-
-def _is_uuid(value: str) -> bool:
-    try:
-        return str(uuid.UUID(value)) == value.lower()
-    except ValueError:
-        return False
-
-
-_FORMATS = {
-    "date": (_is_date, "a date, YYYY-MM-DD"),
-    "date-time": (_is_time, "a date-time in UTC, e.g. 2026-01-31T23:59:59Z"),
-    "uuid": (_is_uuid, "a UUID"),
-    "uri": (lambda value: bool(_URI.fullmatch(value)), "a URI"),
-    "urn": (lambda value: value[:4].lower() == "urn:", "a URN: urn:…"),
-}
-
-
 def written(value: Struct) -> dict[str, Any]:
     """The JSON object of a Struct, fields in the order of the Struct, without those that are None.
 
@@ -390,5 +356,16 @@ def _out(kind: inspect.Type, value: Any, extra: Any = None) -> Any:
             if extra and extra.get("spelt") == "number":
                 return msgspec.Raw(plain(value).encode())
             return plain(value)
+        case inspect.DictType():
+            return _foreign(value)
         case _:
             return value
+
+
+def _foreign(value: Any) -> Any:
+    """What `_kept` made of a foreign JSON value, as it came: its numbers are no texts."""
+    if isinstance(value, dict):
+        return {name: _foreign(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_foreign(one) for one in value]
+    return msgspec.Raw(str(value).encode()) if isinstance(value, Decimal) else value

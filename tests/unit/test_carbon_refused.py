@@ -248,6 +248,8 @@ def test_many_findings_are_cut() -> None:
     code, answer = calculate(request(leg(), **many))
     assert (code, len(answer["findings"])) == (1, 1001)
     assert "1001 more" in answer["findings"][-1]["says"]
+    twice = refused('{"\\ud800": 1, "\\ud800": 2}')
+    assert twice['$["\\ud800"]'] in {"TWICE", "FOREIGN_FIELD"}
     (path,) = refused(request(leg(), **{"\ud800\x1b": 1}))
     assert path == '$["\\ud800\\u001b"]'
 

@@ -112,7 +112,7 @@ def test_numbers_of_a_foreign_object_stay_numbers() -> None:
     value = json.loads(w.fixture("g20-two-elements.json"))
     value["extensions"].append({
         "specVersion": "1.0.0", "dataSchema": "https://example.com/other.json",
-        "data": {"whole": 3, "deep": [{"minus": -4}]},
+        "data": {"whole": 3, "deep": [{"minus": -4, "part": 0.125, "text": "0.10"}]},
     })  # fmt: skip
     (document,) = read(w.raw(value)).documents
     assert isinstance(document.value, pact.ProductFootprint2)

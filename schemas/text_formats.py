@@ -1,0 +1,43 @@
+"""Forms of texts in documents: dates, times, UUIDs, URIs, URNs."""
+
+import datetime as dt
+import re
+import uuid
+
+from supplytwin.schemas.rfc3339 import moment
+
+_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:\S+", re.ASCII)
+
+
+def _is_date(value: str) -> bool:
+    try:
+        return bool(_DATE.fullmatch(value)) and bool(dt.date.fromisoformat(value))
+    except ValueError:
+        return False
+
+
+def _is_time(value: str) -> bool:
+    try:
+        found = moment(value) if _TIME.fullmatch(value) else None
+    except ValueError:
+        return False
+    return found is not None and found.tz == "+00:00"
+
+
+def _is_uuid(value: str) -> bool:
+    try:
+        return str(uuid.UUID(value)) == value.lower()
+    except ValueError:
+        return False
+
+
+FORMATS = {
+    "date": (_is_date, "a date, YYYY-MM-DD"),
+    "date-time": (_is_time, "a date-time in UTC, e.g. 2026-01-31T23:59:59Z"),
+    "uuid": (_is_uuid, "a UUID"),
+    "uri": (lambda value: bool(_URI.fullmatch(value)), "a URI"),
+    "urn": (lambda value: value[:4].lower() == "urn:", "a URN: urn:…"),
+}
+"""(whether a text has the form, what is expected) by its name."""
