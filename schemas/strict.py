@@ -203,8 +203,8 @@ class _Walker:
             if name not in known:
                 few = len(self.findings) < _MOST_GUESSES
                 near = difflib.get_close_matches(name, known, 1) if few else []
-                expected = near[0] if near else "no such field"
-                says = "there is no such field: readers pass over it"
+                expected = near[0] if near else "no field of this name"
+                says = "it is not known here: leave it out, or write its right name"
                 self._found(below(path, name), "FOREIGN_FIELD", name, expected, says)
 
     def _list(
