@@ -17,11 +17,11 @@ from supplytwin.processors.carbon_values import (
     wrong,
 )
 from supplytwin.schemas.decimal_text import plain
+from supplytwin.schemas.factor_form import is_without_operation
 from supplytwin.schemas.findings import Finding, below
 
 DISTANCES = ("actual", "sfd", "gcd")
 _WATER = ("Sea", "InlandWaterway")
-_NO_TTW = ("Electric", "Hydrogen")
 _ONE = Decimal(1)
 _ONLY = {"truckLoadingSequence": "Road", "airShippingOption": "Air", "flightLength": "Air"}
 
@@ -97,7 +97,7 @@ def carriers(value: Object, path: str) -> Iterator[Finding]:
     for where, one in objects(value, "energyCarriers", path):
         shares.append(decimal(one, "relativeShare"))
         yield from less(one, where, "emissionFactorTTW", "emissionFactorWTW")
-        if text(one, "energyCarrier") in _NO_TTW and decimal(one, "emissionFactorTTW"):
+        if is_without_operation(text(one, "energyCarrier")) and decimal(one, "emissionFactorTTW"):
             said, at = str(one["emissionFactorTTW"]), below(where, "emissionFactorTTW")
             do = "it emits where it is made: that is WTT, a part of WTW"
             yield wrong("TTW_OF_ELECTRICITY", at, said, "0", do)

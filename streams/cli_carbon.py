@@ -24,7 +24,7 @@ from supplytwin.schemas.strict import Read, read
 from supplytwin.streams.cli_run import AsJson, emit_json, err, out
 from supplytwin.streams.drawing import folding
 
-carbon_app = typer.Typer(no_args_is_help=True, help="Footprints by ISO 14083, in iLEAP and PACT, too.")
+carbon_app = typer.Typer(no_args_is_help=True, help="Footprints by ISO 14083, iLEAP and PACT.")
 pack_app = typer.Typer(no_args_is_help=True, help="Packs of emission factors.")
 _WIDE = Context(prec=100)
 Packs = Annotated[
