@@ -127,17 +127,17 @@ class Lots:
 
     def _is_borne(self, name: SubjectKey, by_another_than: Slot) -> bool:
         return any(
-            receipt is not None and slot is not by_another_than and name in _lots_in(receipt)
+            slot is not by_another_than and name in _lots_in(receipt)
             for slot in slots_of(self._twin, name)
-            for receipt in (_receipt(slot),)
+            for receipt in _seen(slot)
         )
 
     def _lines_of(self, lots: frozenset[SubjectKey]) -> set[SubjectKey]:
-        """The lines of which receipts of these lots that stand may be."""
+        """The lines of which receipts of these lots that stand may be, by who has a say."""
         found = self._lines.get(lots)
         if found is None:
-            receipts = (_receipt(slot) for lot in lots for slot in slots_of(self._twin, lot))
-            found = {line for one in receipts if one is not None for line in lines_of(one)}
+            slots = [slot for lot in lots for slot in slots_of(self._twin, lot)]
+            found = {line for slot in slots for one in _seen(slot) for line in lines_of(one)}
             self._lines[lots] = found
         return found
 
@@ -148,6 +148,12 @@ def _receipt(slot: Slot) -> Any:
     if event is None or event.event_type != RECEIVED or event.classifier != "ACTUAL":
         return None
     return event
+
+
+def _seen(slot: Slot) -> list[Any]:
+    """Its receipt, if a warehouse tells it: nobody else may turn a reversal away from a line."""
+    receipt = _receipt(slot)
+    return [] if receipt is None or witness(teller(receipt)) is None else [receipt]
 
 
 def _lots_in(event: Any) -> set[SubjectKey]:

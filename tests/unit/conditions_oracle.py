@@ -243,6 +243,7 @@ class Reading:
                     for one in reaching(self.twin, "LOT", known_as)
                     if one.identity != slot.identity
                     and makes_a_lot(one)
+                    and place_of(speaker(one.effective.event)) < 2
                     and known_as in lots_called(one.effective.event)
                 ]
                 if known_as in lots_called(receipt) or not others_of_it:
@@ -275,7 +276,7 @@ class Reading:
                 line
                 for lot in lots_called(event)
                 for slot in reaching(self.twin, "LOT", lot)
-                if makes_a_lot(slot)
+                if makes_a_lot(slot) and place_of(speaker(slot.effective.event)) < 2
                 for line in lines_it_may_be_of(slot.effective.event)
             }
             return bool(lots.keys() & lots_called(event)) and not lines_in(event) & has_it

@@ -364,6 +364,18 @@ def test_a_reversal_that_names_a_line_without_goods_of_its_lot_takes_them_where_
     assert told(receipt("a"), two, wrong, lines=("L1", "L2")) == [40, 0]
 
 
+def test_who_has_no_say_turns_no_reversal_away():
+    """A carrier's receipt of the lot for another line leaves the goods of this one gone."""
+    wrong = bare("x", refs=("ORDER_LINE:L2",))
+    stranger = receipt("c", line="L2", source="carrier:x", subject_id="lot-L1", lot_id="lot-L1")
+    assert told(receipt("a"), wrong, stranger) == [0]
+    assert told(receipt("a"), wrong, w.with_(stranger, source="wms")) == [40]
+    old = receipt("a", subject_id="lot-A", lot_id="lot-A")
+    new = w.with_(old, revision=2, subject_id="lot-B", lot_id="lot-B")
+    other = receipt("d", line="L9", source="carrier:x", subject_id="lot-A", lot_id="lot-A")
+    assert told(old, new, bare("y", lot="lot-A"), other) == [0]
+
+
 # ---- who is believed
 
 
