@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from supplytwin.processors import carbon_report as report
 from supplytwin.processors.carbon_categories import Category, Collected, collected, hoc, toc
 from supplytwin.processors.carbon_element import Element, element
-from supplytwin.processors.carbon_factors import Book, Found, Trail, used
+from supplytwin.processors.carbon_factors import Book, Found, Shelf, Trail, used
 from supplytwin.processors.carbon_graph import ordered
 from supplytwin.processors.carbon_outcome import World
 from supplytwin.processors.carbon_parts import Number, digest, minus, over, times
@@ -37,7 +37,7 @@ def calculate(
     wrong = check(request)
     if wrong:
         return Refused(refused=True, findings=in_order(wrong))
-    book = None if request.only == "ACTIVITY" else Book(request, chosen, at_hand)
+    book = None if request.only == "ACTIVITY" else Book(request, Shelf(chosen, at_hand))
     world = _world(request, book)
     order, _ = ordered({one.tce_id: one.prev_tce_ids for one in request.tces})
     elements = [element(request.tces[at], f"$.tces[{at}]", world) for at in order]
@@ -80,6 +80,7 @@ def _result(
     counted = {ref: found for one in elements for ref, found in one.trail.used.items()}
     packs = sorted({found.pack for found in (counted or factors).values()})
     missing = [finding for trail in trails for finding in trail.missing]
+    missing += [Finding(path="$", code=one.code, says=one.says) for one in request.missing]
     kpi, against = _kpi(request, whole.co2e.co2e_wtw_kg, whole.transport_activity_tkm, packs)
     missing += against
     quality = report.quality(elements)

@@ -15,6 +15,7 @@ from supplytwin.processors.carbon_parts import (
 )
 from supplytwin.schemas.calculated import Used
 from supplytwin.schemas.calculation import InlineFactor, Period, Ref, Request
+from supplytwin.schemas.carriers import CARRIERS, ELECTRICITY, Carrier
 from supplytwin.schemas.decimal_text import plain
 from supplytwin.schemas.factor_form import UNITS, Factor, Kind, Pack, is_without_operation
 from supplytwin.schemas.findings import Finding
@@ -73,14 +74,86 @@ class Trail:
         self.used[found.ref] = found
 
 
+class Shelf:
+    """The packs that stand ready, by what is looked for in them. It never changes."""
+
+    def __init__(self, chosen: Sequence[Pack], at_hand: Sequence[Pack]) -> None:
+        self.chosen = tuple({pack.name: pack for pack in chosen}.values())
+        self.packs = {pack.name: pack for pack in (*at_hand, *self.chosen)}
+        self.named = ", ".join(pack.name for pack in self.chosen) or "no pack"
+        self._by_id = {
+            name: {one.id: one for one in pack.factors} for name, pack in self.packs.items()
+        }
+        self._defaults: dict[str, list[tuple[Pack, Factor]]] = {}
+        self._carriers: dict[str, list[tuple[Pack, Factor]]] = {}
+        for pack in self.chosen:
+            for one in pack.factors:
+                what = one.hub_type if one.kind == "HUB" else one.default_for
+                if what is not None:
+                    self._defaults.setdefault(what, []).append((pack, one))
+                if one.kind in {"ENERGY", "GRID"} and one.carrier and one.partial is None:
+                    self._carriers.setdefault(one.carrier.lower(), []).append((pack, one))
+        self._countries = {
+            one.country: f"{pack.name}/{one.id}"
+            for pack in (*at_hand, *reversed(self.chosen))
+            for one in pack.factors
+            if one.country is not None
+        }
+
+    def find(self, ref: str) -> list[tuple[Pack, Factor]]:
+        """Every factor that a name may mean: ``PACK/ID``, or an ID of the chosen packs."""
+        name, slash, wanted = ref.partition("/")
+        if slash and name in self.packs:
+            one = self._by_id[name].get(wanted)
+            return [] if one is None else [(self.packs[name], one)]
+        return [
+            (pack, self._by_id[pack.name][ref])
+            for pack in self.chosen
+            if ref in self._by_id[pack.name]
+        ]
+
+    def default(
+        self, what: str, haul: str | None, temperature: str | None
+    ) -> tuple[Pack, Factor] | None:
+        """Of the first chosen pack that has one for a mode or a type of hub: that of its haul and
+        temperature control before one of none; a refrigerated one only for what is refrigerated.
+        """
+        best: tuple[tuple[int, int, int], Pack, Factor] | None = None
+        for pack, one in self._defaults.get(what, ()):
+            if one.haul not in (None, haul) or (
+                one.temperature_control == "refrigerated" and temperature != "refrigerated"
+            ):
+                continue
+            fits = one.temperature_control == temperature, one.temperature_control != "mixed"
+            rank = (self.chosen.index(pack), -2 * fits[0] - fits[1], -(one.haul is not None))
+            if best is None or rank < best[0]:
+                best = rank, pack, one
+        return None if best is None else best[1:]
+
+    def energy(self, carrier: str, country: str | None) -> Carrier:
+        """The factors of a carrier: of the chosen packs, else those that are known to go together.
+        Electricity is that of its country.
+        """
+        name = carrier.lower()
+        if name == ELECTRICITY:
+            grid = self._countries.get(country)
+            return Carrier() if grid is None else Carrier(refs=(grid,))
+        for pack, one in self._carriers.get(name, ()):
+            if completed(Parts(wtt=one.wtt, ttw=one.ttw, wtw=one.wtw)).wtw is not None:
+                return Carrier(refs=(f"{pack.name}/{one.id}",))
+        found = CARRIERS.get(name, Carrier())
+        return found if all(self.find(ref) for ref in found.refs) else Carrier()
+
+
 class Book:
     """Every factor that a request can name: its own, of the chosen packs, of those at hand."""
 
-    def __init__(self, request: Request, chosen: Sequence[Pack], at_hand: Sequence[Pack]) -> None:
+    def __init__(self, request: Request, shelf: Shelf) -> None:
         self._own = {one.id: one for one in request.factors if one.id is not None}
-        self._chosen = tuple({pack.name: pack for pack in chosen}.values())
-        self._packs = {pack.name: pack for pack in (*at_hand, *chosen)}
+        self._shelf = shelf
         self._period = request.period
+        self.named = shelf.named
+        self.energy = shelf.energy
 
     def find(self, ref: Ref, kind: Kind, trail: Trail) -> Found | None:
         """The factor that is meant; None, with a FACTOR_* in the trail, when there is none."""
@@ -88,9 +161,9 @@ class Book:
             return self._inline(ref, ref.id or _name(ref), kind, trail)
         if ref in self._own:
             return self._inline(self._own[ref], ref, kind, trail)
-        found = self._in_packs(ref)
+        found = self._shelf.find(ref)
         if not found:
-            trail.lack("FACTOR_UNKNOWN", f'no factor "{ref}" in the request or in {self._named()}')
+            trail.lack("FACTOR_UNKNOWN", f'no factor "{ref}" in the request or in {self.named}')
             return None
         if len(found) > 1:
             packs = ", ".join(pack.name for pack, _ in found)
@@ -119,21 +192,21 @@ class Book:
         own = ref if isinstance(ref, InlineFactor) else self._own.get(ref)
         return "DEFAULT" if own is None else own.data_type
 
-    def default(self, mode: str, haul: str | None, trail: Trail) -> Found | None:
-        """The default of the first chosen pack that has one for a mode."""
-        for pack in self._chosen:
-            factor = pack.default(mode, haul)
-            if factor is not None:
-                return self.find(f"{pack.name}/{factor.id}", "TRANSPORT", trail)
-        trail.lack("FACTOR_UNKNOWN", f"no default for {mode} in {self._named()}")
-        return None
-
-    def _in_packs(self, ref: str) -> list[tuple[Pack, Factor]]:
-        for name, pack in self._packs.items():
-            if ref.startswith(f"{name}/"):
-                wanted = ref[len(name) + 1 :]
-                return [(pack, one) for one in pack.factors if one.id == wanted]
-        return [(pack, one) for pack in self._chosen for one in pack.factors if one.id == ref]
+    def default(
+        self, what: str, haul: str | None, temperature: str | None, trail: Trail
+    ) -> Found | None:
+        """The default of a mode or a type of hub; see `Shelf.default`."""
+        found = self._shelf.default(what, haul, temperature)
+        if found is None:
+            trail.lack("FACTOR_UNKNOWN", f"no default for {what or 'no mode'} in {self.named}")
+            return None
+        pack, factor = found
+        kept = factor.temperature_control
+        if temperature == "refrigerated" and kept != temperature:
+            says = f"the goods are refrigerated, {pack.name}/{factor.id} is {kept or 'not said to be'}"
+            trail.assume("TEMPERATURE_NOT_INSIDE", says)
+        sort: Kind = "HUB" if factor.kind == "HUB" else "TRANSPORT"
+        return self.find(f"{pack.name}/{factor.id}", sort, trail)
 
     def _inline(self, one: InlineFactor, ref: str, kind: Kind, trail: Trail) -> Found | None:
         if one.unit not in UNITS[kind]:
@@ -151,9 +224,6 @@ class Book:
             trail.deviate("SOURCE_UNKNOWN", f"factor {ref} names no source")
         trail.use(made)
         return made
-
-    def _named(self) -> str:
-        return ", ".join(pack.name for pack in self._chosen) or "no pack"
 
 
 def as_factor(one: InlineFactor, ref: str, kind: Kind) -> Factor:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from supplytwin.processors.carbon_factors import Book, Found, Trail, parts_of
 from supplytwin.processors.carbon_parts import (
@@ -33,6 +34,7 @@ from supplytwin.schemas.calculation import (
     Refrigerant,
     ZonedEnergy,
 )
+from supplytwin.schemas.carriers import Carrier
 from supplytwin.schemas.decimal_text import plain
 from supplytwin.schemas.factor_form import Factor
 
@@ -58,13 +60,31 @@ def energy(amount: EnergyAmount, book: Book, trail: Trail) -> Parts:
         trail.say(f"{amount.carrier} is a blend by volume: {listed}")
         return together(each)
     if amount.factor is None:
-        trail.lack("FACTOR_UNKNOWN", f"energy of {amount.carrier} has no factor")
-        return UNKNOWN
+        return _default(amount, book, trail)
     made = _of(amount, amount.factor, amount.quantity, book, trail)
     if made.wtt is None and made.ttw is not None and amount.wtt_factor is not None:
         upstream = _of(amount, amount.wtt_factor, amount.quantity, book, trail)
         made = completed(Parts(wtt=upstream.wtt, ttw=made.ttw, wtw=None))
     return made
+
+
+def _default(amount: EnergyAmount, book: Book, trail: Trail) -> Parts:
+    found = book.energy(amount.carrier, amount.country)
+    for ref in found.refs:
+        factor = book.find(ref, "ENERGY", Trail(trail.path))
+        if factor is not None and converted(amount.quantity, amount.unit, factor.factor) is None:
+            found = Carrier()
+    if not found.refs:
+        where = f" of {amount.country}" if amount.country is not None else ""
+        says = f"no factor for {amount.unit} of {amount.carrier}{where} in {book.named}: give one"
+        trail.lack("FACTOR_UNKNOWN", says)
+        return UNKNOWN
+    whole = replace(amount, accept_partial=amount.accept_partial or found.accept_partial)
+    parts = [_of(whole, ref, amount.quantity, book, trail) for ref in found.refs]
+    if len(parts) == 1:
+        return parts[0]
+    operation, provision = parts
+    return completed(Parts(wtt=provision.wtt, ttw=operation.ttw, wtw=None))
 
 
 def _of(amount: EnergyAmount, ref: Ref, quantity: Decimal, book: Book, trail: Trail) -> Parts:

@@ -115,7 +115,7 @@ def _ways(one: Tce, facts: Facts, world: World, book: Book) -> list[tuple[int, i
     if category is not None and category not in known:
         made.append((book.data_type(category), "pack"))
     if not made:
-        made.append(("DEFAULT", "default" if facts.kind == "TRANSPORT" else "nothing"))
+        made.append(("DEFAULT", "default" if facts.mode or one.hub_type else "nothing"))
     return [(_RANK[sort], order, sort, name) for order, (sort, name) in enumerate(made)]
 
 
@@ -187,7 +187,8 @@ def _by_intensity(
             basis = one.model.distance_basis, one.model.daf_included
             return _applied(one, facts, parts, "kg/tkm", basis, "MODELLED", ZERO, trail)
         case "nothing":
-            trail.lack("FACTOR_UNKNOWN", f"{one.tce_id}: give hoc_id, factor or energy")
+            code = "FACTOR_UNKNOWN" if facts.kind == "HUB" else "MODE_UNKNOWN"
+            trail.lack(code, f"{one.tce_id}: give mode or hub_type, a factor or energy")
             return Outcome()
         case _:
             found = _found(name, one, facts, book, trail)
@@ -200,7 +201,8 @@ def _found(name: str, one: Tce, facts: Facts, book: Book, trail: Trail) -> Found
         haul = activity.haul(facts.distance_km) if facts.mode == "AIR" else None
         if haul is not None:
             trail.say(f"{haul} haul: {activity.HAUL_LIMIT_KM} km is the limit")
-        return book.default(facts.mode or "", haul, trail)
+        what = one.hub_type if facts.kind == "HUB" else facts.mode
+        return book.default(what or "", haul, one.temperature_control, trail)
     ref = one.factor if name == "factor" else one.toc_id or one.hoc_id
     assert ref is not None
     return book.find(ref, sort, trail)

@@ -125,7 +125,8 @@ def _kind_of(path: str, one: form.InlineFactor, *, leaking: bool) -> Kind:
 
 
 def _general(request: form.Request) -> Iterator[Finding]:
-    if not (request.tces or request.tocs or request.hocs or request.rounds):
+    things = (request.tces, request.tocs, request.hocs, request.rounds, request.missing)
+    if not any(things):
         yield _of("$", "EMPTY", "has nothing to compute: give tces, tocs, hocs or rounds")
     if request.period is not None and request.period.last < request.period.first:
         yield _of("$.period.last", "BAD_VALUE", f"is before the first day, {request.period.first}")

@@ -7,7 +7,7 @@ JSON strings or numbers in plain digits. `calculation_request.schema.json` says 
 from decimal import Decimal
 from typing import Annotated, Literal
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from supplytwin.schemas.decimal_text import Bounds
 from supplytwin.schemas.factor_form import (
@@ -28,6 +28,7 @@ DataType = Literal["PRIMARY", "MODELLED", "DEFAULT"]
 Distance = Literal["GCD", "SFD", "ACTUAL"]
 NotOne = Annotated[Decimal, within(Bounds(low=Decimal(0), high=Decimal(1), under=True))]
 Load = Annotated[Decimal, within(Bounds(low=Decimal(0), high=Decimal(1), above=True))]
+Country = Annotated[str, Meta(pattern=r"^[A-Z]{2}$")]
 EnergyUnit = Literal["l", "kg", "t", "kWh", "MJ"]
 
 
@@ -82,6 +83,9 @@ class EnergyAmount(_Form, frozen=True, kw_only=True):
     quantity: Amount
     unit: EnergyUnit
     factor: Ref | None = None
+    """Left out: the carrier's factor of the chosen packs, else of `schemas.carriers`."""
+    country: Country | None = None
+    """Of electricity without a factor: where it was drawn, ISO 3166-1 alpha-2."""
     wtt_factor: Ref | None = None
     """Where `factor` publishes operation (TTW) alone: another one for the provision (WTT)."""
     blend: tuple[BlendPart, ...] = ()
@@ -296,6 +300,12 @@ class Tce(_Form, frozen=True, kw_only=True):
     """Of AIR, instead of `distance_km`: GCD of each flight of one aircraft."""
     daf: Daf | None = None
     uplifts: tuple[Uplift, ...] = ()
+    temperature_control: Temperature | None = None
+    """Of the goods: the default of a mode or hub is taken for it, where the packs have one."""
+    planned: bool = False
+    """Nobody has said yet that it happened."""
+    assumptions: tuple[Text, ...] = ()
+    """What the sender took for granted, as ``CODE: what``."""
     from_place: Text | None = None
     to_place: Text | None = None
     stated: Stated | None = None
@@ -317,6 +327,13 @@ class Kpi(_Form, frozen=True, kw_only=True):
     packs: tuple[Text, ...]
 
 
+class Missing(_Form, frozen=True, kw_only=True):
+    """What the sender knows to be missing for the chain as a whole: it is not complete."""
+
+    code: Text
+    says: Text
+
+
 class Request(_Form, frozen=True, kw_only=True):
     """One calculation. `only` = ACTIVITY: tkm and shares, no emissions."""
 
@@ -333,5 +350,6 @@ class Request(_Form, frozen=True, kw_only=True):
     hocs: tuple[Hoc, ...] = ()
     rounds: tuple[Round, ...] = ()
     tces: tuple[Tce, ...] = ()
+    missing: tuple[Missing, ...] = ()
     kpi: Kpi | None = None
     stated: Stated | None = None

@@ -34,7 +34,7 @@ def of_pack(pack: Pack) -> Iterator[Finding]:
     for at, factor in enumerate(pack.factors):
         ids[factor.id].append(at)
         if factor.default_for is not None:
-            defaults[factor.default_for, factor.haul].append(at)
+            defaults[factor.default_for, factor.haul, factor.temperature_control].append(at)
     for name, places in ids.items():
         for at in places[1:]:
             says = f'"{name}" is the id of factor {places[0]}, too: two factors of one id'

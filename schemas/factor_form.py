@@ -62,6 +62,8 @@ class Factor(Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=
     gwp: Text
     """Basis of the global warming potentials, or that only CO2 is in it."""
     region: Text
+    country: Annotated[str, Meta(pattern=r"^[A-Z]{2}$")] | None = None
+    """Of GRID: ISO 3166-1 alpha-2, where the region is a country: the default of its electricity."""
     year: int
     """The year that the number is about."""
     valid_from: Date | None = None
@@ -82,7 +84,8 @@ class Factor(Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=
     haul: Literal["short", "long"] | None = None
     """Of AIR: flights of at most 1,500 km, or longer ones."""
     default_for: Mode | None = None
-    """The mode for which this is the pack's default (of its haul, where it has one)."""
+    """The mode for which this is the pack's default (of its haul and its temperature control, where
+    it has one)."""
     density_kg_per_l: Positive | None = None
     lhv_mj_per_kg: Positive | None = None
     partial: Text | None = None
@@ -107,14 +110,6 @@ class Pack(Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=Tr
     def name(self) -> str:
         """Pack and version, as commands and results name it."""
         return f"{self.pack}-{self.version}"
-
-    def default(self, mode: str, haul: str | None = None) -> Factor | None:
-        """The factor for a mode of which nothing more is known; for a haul its own, if there is."""
-        for wanted in (haul, None) if haul is not None else (None,):
-            for one in self.factors:  # the live fold asks for each footprint: defaults stand first
-                if one.default_for == mode and one.haul == wanted:
-                    return one
-        return None
 
 
 def is_without_operation(carrier: str | None) -> bool:

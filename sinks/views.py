@@ -195,8 +195,23 @@ VIEWS: tuple[ViewSpec, ...] = (
         SELECT chain_key, chain_id, consignment_id, max(version) AS version,
                arg_max(complete, version) AS complete,
                arg_max_null(co2e_wtw_kg, version) AS co2e_wtw_kg,
+               arg_max_null(computed_wtw_kg, version) AS computed_wtw_kg,
+               arg_max_null(activity_tkm, version) AS activity_tkm,
+               arg_max_null(primary_share, version) AS primary_share,
+               arg_max_null(data_type, version) AS data_type,
+               arg_max(planned, version) AS planned,
+               arg_max(packs, version) AS packs,
+               arg_max_null(period_first, version) AS period_first,
+               arg_max_null(period_last, version) AS period_last,
                arg_max(missing, version) AS missing
         FROM footprint GROUP BY ALL""",
+    ),
+    ViewSpec(
+        name="current_leg",
+        about="The transport chain elements of the newest footprint of each consignment",
+        sql="""
+        SELECT leg.* FROM leg
+        JOIN current_footprint USING (chain_key, chain_id, consignment_id, version)""",
     ),
     ViewSpec(
         name="duplicate_document",
