@@ -63,14 +63,20 @@ _EARTH_RADIUS_M = 6_371_009
 
 
 @cache
-def positions() -> Mapping[str, Position]:
-    """Where something is, by UN/LOCODE of a port or by a name of `table`."""
+def ports() -> Mapping[str, Position]:
+    """Where ports are, by UN/LOCODE."""
     text = importlib.resources.files("supplytwin.schemas").joinpath("ports.csv").read_text("utf-8")
-    found = {
+    return {
         row["unlocode"]: (float(row["lat"]), float(row["lon"]))
         for row in csv.DictReader(text.splitlines())
     }
-    return found | {one.name: (float(one.lat), float(one.lon)) for one in table().values()}
+
+
+@cache
+def positions() -> Mapping[str, Position]:
+    """Where something is, by UN/LOCODE of a port or by a name of `table`."""
+    named = {one.name: (float(one.lat), float(one.lon)) for one in table().values()}
+    return {**ports(), **named}
 
 
 def sphere_m(one: Position, other: Position) -> int:
