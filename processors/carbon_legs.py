@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
+from typing import Literal
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -21,7 +22,7 @@ from supplytwin.processors.slots import Identity
 from supplytwin.processors.standing import Reached
 from supplytwin.processors.subjects import Subject, SubjectKey
 from supplytwin.processors.twin import Twin, subject
-from supplytwin.schemas import places
+from supplytwin.schemas import places, sea
 from supplytwin.schemas.calculation import (
     Allocation,
     Container,
@@ -58,7 +59,7 @@ class Leg(Struct, frozen=True, kw_only=True, gc=False):
     left: Reached | None
     came: Reached | None
     booked_km: Decimal | None
-    booked_basis: str | None
+    booked_basis: Literal["GCD", "SFD", "ACTUAL"] | None
     assumptions: tuple[str, ...]
 
     @property
@@ -69,6 +70,15 @@ class Leg(Struct, frozen=True, kw_only=True, gc=False):
     def trips(self) -> frozenset[SubjectKey]:
         """The containers that it is linked with."""
         return frozenset(key for key in self.subject.links if key.subject_type == TRIP)
+
+
+class Way(Struct, frozen=True, kw_only=True, gc=False):
+    """A distance, its kind and how it is known; or what is missing for it."""
+
+    km: Decimal | None = None
+    basis: Literal["GCD", "SFD", "ACTUAL"] | None = None
+    how: str | None = None
+    missing: tuple[Missing, ...] = ()
 
 
 class Chain(Struct, frozen=True, kw_only=True, gc=False):
@@ -120,7 +130,7 @@ def _leg(twin: Twin, key: SubjectKey, leg: Subject) -> Leg:
         left=left,
         came=came,
         booked_km=Decimal(distance[0]) if distance else None,
-        booked_basis=distance[1] if distance else None,
+        booked_basis=distance[1] if distance else None,  # type: ignore[arg-type]
         assumptions=tuple(said),
     )
 
@@ -180,8 +190,8 @@ def chain_of(
         if leg.mode is None:
             missing.append(Missing(code="MODE_UNKNOWN", says=f"leg {leg.name}"))
             continue
-        km, basis, lacks = _distance(leg)
-        missing += lacks
+        way = _way(leg)
+        missing += way.missing
         tces.append(
             Tce(
                 tce_id=leg.name,
@@ -189,12 +199,12 @@ def chain_of(
                 consignment_id=consignment_id,
                 mode=leg.mode,  # type: ignore[arg-type]
                 mass_kg=weight.kg,
-                distance_km=km,
-                distance_basis=basis,  # type: ignore[arg-type]
+                distance_km=way.km,
+                distance_basis=way.basis,
                 energy=energy,
                 temperature_control="refrigerated" if chilled else None,
                 planned=leg.left is None and leg.came is None,
-                assumptions=(*leg.assumptions, *_how(weight), *said),
+                assumptions=(*leg.assumptions, *_how(weight, way), *said),
                 from_place=None if leg.start is None else leg.start.name,
                 to_place=None if leg.end is None else leg.end.name,
             )
@@ -209,7 +219,9 @@ def chain_of(
     )
 
 
-def _how(weight: Weight) -> Iterator[str]:
+def _how(weight: Weight, way: Way) -> Iterator[str]:
+    if way.how is not None:
+        yield f"DISTANCE: {way.how}"
     if weight.how is not None and weight.how != "as delivered":
         yield f"MASS: {weight.how}"
 
@@ -220,23 +232,28 @@ def _weight(twin: Twin, leg: Leg, whole: Weight, all_trips: frozenset[SubjectKey
     return stuffed_mass(twin, trips) if trips and trips != all_trips else whole
 
 
-def _distance(leg: Leg) -> tuple[Decimal | None, str | None, list[Missing]]:
-    """(km, its kind, what is missing): as booked, by sea from port to port, else great circle."""
+def _way(leg: Leg) -> Way:
+    """As booked, by sea from port to port, else great circle."""
     if leg.booked_km is not None:
-        return leg.booked_km, leg.booked_basis, []
+        return Way(km=leg.booked_km, basis=leg.booked_basis, how="as booked")
     lacks = []
     for spot, what in ((leg.start, "start"), (leg.end, "end")):
         if spot is None or spot.position is None:
             name = "none" if spot is None else spot.name
             lacks.append(Missing(code="PLACE_UNKNOWN", says=f"leg {leg.name}: {what} {name}"))
     if lacks or leg.start is None or leg.end is None:
-        return None, None, lacks
+        return Way(missing=tuple(lacks))
     if leg.start.position == leg.end.position:
         says = f"leg {leg.name}: from and to {leg.start.name}"
-        return None, None, [Missing(code="DISTANCE_UNKNOWN", says=says)]
+        return Way(missing=(Missing(code="DISTANCE_UNKNOWN", says=says),))
+    if leg.mode == "SEA":
+        by_sea = sea.sea_km(leg.start.name, leg.end.name)
+        if by_sea is not None:
+            return Way(km=by_sea, basis="SFD", how=sea.SEA)
     assert leg.start.position is not None
     assert leg.end.position is not None
-    return places.great_circle_km(leg.start.position, leg.end.position), "GCD", []
+    km = places.great_circle_km(leg.start.position, leg.end.position)
+    return Way(km=km, basis="GCD", how=places.GEODESIC)
 
 
 def _hub(

@@ -97,7 +97,7 @@ def _by_deliveries(twin: Twin, here: Subject, consignment_id: str, shelf: Shelf)
                 distance_basis="GCD",
                 energy=energy.energy,
                 temperature_control="refrigerated" if is_temperature_controlled(here, ()) else None,
-                assumptions=energy.assumptions,
+                assumptions=(f"DISTANCE: {places.GEODESIC}", *energy.assumptions),
                 from_place=start.name,
                 to_place=end.name,
             )

@@ -24,9 +24,9 @@ from supplytwin.schemas.records import FOOTPRINTS, JOURNAL, STATE, Footprint, St
 
 GOLDEN: dict[str, dict[str, str]] = {
     "many": {
-        "canonical": "bd5ca4e568f30d60",
-        "carbon.footprints": "94b4579212b2bf80",
-        "carbon.legs": "2c7f619b14fca73d",
+        "canonical": "fa358a2b66ca3749",
+        "carbon.footprints": "152f9abe5d68b085",
+        "carbon.legs": "d57e2cbf531dc3ac",
         "settlement.events": "b613121a470110aa",
         "settlement.instructions": "2665d3e7c28e3a87",
         "twin.exceptions": "7524d932a132ec92",
@@ -35,9 +35,9 @@ GOLDEN: dict[str, dict[str, str]] = {
         "twin.state": "f680a5266f09f712",
     },
     "long": {
-        "canonical": "7fb2369b51441fa5",
-        "carbon.footprints": "4e1ef18d151e78a8",
-        "carbon.legs": "e86ab4cb7456100e",
+        "canonical": "fe0679d767ea3ab6",
+        "carbon.footprints": "9d684eefe04025d8",
+        "carbon.legs": "820b2768ccb3237b",
         "settlement.events": "860e754600fad71c",
         "settlement.instructions": "3ef7a5404c9fd457",
         "twin.exceptions": "6743490fe3a72421",
@@ -56,8 +56,8 @@ GOLDEN: dict[str, dict[str, str]] = {
     },
     "freight": {
         "canonical": "c66a4a33f463141e",
-        "carbon.footprints": "2de860827a536601",
-        "carbon.legs": "e32e9140ca87e906",
+        "carbon.footprints": "1356309bdcc45c04",
+        "carbon.legs": "180f191743f07356",
         "twin.exceptions": "3e1165b0cb89aaeb",
         "twin.journal": "c4fca7de69053562",
         "twin.milestones": "8da32fea1bce0cf7",
