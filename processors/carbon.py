@@ -16,7 +16,8 @@ from supplytwin.processors.subjects import decimal_text
 from supplytwin.processors.twin import Taken, Twin
 from supplytwin.schemas.calculated import TceResult
 from supplytwin.schemas.calculation import Tce
-from supplytwin.schemas.records import EXCEPTIONS, FOOTPRINTS, LEGS, ExceptionRecord, Footprint, Leg
+from supplytwin.schemas.footprints import Footprint, Leg
+from supplytwin.schemas.records import EXCEPTIONS, FOOTPRINTS, LEGS, ExceptionRecord
 
 Derive = Callable[..., None]
 """`Emitter.derive`: (topic, Struct, **fields)."""

@@ -20,8 +20,10 @@ from supplytwin.processors.emit import Emitter
 from supplytwin.processors.milestones import exception_changes, milestone_changes
 from supplytwin.processors.subjects import NOBODY
 from supplytwin.schemas import codec, journal
+from supplytwin.schemas.derived import Derived
 from supplytwin.schemas.errors import FatalError, UsageError
 from supplytwin.schemas.flow import Output
+from supplytwin.schemas.footprints import Footprint
 from supplytwin.schemas.ids import Micros, control_key
 from supplytwin.schemas.records import (
     EXCEPTIONS,
@@ -30,9 +32,7 @@ from supplytwin.schemas.records import (
     MILESTONES,
     STATE,
     Control,
-    Derived,
     ExceptionRecord,
-    Footprint,
     Milestone,
 )
 from supplytwin.streams.audit import UNPLACED

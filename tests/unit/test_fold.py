@@ -19,8 +19,9 @@ from supplytwin.schemas import codec
 from supplytwin.schemas.errors import RecordError
 from supplytwin.schemas.events import Event, ShipmentDelivered
 from supplytwin.schemas.flow import Input, Output, Record
+from supplytwin.schemas.footprints import Footprint
 from supplytwin.schemas.ids import HOUR_US
-from supplytwin.schemas.records import FOOTPRINTS, JOURNAL, STATE, Footprint, StateRecord
+from supplytwin.schemas.records import FOOTPRINTS, JOURNAL, STATE, StateRecord
 
 GOLDEN: dict[str, dict[str, str]] = {
     "many": {

@@ -28,6 +28,7 @@ from supplytwin.schemas import codec, journal
 from supplytwin.schemas.errors import UsageError
 from supplytwin.schemas.events import ShipmentDelivered
 from supplytwin.schemas.flow import Message
+from supplytwin.schemas.footprints import Footprint, Leg
 from supplytwin.schemas.ids import DAY_US
 from supplytwin.schemas.records import (
     EXCEPTIONS,
@@ -37,8 +38,6 @@ from supplytwin.schemas.records import (
     LEGS,
     STATE,
     ExceptionRecord,
-    Footprint,
-    Leg,
     StateRecord,
 )
 from supplytwin.streams import audit_run, cli, cli_check, deployment, topics, upgrade
