@@ -119,7 +119,7 @@ def canonical(value: Any) -> Any:
     return plain(value) if isinstance(value, Decimal) else value
 
 
-@lru_cache(maxsize=32768)
+@lru_cache(maxsize=8192)
 def digest_of(value: Struct) -> str:
     """`digest` of something that comes again and again: an element, a factor."""
     return digest(value)
