@@ -10,11 +10,12 @@ from msgspec.structs import replace
 
 from supplytwin.processors.carbon_consignment import (
     Weight,
+    all_delivered,
+    deliveries,
     is_temperature_controlled,
     mass_of,
     measured,
     stuffed_mass,
-    unplaced,
 )
 from supplytwin.processors.carbon_factors import Shelf
 from supplytwin.processors.carbon_parts import summed
@@ -174,7 +175,9 @@ def chain_of(
     trips = [subject(twin, *key) for key in sorted(all_trips)]
     parts = [*(leg.subject for leg in legs), *(trip for trip in trips if trip is not None)]
     chilled = is_temperature_controlled(here, parts)
-    loose = unplaced(here)
+    told = {(one.source, one.event_id) for leg in legs for one in leg.subject.energies}
+    loose = [one for one in here.energies if (one.source, one.event_id) not in told]
+    done = all_delivered(twin, here, deliveries(here))
     tces: list[Tce] = []
     missing: list[Missing] = []
     weights: list[Weight] = []
@@ -184,8 +187,14 @@ def chain_of(
         own = [event for event in loose if _is_of(event, leg, legs)]
         energy, said = _energy(twin, leg, [*leg.subject.energies, *own], weight, shelf)
         if at:
-            hub, gap = _hub(legs[at - 1], leg, weight, tces, all_trips, consignment_id, chilled)
-            tces.append(hub)
+            hub, gap = _hub(legs[at - 1], leg, weight, tces, all_trips, consignment_id)
+            tces.append(
+                replace(
+                    hub,
+                    temperature_control="refrigerated" if chilled else None,
+                    planned=hub.planned and not done,
+                )
+            )
             missing += gap
         if leg.mode is None:
             missing.append(Missing(code="MODE_UNKNOWN", says=f"leg {leg.name}"))
@@ -203,19 +212,19 @@ def chain_of(
                 distance_basis=way.basis,
                 energy=energy,
                 temperature_control="refrigerated" if chilled else None,
-                planned=leg.left is None and leg.came is None,
+                planned=leg.left is None and leg.came is None and not done,
                 assumptions=(*leg.assumptions, *_how(weight, way), *said),
                 from_place=None if leg.start is None else leg.start.name,
                 to_place=None if leg.end is None else leg.end.name,
             )
         )
     missing += {one: None for weight in weights for one in weight.missing}
-    told = (one for leg in legs for one in (leg.left, leg.came) if one is not None)
+    moved = (one for leg in legs for one in (leg.left, leg.came) if one is not None)
     return Chain(
         tces=tuple(tces),
         missing=tuple(missing),
         assumptions=tuple(_homeless(loose, legs)),
-        days=tuple({one.day for one in told}),
+        days=tuple({one.day for one in moved}),
     )
 
 
@@ -263,7 +272,6 @@ def _hub(
     tces: Sequence[Tce],
     trips: frozenset[SubjectKey],
     consignment_id: str,
-    chilled: bool,
 ) -> tuple[Tce, list[Missing]]:
     """The hub between two legs, entered by the one and left by the other."""
     terminal = bool(trips) and "SEA" in (before.mode, leg.mode)
@@ -280,7 +288,6 @@ def _hub(
         hub_type=TERMINAL if terminal else TRANSSHIPMENT,
         mass_kg=weight.kg,
         containers=(Container(count=Decimal(inside)),) if terminal else (),
-        temperature_control="refrigerated" if chilled else None,
         planned=before.came is None and leg.left is None,
         from_place=None if where is None else where.name,
         to_place=None if where is None else where.name,
@@ -301,6 +308,8 @@ def _is_of(event: ShipmentEnergy, leg: Leg, legs: Sequence[Leg]) -> bool:
     """Whether energy that names no leg is of this one: it is the only leg, or the only one of the
     vehicle.
     """
+    if event.leg_no is not None:
+        return False
     if event.vehicle_id is None:
         return len(legs) == 1
     return [one for one in legs if one.subject.value.bound == event.vehicle_id] == [leg]
@@ -310,7 +319,7 @@ def _homeless(loose: Iterable[ShipmentEnergy], legs: Sequence[Leg]) -> Iterator[
     """Energy that somebody measured and that is of no leg that is known."""
     for event in loose:
         if not any(_is_of(event, leg, legs) for leg in legs):
-            says = f"{event.source} {event.event_id} names no leg: say leg_no, or its vehicle"
+            says = f"{event.source} {event.event_id} names no leg that is known: say leg_no"
             yield f"ENERGY_UNPLACED: {says}"
 
 

@@ -25,8 +25,8 @@ from supplytwin.schemas.records import FOOTPRINTS, JOURNAL, STATE, StateRecord
 
 GOLDEN: dict[str, dict[str, str]] = {
     "many": {
-        "canonical": "fa358a2b66ca3749",
-        "carbon.footprints": "152f9abe5d68b085",
+        "canonical": "f1d49dd3b4d072e6",
+        "carbon.footprints": "097f607d43e53e88",
         "carbon.legs": "d57e2cbf531dc3ac",
         "settlement.events": "b613121a470110aa",
         "settlement.instructions": "2665d3e7c28e3a87",
@@ -36,8 +36,8 @@ GOLDEN: dict[str, dict[str, str]] = {
         "twin.state": "f680a5266f09f712",
     },
     "long": {
-        "canonical": "fe0679d767ea3ab6",
-        "carbon.footprints": "9d684eefe04025d8",
+        "canonical": "005b240cfd32fc57",
+        "carbon.footprints": "c7c95b87eb119941",
         "carbon.legs": "820b2768ccb3237b",
         "settlement.events": "860e754600fad71c",
         "settlement.instructions": "3ef7a5404c9fd457",
@@ -47,18 +47,18 @@ GOLDEN: dict[str, dict[str, str]] = {
         "twin.state": "76e88405a9bc8c90",
     },
     "wild": {
-        "canonical": "d2fefaf2336278a6",
-        "carbon.footprints": "577028da05443bb7",
-        "carbon.legs": "d77fea521edc19ec",
+        "canonical": "3c62eca83cded1cb",
+        "carbon.footprints": "584322f26a3a10cc",
+        "carbon.legs": "8a7f1cbdae3426dc",
         "twin.exceptions": "4226cdeb09fd0e6f",
         "twin.journal": "71663d687c1bbe3e",
         "twin.milestones": "9791a004c0596b8a",
         "twin.state": "c913db2fe3ba4490",
     },
     "freight": {
-        "canonical": "c66a4a33f463141e",
-        "carbon.footprints": "1356309bdcc45c04",
-        "carbon.legs": "180f191743f07356",
+        "canonical": "fb6aab94e9bd2ec9",
+        "carbon.footprints": "d451a16bbc3ebc82",
+        "carbon.legs": "a4f0c4d696ad5d19",
         "twin.exceptions": "3e1165b0cb89aaeb",
         "twin.journal": "c4fca7de69053562",
         "twin.milestones": "8da32fea1bce0cf7",
