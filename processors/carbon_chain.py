@@ -96,7 +96,7 @@ def _result(
         chain_id=request.chain_id,
         complete=not missing,
         missing=in_order(missing),
-        warnings=report.warnings(counted or factors),
+        warnings=report.warnings(counted or factors, request.period),
         differences=differences,
         co2e=whole.co2e,
         computed=report.computed(elements),

@@ -58,7 +58,7 @@ class Computed(Struct, frozen=True, kw_only=True):
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        return _texts(report.warnings(self.factors))
+        return _texts(report.warnings(self.factors, self.request.period))
 
     @property
     def assumptions(self) -> tuple[str, ...]:
