@@ -225,7 +225,8 @@ class ChainFold:
         for fingerprint, text in control.schemas.items():
             found = WriterSchema(fingerprint=fingerprint, text=text)
             self._foreign.learn(partition_of_control(control.chain_id), found)
-        self._packs.learn(partition_of_control(control.chain_id), control.packs)
+        if control.packs is not None:
+            self._packs.learn(partition_of_control(control.chain_id), control.packs)
 
     def due(self, state: ChainState) -> int | Due | None:
         """When a cut may change something here."""
