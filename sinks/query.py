@@ -24,7 +24,7 @@ from msgspec import Struct
 
 from supplytwin.schemas.errors import UsageError
 from supplytwin.schemas.ids import key63
-from supplytwin.sinks.tables import CHAIN_KEY, FOREIGN_SCHEMAS, OFFSET_TABLE
+from supplytwin.sinks.tables import CHAIN_KEY, COMMON, OFFSET_TABLE, PARTITION
 
 LOCKED: dict[str, str] = {
     "enable_external_access": "false",
@@ -275,9 +275,11 @@ def journal_entries(database: Path, chain_id: str | None) -> tuple[list[bytes], 
         return _entry_by_entry(database, chain_id, str(error))
 
 
-def schema_entries(database: Path) -> list[bytes]:
-    """Raw journal entries that are schemas of others: without them no fact of theirs is read."""
-    found = query(database, f"SELECT raw FROM {FOREIGN_SCHEMAS}", _PAGE)
+def common_entries(database: Path) -> list[bytes]:
+    """Raw journal entries that every chain may need, see `tables.COMMON`: without schemas no fact
+    of others is read.
+    """
+    found = query(database, f"SELECT raw FROM {COMMON} ORDER BY {PARTITION}, seq", _PAGE)
     return [bytes.fromhex(row[0]) for row in found.rows]
 
 

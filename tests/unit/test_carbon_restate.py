@@ -18,7 +18,7 @@ from supplytwin.schemas.errors import UsageError
 from supplytwin.schemas.footprints import Footprint
 from supplytwin.schemas.ids import control_key
 from supplytwin.schemas.records import EXCEPTIONS, JOURNAL, SETTLEMENT_EVENTS, STATE, StateRecord
-from supplytwin.streams import audit_run, carbon_restate, cli, cli_carbon_restate
+from supplytwin.streams import audit_run, carbon_restate, cli, cli_carbon_restate, show
 from supplytwin.streams.broker_choice import Chosen
 from supplytwin.streams.summary import read_all
 
@@ -138,6 +138,29 @@ def test_it_is_in_force_then(world: World) -> None:
     found = audit_run.run(world.broker, world.meta, nobody)
     assert not found.differences
     assert found.entries > len(journal)
+
+
+def test_a_chain_that_is_folded_by_itself_is_computed_by_the_packs_in_force(
+    world: World,
+) -> None:
+    """`twin show` reads one chain, and what every chain needs of the control chains."""
+    rule = Rule(since="1970-01-01", packs=PACKS)
+    before = world.values(JOURNAL)
+    apply(world, rule)
+    records = list(read_all(world.broker, JOURNAL, 2))
+    common = [record.value or b"" for record in records if show.is_common(record)]
+    assert len(common) == 2
+    for (chain, consignment), one in newest(world).items():
+        entries = [r.value or b"" for r in records if r.key == chain.encode()]
+        (shown,) = [
+            found
+            for found in show.show(chain, entries, None, common).footprints
+            if found["consignment_id"] == consignment
+        ]
+        assert (shown["co2e_wtw_kg"], shown["version"]) == (one.co2e_wtw_kg, one.version)
+        then = show.Times(known_at=0)
+        assert show.show(chain, entries, None, common, then).footprints == []
+    assert len(before) < len(records)
 
 
 def test_a_second_rule_holds_from_its_own_day(world: World) -> None:
