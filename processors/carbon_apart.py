@@ -91,7 +91,9 @@ class Spread(Struct, frozen=True, kw_only=True):
     other_packs: tuple[OtherPacks, ...]
 
 
-def notes(prints: Iterable[Footprint], of: Callable[[Footprint], Iterable[str]]) -> tuple[Note, ...]:
+def notes(
+    prints: Iterable[Footprint], of: Callable[[Footprint], Iterable[str]]
+) -> tuple[Note, ...]:
     """``CODE:what`` texts by code, each counted once for a footprint; most footprints first."""
     footprints, wordings = Counter[str](), dict[str, Counter[str]]()
     for one in prints:
@@ -118,7 +120,7 @@ def missing(one: Footprint) -> tuple[str, ...]:
 
 
 def packs_of(one: Footprint) -> tuple[str, ...]:
-    """The packs that a footprint rests on; of records that do not name them, the one of defaults."""
+    """The packs that a footprint rests on; where it names none, that of its defaults."""
     return tuple(sorted(one.packs)) or (f"{one.pack}-{one.pack_version}",)
 
 

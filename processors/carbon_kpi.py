@@ -40,9 +40,7 @@ class Kpi(Struct, frozen=True, kw_only=True):
     refused: tuple[str, ...]
 
 
-def kpi(
-    now: tuple[str, Sequence[Consignment]], before: tuple[str, Sequence[Consignment]]
-) -> Kpi:
+def kpi(now: tuple[str, Sequence[Consignment]], before: tuple[str, Sequence[Consignment]]) -> Kpi:
     """Of two years and the consignments of each."""
     one, other = _year(*now), _year(*before)
     refused = tuple(_against(one, other, now[1], before[1]))

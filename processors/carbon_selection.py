@@ -38,9 +38,7 @@ class Consignment(Struct, frozen=True, kw_only=True):
         return "UNDER_WAY" if self.footprint.planned else "COMPUTED"
 
 
-def consignments(
-    footprints: Iterable[Footprint], legs: Iterable[Leg]
-) -> tuple[Consignment, ...]:
+def consignments(footprints: Iterable[Footprint], legs: Iterable[Leg]) -> tuple[Consignment, ...]:
     """Each consignment once, by chain and name. Elements of other versions are left out."""
     versions: dict[tuple[str, str], list[Footprint]] = {}
     for one in footprints:

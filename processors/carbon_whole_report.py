@@ -184,9 +184,7 @@ def _packs(prints: Iterable[Footprint], at_hand: Sequence[Pack]) -> tuple[PackUs
     )
 
 
-def _kpi(
-    every: Sequence[Consignment], selection: Selection, baseline: str | None
-) -> Kpi | None:
+def _kpi(every: Sequence[Consignment], selection: Selection, baseline: str | None) -> Kpi | None:
     """Null when no year is asked for, or no baseline is and the year before has no footprints."""
     year = selection.year
     if year is None:

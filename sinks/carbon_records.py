@@ -39,8 +39,9 @@ class CarbonRecords(Struct, frozen=True, kw_only=True):
 def read(database: Path, chain_id: str | None) -> CarbonRecords:
     """The records of a chain, None = of all. Raises UsageError when the file cannot be had."""
     mine = "TRUE" if chain_id is None else of_chain(chain_id)
-    ends = query(database, _ENDS, _PAGE).rows
-    bound = {table: _before(table, ends) for table in ("footprint", "leg")}
+    (ends,) = query(database, _ENDS, 1).rows
+    last = dict(zip(_TOPICS, ends, strict=True))
+    bound = {table: _before(table, last[table]) for table in _TOPICS}
     held = f"SELECT * FROM footprint WHERE {bound['footprint']} AND {mine}"
     newest = (
         "SELECT chain_key, chain_id, consignment_id, max(version) AS version "
@@ -59,13 +60,18 @@ def read(database: Path, chain_id: str | None) -> CarbonRecords:
         without_footprint=counted[0],
         unreadable=counted[1],
         known=bool(counted[2]),
-        as_of=tuple(sorted(f"{_TOPICS[table]} {part} {last}" for table, part, last in ends)),
+        as_of=tuple(
+            f"{_TOPICS[table]} {part} {offset}"
+            for table, parts in last.items()
+            for part, offset in parts or ()
+        ),
     )
 
 
 _TOPICS = {"footprint": FOOTPRINTS, "leg": LEGS}
-_ENDS = " UNION ALL ".join(
-    f"SELECT '{table}', kafka_partition, max(kafka_offset) FROM {table} GROUP BY ALL"
+_ENDS = "SELECT " + ", ".join(
+    f"(SELECT list([kafka_partition, last] ORDER BY kafka_partition) FROM (SELECT kafka_partition, "
+    f"max(kafka_offset) AS last FROM {table} GROUP BY ALL))"
     for table in _TOPICS
 )
 _COUNTS = (
@@ -79,16 +85,14 @@ _COUNTS = (
 )
 
 
-def _before(table: str, ends: list[list[Any]]) -> str:
-    """SQL that is true for the rows of a table that were there when `ends` was asked for."""
-    known = " ".join(f"WHEN {part} THEN {last}" for name, part, last in ends if name == table)
+def _before(table: str, last: list[list[int]] | None) -> str:
+    """SQL that is true for the rows of a table up to the last offset of each partition."""
+    known = " ".join(f"WHEN {part} THEN {offset}" for part, offset in last or ())
     limit = f"CASE {table}.kafka_partition {known} ELSE -1 END" if known else "-1"
     return f"{table}.kafka_offset <= {limit}"
 
 
-def _records(
-    database: Path, text: str, kind: type[T], replaced: dict[str, str]
-) -> tuple[T, ...]:
+def _records(database: Path, text: str, kind: type[T], replaced: dict[str, str]) -> tuple[T, ...]:
     """Rows of a statement as records, page by page: an endpoint allows only so many at once."""
     columns = ["kafka_partition", "kafka_offset"]
     for name in kind.__struct_fields__:

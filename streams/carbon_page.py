@@ -122,7 +122,7 @@ def percent(share: Decimal | None) -> str:
         return _UNKNOWN
     if 0 < share < Decimal("0.0005"):
         return "< 0.1 %"
-    return f"{(share * 100).quantize(Decimal('0.1'), None, _WIDE)} %"
+    return f"{(share * 100).quantize(Decimal('0.1'), None, _WIDE)} %".replace("-", "−")
 
 
 def bar(share: Decimal | None) -> str:

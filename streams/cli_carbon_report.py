@@ -34,7 +34,9 @@ def report_command(
     year: Annotated[str | None, typer.Option(help="YYYY in which transport ended.")] = None,
     baseline: Annotated[
         str | None,
-        typer.Option(help="YYYY to compare --year with (default: the year before, if it is there)."),
+        typer.Option(
+            help="YYYY to compare --year with (default: the year before, if it is there)."
+        ),
     ] = None,
     db: Db = None,
     out: Annotated[Path | None, typer.Option("--out", help="Write the page there.")] = None,

@@ -14,7 +14,7 @@ from supplytwin.sinks.duck import DuckSink
 
 PACK = "desnz-2025"
 ROAD = f"{PACK}/road-artic-average-laden"
-Leg_ = Mapping[str, Any]
+Said = Mapping[str, Any]
 
 
 def leg(tce_id: str, wtw: str | None, **said: Any) -> dict[str, Any]:
@@ -25,7 +25,7 @@ def leg(tce_id: str, wtw: str | None, **said: Any) -> dict[str, Any]:
     return {
         "tce_id": tce_id, "mode": "ROAD", "from_place": "Pune", "to_place": "Lagos",
         "mass_kg": "1000", "distance_km": "1000", "distance_basis": "GCD", "daf": "1",
-        "factor_id": None, "co2e_wtw_kg": wtw, "co2e_wtt_kg": parts[0], "co2e_ttw_kg": parts[1],
+        "co2e_wtw_kg": wtw, "co2e_wtt_kg": parts[0], "co2e_ttw_kg": parts[1],
         "activity_tkm": "1000", "data_type": "DEFAULT", "primary_share": "0", **said,
     }  # fmt: skip
 
@@ -39,7 +39,7 @@ def hub(tce_id: str, wtw: str, **said: Any) -> dict[str, Any]:
     )  # fmt: skip
 
 
-def _sum(legs: Sequence[Leg_], name: str) -> str | None:
+def _sum(legs: Sequence[Said], name: str) -> str | None:
     values = [one.get(name) for one in legs]
     return None if None in values else plain(sum((Decimal(value) for value in values), Decimal(0)))
 
@@ -53,7 +53,7 @@ class World:
         self.chains: dict[str, w.Chain] = {}
 
     def footprint(
-        self, chain_id: str, consignment: str, legs: Sequence[Leg_], version: int = 1, **said: Any
+        self, chain_id: str, consignment: str, legs: Sequence[Said], version: int = 1, **said: Any
     ) -> None:
         """A version with its elements; totals are theirs unless something else is said."""
         chain = self.chains.setdefault(chain_id, w.Chain(self.log, chain_id))
@@ -61,8 +61,8 @@ class World:
         chain.index = 0
         hubs = [one for one in legs if one.get("kind") == "HUB"]
         filled: dict[str, Any] = {
-            "previous_version": version - 1 or None, "complete": True, "input_hash": f"{version:064}",
-            "pack": "desnz", "pack_version": "2025", "method": "method 1",
+            "previous_version": version - 1 or None, "complete": True,
+            "input_hash": f"{version:064}", "pack": "desnz", "pack_version": "2025", "method": "method 1",
             "co2e_wtw_kg": _sum(legs, "co2e_wtw_kg"), "co2e_wtt_kg": _sum(legs, "co2e_wtt_kg"),
             "co2e_ttw_kg": _sum(legs, "co2e_ttw_kg"), "activity_tkm": _sum(legs, "activity_tkm"),
             "hub_activity_t": _sum(hubs, "hub_activity_t") if hubs else None,
@@ -81,9 +81,14 @@ class World:
 
     def incomplete(self, chain_id: str, consignment: str, *missing: str, **said: Any) -> None:
         """A footprint that could not be computed."""
-        nothing = dict.fromkeys(("co2e_wtw_kg", "co2e_wtt_kg", "co2e_ttw_kg", "activity_tkm",
-                                 "primary_share", "primary_share_by_tkm", "modelled_share"))  # fmt: skip
-        given: dict[str, Any] = {**nothing, "complete": False, "missing": missing, **said}
+        unknown = ("co2e_wtw_kg", "co2e_wtt_kg", "co2e_ttw_kg", "activity_tkm",
+                   "primary_share", "primary_share_by_tkm", "modelled_share")  # fmt: skip
+        given: dict[str, Any] = {
+            **dict.fromkeys(unknown),
+            "complete": False,
+            "missing": missing,
+            **said,
+        }
         self.footprint(chain_id, consignment, (), **given)
 
     def write(self, path: Path, *more: Record) -> Path:
