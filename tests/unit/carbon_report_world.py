@@ -62,8 +62,9 @@ class World:
         hubs = [one for one in legs if one.get("kind") == "HUB"]
         filled: dict[str, Any] = {
             "previous_version": version - 1 or None, "complete": True,
-            "input_hash": f"{version:064}", "pack": "desnz", "pack_version": "2025", "method": "method 1",
-            "co2e_wtw_kg": _sum(legs, "co2e_wtw_kg"), "co2e_wtt_kg": _sum(legs, "co2e_wtt_kg"),
+            "input_hash": f"{version:064}", "pack": "desnz", "pack_version": "2025",
+            "method": "method 1", "co2e_wtw_kg": _sum(legs, "co2e_wtw_kg"),
+            "co2e_wtt_kg": _sum(legs, "co2e_wtt_kg"),
             "co2e_ttw_kg": _sum(legs, "co2e_ttw_kg"), "activity_tkm": _sum(legs, "activity_tkm"),
             "hub_activity_t": _sum(hubs, "hub_activity_t") if hubs else None,
             "planned": any(one.get("planned") for one in legs), "data_type": "DEFAULT",
