@@ -10,12 +10,12 @@ from supplytwin.processors.carbon_figures import Flow
 from supplytwin.processors.carbon_parts import ZERO, over, summed
 
 K = TypeVar("K")
-_LANES = 8
+_SHOWN = 8
 _HEIGHT, _LEFT, _RIGHT, _NODE = Decimal(320), Decimal(330), Decimal(620), Decimal(10)
 _SLOT, _GAP, _THIN, _TOP = Decimal(34), Decimal(6), Decimal("1.5"), Decimal(8)
 _TENTH, _HALF = Decimal("0.1"), Decimal("0.5")
 WIDTH = Decimal(860)
-_LETTERS = 42
+_LEFT_LETTERS, _RIGHT_LETTERS = 42, 28
 
 
 class Node(Struct, frozen=True, kw_only=True):
@@ -57,19 +57,16 @@ def chart(flows: Sequence[Flow]) -> Chart | None:
     whole = summed(one.wtw_kg for one in flows)
     if whole <= 0:
         return None
-    by_lane = _sums((one.lane, one.wtw_kg) for one in flows)
-    top = sorted(by_lane, key=lambda name: (-by_lane[name], name))
-    kept = top if len(top) <= _LANES + 1 else top[:_LANES]
-    others = f"{len(top) - len(kept)} other lanes"
-    merged = [
-        ((one.lane if one.lane in kept else others, one.by), one.wtw_kg)
-        for one in flows
-        if one.wtw_kg > 0
-    ]
+    flowing = [one for one in flows if one.wtw_kg > 0]
+    lane_of, rest = _kept(_sums((one.lane, one.wtw_kg) for one in flowing), "other lanes")
+    mode_of, more = _kept(_sums((one.by, one.wtw_kg) for one in flowing), "others")
+    merged = [((lane_of[one.lane], mode_of[one.by]), one.wtw_kg) for one in flowing]
     sums = _sums(merged)
     scale = over(_HEIGHT, whole) or ZERO
-    lanes = _nodes(_sums((lane, kg) for (lane, _), kg in merged), scale, _LEFT, last=others)
-    modes = _nodes(_sums((by, kg) for (_, by), kg in merged), scale, _RIGHT + _NODE)
+    by_lane = _sums((lane, kg) for (lane, _), kg in merged)
+    by_mode = _sums((by, kg) for (_, by), kg in merged)
+    lanes = _nodes(by_lane, scale, _LEFT, rest, _LEFT_LETTERS)
+    modes = _nodes(by_mode, scale, _RIGHT + _NODE, more, _RIGHT_LETTERS)
     bottom = max(_bottom(lanes), _bottom(modes))
     return Chart(
         width=WIDTH,
@@ -87,15 +84,23 @@ def _sums(pairs: Iterable[tuple[K, Decimal]]) -> dict[K, Decimal]:
     return {name: summed(some) for name, some in found.items()}
 
 
+def _kept(sums: Mapping[str, Decimal], others: str) -> tuple[dict[str, str], str]:
+    """(under which name each is drawn, the name of those that are drawn together)."""
+    top = sorted(sums, key=lambda name: (-sums[name], name))
+    shown = top if len(top) <= _SHOWN + 1 else top[:_SHOWN]
+    rest = f"{len(top) - len(shown)} {others}"
+    return {name: name if name in shown else rest for name in top}, rest
+
+
 def _nodes(
-    sums: Mapping[str, Decimal], scale: Decimal, x: Decimal, last: str = ""
+    sums: Mapping[str, Decimal], scale: Decimal, x: Decimal, last: str, letters: int
 ) -> dict[str, Node]:
     """Nodes from the top down, the largest first; each has room for its two lines of text."""
     made, y = dict[str, Node](), _TOP
     for name in sorted(sums, key=lambda one: (one == last, -sums[one], one)):
         height = max((sums[name] * scale).quantize(_TENTH), _THIN)
         slot = max(height, _SLOT)
-        label = name if len(name) <= _LETTERS else f"{name[: _LETTERS - 1]}…"
+        label = name if len(name) <= letters else f"{name[: letters - 1]}…"
         at = (y + (slot - height) * _HALF).quantize(_TENTH)
         made[name] = Node(name=name, label=label, wtw_kg=sums[name], x=x, y=at, height=height)
         y += slot + _GAP

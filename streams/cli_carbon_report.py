@@ -47,6 +47,8 @@ def report_command(
     if out is None and not as_json:
         raise UsageError("say --out FILE.html, --json, or both")
     path = database(context, db)
+    if out is not None and out.resolve() == path.resolve():
+        raise UsageError(f"--out {out} is the database: give another file")
     selection = Selection(chain_id=chain, lane=lane, year=year, month=month)
     made = of_file(path, selection, baseline)
     if out is not None:

@@ -572,10 +572,13 @@ def test_the_flow_chart_has_room_for_few_lanes(make: Make) -> None:
     """The largest lanes, the others in one; what flows is all of it; nothing flows, no chart."""
     made = World()
     for at in range(20):
-        made.footprint("A", str(at), [leg("x", str(100 + at), from_place=f"from {at}")])
+        legs = [leg("x", str(100 + at), from_place=f"from {at}", mode=f"mode {at % 11}")]
+        made.footprint("A", str(at), legs)
     path = make(made)
     drawn = chart(reported(path).totals.flows)
     assert drawn is not None and len(drawn.lanes) == 9
+    assert len(drawn.modes) == 9 and drawn.modes[-1].name == "3 others"
+    assert sum(one.wtw_kg for one in drawn.bands) == sum(range(100, 120))
     assert drawn.lanes[-1].name == "12 other lanes"
     assert sum(one.wtw_kg for one in drawn.lanes) == sum(range(100, 120))
     assert all(one.y >= 0 and one.y + one.height <= drawn.height for one in drawn.lanes)
@@ -653,6 +656,18 @@ def test_a_file_that_is_not_ours_is_refused(tmp_path: Path) -> None:
             reported(path)
     done = CliRunner().invoke(cli.app, ["carbon", "report", "--db", str(other)])
     assert "--out" in str(done.exception)
+
+
+def test_the_page_never_goes_over_the_database(make: Make) -> None:
+    """The file that is read is not written, whatever it is called."""
+    path = make(two())
+    before = path.read_bytes()
+    around = path.parent / "x" / ".." / path.name
+    (path.parent / "x").mkdir()
+    words = ["carbon", "report", "--db", str(path), "--out", str(around)]
+    done = CliRunner().invoke(cli.app, words)
+    assert "is the database" in str(done.exception)
+    assert path.read_bytes() == before
 
 
 def test_a_record_that_the_sink_could_not_read_is_said(make: Make, tmp_path: Path) -> None:
