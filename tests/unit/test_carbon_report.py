@@ -24,6 +24,7 @@ from supplytwin.processors.carbon_whole_report import Report
 from supplytwin.schemas import factors
 from supplytwin.schemas.errors import UsageError
 from supplytwin.schemas.records import FOOTPRINTS, Footprint, Leg
+from supplytwin.sinks import carbon_records
 from supplytwin.sinks.duck import DuckSink
 from supplytwin.sinks.serve import SqlServer
 from supplytwin.streams import carbon_page, cli
@@ -613,6 +614,37 @@ def test_the_running_sink_gives_the_same_report(make: Make, tmp_path: Path) -> N
     finally:
         server.stop()
         sink.close()
+
+
+def test_what_arrives_while_it_is_read_is_not_in_the_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between two questions the sink writes a new version and another chain: all answers are of
+    the moment of the first one.
+    """
+    made = two()
+    sink = DuckSink(tmp_path / "live.duckdb", lambda: b"12345678")
+    sink.write(w.grouped(made.records), w.offsets_of(made.log))
+    server = SqlServer(sink.path, sink.connection, 100, 5.0)
+    server.start()
+    asked = carbon_records.query
+
+    def and_then(*question: Any) -> Any:
+        answer = asked(*question)
+        known = len(made.records)
+        made.footprint("A", "1", [leg("x", "1000")], 2 + known)
+        made.footprint(f"N{known}", "1", [leg("x", "1000")])
+        sink.write(w.grouped(made.records[known:]), w.offsets_of(made.log))
+        return answer
+
+    monkeypatch.setattr(carbon_records, "query", and_then)
+    try:
+        found = reported(sink.path)
+    finally:
+        server.stop()
+        sink.close()
+    assert (found.totals.whole.wtw_kg, found.consignments) == (100, 2)
+    assert found.totals.unlike_elements == ()
 
 
 @pytest.mark.parametrize(
