@@ -11,7 +11,7 @@ from msgspec import Struct
 from supplytwin.processors.carbon_figures import Totals, added, number
 from supplytwin.processors.carbon_parts import ONE, Number, minus, over, summed
 from supplytwin.processors.carbon_selection import Consignment
-from supplytwin.schemas.records import Footprint, Leg
+from supplytwin.schemas.footprints import Footprint, Leg
 
 NO_TOTAL = "NO_TOTAL:the footprint is said to be complete and has no total"
 

@@ -9,7 +9,7 @@ from supplytwin.processors.carbon_figures import number
 from supplytwin.processors.carbon_parts import Number
 from supplytwin.processors.carbon_selection import Consignment
 from supplytwin.schemas.factor_form import Factor, Pack
-from supplytwin.schemas.records import Leg
+from supplytwin.schemas.footprints import Leg
 
 
 class Listed(Struct, frozen=True, kw_only=True):

@@ -20,7 +20,7 @@ from supplytwin.processors.carbon_parts import (
     total,
 )
 from supplytwin.processors.carbon_selection import Consignment
-from supplytwin.schemas.records import Footprint, Leg
+from supplytwin.schemas.footprints import Footprint, Leg
 
 M = TypeVar("M", Footprint, Leg)
 _PLACE = Decimal("1e-9")

@@ -5,7 +5,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from supplytwin.schemas.records import Footprint, Leg
+from supplytwin.schemas.footprints import Footprint, Leg
 
 Standing = Literal["COMPUTED", "UNDER_WAY", "INCOMPLETE"]
 _BETWEEN = " – "

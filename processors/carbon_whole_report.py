@@ -21,7 +21,7 @@ from supplytwin.processors.carbon_figures import Totals, totals
 from supplytwin.processors.carbon_kpi import Kpi, kpi
 from supplytwin.processors.carbon_selection import Consignment, Selection, Standing, chosen
 from supplytwin.schemas.factor_form import Pack
-from supplytwin.schemas.records import Footprint, Leg
+from supplytwin.schemas.footprints import Footprint, Leg
 
 REFERENCE = "ISO 14083:2023, by the method of the GLEC Framework v3"
 

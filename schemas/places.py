@@ -5,13 +5,13 @@ import importlib.resources
 import math
 from collections.abc import Mapping
 from decimal import Context, Decimal
-from functools import cache
+from functools import cache, lru_cache
 
 from geographiclib.geodesic import Geodesic
 from msgspec import Struct
 
-GEODESIC = "WGS-84 geodesic (Karney), geographiclib"
-"""How great-circle distances are computed."""
+GEODESIC = "GCD by WGS-84 geodesic (Karney): geographiclib 2.1"
+"""How great-circle distances are computed: part of the inputs, and the hash, of footprints."""
 _METRE, _CONTEXT = Decimal("0.001"), Context(prec=34)
 
 
@@ -59,18 +59,33 @@ def distance_km(lat1: Decimal, lon1: Decimal, lat2: Decimal, lon2: Decimal) -> D
 
 Position = tuple[float, float]
 """Latitude and longitude, WGS-84 degrees."""
+
+
+@lru_cache(maxsize=65536)
+def great_circle_km(one: Position, other: Position) -> Decimal:
+    """`distance_km` between two positions."""
+    (lat1, lon1), (lat2, lon2) = (map(Decimal, map(repr, place)) for place in (one, other))
+    return distance_km(lat1, lon1, lat2, lon2)
+
+
 _EARTH_RADIUS_M = 6_371_009
+
+
+@cache
+def ports() -> Mapping[str, Position]:
+    """Where ports are, by UN/LOCODE."""
+    text = importlib.resources.files("supplytwin.schemas").joinpath("ports.csv").read_text("utf-8")
+    return {
+        row["unlocode"]: (float(row["lat"]), float(row["lon"]))
+        for row in csv.DictReader(text.splitlines())
+    }
 
 
 @cache
 def positions() -> Mapping[str, Position]:
     """Where something is, by UN/LOCODE of a port or by a name of `table`."""
-    text = importlib.resources.files("supplytwin.schemas").joinpath("ports.csv").read_text("utf-8")
-    found = {
-        row["unlocode"]: (float(row["lat"]), float(row["lon"]))
-        for row in csv.DictReader(text.splitlines())
-    }
-    return found | {one.name: (float(one.lat), float(one.lon)) for one in table().values()}
+    named = {one.name: (float(one.lat), float(one.lon)) for one in table().values()}
+    return {**ports(), **named}
 
 
 def sphere_m(one: Position, other: Position) -> int:

@@ -11,7 +11,8 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import NODEFAULT, Struct
 
-from supplytwin.schemas.records import FOOTPRINTS, LEGS, Footprint, Leg
+from supplytwin.schemas.footprints import Footprint, Leg
+from supplytwin.schemas.records import FOOTPRINTS, LEGS
 from supplytwin.sinks.frames import UNDECODABLE
 from supplytwin.sinks.query import of_chain, query
 

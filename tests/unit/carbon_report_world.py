@@ -9,7 +9,8 @@ import sink_world as w
 
 from supplytwin.schemas.decimal_text import plain
 from supplytwin.schemas.flow import Record
-from supplytwin.schemas.records import FOOTPRINTS, LEGS, Footprint, Leg
+from supplytwin.schemas.footprints import Footprint, Leg
+from supplytwin.schemas.records import FOOTPRINTS, LEGS
 from supplytwin.sinks.duck import DuckSink
 
 PACK = "desnz-2025"

@@ -16,6 +16,7 @@ from supplytwin.schemas.events import (
 )
 from supplytwin.schemas.events import ShipmentDelivered as Delivered
 from supplytwin.schemas.flow import Header, Record
+from supplytwin.schemas.footprints import Footprint
 from supplytwin.schemas.ids import DAY_US, Micros, partition_of
 from supplytwin.schemas.records import (
     EXCEPTIONS,
@@ -25,7 +26,6 @@ from supplytwin.schemas.records import (
     SETTLEMENT_EVENTS,
     STATE,
     ExceptionRecord,
-    Footprint,
     Milestone,
     SettlementEvent,
     StateRecord,

@@ -23,7 +23,8 @@ from supplytwin.processors.carbon_selection import Selection, consignments, is_l
 from supplytwin.processors.carbon_whole_report import Report
 from supplytwin.schemas import factors
 from supplytwin.schemas.errors import UsageError
-from supplytwin.schemas.records import FOOTPRINTS, Footprint, Leg
+from supplytwin.schemas.footprints import Footprint, Leg
+from supplytwin.schemas.records import FOOTPRINTS
 from supplytwin.sinks import carbon_records
 from supplytwin.sinks.duck import DuckSink
 from supplytwin.sinks.serve import SqlServer
