@@ -92,12 +92,19 @@ class Spread(Struct, frozen=True, kw_only=True):
 
 
 def notes(
-    prints: Iterable[Footprint], of: Callable[[Footprint], Iterable[str]]
+    some: Iterable[Consignment], of: Callable[[Footprint], Iterable[str]]
 ) -> tuple[Note, ...]:
-    """``CODE:what`` texts by code, each counted once for a footprint; most footprints first."""
+    """``CODE:what`` texts by code, each counted once for a footprint; most footprints first. The
+    name of an element before a text is left out: what is said of many is one wording.
+    """
     footprints, wordings = Counter[str](), dict[str, Counter[str]]()
-    for one in prints:
-        said = {(code, what) for code, _, what in (text.partition(":") for text in of(one))}
+    for one in some:
+        before = [f"{leg.tce_id}: " for leg in one.legs]
+        said = set[tuple[str, str]]()
+        for text in of(one.footprint):
+            code, _, what = text.partition(":")
+            named = max((name for name in before if what.startswith(name)), key=len, default="")
+            said.add((code, what[len(named) :]))
         footprints.update({code for code, _ in said})
         for code, what in said:
             wordings.setdefault(code, Counter())[what] += 1
@@ -136,15 +143,15 @@ def under_way(some: Sequence[Consignment]) -> UnderWay:
 
 def incomplete(some: Sequence[Consignment]) -> Incomplete:
     """Of footprints that stand so."""
-    prints = [one.footprint for one in some]
-    parts = [Decimal(text) for one in prints if (text := one.computed_wtw_kg) is not None]
+    texts = [one.footprint.computed_wtw_kg for one in some]
+    parts = [Decimal(text) for text in texts if text is not None]
     with_part = [kg for kg in parts if kg]
     return Incomplete(
         consignments=len(some),
         computed_kg=summed(with_part) if with_part else None,
         planned_kg=_planned(some),
         without_part=len(some) - len(with_part),
-        reasons=notes(prints, missing),
+        reasons=notes(some, missing),
     )
 
 

@@ -27,7 +27,7 @@ REFERENCE = "ISO 14083:2023, by the method of the GLEC Framework v3"
 
 
 class PackUsed(Struct, frozen=True, kw_only=True):
-    """A pack that footprints rest on; null = it is not built in."""
+    """A pack that footprints rest on; null = it is neither built in nor in the journal."""
 
     name: str
     title: str | None
@@ -59,6 +59,9 @@ class Entry(Struct, frozen=True, kw_only=True):
     newest: Version
     earlier: tuple[Version, ...]
     """The version before it last."""
+    warnings: tuple[str, ...]
+    deviations: tuple[str, ...]
+    assumptions: tuple[str, ...]
     legs: tuple[Leg, ...] = ()
     """Of a single chain; so are `inputs`."""
     inputs: str | None = None
@@ -113,7 +116,7 @@ def report(
     packs: Sequence[Pack],
     beside: Beside,
 ) -> Report:
-    """Of all footprints those that are asked for. `packs` = built-in ones, `baseline` = the year
+    """Of all footprints those that are asked for. `packs` = those at hand, `baseline` = the year
     that the selected one is compared with; null = the one before, if it has footprints.
     """
     some = chosen(every, selection)
@@ -141,10 +144,10 @@ def report(
         kpi=_kpi(every, selection, baseline),
         packs=_packs(prints, packs),
         factors=listed(some, packs),
-        warnings=notes(prints, lambda one: one.warnings),
-        deviations=notes(prints, lambda one: one.deviations),
-        assumptions=notes(prints, lambda one: one.assumptions),
-        uncertainty=notes(prints, _uncertainty),
+        warnings=notes(some, lambda one: one.warnings),
+        deviations=notes(some, lambda one: one.deviations),
+        assumptions=notes(some, lambda one: one.assumptions),
+        uncertainty=notes(some, _uncertainty),
         methods=tuple(sorted({one.method for one in prints})),
         footprints=tuple(_entry(one, whole=selection.chain_id is not None) for one in some),
         as_of=beside.as_of,
@@ -209,6 +212,9 @@ def _entry(one: Consignment, *, whole: bool) -> Entry:
         lane=one.lane,
         newest=_version(newest),
         earlier=tuple(_version(old) for old in one.earlier),
+        warnings=newest.warnings,
+        deviations=newest.deviations,
+        assumptions=newest.assumptions,
         legs=one.legs if whole else (),
         inputs=newest.inputs if whole else None,
     )

@@ -31,6 +31,8 @@ class CarbonRecords(Struct, frozen=True, kw_only=True):
     """Consignments of the twins of which no footprint was ever written."""
     unreadable: int
     """Records of footprints and elements that the sink could not read."""
+    controls: tuple[bytes, ...]
+    """Records that the control chains hold and nobody sent: some of them tell of packs."""
     known: bool
     """The file has something of the chain that was asked for."""
     as_of: tuple[str, ...]
@@ -60,6 +62,7 @@ def read(database: Path, chain_id: str | None) -> CarbonRecords:
         legs=_records(database, legs, Leg, shortened),
         without_footprint=counted[0],
         unreadable=counted[1],
+        controls=tuple(bytes.fromhex(row[0]) for row in query(database, _CONTROLS, _PAGE).rows),
         known=bool(counted[2]),
         as_of=tuple(
             f"{_TOPICS[table]} {part} {offset}"
@@ -74,6 +77,10 @@ _ENDS = "SELECT " + ", ".join(
     f"(SELECT list([kafka_partition, last] ORDER BY kafka_partition) FROM (SELECT kafka_partition, "
     f"max(kafka_offset) AS last FROM {table} GROUP BY ALL))"
     for table in _TOPICS
+)
+_CONTROLS = (
+    "SELECT DISTINCT body FROM journal WHERE kind = 'CONTROL' AND source_topic IS NULL "
+    "AND starts_with(chain_id, '@')"
 )
 _COUNTS = (
     "SELECT (SELECT count(*) FROM twin_state AS twin WHERE subject_type = 'CONSIGNMENT' AND {mine} "

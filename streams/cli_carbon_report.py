@@ -1,15 +1,19 @@
 """The command that makes the report of footprints that people read."""
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from supplytwin.processors import carbon_packs
 from supplytwin.processors.carbon_selection import Consignment, Selection, chosen, consignments
 from supplytwin.processors.carbon_whole_report import Beside, Report, report
-from supplytwin.schemas import factors
+from supplytwin.schemas import codec, factors
 from supplytwin.schemas.errors import UsageError
+from supplytwin.schemas.factor_form import Pack
+from supplytwin.schemas.records import CONTROL, Control
 from supplytwin.sinks.carbon_records import CarbonRecords, read
 from supplytwin.streams import carbon_page
 from supplytwin.streams.cli_carbon import spelt
@@ -67,8 +71,22 @@ def of_file(path: Path, selection: Selection, baseline: str | None = None) -> Re
     beside = Beside(
         without_footprint=held.without_footprint, unreadable=held.unreadable, as_of=held.as_of
     )
-    packs = [factors.load(name) for name in factors.BUILT_IN.values()]
-    return report(every, selection, baseline, packs, beside)
+    return report(every, selection, baseline, packs_at_hand(held.controls), beside)
+
+
+def packs_at_hand(controls: Iterable[bytes]) -> list[Pack]:
+    """The built-in packs, and those that the journal has whole because they were put in force. Of
+    several of one name none is taken: nobody could say which one a footprint means.
+    """
+    found = {name: [factors.load(file)] for name, file in factors.BUILT_IN.items()}
+    for raw in controls:
+        control = codec.decode(CONTROL, raw).message
+        assert isinstance(control, Control)
+        for rule in carbon_packs.rules_of(control) or ():
+            for pack in carbon_packs.shelf(rule.packs).chosen:
+                same = found.setdefault(pack.name, [])
+                same += [] if pack in same else [pack]
+    return [same[0] for same in found.values() if len(same) == 1]
 
 
 def _check(month: str | None, year: str | None, baseline: str | None) -> None:
