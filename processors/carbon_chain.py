@@ -16,7 +16,7 @@ from supplytwin.processors.carbon_element import Element, element
 from supplytwin.processors.carbon_factors import Book, Found, Shelf, Trail, used
 from supplytwin.processors.carbon_graph import ordered
 from supplytwin.processors.carbon_outcome import World
-from supplytwin.processors.carbon_parts import Number, digest_of, minus, over, times
+from supplytwin.processors.carbon_parts import Number, digest_of, over, relative_change
 from supplytwin.processors.carbon_request import check
 from supplytwin.schemas.calculated import KpiResult, Refused, Result, Statement
 from supplytwin.schemas.calculation import Request
@@ -128,7 +128,7 @@ def _result(
 def _kpi(
     request: Request, wtw: Number, tkm: Number, packs: Sequence[str]
 ) -> tuple[KpiResult | None, list[Finding]]:
-    """G_now - g_prev x T_now (GLEC v3 pp. 61-62), on the same packs as the year before."""
+    """The relative change, on the same packs as the year before."""
     kpi = request.kpi
     if kpi is None:
         return None, []
@@ -141,7 +141,7 @@ def _kpi(
     before = kpi.intensity_wtw_kg_per_tkm
     if before is None:
         before = over(kpi.co2e_wtw_kg, kpi.transport_activity_tkm)
-    change = minus(wtw, times(before, tkm))
+    change = relative_change(wtw, before, tkm)
     made = KpiResult(
         relative_change_kg=change,
         previous_intensity_wtw_kg_per_tkm=before,

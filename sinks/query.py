@@ -307,7 +307,7 @@ def _entries_by_page(database: Path, chain_id: str | None) -> list[bytes]:
 
 def _entries(chain_id: str | None, after: list[Any] | None) -> str:
     """SQL for the entries of a chain (None = of all) behind a row of the same statement."""
-    where = [] if chain_id is None else [_of_chain(chain_id)]
+    where = [] if chain_id is None else [of_chain(chain_id)]
     if after is not None:
         _, chain, seq, partition, offset = after
         where.append(
@@ -325,7 +325,8 @@ def _quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def _of_chain(chain_id: str) -> str:
+def of_chain(chain_id: str) -> str:
+    """SQL that is true for the rows of a chain, in every table."""
     return f"{CHAIN_KEY} = {key63(chain_id)} AND chain_id = {_quoted(chain_id)}"
 
 
@@ -338,7 +339,7 @@ def _entry_by_entry(database: Path, chain_id: str, said: str) -> tuple[list[byte
     entries: list[bytes] = []
     while True:
         number = len(entries) + 1
-        text = f"SELECT raw FROM journal WHERE {_of_chain(chain_id)} AND seq = {number}"
+        text = f"SELECT raw FROM journal WHERE {of_chain(chain_id)} AND seq = {number}"
         try:
             found = query(database, text, row_limit=1)
         except UsageError:
