@@ -103,7 +103,7 @@ def _by_deliveries(twin: Twin, here: Subject, consignment_id: str, shelf: Shelf)
             )
         )
     days = {local_day(event.event_time, event.event_tz) for event in found}
-    return _request(consignment_id, tces, missing, days if tces else ())
+    return _request(consignment_id, tces, missing, days)
 
 
 # ---- when it may differ
