@@ -333,6 +333,7 @@ def used(found: Mapping[str, Found]) -> tuple[Used, ...]:
             licence=one.factor.licence,
             distance_basis=one.factor.distance_basis,
             daf_included=one.factor.daf_included,
+            data_type=one.data_type,
         )
         for ref, one in sorted(found.items())
     )

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from supplytwin.processors import carbon_activity as activity
 from supplytwin.processors.carbon_categories import Category, Collected, per_unit, worst
@@ -64,6 +65,8 @@ class Outcome(Struct, frozen=True, kw_only=True):
     daf: Number = None
     daf_why: str | None = None
     category: str | None = None
+    way: str | None = None
+    """Which of `_ways` it was."""
 
 
 def emissions(one: Tce, facts: Facts, world: World, book: Book, trail: Trail) -> Outcome:
@@ -84,17 +87,8 @@ def emissions(one: Tce, facts: Facts, world: World, book: Book, trail: Trail) ->
     else:
         made = _by_intensity(name, one, facts, world, book, trail)
     leaks = [refrigerant(leak, book, trail) for leak in one.refrigerants]
-    if not leaks:
-        return made
-    return Outcome(
-        parts=together((made.parts, *leaks)),
-        data_type=made.data_type,
-        primary_share=made.primary_share,
-        intensity=made.intensity,
-        daf=made.daf,
-        daf_why=made.daf_why,
-        category=made.category,
-    )
+    parts = together((made.parts, *leaks)) if leaks else made.parts
+    return replace(made, parts=parts, way=name)
 
 
 def _ways(one: Tce, facts: Facts, world: World, book: Book) -> list[tuple[int, int, str, str]]:

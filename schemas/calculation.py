@@ -23,6 +23,7 @@ from supplytwin.schemas.factor_form import (
     Unit,
     within,
 )
+from supplytwin.schemas.ileap import Time
 
 DataType = Literal["PRIMARY", "MODELLED", "DEFAULT"]
 Distance = Literal["GCD", "SFD", "ACTUAL"]
@@ -90,6 +91,9 @@ class EnergyAmount(_Form, frozen=True, kw_only=True):
     """Where `factor` publishes operation (TTW) alone: another one for the provision (WTT)."""
     blend: tuple[BlendPart, ...] = ()
     data_type: DataType = "PRIMARY"
+    activity_share: Share | None = None
+    """Which part of the activity this energy moved: an iLEAP category of several energies says it.
+    """
     accept_partial: Text | None = None
     """Why a factor that its pack calls partial is good enough: a deviation in the result."""
 
@@ -308,6 +312,12 @@ class Tce(_Form, frozen=True, kw_only=True):
     """What the sender took for granted, as ``CODE: what``."""
     from_place: Text | None = None
     to_place: Text | None = None
+    """A name of the table of places, or ``City, CC`` with the country in two letters."""
+    departure_at: Time | None = None
+    arrival_at: Time | None = None
+    """RFC 3339, UTC."""
+    flight_no: Text | None = None
+    voyage_no: Text | None = None
     stated: Stated | None = None
 
 

@@ -14,6 +14,7 @@ import typer
 from supplytwin.schemas.errors import FatalError, RecordError, TransientError, UsageError
 from supplytwin.streams import (
     cli_carbon,
+    cli_carbon_export,
     cli_carbon_validate,
     cli_check,
     cli_export,
@@ -57,6 +58,7 @@ cli_check.add(app)
 cli_export.add(twin_app)
 cli_carbon.add(app)
 cli_carbon_validate.add(cli_carbon.carbon_app)
+cli_carbon_export.add(cli_carbon.carbon_app)
 
 
 def main() -> None:

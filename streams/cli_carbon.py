@@ -53,7 +53,7 @@ def calculate(
         _tell(answer)
     if isinstance(answer, Refused):
         if not as_json:
-            _list(answer.findings)
+            tell_findings(answer.findings)
         raise typer.Exit(1)
     if not answer.complete or answer.differences:
         raise typer.Exit(1)
@@ -61,6 +61,21 @@ def calculate(
 
 def answered(raw: bytes, names: Sequence[str]) -> Result | Refused:
     """The answer to a request, by the packs of these names; UsageError when there is no such."""
+    chosen, wrong = packs_of(names)
+    asked = read(raw, Request)
+    if not wrong and asked.value is not None and not asked.findings:
+        answer = computed(asked.value, chosen, at_hand())
+        if isinstance(answer, Refused):
+            return Refused(refused=True, findings=shortened(answer.findings))
+        return answer
+    if asked.value is not None:
+        more = computed(asked.value, chosen)
+        asked = asked.joined(more.findings if isinstance(more, Refused) else ())
+    return Refused(refused=True, findings=shortened((*wrong, *asked.findings)))
+
+
+def packs_of(names: Sequence[str]) -> tuple[list[Pack], list[Finding]]:
+    """The packs of these names, or the default one, and what is wrong with them."""
     chosen, wrong = list[Pack](), list[Finding]()
     for name in dict.fromkeys(names) or [next(iter(factors.BUILT_IN))]:
         found = _pack(name)
@@ -70,17 +85,12 @@ def answered(raw: bytes, names: Sequence[str]) -> Result | Refused:
         wrong += (
             msgspec.structs.replace(one, path=f"{name}: {one.path}") for one in found.findings
         )
-    asked = read(raw, Request)
-    if not wrong and asked.value is not None and not asked.findings:
-        at_hand = [factors.load(name) for name in factors.BUILT_IN.values()]
-        answer = computed(asked.value, chosen, at_hand)
-        if isinstance(answer, Refused):
-            return Refused(refused=True, findings=shortened(answer.findings))
-        return answer
-    if asked.value is not None:
-        more = computed(asked.value, chosen)
-        asked = asked.joined(more.findings if isinstance(more, Refused) else ())
-    return Refused(refused=True, findings=shortened((*wrong, *asked.findings)))
+    return chosen, wrong
+
+
+def at_hand() -> list[Pack]:
+    """The built-in packs."""
+    return [factors.load(name) for name in factors.BUILT_IN.values()]
 
 
 def _taken(pack: Pack, others: Sequence[Pack]) -> list[Finding]:
@@ -123,7 +133,8 @@ def _packed(value: Any) -> bool:
     return isinstance(value, msgspec.Struct)
 
 
-def _list(findings: Sequence[Finding]) -> None:
+def tell_findings(findings: Sequence[Finding]) -> None:
+    """One line for each."""
     for one in findings:
         out.print(f"{one.path}: {one.code}: {one.line}")
     err.print(f"{len(findings)} findings")
@@ -202,7 +213,7 @@ def pack_check(
         counted = 0 if found.value is None else len(found.value.factors)
         emit_json({"factors": counted, "findings": shortened(found.findings)})
     elif found.findings:
-        _list(shortened(found.findings))
+        tell_findings(shortened(found.findings))
     elif found.value is not None:
         out.print(f"{found.value.name}: {len(found.value.factors)} factors, nothing found")
     if found.findings:
@@ -218,11 +229,11 @@ def pack_list(
     if name is not None:
         found = _pack(name)
         if found.value is None or found.findings:
-            _list(found.findings)
+            tell_findings(found.findings)
             raise typer.Exit(1)
         _factors(found.value, as_json)
         return
-    packs = [factors.load(file) for file in factors.BUILT_IN.values()]
+    packs = at_hand()
     if as_json:
         emit_json({"packs": [_summary(one) for one in packs]})
         return
