@@ -4,18 +4,26 @@ ISO 14083 / GLEC v3: T = m x d for each consignment (p. 22); distances are the s
 (SFD) or great circle (GCD). Where the intensity was built on actual distance, DAF stands between.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 from msgspec import Struct
 
-from supplytwin.processors.carbon_parts import KG_PER_T, ONE, Number, over, summed, times
-from supplytwin.processors.footprint import CONTEXT
+from supplytwin.processors.carbon_parts import (
+    CONTEXT,
+    KG_PER_T,
+    ONE,
+    Number,
+    over,
+    summed,
+    times,
+    total,
+)
 from supplytwin.schemas.calculation import Container, Daf, Tce
 from supplytwin.schemas.decimal_text import plain
 
 HAUL_LIMIT_KM = Decimal(1500)
-_TEU = {"20": Decimal(1), "40": Decimal(2), "40HC": Decimal("2.25")}
+_TEU: Mapping[str | None, Decimal] = {"20": Decimal(1), "40": Decimal(2), "40HC": Decimal("2.25")}
 _T_PER_TEU = {
     "LIGHT": Decimal(6),
     "AVERAGE": Decimal(10),
@@ -51,7 +59,7 @@ def teu_of(element: Tce) -> Number:
         return element.teu
     if not element.containers:
         return None
-    return summed(CONTEXT.multiply(_TEU[one.size], one.count) for one in element.containers)
+    return total(times(_TEU.get(one.size), one.count) for one in element.containers)
 
 
 def mass_kg(element: Tce) -> tuple[Number, str | None]:
@@ -59,7 +67,9 @@ def mass_kg(element: Tce) -> tuple[Number, str | None]:
     if element.mass_kg is not None:
         return element.mass_kg, None
     if element.containers:
-        mass = summed(_container_kg(one) for one in element.containers)
+        mass = total(_container_kg(one) for one in element.containers)
+        if mass is None:
+            return None, None
         weights = sorted({one.weight or "AVERAGE" for one in element.containers})
         named = ", ".join(f"{name} {plain(_T_PER_TEU[name])} t per TEU" for name in weights)
         return mass, f"mass by TEU: {named} (GLEC v3 p. 21)"
@@ -69,9 +79,9 @@ def mass_kg(element: Tce) -> tuple[Number, str | None]:
     return None, None
 
 
-def _container_kg(one: Container) -> Decimal:
+def _container_kg(one: Container) -> Number:
     per_teu = CONTEXT.multiply(_T_PER_TEU[one.weight or "AVERAGE"], KG_PER_T)
-    return CONTEXT.multiply(CONTEXT.multiply(_TEU[one.size], one.count), per_teu)
+    return times(_TEU.get(one.size), one.count, per_teu)
 
 
 def distance_km(element: Tce) -> Number:

@@ -5,8 +5,7 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
 from supplytwin.processors.carbon_activity import tkm
-from supplytwin.processors.carbon_parts import Number, over, summed
-from supplytwin.processors.footprint import CONTEXT
+from supplytwin.processors.carbon_parts import CONTEXT, Number, over, summed
 from supplytwin.schemas.calculation import Activity, Equivalents, Stop
 
 _DIGITS = 24

@@ -4,7 +4,9 @@ Pure: the same request and packs give the same answer, byte for byte; another or
 gives the same numbers and the same hash.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+
+from msgspec.structs import replace
 
 from supplytwin.processors import carbon_report as report
 from supplytwin.processors.carbon_categories import Category, Collected, collected, hoc, toc
@@ -12,7 +14,7 @@ from supplytwin.processors.carbon_element import Element, element
 from supplytwin.processors.carbon_factors import Book, Found, Shelf, Trail, used
 from supplytwin.processors.carbon_graph import ordered
 from supplytwin.processors.carbon_outcome import World
-from supplytwin.processors.carbon_parts import Number, digest, minus, over, times
+from supplytwin.processors.carbon_parts import Number, digest, digest_of, minus, over, times
 from supplytwin.processors.carbon_request import check
 from supplytwin.schemas.calculated import KpiResult, Refused, Result, Statement
 from supplytwin.schemas.calculation import Request
@@ -21,7 +23,7 @@ from supplytwin.schemas.findings import Finding, in_order
 
 METHOD = "ISO 14083:2023 / GLEC v3, supplytwin 1"
 """Part of every hash: another method is another number."""
-_UNCERTAINTY = (
+UNCERTAINTY = (
     "not quantified: no source of these factors publishes one; default data may be far off a "
     "single transport, see the shares of data types"
 )
@@ -37,7 +39,8 @@ def calculate(
     wrong = check(request)
     if wrong:
         return Refused(refused=True, findings=in_order(wrong))
-    book = None if request.only == "ACTIVITY" else Book(request, Shelf(chosen, at_hand))
+    shelf = Shelf(chosen, at_hand)
+    book = None if request.only == "ACTIVITY" else Book(request, shelf)
     world = _world(request, book)
     order, _ = ordered({one.tce_id: one.prev_tce_ids for one in request.tces})
     elements = [element(request.tces[at], f"$.tces[{at}]", world) for at in order]
@@ -45,7 +48,7 @@ def calculate(
     refused = [finding for trail in trails for finding in trail.refused]
     if refused:
         return Refused(refused=True, findings=in_order(refused))
-    return _result(request, chosen, world, elements, trails)
+    return _result(request, shelf, world, elements, trails)
 
 
 def _world(request: Request, book: Book | None) -> World:
@@ -70,7 +73,7 @@ def _trails(world: World) -> list[Trail]:
 
 def _result(
     request: Request,
-    chosen: Sequence[Pack],
+    shelf: Shelf,
     world: World,
     elements: Sequence[Element],
     trails: Sequence[Trail],
@@ -116,7 +119,7 @@ def _result(
         factors=used(factors),
         packs=tuple(packs),
         method=METHOD,
-        input_sha256=input_sha256(request, chosen, factors),
+        input_sha256=input_sha256(request, shelf, factors),
     )
 
 
@@ -176,19 +179,29 @@ def _statement(
         distance_types=tuple(sorted(basis for basis in bases if basis is not None)),
         default_factor_sources=tuple(sorted(default)),
         optional_included=tuple(sorted(request.optional_included)),
-        uncertainty=_UNCERTAINTY,
-        assumptions=in_order(one for trail in trails for one in trail.assumed),
+        uncertainty=UNCERTAINTY,
+        assumptions=in_order(
+            (*_of_sender(request), *(one for trail in trails for one in trail.assumed))
+        ),
         deviations=in_order(deviations),
     )
 
 
-def input_sha256(request: Request, chosen: Sequence[Pack], factors: Mapping[str, Found]) -> str:
+def _of_sender(request: Request) -> Iterator[Finding]:
+    """What the sender took for granted for the chain as a whole."""
+    for text in request.assumptions:
+        code, _, says = text.partition(": ")
+        yield Finding(path="$", code=code, says=says)
+
+
+def input_sha256(request: Request, shelf: Shelf, factors: Mapping[str, Found]) -> str:
     """Hex SHA-256 of everything that the answer rests on, whatever the order it was given in."""
     return digest(
         {
             "method": METHOD,
-            "packs": tuple(pack.name for pack in chosen),
-            "request": request,
-            "factors": {ref: found.factor for ref, found in factors.items()},
+            "packs": tuple(pack.name for pack in shelf.chosen),
+            "request": digest(replace(request, tces=())),
+            "tces": tuple(digest_of(one) for one in request.tces),
+            "factors": {ref: digest_of(found.factor) for ref, found in factors.items()},
         }
     )

@@ -27,6 +27,9 @@ class Element(Struct, frozen=True, kw_only=True):
 def element(one: Tce, path: str, world: World) -> Element:
     """An element with its numbers, or with what is missing for them."""
     trail = Trail(path)
+    for text in one.assumptions:
+        code, _, says = text.partition(": ")
+        trail.assume(code, says)
     facts = _facts(one, world, trail)
     made = Outcome()
     if world.book is not None:

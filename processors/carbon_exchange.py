@@ -14,8 +14,7 @@ from urllib.parse import quote
 import msgspec
 from msgspec import Struct
 
-from supplytwin.processors.carbon_parts import summed
-from supplytwin.processors.footprint import CONTEXT
+from supplytwin.processors.carbon_parts import CONTEXT, summed
 from supplytwin.schemas import ileap, json_exact, pact
 from supplytwin.schemas.errors import Code, RecordError
 from supplytwin.schemas.findings import Finding, below

@@ -81,6 +81,8 @@ class Shelf:
         self.chosen = tuple({pack.name: pack for pack in chosen}.values())
         self.packs = {pack.name: pack for pack in (*at_hand, *self.chosen)}
         self.named = ", ".join(pack.name for pack in self.chosen) or "no pack"
+        self.dated = False
+        """Whether a factor holds in some periods alone."""
         self._by_id = {
             name: {one.id: one for one in pack.factors} for name, pack in self.packs.items()
         }
@@ -91,6 +93,7 @@ class Shelf:
                 what = one.hub_type if one.kind == "HUB" else one.default_for
                 if what is not None:
                     self._defaults.setdefault(what, []).append((pack, one))
+                self.dated |= one.valid_from is not None or one.valid_to is not None
                 if one.kind in {"ENERGY", "GRID"} and one.carrier and one.partial is None:
                     self._carriers.setdefault(one.carrier.lower(), []).append((pack, one))
         self._countries = {
@@ -136,7 +139,7 @@ class Shelf:
         """
         name = carrier.lower()
         if name == ELECTRICITY:
-            grid = self._countries.get(country)
+            grid = self._countries.get(country or "")
             return Carrier() if grid is None else Carrier(refs=(grid,))
         for pack, one in self._carriers.get(name, ()):
             if completed(Parts(wtt=one.wtt, ttw=one.ttw, wtw=one.wtw)).wtw is not None:
@@ -150,10 +153,8 @@ class Book:
 
     def __init__(self, request: Request, shelf: Shelf) -> None:
         self._own = {one.id: one for one in request.factors if one.id is not None}
-        self._shelf = shelf
+        self.shelf = shelf
         self._period = request.period
-        self.named = shelf.named
-        self.energy = shelf.energy
 
     def find(self, ref: Ref, kind: Kind, trail: Trail) -> Found | None:
         """The factor that is meant; None, with a FACTOR_* in the trail, when there is none."""
@@ -161,9 +162,11 @@ class Book:
             return self._inline(ref, ref.id or _name(ref), kind, trail)
         if ref in self._own:
             return self._inline(self._own[ref], ref, kind, trail)
-        found = self._shelf.find(ref)
+        found = self.shelf.find(ref)
         if not found:
-            trail.lack("FACTOR_UNKNOWN", f'no factor "{ref}" in the request or in {self.named}')
+            trail.lack(
+                "FACTOR_UNKNOWN", f'no factor "{ref}" in the request or in {self.shelf.named}'
+            )
             return None
         if len(found) > 1:
             packs = ", ".join(pack.name for pack, _ in found)
@@ -196,14 +199,18 @@ class Book:
         self, what: str, haul: str | None, temperature: str | None, trail: Trail
     ) -> Found | None:
         """The default of a mode or a type of hub; see `Shelf.default`."""
-        found = self._shelf.default(what, haul, temperature)
+        found = self.shelf.default(what, haul, temperature)
         if found is None:
-            trail.lack("FACTOR_UNKNOWN", f"no default for {what or 'no mode'} in {self.named}")
+            trail.lack(
+                "FACTOR_UNKNOWN", f"no default for {what or 'no mode'} in {self.shelf.named}"
+            )
             return None
         pack, factor = found
         kept = factor.temperature_control
         if temperature == "refrigerated" and kept != temperature:
-            says = f"the goods are refrigerated, {pack.name}/{factor.id} is {kept or 'not said to be'}"
+            says = (
+                f"the goods are refrigerated, {pack.name}/{factor.id} is {kept or 'not said to be'}"
+            )
             trail.assume("TEMPERATURE_NOT_INSIDE", says)
         sort: Kind = "HUB" if factor.kind == "HUB" else "TRANSPORT"
         return self.find(f"{pack.name}/{factor.id}", sort, trail)

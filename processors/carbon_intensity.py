@@ -10,8 +10,9 @@ from decimal import Decimal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from supplytwin.processors.carbon_factors import Book, Found, Trail, parts_of
+from supplytwin.processors.carbon_factors import Book, Found, Shelf, Trail, parts_of
 from supplytwin.processors.carbon_parts import (
+    CONTEXT,
     KG_PER_T,
     ONE,
     UNKNOWN,
@@ -24,7 +25,6 @@ from supplytwin.processors.carbon_parts import (
     together,
     total,
 )
-from supplytwin.processors.footprint import CONTEXT
 from supplytwin.schemas.calculation import (
     EnergyAmount,
     EnergyUnit,
@@ -68,16 +68,22 @@ def energy(amount: EnergyAmount, book: Book, trail: Trail) -> Parts:
     return made
 
 
-def _default(amount: EnergyAmount, book: Book, trail: Trail) -> Parts:
-    found = book.energy(amount.carrier, amount.country)
+def default_factors(amount: EnergyAmount, shelf: Shelf) -> Carrier:
+    """The factors of an amount that names none; no `refs` where none is known for its unit."""
+    found = shelf.energy(amount.carrier, amount.country)
     for ref in found.refs:
-        factor = book.find(ref, "ENERGY", Trail(trail.path))
-        if factor is not None and converted(amount.quantity, amount.unit, factor.factor) is None:
-            found = Carrier()
+        ((_, factor),) = shelf.find(ref)
+        if converted(amount.quantity, amount.unit, factor) is None:
+            return Carrier()
+    return found
+
+
+def _default(amount: EnergyAmount, book: Book, trail: Trail) -> Parts:
+    found = default_factors(amount, book.shelf)
     if not found.refs:
         where = f" of {amount.country}" if amount.country is not None else ""
-        says = f"no factor for {amount.unit} of {amount.carrier}{where} in {book.named}: give one"
-        trail.lack("FACTOR_UNKNOWN", says)
+        says = f"no factor for {amount.unit} of {amount.carrier}{where} in {book.shelf.named}"
+        trail.lack("FACTOR_UNKNOWN", f"{says}: give one")
         return UNKNOWN
     whole = replace(amount, accept_partial=amount.accept_partial or found.accept_partial)
     parts = [_of(whole, ref, amount.quantity, book, trail) for ref in found.refs]

@@ -16,7 +16,7 @@ from supplytwin.processors.carbon_exchange import (
     Profile,
     product_id,
 )
-from supplytwin.processors.carbon_parts import summed
+from supplytwin.processors.carbon_parts import CONTEXT, summed
 from supplytwin.processors.carbon_rules import Categories, Element, elements
 from supplytwin.processors.carbon_values import (
     Object,
@@ -31,7 +31,6 @@ from supplytwin.processors.carbon_values import (
     text,
     wrong,
 )
-from supplytwin.processors.footprint import CONTEXT
 from supplytwin.schemas import ileap
 from supplytwin.schemas.decimal_text import plain
 from supplytwin.schemas.findings import Finding, below, shown

@@ -3,14 +3,16 @@
 import hashlib
 from collections.abc import Iterable
 from decimal import Context, Decimal
+from functools import lru_cache
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
-from supplytwin.processors.footprint import CONTEXT
 from supplytwin.schemas.decimal_text import plain
 
+CONTEXT = Context(prec=34)
+"""34 significant digits (IEEE 754 decimal128): the same on every machine."""
 _EXACT = Context(prec=400)
 """Wide enough to add what CONTEXT computes without rounding, so that sums have no order."""
 ZERO, ONE, KG_PER_T = Decimal(0), Decimal(1), Decimal(1000)
@@ -115,6 +117,12 @@ def canonical(value: Any) -> Any:
         made = [canonical(one) for one in value]
         return sorted(made, key=lambda one: msgspec.json.encode(one, order="sorted"))
     return plain(value) if isinstance(value, Decimal) else value
+
+
+@lru_cache(maxsize=32768)
+def digest_of(value: Struct) -> str:
+    """`digest` of something that comes again and again: an element, a factor."""
+    return digest(value)
 
 
 def digest(value: Any) -> str:

@@ -6,7 +6,7 @@ from decimal import Decimal
 from msgspec import Struct
 
 from supplytwin.processors.carbon_exchange import Document
-from supplytwin.processors.footprint import CONTEXT
+from supplytwin.processors.carbon_parts import CONTEXT
 from supplytwin.schemas import ileap, pact
 from supplytwin.schemas.errors import Code, RecordError
 

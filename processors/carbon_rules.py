@@ -11,7 +11,7 @@ from msgspec import Struct
 from supplytwin.processors.carbon_activity import AIR_ALLOWANCE_KM, DAF_BY_MODE
 from supplytwin.processors.carbon_category_rules import DISTANCES, distance, less, location, times
 from supplytwin.processors.carbon_graph import cycles
-from supplytwin.processors.carbon_parts import KG_PER_T, ONE, product
+from supplytwin.processors.carbon_parts import CONTEXT, KG_PER_T, ONE, product
 from supplytwin.processors.carbon_values import (
     Object,
     decimal,
@@ -24,7 +24,6 @@ from supplytwin.processors.carbon_values import (
     text,
     wrong,
 )
-from supplytwin.processors.footprint import CONTEXT
 from supplytwin.schemas.decimal_text import plain
 from supplytwin.schemas.findings import Finding, below
 

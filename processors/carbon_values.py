@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
-from supplytwin.processors.footprint import CONTEXT
+from supplytwin.processors.carbon_parts import CONTEXT
 from supplytwin.schemas.decimal_text import plain, spelling, unusual
 from supplytwin.schemas.findings import Finding, below
 from supplytwin.schemas.rfc3339 import moment

@@ -26,8 +26,9 @@ from supplytwin.processors import (
     settlement_report,
     snapshots,
 )
+from supplytwin.processors.carbon_packs import InForce, Rules, rules_of
 from supplytwin.processors.emit import Emitter
-from supplytwin.processors.settlement_state import Alarm, Book, Outcome, Transition
+from supplytwin.processors.settlement_state import Book, Outcome
 from supplytwin.processors.sources import Sources, admitted, sources_of
 from supplytwin.processors.twin import EMPTY, Twin, take
 from supplytwin.processors.twin import canonical as canonical_twin
@@ -39,12 +40,8 @@ from supplytwin.schemas.foreign import Foreign, WriterSchema
 from supplytwin.schemas.ids import partition_of_control
 from supplytwin.schemas.records import (
     CONTROL,
-    EXCEPTIONS,
-    INSTRUCTIONS,
     Contract,
     Control,
-    ExceptionRecord,
-    Instruction,
     JournalEntry,
     Receipt,
     Review,
@@ -86,6 +83,8 @@ class ChainState(Struct, frozen=True, kw_only=True, gc=False):
     schemas: Map[int, bytes] = Map()
     """Of a control chain: schemas of others that entries of its partition number were written
     with, canonical JSON by fingerprint."""
+    packs: Rules | None = None
+    """Of a control chain: which packs of factors are in force; None = nobody has said."""
     sources: Sources | None = None
     """Of a control chain: who may speak on which topic; None = everybody."""
     claims_of: Map[str, tuple[str, ...]] = Map()
@@ -107,6 +106,7 @@ class ChainFold:
     def __init__(self, timeline: str) -> None:
         self._timeline = timeline
         self._foreign = Foreign()  # what is remembered of the journal, no state
+        self._packs = InForce()  # the same
 
     def new(self, key: str) -> ChainState:
         return ChainState(chain_id=key)
@@ -145,7 +145,8 @@ class ChainFold:
         emit = self._emitter(state, now)
         seq = emit.take("FACT", item)
         emit.report(taken)
-        footprints = carbon.follow(state.footprints, taken, emit.derive)
+        rules = self._packs.at(item.record.partition)
+        footprints = carbon.follow(state.footprints, taken, rules, emit.derive)
         state = msgspec.structs.replace(
             state,
             head=emit.head,
@@ -175,8 +176,8 @@ class ChainFold:
             return Step(state=state, counts=("duplicates",))
         emit = self._emitter(state, now)
         seq = emit.take("INPUT", item)
-        _report_alarms(emit, outcome.alarms)
-        _decide(emit, outcome.transitions, (state.chain_id, seq))
+        settlement_report.report(emit, outcome.alarms)
+        settlement_report.decided(emit, outcome.transitions, (state.chain_id, seq))
         return _finish(
             state,
             emit,
@@ -220,10 +221,11 @@ class ChainFold:
         return Step(state=state)
 
     def remember(self, control: ChainState) -> None:
-        """The schemas of a control chain's state are known, as if its journal had been read."""
+        """Schemas and packs of a control chain are known, as if its journal had been read."""
         for fingerprint, text in control.schemas.items():
             found = WriterSchema(fingerprint=fingerprint, text=text)
             self._foreign.learn(partition_of_control(control.chain_id), found)
+        self._packs.learn(partition_of_control(control.chain_id), control.packs)
 
     def due(self, state: ChainState) -> int | Due | None:
         """When a cut may change something here."""
@@ -234,18 +236,26 @@ class ChainFold:
         """What follows at a cut at `tick` from the whole set of facts."""
         book, transitions = settlement.cut(state.book, state.twin, tick)
         emit = self._emitter(state, tick)
-        _decide(emit, transitions, None)
+        settlement_report.decided(emit, transitions, None)
         if emit.entries:
             state = msgspec.structs.replace(state, head=emit.head, index=emit.index, taken_at=tick)
         state = msgspec.structs.replace(state, book=book, touched=False)
         return Step(state=state, entries=emit.entries, outputs=emit.outputs)
 
-    def restate(self, state: ChainState, said: Control, now: int) -> Step[ChainState]:
-        """Mark what a newer fold says otherwise; `said` names both versions and when (META)."""
+    def restate(
+        self, state: ChainState, said: Control, now: int, partition: int
+    ) -> Step[ChainState]:
+        """Mark what a newer fold, or other packs of factors, say otherwise; `said` names which and
+        when (META).
+        """
         emit = self._emitter(state, now)
         emit.restate(codec.encode(CONTROL, said))
-        _report_alarms(emit, restatement.alarms(state.book, state.twin, now, FOLD_VERSION))
-        return _finish(state, emit, "restated", **_restated(state, said, now))
+        if restatement.is_of_fold(said):
+            alarms = restatement.alarms(state.book, state.twin, now, FOLD_VERSION)
+            settlement_report.report(emit, alarms)
+        rules = self._packs.learn(partition, rules_of(said))
+        changes = restatement.changes(state, said, now, rules)
+        return _finish(state, emit, "restated", **changes)
 
     def close(self, state: ChainState, now: int) -> Step[ChainState]:
         """The CLOSED entry; `processors.closing` says when, and what is left in memory."""
@@ -283,12 +293,13 @@ class ChainFold:
             return msgspec.structs.replace(state, book=book, touched=True)
         item = record.item
         if entry.kind == "CONTROL":
-            return self._controlled(state, entry, item)
+            return self._controlled(state, entry, item, record.partition)
         if entry.kind == "CLOSED":
             return msgspec.structs.replace(state, closed_seq=entry.seq, touched=True)
         if entry.kind == "FACT" and item is not None:
             taken = take(state.twin, item)
-            footprints = carbon.follow(state.footprints, taken, _silent)
+            rules = self._packs.at(record.partition)
+            footprints = carbon.follow(state.footprints, taken, rules, _silent)
             return msgspec.structs.replace(
                 state, twin=taken.twin, footprints=footprints, recent=(), touched=True
             )
@@ -305,13 +316,15 @@ class ChainFold:
             touched=True,
         )
 
-    @staticmethod
-    def _controlled(state: ChainState, entry: JournalEntry, item: Input | None) -> ChainState:
+    def _controlled(
+        self, state: ChainState, entry: JournalEntry, item: Input | None, partition: int
+    ) -> ChainState:
         """A control record, or (without one) a restatement."""
         if item is None:
             said = codec.decode(CONTROL, entry.body).message
             assert isinstance(said, Control)
-            changes = _restated(state, said, entry.taken_at)
+            rules = self._packs.learn(partition, rules_of(said))
+            changes = restatement.changes(state, said, entry.taken_at, rules)
             return msgspec.structs.replace(state, touched=True, **changes)
         if isinstance(item.message, WriterSchema):
             found = item.message
@@ -337,11 +350,10 @@ def canonical(state: ChainState) -> bytes:
     """The canonical state as JSON bytes: the twin without its history (records.md, "Canonical
     state").
     """
-    prints = {name: one.canonical() for name, one in sorted(state.footprints.items())}
     whole = {
         "chain_id": state.chain_id,
         "twin": canonical_twin(state.twin),
-        "footprints": prints,
+        "footprints": carbon.canonical(state.footprints),
         "settlement": settlement_report.canonical(state.book),
     }
     return msgspec.json.encode(whole, order="deterministic")
@@ -359,14 +371,6 @@ def _finish(state: ChainState, emit: Emitter, count: str, **changes: Any) -> Ste
     return Step(state=state, entries=emit.entries, outputs=emit.outputs, counts=(count,))
 
 
-def _restated(state: ChainState, said: Control, now: int) -> dict[str, Any]:
-    """What a restatement changes in a state; the same when it is taken and when it is restored."""
-    return {
-        "book": restatement.restated(state.book, state.twin, now),
-        "footprints": carbon.numbered(state.footprints, restatement.versions(said)),
-    }
-
-
 def _claims_of(state: ChainState, book: Book) -> Map[str, tuple[str, ...]]:
     """The claims by consignment under `book`, which follows that of `state`."""
     return state.claims_of if book.terms is state.book.terms else snapshots.claims_of(book)
@@ -374,27 +378,3 @@ def _claims_of(state: ChainState, book: Book) -> Map[str, tuple[str, ...]]:
 
 def _silent(topic: str, struct: type[Struct], /, **fields: object) -> None:
     """At restore the records are already in their topics."""
-
-
-def _report_alarms(emit: Emitter, alarms: Sequence[Alarm]) -> None:
-    for alarm in alarms:
-        emit.derive(
-            EXCEPTIONS,
-            ExceptionRecord,
-            subject_type="CLAIM",
-            subject_id=alarm.settlement_id,
-            code=alarm.code,
-            open=True,
-            reason=alarm.reason,
-        )
-
-
-def _decide(
-    emit: Emitter, transitions: Sequence[Transition], cause: tuple[str, int] | None
-) -> None:
-    """One DECISION for each transition, with its instructions and alarms."""
-    for transition in transitions:
-        emit.decide(settlement_report.event_fields(transition, cause))
-        for order in transition.instructions:
-            emit.derive(INSTRUCTIONS, Instruction, **msgspec.structs.asdict(order))
-        _report_alarms(emit, transition.alarms)

@@ -7,15 +7,21 @@ The entry also records the versions of the footprints that are said anew: they l
 """
 
 from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from supplytwin.processors import carbon, carbon_packs
+from supplytwin.processors.carbon_packs import Rules, rules_of
 from supplytwin.processors.conditions import Verdict, evaluate
 from supplytwin.processors.settlement_state import LIVE, Alarm, Book, Claim
 from supplytwin.processors.twin import Twin
 from supplytwin.schemas.records import Control
+
+if TYPE_CHECKING:
+    from supplytwin.processors.chain import ChainState
 
 STANDS = frozenset(("APPROVED", *LIVE, "CANCEL_PENDING", "SETTLED"))
 """States in which money is committed, under way or paid."""
@@ -48,15 +54,41 @@ def body(old: str | None, new: str, footprints: Mapping[str, int]) -> bytes:
     return msgspec.json.encode({"restated": {"from": old, "to": new}, "footprints": footprints})
 
 
-def versions(said: Control) -> dict[str, int]:
-    """Version by consignment, as `body` has written it."""
-    return msgspec.json.decode(said.body or b"{}", type=_Body).footprints
+def packs_body(rules: Rules | None, footprints: Mapping[str, int]) -> bytes:
+    """What an entry says when only packs of factors have changed: no claim is looked at. `rules`
+    stand on the control chain's.
+    """
+    told = {} if rules is None else carbon_packs.body(rules)
+    return msgspec.json.encode({**told, "footprints": footprints})
 
 
 class _Body(Struct, frozen=True, kw_only=True):
-    """What is read back of `body`."""
+    """What is read back of both."""
 
+    restated: dict[str, str | None] | None = None
     footprints: dict[str, int] = {}
+
+
+def is_of_fold(said: Control) -> bool:
+    """Whether another fold said it, so that money has to be looked at."""
+    return _read(said).restated is not None
+
+
+def changes(state: "ChainState", said: Control, now: int, rules: Rules) -> dict[str, Any]:
+    """What a restatement changes in a state; the same when it is taken and when it is restored."""
+    body = _read(said)
+    prints = carbon.numbered(state.footprints, state.twin, rules, body.footprints)
+    made: dict[str, Any] = {"footprints": prints}
+    if body.restated is not None:
+        made["book"] = restated(state.book, state.twin, now)
+    told = rules_of(said)
+    if told is not None:
+        made["packs"] = told
+    return made
+
+
+def _read(said: Control) -> _Body:
+    return msgspec.json.decode(said.body or b"{}", type=_Body)
 
 
 def alarms(book: Book, twin: Twin, tick: int, version: str) -> list[Alarm]:

@@ -1,15 +1,18 @@
 """What a book says to the outside: its records, its canonical state, and why each claim waits."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import asdict
 
 from supplytwin.processors.conditions import Leaf, evaluate
+from supplytwin.processors.emit import Emitter
 from supplytwin.processors.settlement_guards import Case, uncleared
-from supplytwin.processors.settlement_state import ABSORBING, PUBLIC, Book, Transition
+from supplytwin.processors.settlement_state import ABSORBING, PUBLIC, Alarm, Book, Transition
 from supplytwin.processors.twin import Twin
 from supplytwin.schemas.localtime import local_date
+from supplytwin.schemas.records import EXCEPTIONS, INSTRUCTIONS, ExceptionRecord, Instruction
 
 
 def event_fields(transition: Transition, cause: tuple[str, int] | None) -> dict[str, Any]:
@@ -128,3 +131,28 @@ def _waits_for(case: Case) -> str:  # one text for each state
             because = adverse or missing or (claim.origin or "").lower()
             until = local_date(terms.long_stop, terms.zone)
             return f"a review, until {until}: {because}"
+
+
+def report(emit: Emitter, alarms: Sequence[Alarm]) -> None:
+    """An exception for each thing that people have to look at."""
+    for alarm in alarms:
+        emit.derive(
+            EXCEPTIONS,
+            ExceptionRecord,
+            subject_type="CLAIM",
+            subject_id=alarm.settlement_id,
+            code=alarm.code,
+            open=True,
+            reason=alarm.reason,
+        )
+
+
+def decided(
+    emit: Emitter, transitions: Sequence[Transition], cause: tuple[str, int] | None
+) -> None:
+    """One DECISION for each transition, with its instructions and alarms."""
+    for transition in transitions:
+        emit.decide(event_fields(transition, cause))
+        for order in transition.instructions:
+            emit.derive(INSTRUCTIONS, Instruction, **asdict(order))
+        report(emit, transition.alarms)

@@ -65,7 +65,7 @@ def _touched(before: "ChainState", after: "ChainState") -> Iterable[SubjectKey]:
 def changed(before: "ChainState", after: "ChainState") -> list[SubjectKey]:
     """Subjects whose latest record may differ, sorted: their facts moved, or money on them did.
 
-    `after` must come from `before`. Facts that moved a footprint also moved its consignment.
+    `after` must come from `before`.
     """
     was, now = before.twin.subjects, after.twin.subjects
     found = set[SubjectKey]()
@@ -73,7 +73,17 @@ def changed(before: "ChainState", after: "ChainState") -> list[SubjectKey]:
         found = {key for key in _touched(before, after) if was.get(key) is not now[key]}
     if before.book.claims is not after.book.claims:
         found.update(_owing(before, after))
+    if before.footprints is not after.footprints:
+        found.update(_emitting(before, after))
     return sorted(found)
+
+
+def _emitting(before: "ChainState", after: "ChainState") -> Iterator[SubjectKey]:
+    """Consignments with another footprint than before: a leg of theirs may have moved it."""
+    for name, one in after.footprints.items():
+        known = before.footprints.get(name)
+        if known is None or known.co2e_wtw_kg != one.co2e_wtw_kg:
+            yield SubjectKey(CONSIGNMENT, name)
 
 
 def _owing(before: "ChainState", after: "ChainState") -> Iterator[SubjectKey]:
@@ -162,7 +172,7 @@ def _bindings(key: SubjectKey, subject: Subject) -> tuple[str, ...]:
         return (f"pledged={value.pledges}",) if value.pledges else ()
     found = [] if value.bound is None else [f"{_BOUND[kind]}={value.bound}"]
     if value.route is not None:
-        named = zip(("mode", "from", "to"), value.route.split(";"), strict=True)
+        named = zip(("mode", "from", "to"), value.route.split(";")[:3], strict=True)
         found += [f"{name}={said}" for name, said in named]
     listed = sorted(one for one in subject.links if one.subject_type in _LISTED.get(kind, ()))
     found += [f"{one.subject_type.lower()}={one.subject_id}" for one in listed[:_LISTED_MAX]]

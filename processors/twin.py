@@ -5,6 +5,7 @@ follows now, so that the reports follow the set and never the order of arrival.
 """
 
 from collections.abc import Iterable, Sequence
+from typing import TypeVar
 
 from immutables import Map
 from msgspec import Struct, to_builtins
@@ -31,12 +32,13 @@ from supplytwin.processors.subjects import (
 )
 from supplytwin.schemas import localtime
 from supplytwin.schemas.errors import Code, RecordError
-from supplytwin.schemas.events import Event, OrderPlaced, ShipmentDelivered
+from supplytwin.schemas.events import Event, OrderPlaced, ShipmentDelivered, ShipmentEnergy
 from supplytwin.schemas.flow import Input
 from supplytwin.schemas.ids import HOUR_US
 from supplytwin.schemas.lifecycles import effect_on
 from supplytwin.schemas.machines import MACHINES, ORDER
 
+Kept = TypeVar("Kept", bound=Event)
 INFERRED = "inferred:"
 """What the sources begin with that tell what nobody saw."""
 FUTURE_US = 48 * HOUR_US
@@ -211,6 +213,8 @@ def _contribute(work: Work, identity: Identity, version: Version, count: int) ->
             link(work, own, other, count)
         if isinstance(event, ShipmentDelivered):
             _deliver(work, keys, event, count)
+        elif isinstance(event, ShipmentEnergy):
+            _measure(work, keys, event, count)
         if event.source.startswith(INFERRED):
             for key in keys:
                 work[key] = replace(work[key], inferred=work[key].inferred + count)
@@ -225,16 +229,26 @@ def _fact_for(version: Version, key: SubjectKey, *, is_subject: bool) -> Fact | 
     return make_fact(event, version.arrival, effect, key.subject_id)
 
 
-def _deliver(
-    work: Work, keys: tuple[SubjectKey, ...], event: ShipmentDelivered, count: int
-) -> None:
-    gone = (event.source, event.event_id) if count < 0 else None
+def _deliver(work: Work, keys: Iterable[SubjectKey], event: ShipmentDelivered, count: int) -> None:
     for key in keys:
-        found = [one for one in work[key].deliveries if (one.source, one.event_id) != gone]
-        if count > 0:
-            found.append(event)
-            found.sort(key=_by_line)
-        work[key] = replace(work[key], deliveries=tuple(found), stated=True)
+        found = _exchanged(work[key].deliveries, event, count)
+        work[key] = replace(work[key], deliveries=found, stated=True)
+
+
+def _measure(work: Work, keys: Iterable[SubjectKey], event: ShipmentEnergy, count: int) -> None:
+    for key in keys:
+        found = _exchanged(work[key].energies, event, count)
+        work[key] = replace(work[key], energies=found)
+
+
+def _exchanged(known: tuple[Kept, ...], event: Kept, count: int) -> tuple[Kept, ...]:
+    """With the event, or (`count` -1) without it."""
+    gone = (event.source, event.event_id) if count < 0 else None
+    found = [one for one in known if (one.source, one.event_id) != gone]
+    if count > 0:
+        found.append(event)
+        found.sort(key=_by_line)
+    return tuple(found)
 
 
 def _by_line(event: Event) -> tuple[str, str, str]:

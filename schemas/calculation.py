@@ -250,7 +250,8 @@ class Model(_Form, frozen=True, kw_only=True):
 class Container(_Form, frozen=True, kw_only=True):
     """Containers of one size: 20 = 1 TEU, 40 = 2, 40HC = 2.25."""
 
-    size: Literal["20", "40", "40HC"]
+    size: Literal["20", "40", "40HC"] | None = None
+    """None = not known: it counts as a container, never as TEU."""
     count: Positive
     weight: Literal["LIGHT", "AVERAGE", "HEAVY", "EMPTY"] | None = None
     """Of the cargo where `mass_kg` is not known: 6, 10, 14.5 t per TEU; EMPTY: 2 t per TEU."""
@@ -361,5 +362,7 @@ class Request(_Form, frozen=True, kw_only=True):
     rounds: tuple[Round, ...] = ()
     tces: tuple[Tce, ...] = ()
     missing: tuple[Missing, ...] = ()
+    assumptions: tuple[Text, ...] = ()
+    """What the sender took for granted for the chain as a whole, as ``CODE: what``."""
     kpi: Kpi | None = None
     stated: Stated | None = None

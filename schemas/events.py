@@ -297,7 +297,8 @@ class ShipmentBooked(Event, frozen=True, kw_only=True, gc=False):
     booking_ref: str
     carrier: str
     legs: tuple[str, ...]
-    """``leg_no;mode;from;to``"""
+    """``leg_no;mode;from;to``, and where the carrier says how far that is ``;km;basis``: GCD, SFD
+    (shortest feasible) or ACTUAL."""
     limits: tuple[str, ...] = ()
     """``metric;unit;lower;upper``: the agreed range of a metric; an empty bound is none."""
 

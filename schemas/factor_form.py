@@ -63,7 +63,7 @@ class Factor(Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=
     """Basis of the global warming potentials, or that only CO2 is in it."""
     region: Text
     country: Annotated[str, Meta(pattern=r"^[A-Z]{2}$")] | None = None
-    """Of GRID: ISO 3166-1 alpha-2, where the region is a country: the default of its electricity."""
+    """Of GRID: ISO 3166-1 alpha-2, where the region is one: its electricity's default."""
     year: int
     """The year that the number is about."""
     valid_from: Date | None = None

@@ -5,7 +5,7 @@ import importlib.resources
 import math
 from collections.abc import Mapping
 from decimal import Context, Decimal
-from functools import cache
+from functools import cache, lru_cache
 
 from geographiclib.geodesic import Geodesic
 from msgspec import Struct
@@ -59,6 +59,15 @@ def distance_km(lat1: Decimal, lon1: Decimal, lat2: Decimal, lon2: Decimal) -> D
 
 Position = tuple[float, float]
 """Latitude and longitude, WGS-84 degrees."""
+
+
+@lru_cache(maxsize=65536)
+def great_circle_km(one: Position, other: Position) -> Decimal:
+    """`distance_km` between two positions."""
+    (lat1, lon1), (lat2, lon2) = (map(Decimal, map(repr, place)) for place in (one, other))
+    return distance_km(lat1, lon1, lat2, lon2)
+
+
 _EARTH_RADIUS_M = 6_371_009
 
 

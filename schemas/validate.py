@@ -57,7 +57,9 @@ VERDICTS = frozenset(
 _DECIMAL = re.compile(r"-?\d{1,18}(\.\d{1,9})?", re.ASCII)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _LOCODE = re.compile(r"[A-Z]{2}[A-Z0-9]{3}")
-_LEG = re.compile(r"\d{1,9};([A-Z]+);[^;]+;[^;]+", re.ASCII)
+_LEG = re.compile(
+    r"\d{1,9};([A-Z]+);[^;]+;[^;]+(?:;\d{1,6}(?:\.\d{1,6})?;(?:GCD|SFD|ACTUAL))?", re.ASCII
+)
 _LIMIT = re.compile(r"[^;]+;[^;]+(;(-?\d{1,9}(\.\d{1,9})?)?){2}", re.ASCII)
 _FREE_TEXT = frozenset(("old", "new", "reason", "text"))
 """Required fields that may be empty."""
@@ -186,7 +188,7 @@ def _legs(values: tuple[str, ...], path: str) -> None:
         match = _LEG.fullmatch(leg)
         if match is None or match[1] not in MODES:
             modes = ", ".join(sorted(MODES))
-            reason = f"{leg[:40]!r} is not leg_no;mode;from;to with a mode of {modes}"
+            reason = f"{leg[:40]!r} is not leg_no;mode;from;to[;km;GCD|SFD|ACTUAL], mode of {modes}"
             raise refuse(f"{path}[{at}]", reason)
 
 

@@ -95,8 +95,13 @@ TABLES: tuple[TableSpec, ...] = (
         about="Footprints of consignments, one row a version; missing says what could not be had",
         decimals=_CO2E
         | {
-            "intensity_kg_per_tkm", "computed_wtw_kg", "intensity_ttw_kg_per_tkm",
-            "hub_activity_t", "primary_share", "primary_share_by_tkm", "modelled_share",
+            "intensity_kg_per_tkm",
+            "computed_wtw_kg",
+            "intensity_ttw_kg_per_tkm",
+            "hub_activity_t",
+            "primary_share",
+            "primary_share_by_tkm",
+            "modelled_share",
         },
     ),
     TableSpec(
@@ -105,8 +110,14 @@ TABLES: tuple[TableSpec, ...] = (
         about="The transport chain elements of a footprint version",
         decimals=_CO2E
         | {
-            "mass_kg", "distance_km", "daf", "hub_activity_t", "primary_share", "intensity_wtw",
-            "intensity_wtt", "intensity_ttw",
+            "mass_kg",
+            "distance_km",
+            "daf",
+            "hub_activity_t",
+            "primary_share",
+            "intensity_wtw",
+            "intensity_wtt",
+            "intensity_ttw",
         },
     ),
     TableSpec(

@@ -146,7 +146,7 @@ def show(
     state = timetravel.restored(fold, chain_id, known)
     last = min(known_at, max((one.entry.taken_at for one in known), default=0))
     settlement = list(settlement_report.explain(state.book, state.twin, last))
-    footprints = [one.describe() for _, one in sorted(state.footprints.items())]
+    footprints = [one.describe(name) for name, one in sorted(state.footprints.items())]
     if seen.as_of is not None:
         state = replace(state, twin=timetravel.as_of(state.twin, seen.as_of), footprints=Map())
         known = [one for one in known if _happened(one, seen.as_of)]

@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from supplytwin.processors import across, carbon, restatement, snapshots
+from supplytwin.processors.carbon_packs import Rules
 from supplytwin.processors.chain import FOLD_VERSION, ChainFold, ChainState
 from supplytwin.processors.emit import Emitter
 from supplytwin.processors.milestones import exception_changes, milestone_changes
@@ -41,7 +42,7 @@ from supplytwin.streams.topics import INPUTS, WORKER_GROUP, Meta, places
 
 UPGRADE_ID = "supplytwin.upgrade"
 RESTATED = "is said otherwise by a newer fold"
-_INIT_S = 30.0
+INIT_S = 30.0
 _KEYS = {
     MILESTONES: ("subject_type", "subject_id", "code"),
     EXCEPTIONS: ("subject_type", "subject_id", "code", "source", "event_id"),
@@ -74,7 +75,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     chains: tuple[ChainPlan, ...]
 
 
-class _Number:
+class Number:
     """One partition number: its states under this fold, and what was said about them."""
 
     def __init__(self, broker: Broker, meta: Meta, number: int, progress: Progress) -> None:
@@ -108,21 +109,37 @@ class _Number:
             found.setdefault(message.chain_id, {})[_key(topic, message)] = message
         return found
 
-    def changed(self) -> Iterator["_Changed"]:
+    def changed(self) -> Iterator["Changed"]:
         """What differs, of each chain of which something does."""
         for chain_id, state in sorted(self.states.items()):
             if chain_id.startswith("@"):
                 continue
             found = restatement.disagreements(state.book, state.twin, self.now)
-            one = _Changed(
+            one = Changed(
                 state=state,
                 changes=[change for topic in _STANDS for change in self._changes(topic, state)],
                 outputs=self.new_states(state),
                 reviews=[claim.settlement_id for claim, _ in found],
-                versions=carbon.renumbered(state.footprints, self.printed(chain_id)),
+                versions=self.renumbered(state, self.rules),
             )
             if one.changes or one.outputs or one.reviews or one.versions:
                 yield one
+
+    @property
+    def control(self) -> ChainState:
+        """The state of the control chain."""
+        name = control_key(self.number)
+        return self.states.get(name) or self.fold.new(name)
+
+    @property
+    def rules(self) -> Rules:
+        """The packs of factors that are in force."""
+        return self.control.packs or ()
+
+    def renumbered(self, state: ChainState, rules: Rules) -> dict[str, int]:
+        """Of the footprints of a chain by these packs, see `carbon.renumbered`."""
+        said = self.printed(state.chain_id)
+        return carbon.renumbered(state.footprints, state.twin, rules, said)
 
     def printed(self, chain_id: str) -> dict[str, Footprint]:
         """The newest record of each footprint of a chain, by consignment."""
@@ -157,17 +174,23 @@ class _Number:
             return said is not output.value
         return _bare(said) != _bare(output.value)
 
-    def restated(self, state: ChainState, found: "_Changed | None" = None) -> list[Output]:
+    def restated(self, state: ChainState, found: "Changed | None" = None) -> list[Output]:
         """The records of one restated chain, journal entry first, latest states last."""
+        versions = {} if found is None else found.versions
+        body = restatement.body(self.version, FOLD_VERSION, versions)
+        return self.told(state, body, found)
+
+    def told(self, state: ChainState, body: bytes, found: "Changed | None" = None) -> list[Output]:
+        """The same, with what its journal entry says."""
         versions = {} if found is None else found.versions
         said = Control(
             input_id=f"restated:{FOLD_VERSION}",
             kind="META",
             tick_time=Micros(self.now),
             timeline=self.timeline,
-            body=restatement.body(self.version, FOLD_VERSION, versions),
+            body=body,
         )
-        step = self.fold.restate(state, said, self.now)
+        step = self.fold.restate(state, said, self.now, self.number)
         after = step.state
         emit = Emitter(
             after.chain_id, after.head, fold_version=FOLD_VERSION, timeline=self.timeline,
@@ -178,13 +201,14 @@ class _Number:
             fields = msgspec.structs.asdict(record)
             own = {k: v for k, v in fields.items() if k not in Derived.__struct_fields__}
             emit.derive(topic, type(record), **own)
-        carbon.restate(after.footprints, versions, self.printed(after.chain_id), emit.derive)
+        prints, said_before = after.footprints, self.printed(after.chain_id)
+        carbon.restate(prints, after.twin, self.rules, versions, said_before, emit.derive)
         after = msgspec.structs.replace(after, index=emit.index)
         latest = [] if after.chain_id.startswith("@") else self.new_states(after)
         return [*step.entries, *step.outputs, *emit.outputs, *latest]
 
 
-class _Changed(Struct, frozen=True, kw_only=True):
+class Changed(Struct, frozen=True, kw_only=True):
     """What a newer fold says otherwise about one chain."""
 
     state: ChainState
@@ -234,7 +258,7 @@ def plan(broker: Broker, meta: Meta, progress: Progress) -> Plan:
     taken_by: Counter[str] = Counter()
     chains: list[ChainPlan] = []
     for number in range(meta.partitions):
-        found = _Number(broker, meta, number, progress)
+        found = Number(broker, meta, number, progress)
         if found.version is not None:
             taken_by[found.version] += 1
         for one in found.changed():
@@ -259,13 +283,13 @@ def apply(broker: Broker, meta: Meta, progress: Progress) -> int:
     Partition numbers whose last entry is this fold's are done already and left alone: after an
     interruption it is called again.
     """
-    _require_idle(broker, meta)
+    require_idle(broker, meta)
     producer = broker.producer(UPGRADE_ID)
-    producer.init(_INIT_S)
+    producer.init(INIT_S)
     restated = 0
     try:
         for number in range(meta.partitions):
-            found = _Number(broker, meta, number, progress)
+            found = Number(broker, meta, number, progress)
             if found.version not in (None, FOLD_VERSION):
                 restated += _apply_number(producer, found)
     finally:
@@ -273,25 +297,24 @@ def apply(broker: Broker, meta: Meta, progress: Progress) -> int:
     return restated
 
 
-def _apply_number(producer: Producer, found: _Number) -> int:
+def _apply_number(producer: Producer, found: Number) -> int:
     """One transaction: all of a partition number, or nothing of it."""
     changed = list(found.changed())
-    name = control_key(found.number)
-    own = found.states.get(name) or found.fold.new(name)
     producer.begin()
     for one in changed:
-        _produce(producer, found.restated(one.state, one), found.number)
-    _produce(producer, found.restated(own), found.number)
+        produce(producer, found.restated(one.state, one), found.number)
+    produce(producer, found.restated(found.control), found.number)
     producer.commit()
     return len(changed)
 
 
-def _produce(producer: Producer, outputs: Iterable[Output], number: int) -> None:
+def produce(producer: Producer, outputs: Iterable[Output], number: int) -> None:
+    """Within the transaction that the caller has begun."""
     for output in outputs:
         producer.produce(output.topic, output.key.encode(), output.value, partition=number)
 
 
-def _require_idle(broker: Broker, meta: Meta) -> None:
+def require_idle(broker: Broker, meta: Meta) -> None:
     """Setting a group's offsets, even to what they are, is refused while it has a member."""
     admin = broker.admin()
     try:

@@ -12,7 +12,8 @@ import pytest
 from msgspec import Struct
 from msgspec.structs import replace
 
-from supplytwin.processors import chain, footprint, simulate
+from supplytwin.processors import carbon, chain, simulate
+from supplytwin.processors.carbon_packs import Rules
 from supplytwin.processors.chain import ChainFold, ChainState
 from supplytwin.schemas import avro, batch, binary, codec, terms
 from supplytwin.schemas.errors import RecordError
@@ -148,21 +149,20 @@ def raise_behind_the_step(patch: pytest.MonkeyPatch, error: BaseException) -> No
 
 def raise_halfway(patch: pytest.MonkeyPatch, error: BaseException) -> None:
     """The twin has the fact, milestones are written, the footprint is begun when it raises."""
-    compute, take = footprint.footprint, chain.take
+    compute, take = carbon.of, chain.take
     taking: list[bool] = []
 
     def noting(twin: chain.Twin, item: Input) -> object:
         taking.append(is_poison(item))
         return take(twin, item)
 
-    def raising(twin: chain.Twin, consignment_id: str) -> object:
+    def raising(twin: chain.Twin, consignment_id: str, rules: Rules) -> object:
         if taking[-1]:
             raise error
-        return compute(twin, consignment_id)
+        return compute(twin, consignment_id, rules)
 
     patch.setattr(chain, "take", noting)
-    patch.setattr("supplytwin.processors.carbon.footprint", raising)
-    patch.setattr("supplytwin.processors.carbon.may_differ", lambda old, new: new.stated)
+    patch.setattr(carbon, "of", raising)
 
 
 def raise_in_the_decoder(patch: pytest.MonkeyPatch, error: BaseException) -> None:

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from supplytwin.processors import (
     carbon,
+    carbon_activity,
     chain,
     closing,
     conditions,
@@ -19,10 +20,11 @@ from supplytwin.processors import (
     milestones,
     simulate,
 )
+from supplytwin.processors.carbon_factors import Shelf
 from supplytwin.processors.restatement import CODE
 from supplytwin.processors.settlement_state import Claim
-from supplytwin.processors.subjects import Subject
-from supplytwin.schemas import codec, factors, journal
+from supplytwin.processors.subjects import Subject, SubjectKey
+from supplytwin.schemas import codec, journal
 from supplytwin.schemas.errors import UsageError
 from supplytwin.schemas.events import ShipmentDelivered
 from supplytwin.schemas.flow import Message
@@ -248,12 +250,22 @@ def assert_linked(world: World) -> None:
         assert [one.previous_version for one in versions] == [None, *numbers[:-1]]
 
 
+def count_distances_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    once = carbon_activity.daf
+
+    def twice(**of: Any) -> carbon_activity.Adjusted:
+        found = once(**of)
+        return replace(found, value=None if found.value is None else 2 * found.value)
+
+    monkeypatch.setattr(carbon_activity, "daf", twice)
+
+
 @pytest.fixture
 def newer_carbon(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Fold 2: every distance counts twice; nothing else is said otherwise."""
     install(monkeypatch, "2")
-    once = footprint.daf
-    monkeypatch.setattr(footprint, "daf", lambda *of: 2 * once(*of))
+    monkeypatch.setattr(footprint, "_element", footprint._element.__wrapped__)
+    count_distances_twice(monkeypatch)
 
 
 @pytest.mark.usefixtures("newer_carbon")
@@ -321,9 +333,15 @@ def test_a_fold_that_counts_other_versions_goes_on_from_those_that_were_said(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Fold 2 sees no footprint before everything is delivered: fewer versions, and no gap."""
-    known = footprint.may_differ
+    known = carbon.affected
     monkeypatch.setattr(
-        carbon, "may_differ", lambda old, new: bool(new.deliveries) and known(old, new)
+        carbon,
+        "affected",
+        lambda subjects, moved: [
+            name
+            for name in known(subjects, moved)
+            if subjects[SubjectKey("CONSIGNMENT", name)].deliveries
+        ],
     )
     assert any(len(versions) > 1 for versions in footprints(world).values())
     upgrade.apply(world.broker, world.meta, lambda *_: None)
@@ -339,7 +357,8 @@ def test_a_footprint_that_opens_an_exception_says_so(
     """Fold 2 has no factor: the number is gone, the exception stands, once."""
     install(monkeypatch, "2")
     complete = {key for key, versions in footprints(world).items() if versions[-1].complete}
-    monkeypatch.setattr(factors.Pack, "default", lambda *_: None)
+    monkeypatch.setattr(footprint, "_element", footprint._element.__wrapped__)
+    monkeypatch.setattr(Shelf, "default", lambda *_: None)
     upgrade.apply(world.broker, world.meta, lambda *_: None)
     after = footprints(world)
     assert all(after[key][-1].co2e_wtw_kg is None for key in complete)
@@ -379,8 +398,7 @@ def test_a_restatement_of_a_restatement_links_to_it(
     upgrade.apply(world.broker, world.meta, lambda *_: None)
     second = {key: v[-1] for key, v in footprints(world).items() if v[-1].fold_version == "2"}
     install(monkeypatch, "3")
-    twice = footprint.daf
-    monkeypatch.setattr(footprint, "daf", lambda *of: 2 * twice(*of))
+    count_distances_twice(monkeypatch)
     assert upgrade.apply(world.broker, world.meta, lambda *_: None) == len(second) > 0
     third = {key: v[-1] for key, v in footprints(world).items() if v[-1].fold_version == "3"}
     assert {key: one.previous_version for key, one in third.items()} == {

@@ -1,0 +1,267 @@
+"""What is known of a consignment as freight: mass, deliveries, measured energy, temperature.
+
+Nothing is estimated: what cannot be had is named in `missing`, as ``CODE`` and what.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+
+from msgspec import Struct
+
+from supplytwin.processors.carbon_factors import Shelf
+from supplytwin.processors.carbon_intensity import default_factors
+from supplytwin.processors.carbon_parts import CONTEXT
+from supplytwin.processors.consignment import CANCELLED
+from supplytwin.processors.sensed import OPEN, Sensed, totals
+from supplytwin.processors.singly import spelt
+from supplytwin.processors.slots import Identity
+from supplytwin.processors.subjects import Subject, SubjectKey
+from supplytwin.processors.twin import Twin, subject
+from supplytwin.schemas import places
+from supplytwin.schemas.calculation import ElementEnergy, EnergyUnit, Missing
+from supplytwin.schemas.carriers import ELECTRICITY
+from supplytwin.schemas.events import SHIPMENTS, ShipmentDelivered, ShipmentEnergy, ShipmentStuffed
+from supplytwin.schemas.machines import CONSIGNMENT, LEG, LINE, TRIP
+from supplytwin.schemas.priorities import grade
+
+_UNITS: Mapping[str, EnergyUnit] = {
+    **dict[str, EnergyUnit].fromkeys(("l", "litre", "litres", "liter", "liters"), "l"),
+    "kg": "kg",
+    "t": "t",
+    "kwh": "kWh",
+    "mj": "MJ",
+}
+_TEMPERATURE = "temperature"
+
+
+class Weight(Struct, frozen=True, kw_only=True, gc=False):
+    """A mass and how it is known; None, with what is missing, where it is not."""
+
+    kg: Decimal | None = None
+    how: str | None = None
+    missing: tuple[Missing, ...] = ()
+
+
+# ---- deliveries
+
+
+def deliveries(here: Subject) -> list[ShipmentDelivered]:
+    """The deliveries that count, sorted: those of the lines; only when there are none, those of
+    the consignment itself.
+    """
+    of_lines = [event for event in here.deliveries if event.subject_type == LINE]
+    return of_lines or [event for event in here.deliveries if event.subject_type == CONSIGNMENT]
+
+
+def all_delivered(twin: Twin, here: Subject, found: Sequence[ShipmentDelivered]) -> bool:
+    """Whether every line that is not cancelled is; one delivery of the consignment is of all."""
+    if not found or found[0].subject_type == CONSIGNMENT:
+        return bool(found)
+    delivered = {event.subject_id for event in found}
+    for key in here.links:
+        if key.subject_type == LINE and key.subject_id not in delivered:
+            line = subject(twin, *key)
+            if line is None or line.value.state != CANCELLED:
+                return False
+    return True
+
+
+def mode_of(found: Sequence[ShipmentDelivered]) -> tuple[str | None, tuple[Missing, ...]]:
+    """The one mode that all deliveries name."""
+    modes = sorted({event.mode or "" for event in found})
+    if len(modes) == 1 and modes[0]:
+        return modes[0], ()
+    said = ", ".join(mode or "none" for mode in modes)
+    return None, (Missing(code="MODE_UNKNOWN", says=said),)
+
+
+def ends_of(
+    found: Sequence[ShipmentDelivered],
+) -> tuple[tuple[places.Place, places.Place] | None, tuple[Missing, ...]]:
+    """Where it came from and where it went, when each is one known place."""
+    known = places.table()
+    ends: list[places.Place | None] = []
+    missing: list[Missing] = []
+    for names, code in (
+        (sorted({event.from_place or "" for event in found}), "MULTI_ORIGIN"),
+        (sorted({event.to_place or "" for event in found}), "MULTI_DESTINATION"),
+    ):
+        unknown = [name for name in names if name not in known]
+        spots = {known[name].geonames_id: known[name] for name in names if name in known}
+        one = len(names) == 1 or (not unknown and len(spots) == 1)
+        if not one:
+            missing.append(Missing(code=code, says=f"{len(names)} places"))
+        elif unknown:
+            missing.append(Missing(code="PLACE_UNKNOWN", says=unknown[0] or "none"))
+        ends.append(known[names[0]] if one and not unknown else None)
+    start, end = ends
+    if start is None or end is None:
+        return None, tuple(missing)
+    if start.geonames_id == end.geonames_id:
+        return None, (Missing(code="DISTANCE_UNKNOWN", says=f"from and to {start.city}"),)
+    return (start, end), ()
+
+
+# ---- mass
+
+
+def mass_of(twin: Twin, here: Subject) -> Weight:
+    """By its deliveries; before there are any, by what was stuffed for it alone."""
+    found = deliveries(here)
+    if found:
+        return delivered_mass(found)
+    trips = [key for key in here.links if key.subject_type == TRIP]
+    return stuffed_mass(twin, trips)
+
+
+def delivered_mass(found: Sequence[ShipmentDelivered]) -> Weight:
+    """Sum over the lines, once every line has one mass of its own or is included in one that has.
+
+    Several deliveries of one line with a mass each may be parts or repeats: then it is unknown.
+    """
+    masses: dict[str, Decimal] = {}
+    twice = set[str]()
+    for event in found:
+        if event.mass_kg is None or event.mass_kg <= 0:
+            continue
+        if event.subject_id in masses:
+            twice.add(event.subject_id)
+        masses[event.subject_id] = event.mass_kg
+    unknown = sorted(
+        {
+            event.subject_id
+            for event in found
+            if event.subject_id in twice
+            or (event.subject_id not in masses and event.mass_included_in not in masses)
+        }
+    )
+    if unknown:
+        what = found[0].subject_type
+        return Weight(
+            missing=tuple(Missing(code="MASS_UNKNOWN", says=f"{what} {name}") for name in unknown)
+        )
+    return Weight(kg=_sum(mass for _, mass in sorted(masses.items())), how="as delivered")
+
+
+def stuffed_mass(twin: Twin, trips: Iterable[SubjectKey]) -> Weight:
+    """Gross mass of the goods by what was stuffed into these containers. One that other
+    consignments are in, too, is not divided.
+    """
+    masses: list[Decimal] = []
+    for key in sorted(trips):
+        trip = subject(twin, *key)
+        gross = None if trip is None else _gross_kg(twin, trip)
+        if trip is not None and _consignments(trip) > 1:
+            says = f"container trip {key.subject_id} has other consignments in it, too"
+            return Weight(missing=(Missing(code="MASS_UNKNOWN", says=says),))
+        if gross is None or gross <= 0:
+            says = f"container trip {key.subject_id} was stuffed without a gross mass"
+            return Weight(missing=(Missing(code="MASS_UNKNOWN", says=says),))
+        masses.append(gross)
+    if not masses:
+        says = "neither a delivery nor a stuffed container says it"
+        return Weight(missing=(Missing(code="MASS_UNKNOWN", says=says),))
+    return Weight(kg=_sum(masses), how="gross mass as stuffed")
+
+
+def _gross_kg(twin: Twin, trip: Subject) -> Decimal | None:
+    """As the report of the stuffing says that stands."""
+    reached = trip.value.milestones.get("STUFFED")
+    if reached is None:
+        return None
+    slot = twin.facts.slots.get(Identity(reached.source, reached.event_id))
+    event = None if slot is None or slot.effective is None else slot.effective.contents[0]
+    return event.gross_kg if isinstance(event, ShipmentStuffed) else None
+
+
+def _consignments(one: Subject) -> int:
+    return sum(key.subject_type == CONSIGNMENT for key in one.links)
+
+
+def _sum(masses: Iterable[Decimal]) -> Decimal:
+    total = Decimal(0)
+    for mass in masses:
+        total = CONTEXT.add(total, mass)
+    return total
+
+
+# ---- measured energy
+
+
+class Measured(Struct, frozen=True, kw_only=True, gc=False):
+    """Amounts of energy of one element, and what was done with the others."""
+
+    energy: tuple[ElementEnergy, ...] = ()
+    assumptions: tuple[str, ...] = ()
+
+
+def unplaced(here: Subject) -> list[ShipmentEnergy]:
+    """Energy that is told of the consignment and of none of its legs."""
+    legs = {key.subject_id for key in here.links if key.subject_type == LEG}
+    return [
+        event
+        for event in here.energies
+        if event.subject_type == CONSIGNMENT
+        and event.leg_no is None
+        and not any(ref.removeprefix("LEG:") in legs for ref in event.refs)
+    ]
+
+
+def measured(events: Sequence[ShipmentEnergy], country: str | None, shelf: Shelf) -> Measured:
+    """The amounts of the best source that tells any: two sources measure the same fuel.
+
+    All of them or none: a part of the fuel would be less than was burnt.
+    """
+    if not events:
+        return Measured()
+    ranked = sorted({(grade(SHIPMENTS, one.source, frozenset()), one.source) for one in events})
+    source = ranked[0][1]
+    said = [
+        f"ENERGY_SOURCE: {source} is taken, {other} tells of it, too" for _, other in ranked[1:]
+    ]
+    found = []
+    for event in events:
+        if event.source == source:
+            one = _amount(event, country)
+            if one is None or not default_factors(one, shelf).refs:
+                what = f"{event.energy_qty} {event.energy_unit} of {event.energy_carrier}"
+                says = f"ENERGY_UNUSED: no factor for {what} ({event.event_id}) in {shelf.named}"
+                return Measured(assumptions=(*said, says))
+            found.append(one)
+    found.sort(key=lambda one: (one.carrier, one.unit, one.quantity))
+    return Measured(energy=tuple(found), assumptions=tuple(said))
+
+
+def _amount(event: ShipmentEnergy, country: str | None) -> ElementEnergy | None:
+    unit = _UNITS.get(event.energy_unit.lower())
+    if unit is None or event.energy_qty < 0:
+        return None
+    electric = event.energy_carrier.lower() == ELECTRICITY
+    return ElementEnergy(
+        carrier=event.energy_carrier,
+        quantity=event.energy_qty,
+        unit=unit,
+        country=country if electric else None,
+    )
+
+
+# ---- temperature
+
+
+def is_chilled(sensed: Sensed) -> bool:
+    """Whether a range of temperature is agreed for it: by its booking, or with its readings."""
+    for key in sensed.limits:
+        if spelt(key[0]) == _TEMPERATURE:
+            return True
+    if not any(spelt(key.metric) == _TEMPERATURE for key in sensed.series):
+        return False
+    return any(
+        spelt(key.metric) == _TEMPERATURE and block.last[2:] != OPEN
+        for key, block in totals(sensed)
+    )
+
+
+def is_temperature_controlled(here: Subject, parts: Iterable[Subject]) -> bool:
+    """Whether it, or a leg or container of it, has to stay within a range of temperature."""
+    booked = any(spelt(limit.partition(";")[0]) == _TEMPERATURE for limit in here.value.limits)
+    return booked or any(is_chilled(one.sensed) for one in (here, *parts))

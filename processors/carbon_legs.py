@@ -1,0 +1,322 @@
+"""The legs of a consignment and the hubs between them as elements of its transport chain."""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from decimal import Decimal
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from supplytwin.processors.carbon_consignment import (
+    Weight,
+    is_temperature_controlled,
+    mass_of,
+    measured,
+    stuffed_mass,
+    unplaced,
+)
+from supplytwin.processors.carbon_factors import Shelf
+from supplytwin.processors.carbon_parts import summed
+from supplytwin.processors.slots import Identity
+from supplytwin.processors.standing import Reached
+from supplytwin.processors.subjects import Subject, SubjectKey
+from supplytwin.processors.twin import Twin, subject
+from supplytwin.schemas import places
+from supplytwin.schemas.calculation import (
+    Allocation,
+    Container,
+    ElementEnergy,
+    Missing,
+    Tce,
+)
+from supplytwin.schemas.events import ShipmentEnergy
+from supplytwin.schemas.machines import CONSIGNMENT, LEG, TRIP
+from supplytwin.schemas.trips import leg_id
+
+_GONE = frozenset(("CANCELLED", "OMITTED"))
+"""Legs in these states carried nothing."""
+_LAST = 2**62
+_IMO = re.compile(r"(?:IMO:? ?)?(\d{7})", re.ASCII)
+TERMINAL, TRANSSHIPMENT = "MaritimeContainerTerminal", "Transshipment"
+
+
+class Spot(Struct, frozen=True, kw_only=True, gc=False):
+    """A place as it is named, and where it is if that is known."""
+
+    name: str
+    position: places.Position | None
+
+
+class Leg(Struct, frozen=True, kw_only=True, gc=False):
+    """One leg as its facts, or else its booking, tell it."""
+
+    key: SubjectKey
+    subject: Subject
+    mode: str | None
+    start: Spot | None
+    end: Spot | None
+    left: Reached | None
+    came: Reached | None
+    booked_km: Decimal | None
+    booked_basis: str | None
+    assumptions: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        return self.key.subject_id
+
+    @property
+    def trips(self) -> frozenset[SubjectKey]:
+        """The containers that it is linked with."""
+        return frozenset(key for key in self.subject.links if key.subject_type == TRIP)
+
+
+class Chain(Struct, frozen=True, kw_only=True, gc=False):
+    """The elements of a consignment by its legs, and what is missing for them."""
+
+    tces: tuple[Tce, ...]
+    missing: tuple[Missing, ...]
+    assumptions: tuple[str, ...]
+    days: tuple[int, ...]
+    """Local dates of departures and arrivals, in days since 1970."""
+
+
+# ---- which legs there are
+
+
+def legs_of(twin: Twin, here: Subject, consignment_id: str) -> list[Leg]:
+    """Those that carried it or are to, in order: by number, then by the time of their facts."""
+    found = []
+    for key in here.links:
+        if key.subject_type != LEG:
+            continue
+        leg = subject(twin, *key)
+        if leg is not None and leg.value.state not in (None, *_GONE):
+            found.append(_leg(twin, key, leg))
+    return sorted(found, key=lambda one: _order(one, consignment_id))
+
+
+def _order(leg: Leg, consignment_id: str) -> tuple[int, int, SubjectKey]:
+    number = leg.name.rpartition("/")[2]
+    numbered = number.isdecimal() and leg.name == leg_id(consignment_id, int(number))
+    told = [one.event_time for one in (leg.left, leg.came) if one is not None]
+    return int(number) if numbered else _LAST, min(told, default=_LAST), leg.key
+
+
+def _leg(twin: Twin, key: SubjectKey, leg: Subject) -> Leg:
+    value = leg.value
+    left, came = value.milestones.get("DEPARTED"), value.milestones.get("ARRIVED")
+    mode, start, end, *distance = [*(value.route or ";;").split(";")]
+    said = []
+    if not mode and value.bound is not None and _is_imo(value.bound):
+        mode = "SEA"
+        said.append(f"MODE_BY_VEHICLE: {value.bound} is the IMO number of a ship")
+    return Leg(
+        key=key,
+        subject=leg,
+        mode=mode or None,
+        start=_spot(twin, left, start),
+        end=_spot(twin, came, end),
+        left=left,
+        came=came,
+        booked_km=Decimal(distance[0]) if distance else None,
+        booked_basis=distance[1] if distance else None,
+        assumptions=tuple(said),
+    )
+
+
+def _is_imo(vehicle: str) -> bool:
+    """Whether it is the number of a ship, with its check digit."""
+    found = _IMO.fullmatch(vehicle.strip().upper())
+    if found is None:
+        return False
+    digits = [int(digit) for digit in found[1]]
+    return sum(digit * (7 - at) for at, digit in enumerate(digits[:6])) % 10 == digits[6]
+
+
+def _spot(twin: Twin, told: Reached | None, booked: str) -> Spot | None:
+    """Where it left or came to, by the fact; by the booking where there is none, or it names no
+    place.
+    """
+    if told is not None:
+        name = told.unlocode or told.facility
+        if name is not None and name in places.positions():
+            return Spot(name=name, position=places.positions()[name])
+        slot = twin.facts.slots.get(Identity(told.source, told.event_id))
+        event = None if slot is None or slot.effective is None else slot.effective.contents[0]
+        if event is not None and event.lat is not None and event.lon is not None:
+            position = event.lat, event.lon
+            return Spot(name=name or f"{event.lat},{event.lon}", position=position)
+        if name is not None:
+            return Spot(name=name, position=None)
+    return Spot(name=booked, position=places.positions().get(booked)) if booked else None
+
+
+# ---- elements
+
+
+def chain_of(
+    twin: Twin, here: Subject, consignment_id: str, legs: Sequence[Leg], shelf: Shelf
+) -> Chain:
+    """An element for each leg, and a hub between each two."""
+    whole = mass_of(twin, here)
+    all_trips = frozenset(key for key in here.links if key.subject_type == TRIP)
+    trips = [subject(twin, *key) for key in sorted(all_trips)]
+    parts = [*(leg.subject for leg in legs), *(trip for trip in trips if trip is not None)]
+    chilled = is_temperature_controlled(here, parts)
+    loose = unplaced(here)
+    tces: list[Tce] = []
+    missing: list[Missing] = []
+    weights: list[Weight] = []
+    for at, leg in enumerate(legs):
+        weight = _weight(twin, leg, whole, all_trips)
+        weights.append(weight)
+        own = [event for event in loose if _is_of(event, leg, legs)]
+        energy, said = _energy(twin, leg, [*leg.subject.energies, *own], weight, shelf)
+        if at:
+            hub, gap = _hub(legs[at - 1], leg, weight, tces, all_trips, consignment_id, chilled)
+            tces.append(hub)
+            missing += gap
+        if leg.mode is None:
+            missing.append(Missing(code="MODE_UNKNOWN", says=f"leg {leg.name}"))
+            continue
+        km, basis, lacks = _distance(leg)
+        missing += lacks
+        tces.append(
+            Tce(
+                tce_id=leg.name,
+                prev_tce_ids=(tces[-1].tce_id,) if tces else (),
+                consignment_id=consignment_id,
+                mode=leg.mode,  # type: ignore[arg-type]
+                mass_kg=weight.kg,
+                distance_km=km,
+                distance_basis=basis,  # type: ignore[arg-type]
+                energy=energy,
+                temperature_control="refrigerated" if chilled else None,
+                planned=leg.left is None and leg.came is None,
+                assumptions=(*leg.assumptions, *_how(weight), *said),
+                from_place=None if leg.start is None else leg.start.name,
+                to_place=None if leg.end is None else leg.end.name,
+            )
+        )
+    missing += {one: None for weight in weights for one in weight.missing}
+    told = (one for leg in legs for one in (leg.left, leg.came) if one is not None)
+    return Chain(
+        tces=tuple(tces),
+        missing=tuple(missing),
+        assumptions=tuple(_homeless(loose, legs)),
+        days=tuple({one.day for one in told}),
+    )
+
+
+def _how(weight: Weight) -> Iterator[str]:
+    if weight.how is not None and weight.how != "as delivered":
+        yield f"MASS: {weight.how}"
+
+
+def _weight(twin: Twin, leg: Leg, whole: Weight, all_trips: frozenset[SubjectKey]) -> Weight:
+    """What a leg carries: all of it, or what is in those of its containers that the leg names."""
+    trips = leg.trips & all_trips
+    return stuffed_mass(twin, trips) if trips and trips != all_trips else whole
+
+
+def _distance(leg: Leg) -> tuple[Decimal | None, str | None, list[Missing]]:
+    """(km, its kind, what is missing): as booked, by sea from port to port, else great circle."""
+    if leg.booked_km is not None:
+        return leg.booked_km, leg.booked_basis, []
+    lacks = []
+    for spot, what in ((leg.start, "start"), (leg.end, "end")):
+        if spot is None or spot.position is None:
+            name = "none" if spot is None else spot.name
+            lacks.append(Missing(code="PLACE_UNKNOWN", says=f"leg {leg.name}: {what} {name}"))
+    if lacks or leg.start is None or leg.end is None:
+        return None, None, lacks
+    if leg.start.position == leg.end.position:
+        says = f"leg {leg.name}: from and to {leg.start.name}"
+        return None, None, [Missing(code="DISTANCE_UNKNOWN", says=says)]
+    assert leg.start.position is not None
+    assert leg.end.position is not None
+    return places.great_circle_km(leg.start.position, leg.end.position), "GCD", []
+
+
+def _hub(
+    before: Leg,
+    leg: Leg,
+    weight: Weight,
+    tces: Sequence[Tce],
+    trips: frozenset[SubjectKey],
+    consignment_id: str,
+    chilled: bool,
+) -> tuple[Tce, list[Missing]]:
+    """The hub between two legs, entered by the one and left by the other."""
+    terminal = bool(trips) and "SEA" in (before.mode, leg.mode)
+    inside = len(leg.trips & trips) or len(trips)
+    where = before.end or leg.start
+    gap = []
+    if before.end is not None and leg.start is not None and not _is_same(before.end, leg.start):
+        says = f"{before.name} ends in {before.end.name}, {leg.name} begins in {leg.start.name}"
+        gap.append(Missing(code="GAP", says=says))
+    hub = Tce(
+        tce_id=f"{before.name}+hub",
+        prev_tce_ids=(tces[-1].tce_id,) if tces else (),
+        consignment_id=consignment_id,
+        hub_type=TERMINAL if terminal else TRANSSHIPMENT,
+        mass_kg=weight.kg,
+        containers=(Container(count=Decimal(inside)),) if terminal else (),
+        temperature_control="refrigerated" if chilled else None,
+        planned=before.came is None and leg.left is None,
+        from_place=None if where is None else where.name,
+        to_place=None if where is None else where.name,
+    )
+    return hub, gap
+
+
+def _is_same(one: Spot, other: Spot) -> bool:
+    if one.position is not None and other.position is not None:
+        return one.position == other.position
+    return one.name == other.name
+
+
+# ---- energy
+
+
+def _is_of(event: ShipmentEnergy, leg: Leg, legs: Sequence[Leg]) -> bool:
+    """Whether energy that names no leg is of this one: it is the only leg, or the only one of the
+    vehicle.
+    """
+    if event.vehicle_id is None:
+        return len(legs) == 1
+    return [one for one in legs if one.subject.value.bound == event.vehicle_id] == [leg]
+
+
+def _homeless(loose: Iterable[ShipmentEnergy], legs: Sequence[Leg]) -> Iterator[str]:
+    """Energy that somebody measured and that is of no leg that is known."""
+    for event in loose:
+        if not any(_is_of(event, leg, legs) for leg in legs):
+            says = f"{event.source} {event.event_id} names no leg: say leg_no, or its vehicle"
+            yield f"ENERGY_UNPLACED: {says}"
+
+
+def _energy(
+    twin: Twin, leg: Leg, events: Sequence[ShipmentEnergy], weight: Weight, shelf: Shelf
+) -> tuple[tuple[ElementEnergy, ...], list[str]]:
+    """(measured energy of the consignment on this leg, what was taken for granted)."""
+    country = None if leg.start is None else leg.start.name[:2]
+    found = measured(events, country, shelf)
+    names = [key for key in leg.subject.links if key.subject_type == CONSIGNMENT]
+    said = list(found.assumptions)
+    if not found.energy or len(names) < 2:
+        return found.energy, said
+    masses = [_kg(twin, key) for key in names]
+    known = [mass for mass in masses if mass is not None]
+    if len(known) < len(masses) or weight.kg is None:
+        says = f"{leg.name} carried {len(names)} consignments, not all masses are known"
+        return (), [*said, f"ENERGY_UNUSED: {says}"]
+    rule = Allocation(total_kg=summed(known))
+    said.append(f"ENERGY_ALLOCATED: by mass among {len(names)} consignments")
+    return tuple(replace(one, allocation=rule) for one in found.energy), said
+
+
+def _kg(twin: Twin, key: SubjectKey) -> Decimal | None:
+    one = subject(twin, *key)
+    return None if one is None else mass_of(twin, one).kg

@@ -1,0 +1,89 @@
+"""Which packs of factors are in force: rules that the journal has, each from a date on.
+
+The last rule that holds at the end of a consignment's transport counts; what is only planned has
+the last one of all. Without a rule it is `DEFAULT`. A rule holds whole packs, not their names: what
+a footprint was computed with stays in the journal.
+"""
+
+from collections.abc import Sequence
+from functools import cache, lru_cache
+
+import msgspec
+from msgspec import Struct
+
+from supplytwin.processors.carbon_factors import Shelf
+from supplytwin.schemas import factors
+from supplytwin.schemas.factor_form import Pack
+from supplytwin.schemas.records import Control
+
+DEFAULT = ("desnz-2025", "epa-hub-2025", "grids-2023")
+"""Defaults of transport come from the first one; the others have energy carriers and grids."""
+
+
+class Rule(Struct, frozen=True, kw_only=True, gc=False):
+    """Packs that are in force for transport that ends on `since` (ISO date) or later."""
+
+    since: str
+    packs: tuple[str, ...]
+    """Each as its name where it is built in, else as its JSON."""
+
+
+Rules = tuple[Rule, ...]
+"""Oldest first."""
+
+
+class _Body(Struct, frozen=True, kw_only=True):
+    carbon: Rules | None = None
+
+
+def body(rules: Rules) -> dict[str, Rules]:
+    """What a control entry says of them."""
+    return {"carbon": rules}
+
+
+def rules_of(control: Control) -> Rules | None:
+    """The rules that a control entry says; None = it says none."""
+    return msgspec.json.decode(control.body or b"{}", type=_Body).carbon
+
+
+def in_force(rules: Rules, day: str | None) -> Shelf:
+    """The packs for transport that ends on a day (ISO date); None = it has not happened yet."""
+    for rule in reversed(rules):
+        if day is None or day >= rule.since:
+            return shelf(rule.packs)
+    return shelf(DEFAULT)
+
+
+@lru_cache(maxsize=256)
+def shelf(packs: tuple[str, ...]) -> Shelf:
+    """Packs by name or JSON, ready to be looked into. Raises FatalError for what is none."""
+    return Shelf([_pack(one) for one in packs], ())
+
+
+@cache
+def _pack(text: str) -> Pack:
+    if text in factors.BUILT_IN:
+        return factors.load(factors.BUILT_IN[text])
+    return factors.parse(text.encode(), "of the journal")
+
+
+def names(rules: Sequence[Rule]) -> tuple[str, ...]:
+    """The packs of the last rule by name, for people."""
+    return tuple(pack.name for pack in in_force(tuple(rules), None).chosen)
+
+
+class InForce:
+    """The rules that the journal has told so far, by partition number."""
+
+    def __init__(self) -> None:
+        self._rules: dict[int, Rules] = {}
+
+    def at(self, partition: int) -> Rules:
+        """Those in force."""
+        return self._rules.get(partition, ())
+
+    def learn(self, partition: int, rules: Rules | None) -> Rules:
+        """A control entry says these (None = nothing); what is in force now."""
+        if rules is not None:
+            self._rules[partition] = rules
+        return self.at(partition)

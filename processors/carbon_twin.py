@@ -1,0 +1,175 @@
+"""The transport chain of a consignment, from the facts of its twin, as a request to the calculator.
+
+Its legs are elements, and the hub between two of them is one. Without legs the deliveries say from
+where, to where and how it went. What is only planned is marked, what is missing is named; nothing
+is estimated. The rules stand in docs/carbon.md, "The live twin".
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Literal
+
+from msgspec.structs import replace
+
+from supplytwin.processors.carbon_consignment import (
+    all_delivered,
+    delivered_mass,
+    deliveries,
+    ends_of,
+    is_chilled,
+    is_temperature_controlled,
+    measured,
+    mode_of,
+)
+from supplytwin.processors.carbon_factors import Shelf
+from supplytwin.processors.carbon_legs import chain_of, legs_of
+from supplytwin.processors.consignment import CANCELLED
+from supplytwin.processors.subjects import Subject, SubjectKey, Subjects
+from supplytwin.processors.twin import Twin, subject
+from supplytwin.schemas import places
+from supplytwin.schemas.calculation import Missing, Period, Request, Tce
+from supplytwin.schemas.localtime import date_of, local_day
+from supplytwin.schemas.machines import CONSIGNMENT, LEG, TRIP
+
+FORM: Literal["1"] = "1"
+_UNDELIVERED = Missing(code="DELIVERY_UNKNOWN", says="not every line is delivered")
+_NOTHING = Missing(code="TRANSPORT_UNKNOWN", says="what was told of its transport is taken back")
+
+
+def request_of(twin: Twin, consignment_id: str, shelf: Shelf) -> Request | None:
+    """What is to be computed for a consignment; None when nothing is told of its transport."""
+    here = subject(twin, CONSIGNMENT, consignment_id)
+    if here is None:
+        return None
+    legs = legs_of(twin, here, consignment_id)
+    if legs:
+        found = chain_of(twin, here, consignment_id, legs, shelf)
+        request = _request(consignment_id, found.tces, found.missing, found.days)
+        return replace(request, assumptions=found.assumptions) if found.assumptions else request
+    return _by_deliveries(twin, here, consignment_id, shelf) if here.stated else None
+
+
+def void(consignment_id: str) -> Request:
+    """What is left of a footprint when every fact that it was from is taken back."""
+    return _request(consignment_id, (), (_NOTHING,), ())
+
+
+def is_void(request: Request) -> bool:
+    """Whether it is one of `void`."""
+    return request.missing == (_NOTHING,)
+
+
+def _request(
+    consignment_id: str, tces: Sequence[Tce], missing: Sequence[Missing], days: Iterable[int]
+) -> Request:
+    known = sorted(days)
+    period = None
+    if known:
+        period = Period(first=date_of(known[0]).isoformat(), last=date_of(known[-1]).isoformat())
+    return Request(
+        calculation=FORM,
+        chain_id=consignment_id,
+        period=period,
+        tces=tuple(tces),
+        missing=tuple(missing),
+    )
+
+
+def _by_deliveries(twin: Twin, here: Subject, consignment_id: str, shelf: Shelf) -> Request:
+    """One element from its maker to its receiver, once every line is delivered."""
+    found = deliveries(here)
+    if not all_delivered(twin, here, found):
+        return _request(consignment_id, (), (_UNDELIVERED,), ())
+    weight = delivered_mass(found)
+    mode, no_mode = mode_of(found)
+    ends, no_ends = ends_of(found)
+    missing = (*weight.missing, *no_mode, *no_ends)
+    tces = []
+    if not missing and ends is not None:
+        start, end = ends
+        energy = measured(here.energies, start.country, shelf)
+        tces.append(
+            Tce(
+                tce_id=f"{consignment_id}-1",
+                consignment_id=consignment_id,
+                mode=mode,  # type: ignore[arg-type]
+                mass_kg=weight.kg,
+                distance_km=places.distance_km(start.lat, start.lon, end.lat, end.lon),
+                distance_basis="GCD",
+                energy=energy.energy,
+                temperature_control="refrigerated" if is_temperature_controlled(here, ()) else None,
+                assumptions=energy.assumptions,
+                from_place=start.name,
+                to_place=end.name,
+            )
+        )
+    days = {local_day(event.event_time, event.event_tz) for event in found}
+    return _request(consignment_id, tces, missing, days if tces else ())
+
+
+# ---- when it may differ
+
+
+def affected(subjects: Subjects, moved: Iterable[tuple[SubjectKey, Subject, Subject]]) -> list[str]:
+    """Consignments whose footprint may differ after what moved, sorted.
+
+    It rests on deliveries, energy, links and limits; on departures, arrivals, bookings and states
+    of legs; on what was stuffed into containers; and on the masses of those with whom it shares a
+    leg. Nothing else recomputes it.
+    """
+    found = set[str]()
+    for key, old, new in moved:
+        if key.subject_type == CONSIGNMENT:
+            if _consignment_differs(old, new):
+                found.add(key.subject_id)
+        elif (key.subject_type == LEG and _leg_differs(old, new)) or (
+            key.subject_type == TRIP and _trip_differs(old, new)
+        ):
+            found.update(_consignments(old))
+            found.update(_consignments(new))
+    for name in [*found]:
+        for key in subjects[SubjectKey(CONSIGNMENT, name)].links:
+            if key.subject_type == LEG:
+                found.update(_consignments(subjects[key]))
+    return sorted(found)
+
+
+def _consignments(one: Subject) -> Iterator[str]:
+    return (key.subject_id for key in one.links if key.subject_type == CONSIGNMENT)
+
+
+def _consignment_differs(old: Subject, new: Subject) -> bool:
+    was, now = old.tally.states, new.tally.states
+    return (
+        old.deliveries is not new.deliveries
+        or old.energies is not new.energies
+        or old.stated != new.stated
+        or old.links is not new.links
+        or old.value.limits != new.value.limits
+        or _chill_differs(old, new)
+        or (was is not now and (CANCELLED in was or CANCELLED in now))
+    )
+
+
+def _leg_differs(old: Subject, new: Subject) -> bool:
+    was, now = old.value, new.value
+    return (
+        old.energies is not new.energies
+        or old.links is not new.links
+        or was.route != now.route
+        or was.bound != now.bound
+        or was.milestones is not now.milestones
+        or was.state != now.state
+        or _chill_differs(old, new)
+    )
+
+
+def _trip_differs(old: Subject, new: Subject) -> bool:
+    return (
+        old.links is not new.links
+        or old.value.milestones.get("STUFFED") is not new.value.milestones.get("STUFFED")
+        or _chill_differs(old, new)
+    )
+
+
+def _chill_differs(old: Subject, new: Subject) -> bool:
+    return old.sensed is not new.sensed and is_chilled(old.sensed) != is_chilled(new.sensed)
