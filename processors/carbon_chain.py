@@ -94,7 +94,12 @@ def _result(
         chain_id=request.chain_id,
         complete=not missing,
         missing=in_order(missing),
-        warnings=report.warnings(counted or factors),
+        warnings=in_order(
+            (
+                *report.warnings(counted or factors),
+                *(one for trail in trails for one in trail.warned),
+            )
+        ),
         differences=differences,
         co2e=whole.co2e,
         computed=report.computed(elements),

@@ -11,11 +11,10 @@ from typing import Literal
 from msgspec import Struct
 
 from supplytwin.processors import carbon_check
-from supplytwin.processors.carbon_exchange import Form, Statement, named, to_document
+from supplytwin.processors.carbon_exchange import Form, Statement, Subject, named, to_document
 from supplytwin.processors.carbon_export import Export, Leaving
 from supplytwin.processors.carbon_factors import GIVEN
-from supplytwin.processors.carbon_parts import over, product, summed, times, total
-from supplytwin.processors.footprint import CONTEXT
+from supplytwin.processors.carbon_parts import CONTEXT, over, product, summed, times, total
 from supplytwin.schemas import ileap
 from supplytwin.schemas.calculated import Refused, Result, TceResult, Used
 from supplytwin.schemas.calculation import Period, Request
@@ -78,28 +77,24 @@ def papers(
     """
     made, left_out, wrong = list[Paper](), list(leaves.left_out), list[Finding]()
     for one in leaves.leaving:
-        if isinstance(one.subject, ileap.TAD):
+        subject = one.subject
+        if isinstance(subject, ileap.TAD):
             if form == "ileap":
-                raw = to_document(one.subject)
-                made.append(Paper(kind="tad", id=one.subject.activity_id, raw=raw))
+                raw = to_document(subject)
+                made.append(Paper(kind="tad", id=subject.activity_id, raw=raw))
             continue
-        by = None
+        by: Statement | Finding | None = None
         if form != "ileap" and told is not None:
-            found = _statement(one, request, result, packs, told)
-            if isinstance(found, Finding):
-                wrong.append(found)
-                continue
-            by = found
-            against = _without_unit(one, told)
-            if isinstance(one.subject, ileap.ShipmentFootprint):
-                wrong += against
-            else:
-                left_out += against
-            if against:
-                continue
-        raw = to_document(one.subject, by, form=form)
-        kind = ileap.FILES[type(one.subject)].removesuffix("-footprint")
-        made.append(Paper(kind=kind, id=named(one.subject), raw=raw))
+            by = _without_unit(subject, told) or _statement(one, request, result, packs, told)
+        kind = ileap.FILES[type(subject)].removesuffix("-footprint")
+        if not isinstance(by, Finding):
+            raw = to_document(subject, by, form=form)
+            made.append(Paper(kind=kind, id=named(subject), raw=raw))
+        elif isinstance(subject, ileap.ShipmentFootprint):
+            wrong.append(by)
+        else:
+            says = f"{kind.upper()} {named(subject)} is left out: {by.says}"
+            left_out.append(Finding(path=by.path, code=by.code, says=says))
     everything = b"[" + b",".join(one.raw for one in made) + b"]"
     if not wrong and made:
         wrong += carbon_check.check(everything).findings
@@ -108,26 +103,22 @@ def papers(
     return Papers(papers=tuple(made), left_out=in_order(left_out))
 
 
-def _without_unit(one: Leaving, told: Told) -> list[Finding]:
+def _without_unit(subject: Subject, told: Told) -> Finding | None:
     """What PACT has no unit for."""
-    subject = one.subject
     if isinstance(subject, ileap.ShipmentFootprint):
         if summed(tce.transport_activity for tce in subject.tces):
-            return []
+            return None
         says = "hubs alone have no ton kilometer, PACT's unit of a shipment: export it as ileap"
-        return [Finding(path="$.tces", code="NO_TKM", says=says)]
+        return Finding(path="$.tces", code="NO_TKM", says=says)
     unit = (
         subject.hub_activity_unit
         if isinstance(subject, ileap.HOC)
         else subject.transport_activity_unit
-        if isinstance(subject, ileap.TOC)
-        else ""
     )
     if not unit.startswith("TEU") or told.tonnes_per_teu is not None:
-        return []
+        return None
     says = f"its intensity is per {unit}, PACT has no TEU: say how many tonnes one has"
-    name = "" if isinstance(subject, ileap.TAD) else named(subject)
-    return [Finding(path="$", code="TEU_UNKNOWN", says=f"{name} is left out: {says}")]
+    return Finding(path="$.tces", code="TEU_UNKNOWN", says=says)
 
 
 def _statement(
@@ -144,7 +135,12 @@ def _statement(
         return Finding(path="$.tces", code="SHARE_UNKNOWN", says=says)
     rests = {ref for element in one.elements for ref in element.factors}
     used = [factor for factor in result.factors if factor.ref in rests]
-    gwp = _gwp(used, told)
+    bases = [(factor.ref, factor.gwp) for factor in used]
+    own = {element.tce_id for element in one.elements if element.way == "supplied"}
+    for asked in request.tces:
+        if asked.tce_id in own and asked.supplied is not None:
+            bases.append((asked.supplied.source_id, asked.supplied.gwp or _UNSTATED))
+    gwp = _gwp(bases, told)
     if isinstance(gwp, Finding):
         return gwp
     return Statement(
@@ -183,15 +179,17 @@ def _share_percent(elements: Sequence[TceResult]) -> Decimal | None:
     return None if share is None else product(share, _HUNDRED).quantize(_PERCENT, context=CONTEXT)
 
 
-def _gwp(used: Sequence[Used], told: Told) -> tuple[str, ...] | Finding:
-    """The assessment reports of the factors; where one does not say its own, as was told."""
-    said = {report for one in used for report in _REPORT.findall(one.gwp)}
-    silent = [one for one in used if not _REPORT.search(one.gwp) and "CO2 only" not in one.gwp]
+def _gwp(bases: Sequence[tuple[str, str]], told: Told) -> tuple[str, ...] | Finding:
+    """The assessment reports of what the numbers rest on, (name, what it says of its GWP); where
+    one does not say its own, as was told.
+    """
+    said = {report for _, text in bases for report in _REPORT.findall(text)}
+    silent = [name for name, text in bases if not _REPORT.search(text) and "CO2 only" not in text]
     if told.gwp and not said <= set(told.gwp):
         says = f"factors are by {', '.join(sorted(said))}, the sender says {', '.join(told.gwp)}"
         return Finding(path="$.factors", code="GWP_DIFFERS", says=says)
     if not told.gwp and (silent or not said):
-        who = ", ".join(sorted(one.ref for one in silent)[:3]) or "no factor"
+        who = ", ".join(sorted(silent)[:3]) or "no factor"
         says = f"the report of the GWP is not known ({who}): say it (--gwp AR6)"
         return Finding(path="$.factors", code="GWP_UNKNOWN", says=says)
     return tuple(sorted(said | set(told.gwp)))

@@ -135,7 +135,7 @@ class TceResult(_Result, frozen=True, kw_only=True):
     co2e: Co2e
     data_type: str | None
     way: str | None
-    """By what: energy, round, category, model, factor, pack or default."""
+    """By what: energy, round, supplied, category, model, factor, pack or default."""
     primary_share: Number
     factors: tuple[str, ...]
     complete: bool

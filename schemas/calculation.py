@@ -275,6 +275,21 @@ class Stated(_Form, frozen=True, kw_only=True):
     primary_share_by_tkm: Share | None = None
 
 
+class Supplied(_Form, frozen=True, kw_only=True):
+    """What the operator of an element states of it, in a footprint of its own."""
+
+    co2e_wtw_kg: Amount
+    co2e_ttw_kg: Amount
+    primary_share: Share
+    """Of the whole footprint, by emissions, as it states it; 0 = nothing of it is primary."""
+    source_id: Text
+    """The footprint."""
+    spec: Text
+    """What it is written in, e.g. iLEAP 1.0 in PACT 3.0.3."""
+    transport_activity_tkm: Amount | None = None
+    gwp: Text | None = None
+
+
 Uplift = Literal["TEMPERATURE_VAN", "TEMPERATURE_TRUCK", "ASIA_AFRICA_VAN", "ASIA_AFRICA_TRUCK"]
 
 
@@ -293,6 +308,7 @@ class Tce(_Form, frozen=True, kw_only=True):
     factor: Ref | None = None
     model: Model | None = None
     energy: tuple[ElementEnergy, ...] = ()
+    supplied: Supplied | None = None
     refrigerants: tuple[Refrigerant, ...] = ()
     round_id: Text | None = None
     stop_id: Text | None = None

@@ -17,12 +17,22 @@ from supplytwin.processors.carbon_factors import Shelf
 from supplytwin.processors.carbon_statement import Paper, Told, papers
 from supplytwin.schemas.calculated import Refused
 from supplytwin.schemas.calculation import Period, Request
-from supplytwin.schemas.decimal_text import spelling
 from supplytwin.schemas.errors import UsageError
 from supplytwin.schemas.findings import Finding, shortened
 from supplytwin.schemas.strict import read
 from supplytwin.schemas.text_formats import FORMATS
-from supplytwin.streams.cli_carbon import Packs, at_hand, content, packs_of, tell_findings
+from supplytwin.streams.cli_carbon import (
+    Packs,
+    Sent,
+    Suppliers,
+    SupplierShare,
+    at_hand,
+    content,
+    number,
+    packs_of,
+    sent_by,
+    tell_findings,
+)
 from supplytwin.streams.cli_run import err
 
 _FORMS: dict[str, Form] = {"ileap": "ileap", "pact2": "pact2", "pact3": "pact3"}
@@ -68,6 +78,8 @@ def export(
     consignment: _Consignment = None,
     mass_kg: _Mass = None,
     pack: Packs = None,
+    supplier: Suppliers = None,
+    supplier_share: SupplierShare = None,
     company: _Company = None,
     company_id: _CompanyIds = None,
     created: _Created = None,
@@ -102,7 +114,7 @@ def export(
             company_name=company or "",
             company_ids=tuple(company_id or ()),
             created=created or "",
-            exempted_percent=_number(exempted_percent, "--exempted-percent") or Decimal(0),
+            exempted_percent=number(exempted_percent, "--exempted-percent") or Decimal(0),
             exempted_description=exempted_description or "",
             boundary=boundary or "",
             period=_days(period),
@@ -111,13 +123,14 @@ def export(
             version=version,
             comment=comment,
             assigned_by=_ASSIGNED[assigned_by],
-            tonnes_per_teu=_number(tonnes_per_teu, "--tonnes-per-teu"),
+            tonnes_per_teu=number(tonnes_per_teu, "--tonnes-per-teu"),
         )
-    mass = _number(mass_kg, "--mass-kg")
+    mass = number(mass_kg, "--mass-kg")
+    sent = sent_by(supplier, supplier_share)
     made = [
         paper
         for request in requests_of(source)
-        for paper in _made(request, pack or [], _FORMS[form], told, consignment, mass)
+        for paper in _made(_with(sent, request), pack or [], _FORMS[form], told, consignment, mass)
     ]
     _write(made, out)
 
@@ -133,6 +146,13 @@ def requests_of(source: str) -> list[Request]:
 def _refuse(findings: Sequence[Finding]) -> NoReturn:
     tell_findings(shortened(findings))
     raise typer.Exit(1)
+
+
+def _with(sent: Sent, request: Request) -> Request:
+    joined = sent.joined(request)
+    if isinstance(joined, Refused):
+        _refuse(joined.findings)
+    return joined
 
 
 def _made(
@@ -191,15 +211,6 @@ def _demand(form: str, needed: Mapping[str, object]) -> None:
     missing = [name for name, value in needed.items() if value is None]
     if missing:
         raise UsageError(f"{form} needs to know who states what: give {', '.join(missing)}")
-
-
-def _number(text: str | None, option: str) -> Decimal | None:
-    if text is None:
-        return None
-    wrong = spelling(text, option)
-    if wrong is not None:
-        raise UsageError(f"{option} {text}: {wrong.says}")
-    return Decimal(text)
 
 
 def _days(text: str | None) -> Period | None:
