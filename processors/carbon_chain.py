@@ -94,11 +94,9 @@ def _result(
         chain_id=request.chain_id,
         complete=not missing,
         missing=in_order(missing),
-        warnings=in_order(
-            (
-                *report.warnings(counted or factors),
-                *(one for trail in trails for one in trail.warned),
-            )
+        warnings=(
+            *report.warnings(counted or factors),
+            *in_order(one for trail in trails for one in trail.warned),
         ),
         differences=differences,
         co2e=whole.co2e,

@@ -33,8 +33,10 @@ Country = Annotated[str, Meta(pattern=r"^[A-Z]{2}$")]
 EnergyUnit = Literal["l", "kg", "t", "kWh", "MJ"]
 
 
-class _Form(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Unknown fields are refused."""
+class _Form(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Unknown fields are refused. What is not said is not written: a field more in this form
+    changes no record that was written without it.
+    """
 
 
 class InlineFactor(_Form, frozen=True, kw_only=True):

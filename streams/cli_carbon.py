@@ -111,11 +111,11 @@ def sent_by(names: Sequence[str] | None, share: str | None) -> Sent:
         files=tuple(
             SupplierFile(name=name, raw=content(name)) for name in dict.fromkeys(names or ())
         ),
-        share_percent=number(share, "--supplier-share"),
+        share_percent=typed_number(share, "--supplier-share"),
     )
 
 
-def number(text: str | None, option: str) -> Decimal | None:
+def typed_number(text: str | None, option: str) -> Decimal | None:
     """What was typed as a number; UsageError that says how to write it."""
     if text is None:
         return None

@@ -28,10 +28,10 @@ from supplytwin.streams.cli_carbon import (
     SupplierShare,
     at_hand,
     content,
-    number,
     packs_of,
     sent_by,
     tell_findings,
+    typed_number,
 )
 from supplytwin.streams.cli_run import err
 
@@ -114,7 +114,7 @@ def export(
             company_name=company or "",
             company_ids=tuple(company_id or ()),
             created=created or "",
-            exempted_percent=number(exempted_percent, "--exempted-percent") or Decimal(0),
+            exempted_percent=typed_number(exempted_percent, "--exempted-percent") or Decimal(0),
             exempted_description=exempted_description or "",
             boundary=boundary or "",
             period=_days(period),
@@ -123,9 +123,9 @@ def export(
             version=version,
             comment=comment,
             assigned_by=_ASSIGNED[assigned_by],
-            tonnes_per_teu=number(tonnes_per_teu, "--tonnes-per-teu"),
+            tonnes_per_teu=typed_number(tonnes_per_teu, "--tonnes-per-teu"),
         )
-    mass = number(mass_kg, "--mass-kg")
+    mass = typed_number(mass_kg, "--mass-kg")
     sent = sent_by(supplier, supplier_share)
     made = [
         paper
