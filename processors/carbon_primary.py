@@ -6,7 +6,6 @@ from decimal import Decimal
 from msgspec import Struct
 
 from supplytwin.processors.carbon_exchange import Document
-from supplytwin.processors.carbon_parts import CONTEXT
 from supplytwin.schemas import ileap, pact
 from supplytwin.schemas.errors import Code, RecordError
 
@@ -33,7 +32,6 @@ class PrimaryElement(Struct, frozen=True, kw_only=True, gc=False):
     tce_id: str
     shipment_id: str
     co2e_wtw_kg: Decimal
-    co2e_wtt_kg: Decimal
     co2e_ttw_kg: Decimal
     transport_activity_tkm: Decimal
     origin: Origin
@@ -95,7 +93,6 @@ def _elements(inner: ileap.ShipmentFootprint, path: str, by: Origin) -> Iterator
             tce_id=tce.tce_id,
             shipment_id=inner.shipment_id,
             co2e_wtw_kg=tce.co2e_wtw,
-            co2e_wtt_kg=CONTEXT.subtract(tce.co2e_wtw, tce.co2e_ttw),
             co2e_ttw_kg=tce.co2e_ttw,
             transport_activity_tkm=tce.transport_activity,
             origin=by,

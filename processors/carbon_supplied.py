@@ -50,7 +50,7 @@ class _Taken(Struct, frozen=True, kw_only=True):
     """Its shipment, or the mode or hub type of the category."""
 
 
-class _Shelf:
+class _Told:
     """Everything that the documents state, by kind and id."""
 
     def __init__(self) -> None:
@@ -70,24 +70,26 @@ def with_supplied(
     """The request with what suppliers state; `share_percent` is the primary share of documents that
     have no field for it, iLEAP alone. Refused with every reason, each with file and path.
     """
-    shelf = _Shelf()
+    told = _Told()
     for file in files:
-        _sort(file, share_percent, shelf)
-    tces = tuple(_joined(one, request, shelf) for one in request.tces)
+        _sort(file, share_percent, told)
+    tces = tuple(_joined(one, request, told) for one in request.tces)
     used = {name for one in request.tces for name in _names(one)}
     factors = tuple(
         taken[0].value
-        for key, taken in sorted(shelf.found.items())
+        for key, taken in sorted(told.found.items())
         if key in used and isinstance(taken[0].value, InlineFactor)
     )
     for file in files:
-        mine = {key for key, taken in shelf.found.items()
+        if any(one.path.startswith(f"{file.name}: ") for one in told.wrong):
+            continue
+        mine = {key for key, taken in told.found.items()
                 if any(one.path.startswith(f"{file.name}: ") for one in taken)}  # fmt: skip
-        if mine and not mine & used:
+        if not mine & used:
             says = "has no element, TOC or HOC that the request names: correct tce_id or toc_id"
-            shelf.refuse(f"{file.name}: $", "NOTHING_TAKEN", says)
-    if shelf.wrong:
-        return Refused(refused=True, findings=in_order(shelf.wrong))
+            told.refuse(f"{file.name}: $", "NOTHING_TAKEN", says)
+    if told.wrong:
+        return Refused(refused=True, findings=in_order(told.wrong))
     return replace(request, tces=tces, factors=(*request.factors, *factors))
 
 
@@ -100,10 +102,10 @@ def _names(one: Tce) -> Iterator[tuple[str, str]]:
         yield "hoc", one.hoc_id
 
 
-def _sort(file: Sent, share_percent: Decimal | None, shelf: _Shelf) -> None:
+def _sort(file: Sent, share_percent: Decimal | None, told: _Told) -> None:
     """What a file states, or what is wrong with it: then nothing of it counts."""
     wrong = carbon_check.check(file.raw).findings
-    shelf.wrong += (replace(one, path=f"{file.name}: {one.path}") for one in wrong)
+    told.wrong += (replace(one, path=f"{file.name}: {one.path}") for one in wrong)
     if wrong:
         return
     for document in read(file.raw).documents:
@@ -112,11 +114,11 @@ def _sort(file: Sent, share_percent: Decimal | None, shelf: _Shelf) -> None:
         try:
             by = origin(document, source_id=file.name, share_percent=share_percent)
             if isinstance(document.inner, ileap.TOC | ileap.HOC):
-                _put_category(document, document.inner, by, file, shelf)
+                _put_category(document, document.inner, by, file, told)
                 continue
             elements = primary(document, by)
         except RecordError as error:
-            shelf.refuse(f"{file.name}: {error.field}", error.code, error.reason)
+            told.refuse(f"{file.name}: {error.field}", error.code, error.reason)
             continue
         for one in elements:
             value = Supplied(
@@ -129,7 +131,7 @@ def _sort(file: Sent, share_percent: Decimal | None, shelf: _Shelf) -> None:
                 gwp=by.gwp,
             )
             path = f"{file.name}: {document.inner_path}"
-            shelf.put("tce", one.tce_id, _Taken(path=path, value=value, of=one.shipment_id))
+            told.put("tce", one.tce_id, _Taken(path=path, value=value, of=one.shipment_id))
 
 
 def _part(by: Origin) -> Decimal:
@@ -137,7 +139,7 @@ def _part(by: Origin) -> Decimal:
 
 
 def _put_category(
-    document: Document, inner: ileap.TOC | ileap.HOC, by: Origin, file: Sent, shelf: _Shelf
+    document: Document, inner: ileap.TOC | ileap.HOC, by: Origin, file: Sent, told: _Told
 ) -> None:
     """An intensity as a factor. iLEAP has no place for a distance adjustment: it is inside."""
     hub = isinstance(inner, ileap.HOC)
@@ -163,7 +165,7 @@ def _put_category(
         primary_share=_part(by),
     )
     path = f"{file.name}: {document.inner_path}"
-    shelf.put("hoc" if hub else "toc", name, _Taken(path=path, value=value, of=of))
+    told.put("hoc" if hub else "toc", name, _Taken(path=path, value=value, of=of))
 
 
 def _numbers(value: Supplied | InlineFactor) -> tuple[object, ...]:
@@ -173,13 +175,13 @@ def _numbers(value: Supplied | InlineFactor) -> tuple[object, ...]:
     return value.unit, value.wtw, value.ttw, value.primary_share
 
 
-def _joined(one: Tce, request: Request, shelf: _Shelf) -> Tce:
+def _joined(one: Tce, request: Request, told: _Told) -> Tce:
     """An element with what is stated of it; mode and hub type are those of its category."""
     own = {("toc", each.toc_id) for each in request.tocs}
     own |= {("hoc", each.hoc_id) for each in request.hocs}
     named_here = {each.id for each in request.factors}
     for kind, name in _names(one):
-        taken = shelf.found.get((kind, name), [])
+        taken = told.found.get((kind, name), [])
         if kind == "tce":
             mine = [each for each in taken if each.of in (one.consignment_id, request.chain_id)]
             taken = mine or taken
@@ -187,21 +189,21 @@ def _joined(one: Tce, request: Request, shelf: _Shelf) -> Tce:
             continue
         first = taken[0]
         if (kind, name) in own or (kind != "tce" and name in named_here):
-            shelf.refuse(first.path, "TWO_IDS", f"{name} is in the request, too: rename one")
+            told.refuse(first.path, "TWO_IDS", f"{name} is in the request, too: rename one")
         for other in taken[1:]:
             if _numbers(other.value) != _numbers(first.value):
                 says = f"{name} is in {first.path}, too, with other numbers: leave one out"
-                shelf.refuse(other.path, "TWO_IDS", says)
+                told.refuse(other.path, "TWO_IDS", says)
         if isinstance(first.value, Supplied):
             if one.supplied is not None and _numbers(one.supplied) != _numbers(first.value):
                 says = f"the request states {name} itself, with other numbers: leave one out"
-                shelf.refuse(first.path, "TWO_IDS", says)
+                told.refuse(first.path, "TWO_IDS", says)
             one = replace(one, supplied=first.value)
         elif kind == "hoc":
             one = replace(one, hub_type=one.hub_type or first.of)
         else:
             if one.mode not in (None, _MODES[first.of]):
                 says = f"{name} is of {first.of}, the element {one.tce_id} of {one.mode}"
-                shelf.refuse(first.path, "WRONG_MODE", says)
+                told.refuse(first.path, "WRONG_MODE", says)
             one = replace(one, mode=_MODES[first.of])
     return one

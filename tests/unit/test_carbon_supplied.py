@@ -162,9 +162,17 @@ def test_a_category_of_a_supplier_is_a_factor_of_its_share(tmp_path: Path) -> No
     ]  # fmt: skip
 
 
+TIMED = {"from_place": "Angola", "to_place": "Hamburg, DE", "departure_at": "2025-03-01T10:00:00Z",
+         "arrival_at": "2025-03-02T10:00:00Z"}  # fmt: skip
+
+
 def test_what_nobody_can_use_is_told(tmp_path: Path) -> None:
     """A document of other elements, and two that contradict each other or the request."""
     assert told(request(leg("x")), "--supplier", G20) == [(f"{G20}: $", "NOTHING_TAKEN")]
+    _, said = run("export", "-", "--format", "ileap", text=json.dumps(request(leg(**TIMED))))
+    data = tmp_path / "tad.json"
+    data.write_text(said.splitlines()[-1])
+    assert told(PAIR, "--supplier", str(data)) == [(f"{data}: $", "NOTHING_TAKEN")]
 
     def other(value: Json) -> None:
         tce = value["extensions"][0]["data"]["tces"][1]
