@@ -96,7 +96,10 @@ def _result(
         chain_id=request.chain_id,
         complete=not missing,
         missing=in_order(missing),
-        warnings=report.warnings(counted or factors, request.period),
+        warnings=(
+            *report.warnings(counted or factors, request.period),
+            *in_order(one for trail in trails for one in trail.warned),
+        ),
         differences=differences,
         co2e=whole.co2e,
         computed=report.computed(elements),

@@ -9,12 +9,13 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from supplytwin.processors.carbon_consignment import (
+    Own,
     Weight,
     all_delivered,
     deliveries,
     is_temperature_controlled,
     mass_of,
-    measured,
+    own,
     stuffed_mass,
 )
 from supplytwin.processors.carbon_factors import Shelf
@@ -27,11 +28,10 @@ from supplytwin.schemas import places, sea
 from supplytwin.schemas.calculation import (
     Allocation,
     Container,
-    ElementEnergy,
     Missing,
     Tce,
 )
-from supplytwin.schemas.events import ShipmentEnergy
+from supplytwin.schemas.events import Measurement
 from supplytwin.schemas.machines import CONSIGNMENT, LEG, TRIP
 from supplytwin.schemas.trips import leg_id
 
@@ -175,8 +175,8 @@ def chain_of(
     trips = [subject(twin, *key) for key in sorted(all_trips)]
     parts = [*(leg.subject for leg in legs), *(trip for trip in trips if trip is not None)]
     chilled = is_temperature_controlled(here, parts)
-    told = {(one.source, one.event_id) for leg in legs for one in leg.subject.energies}
-    loose = [one for one in here.energies if (one.source, one.event_id) not in told]
+    known = {(one.source, one.event_id) for leg in legs for one in leg.subject.measured}
+    loose = [one for one in here.measured if (one.source, one.event_id) not in known]
     done = all_delivered(twin, here, deliveries(here))
     tces: list[Tce] = []
     missing: list[Missing] = []
@@ -184,8 +184,8 @@ def chain_of(
     for at, leg in enumerate(legs):
         weight = _weight(twin, leg, whole, all_trips)
         weights.append(weight)
-        own = [event for event in loose if _is_of(event, leg, legs)]
-        energy, said = _energy(twin, leg, [*leg.subject.energies, *own], weight, shelf)
+        more = [event for event in loose if _is_of(event, leg, legs)]
+        told = _own(twin, leg, [*leg.subject.measured, *more], weight, shelf)
         if at:
             hub, gap = _hub(legs[at - 1], leg, weight, tces, all_trips, consignment_id)
             tces.append(
@@ -210,10 +210,11 @@ def chain_of(
                 mass_kg=weight.kg,
                 distance_km=way.km,
                 distance_basis=way.basis,
-                energy=energy,
+                energy=told.energy,
+                supplied=told.supplied,
                 temperature_control="refrigerated" if chilled else None,
                 planned=leg.left is None and leg.came is None and not done,
-                assumptions=(*leg.assumptions, *_how(weight, way), *said),
+                assumptions=(*leg.assumptions, *_how(weight, way), *told.assumptions),
                 from_place=None if leg.start is None else leg.start.name,
                 to_place=None if leg.end is None else leg.end.name,
             )
@@ -304,8 +305,8 @@ def _is_same(one: Spot, other: Spot) -> bool:
 # ---- energy
 
 
-def _is_of(event: ShipmentEnergy, leg: Leg, legs: Sequence[Leg]) -> bool:
-    """Whether energy that names no leg is of this one: it is the only leg, or the only one of the
+def _is_of(event: Measurement, leg: Leg, legs: Sequence[Leg]) -> bool:
+    """Whether what names no leg is of this one: it is the only leg, or the only one of the
     vehicle.
     """
     if event.leg_no is not None:
@@ -315,32 +316,31 @@ def _is_of(event: ShipmentEnergy, leg: Leg, legs: Sequence[Leg]) -> bool:
     return [one for one in legs if one.subject.value.bound == event.vehicle_id] == [leg]
 
 
-def _homeless(loose: Iterable[ShipmentEnergy], legs: Sequence[Leg]) -> Iterator[str]:
-    """Energy that somebody measured and that is of no leg that is known."""
+def _homeless(loose: Iterable[Measurement], legs: Sequence[Leg]) -> Iterator[str]:
+    """What somebody measured and that is of no leg that is known."""
     for event in loose:
         if not any(_is_of(event, leg, legs) for leg in legs):
             says = f"{event.source} {event.event_id} names no leg that is known: say leg_no"
-            yield f"ENERGY_UNPLACED: {says}"
+            yield f"UNPLACED: {says}"
 
 
-def _energy(
-    twin: Twin, leg: Leg, events: Sequence[ShipmentEnergy], weight: Weight, shelf: Shelf
-) -> tuple[tuple[ElementEnergy, ...], list[str]]:
-    """(measured energy of the consignment on this leg, what was taken for granted)."""
+def _own(twin: Twin, leg: Leg, events: Sequence[Measurement], weight: Weight, shelf: Shelf) -> Own:
+    """The consignment's own emissions on a leg; energy of several is divided by mass."""
     country = None if leg.start is None else leg.start.name[:2]
-    found = measured(events, country, shelf)
+    found = own(events, country, shelf)
     names = [key for key in leg.subject.links if key.subject_type == CONSIGNMENT]
-    said = list(found.assumptions)
     if not found.energy or len(names) < 2:
-        return found.energy, said
+        return found
     masses = [_kg(twin, key) for key in names]
     known = [mass for mass in masses if mass is not None]
+    said = list(found.assumptions)
     if len(known) < len(masses) or weight.kg is None:
         says = f"{leg.name} carried {len(names)} consignments, not all masses are known"
-        return (), [*said, f"ENERGY_UNUSED: {says}"]
+        return replace(found, energy=(), assumptions=(*said, f"ENERGY_UNUSED: {says}"))
     rule = Allocation(total_kg=summed(known))
+    energy = tuple(replace(one, allocation=rule) for one in found.energy)
     said.append(f"ENERGY_ALLOCATED: by mass among {len(names)} consignments")
-    return tuple(replace(one, allocation=rule) for one in found.energy), said
+    return replace(found, energy=energy, assumptions=tuple(said))
 
 
 def _kg(twin: Twin, key: SubjectKey) -> Decimal | None:

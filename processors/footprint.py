@@ -58,7 +58,8 @@ class Computed(Struct, frozen=True, kw_only=True):
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        return _texts(report.warnings(self.factors, self.request.period))
+        warned = (one for each in self.elements for one in each.trail.warned)
+        return _texts((*report.warnings(self.factors, self.request.period), *warned))
 
     @property
     def assumptions(self) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ import typer
 from supplytwin.schemas.errors import FatalError, RecordError, TransientError, UsageError
 from supplytwin.streams import (
     cli_carbon,
+    cli_carbon_export,
     cli_carbon_report,
     cli_carbon_restate,
     cli_carbon_validate,
@@ -61,6 +62,7 @@ cli_carbon.add(app)
 cli_carbon_validate.add(cli_carbon.carbon_app)
 cli_carbon_report.add(cli_carbon.carbon_app)
 cli_carbon_restate.add(cli_carbon.carbon_app)
+cli_carbon_export.add(cli_carbon.carbon_app)
 
 
 def main() -> None:
