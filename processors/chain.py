@@ -28,6 +28,7 @@ from supplytwin.processors import (
 )
 from supplytwin.processors.carbon_packs import InForce, Rules, rules_in, rules_of
 from supplytwin.processors.emit import Emitter
+from supplytwin.processors.footprint import Computed
 from supplytwin.processors.settlement_state import Book, Outcome
 from supplytwin.processors.sources import Sources, admitted, sources_of
 from supplytwin.processors.twin import EMPTY, Twin, take
@@ -234,6 +235,10 @@ class ChainFold:
         """
         for one in self.replay(records):
             self._packs.learn_everywhere(rules_in(one.entry))
+
+    def footprint(self, state: ChainState, consignment_id: str) -> Computed | None:
+        """The footprint of a consignment of a chain that is folded by itself."""
+        return carbon.of(state.twin, consignment_id, self._packs.at(0))
 
     def due(self, state: ChainState) -> int | Due | None:
         """When a cut may change something here."""

@@ -8,6 +8,7 @@ from typing import Annotated, Literal, NoReturn
 from urllib.parse import quote
 
 import typer
+from msgspec.structs import replace
 
 from supplytwin.processors.carbon_chain import calculate
 from supplytwin.processors.carbon_exchange import Form
@@ -21,6 +22,7 @@ from supplytwin.schemas.errors import UsageError
 from supplytwin.schemas.findings import Finding, shortened
 from supplytwin.schemas.strict import read
 from supplytwin.schemas.text_formats import FORMATS
+from supplytwin.streams.carbon_live import Live, footprints
 from supplytwin.streams.cli_carbon import (
     Packs,
     Sent,
@@ -33,13 +35,16 @@ from supplytwin.streams.cli_carbon import (
     tell_findings,
     typed_number,
 )
+from supplytwin.streams.cli_look import Db, entries_of
 from supplytwin.streams.cli_run import err
 
 _FORMS: dict[str, Form] = {"ileap": "ileap", "pact2": "pact2", "pact3": "pact3"}
 _ASSIGNED: dict[str, Literal["vendor", "buyer"]] = {"vendor": "vendor", "buyer": "buyer"}
 _NAME_CHARACTERS = 80
 
-_Source = Annotated[str, typer.Argument(help="A calculation request as JSON, or -.")]
+_Source = Annotated[
+    str, typer.Argument(help="A chain, or a calculation request as JSON (a file, or -).")
+]
 _Form = Annotated[str, typer.Option("--format", help="ileap, pact2 or pact3.")]
 _Out = Annotated[Path | None, typer.Option(help="A folder (default: lines on standard output).")]
 _Consignment = Annotated[str | None, typer.Option(help="This one alone (default: each).")]
@@ -60,7 +65,9 @@ _Standards = Annotated[
     list[str] | None,
     typer.Option("--standard", help='PACT 2: "GHG Protocol Product standard", …; again.'),
 ]
-_Version = Annotated[int, typer.Option(min=0, help="PACT: version of the footprint.")]
+_Version = Annotated[
+    int | None, typer.Option(min=0, help="PACT: version of the footprint (a chain's own; else 0).")
+]
 _Comment = Annotated[str, typer.Option(help="PACT: a comment.")]
 _AssignedBy = Annotated[str, typer.Option(help="PACT: vendor or buyer: who gave the ids.")]
 _Tonnes = Annotated[str | None, typer.Option(help="PACT: of intensities per TEU.")]
@@ -72,11 +79,14 @@ def add(carbon_app: typer.Typer) -> None:
 
 
 def export(
+    context: typer.Context,
     source: _Source,
     form: _Form,
     out: _Out = None,
     consignment: _Consignment = None,
     mass_kg: _Mass = None,
+    db: Db = None,
+    journal: Annotated[Path | None, typer.Option(help="An exported journal instead.")] = None,
     pack: Packs = None,
     supplier: Suppliers = None,
     supplier_share: SupplierShare = None,
@@ -89,7 +99,7 @@ def export(
     boundary: _Boundary = None,
     gwp: _Gwp = None,
     standard: _Standards = None,
-    version: _Version = 0,
+    version: _Version = None,
     comment: _Comment = "",
     assigned_by: _AssignedBy = "vendor",
     tonnes_per_teu: _Tonnes = None,
@@ -120,27 +130,53 @@ def export(
             period=_days(period),
             gwp=tuple(gwp or ()),
             general_standards=tuple(standard or ()),
-            version=version,
+            version=version or 0,
             comment=comment,
             assigned_by=_ASSIGNED[assigned_by],
             tonnes_per_teu=typed_number(tonnes_per_teu, "--tonnes-per-teu"),
         )
     mass = typed_number(mass_kg, "--mass-kg")
     sent = sent_by(supplier, supplier_share)
-    made = [
-        paper
-        for request in requests_of(source)
-        for paper in _made(_with(sent, request), pack or [], _FORMS[form], told, consignment, mass)
-    ]
+    made = list[Paper]()
+    for live in _sources(context, source, db, journal, pack or [], consignment):
+        own = told
+        if told is not None and version is None:
+            own = replace(told, version=live.version)
+        request = _with(sent, live.request)
+        made += _made(request, live.shelf, _FORMS[form], own, consignment, mass)
     _write(made, out)
 
 
-def requests_of(source: str) -> list[Request]:
-    """The calculations that a source stands for; exit 1, with its findings, when it is none."""
-    asked = read(content(source), Request)
-    if asked.value is None or asked.findings:
-        _refuse(asked.findings)
-    return [asked.value]
+def _sources(
+    context: typer.Context,
+    source: str,
+    db: Path | None,
+    journal: Path | None,
+    packs: Sequence[str],
+    consignment: str | None,
+) -> list[Live]:
+    """What a source stands for: the footprints of a chain by the packs in force, or a calculation.
+    Exit 1, with its findings, when it is none.
+    """
+    if source == "-" or Path(source).exists():
+        asked = read(content(source), Request)
+        if asked.value is None or asked.findings:
+            _refuse(asked.findings)
+        chosen, wrong = packs_of(packs)
+        if wrong:
+            _refuse(wrong)
+        return [Live(request=asked.value, shelf=Shelf(chosen, at_hand()), version=0)]
+    if packs:
+        raise UsageError(f"{source} is no file: a chain has its own packs, see carbon restate")
+    entries, damage, common = entries_of(context, source, db, journal)
+    if damage is not None:
+        raise UsageError(f"not exported: {damage}")
+    found = footprints(source, entries, common)
+    named = [one for one in found if consignment in (None, one.request.chain_id)]
+    if not named:
+        has = ", ".join(one.request.chain_id for one in found) or "none"
+        raise UsageError(f"{source} has no footprint of {consignment or 'anything'}, but of: {has}")
+    return named
 
 
 def _refuse(findings: Sequence[Finding]) -> NoReturn:
@@ -157,18 +193,14 @@ def _with(sent: Sent, request: Request) -> Request:
 
 def _made(
     request: Request,
-    names: Sequence[str],
+    shelf: Shelf,
     form: Form,
     told: Told | None,
     consignment: str | None,
     mass_kg: Decimal | None,
 ) -> list[Paper]:
     """The documents of a calculation: none of them, when one is refused."""
-    chosen, wrong = packs_of(names)
-    if wrong:
-        _refuse(wrong)
-    shelf = Shelf(chosen, at_hand())
-    result = calculate(request, chosen, at_hand())
+    result = calculate(request, shelf.chosen, at_hand())
     if isinstance(result, Refused):
         _refuse(result.findings)
     each = shipments(request) if consignment is None else (consignment,)
