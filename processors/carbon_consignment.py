@@ -164,7 +164,7 @@ def stuffed_mass(twin: Twin, trips: Iterable[SubjectKey]) -> Weight:
     for key in sorted(trips):
         trip = subject(twin, *key)
         gross = None if trip is None else _gross_kg(twin, trip)
-        if trip is not None and _consignments(trip) > 1:
+        if trip is not None and consignments(trip) > 1:
             says = f"container trip {key.subject_id} has other consignments in it, too"
             return Weight(missing=(Missing(code="MASS_UNKNOWN", says=says),))
         if gross is None or gross <= 0:
@@ -187,7 +187,8 @@ def _gross_kg(twin: Twin, trip: Subject) -> Decimal | None:
     return event.gross_kg if isinstance(event, ShipmentStuffed) else None
 
 
-def _consignments(one: Subject) -> int:
+def consignments(one: Subject) -> int:
+    """How many consignments a leg or container is of."""
     return sum(key.subject_type == CONSIGNMENT for key in one.links)
 
 

@@ -12,6 +12,7 @@ from supplytwin.processors.carbon_consignment import (
     Own,
     Weight,
     all_delivered,
+    consignments,
     deliveries,
     is_temperature_controlled,
     mass_of,
@@ -31,13 +32,14 @@ from supplytwin.schemas.calculation import (
     Missing,
     Tce,
 )
-from supplytwin.schemas.events import Measurement
+from supplytwin.schemas.events import Measurement, ShipmentEnergy
 from supplytwin.schemas.machines import CONSIGNMENT, LEG, TRIP
 from supplytwin.schemas.trips import leg_id
 
 _GONE = frozenset(("CANCELLED", "OMITTED"))
 """Legs in these states carried nothing."""
 _LAST = 2**62
+_LOCODE = re.compile(r"[A-Z]{2}[A-Z2-9]{3}", re.ASCII)
 _IMO = re.compile(r"(?:IMO:? ?)?(\d{7})", re.ASCII)
 TERMINAL, TRANSSHIPMENT = "MaritimeContainerTerminal", "Transshipment"
 
@@ -174,6 +176,7 @@ def chain_of(
     all_trips = frozenset(key for key in here.links if key.subject_type == TRIP)
     trips = [subject(twin, *key) for key in sorted(all_trips)]
     parts = [*(leg.subject for leg in legs), *(trip for trip in trips if trip is not None)]
+    alone = all(trip is not None and consignments(trip) < 2 for trip in trips)
     chilled = is_temperature_controlled(here, parts)
     known = {(one.source, one.event_id) for leg in legs for one in leg.subject.measured}
     loose = [one for one in here.measured if (one.source, one.event_id) not in known]
@@ -185,9 +188,11 @@ def chain_of(
         weight = _weight(twin, leg, whole, all_trips)
         weights.append(weight)
         more = [event for event in loose if _is_of(event, leg, legs)]
-        told = _own(twin, leg, [*leg.subject.measured, *more], weight, shelf)
+        events = [*leg.subject.measured, *more]
+        told = _own(twin, leg, consignment_id, events, weight, shelf)
         if at:
-            hub, gap = _hub(legs[at - 1], leg, weight, tces, all_trips, consignment_id)
+            before = legs[at - 1]
+            hub, gap = _hub(before, leg, weight, tces, all_trips, consignment_id, alone=alone)
             tces.append(
                 replace(
                     hub,
@@ -273,8 +278,12 @@ def _hub(
     tces: Sequence[Tce],
     trips: frozenset[SubjectKey],
     consignment_id: str,
+    *,
+    alone: bool,
 ) -> tuple[Tce, list[Missing]]:
-    """The hub between two legs, entered by the one and left by the other."""
+    """The hub between two legs, entered by the one and left by the other. Containers count where
+    no other consignment is in them (`alone`).
+    """
     terminal = bool(trips) and "SEA" in (before.mode, leg.mode)
     inside = len(leg.trips & trips) or len(trips)
     where = before.end or leg.start
@@ -288,7 +297,7 @@ def _hub(
         consignment_id=consignment_id,
         hub_type=TERMINAL if terminal else TRANSSHIPMENT,
         mass_kg=weight.kg,
-        containers=(Container(count=Decimal(inside)),) if terminal else (),
+        containers=(Container(count=Decimal(inside)),) if terminal and alone else (),
         planned=before.came is None and leg.left is None,
         from_place=None if where is None else where.name,
         to_place=None if where is None else where.name,
@@ -324,11 +333,21 @@ def _homeless(loose: Iterable[Measurement], legs: Sequence[Leg]) -> Iterator[str
             yield f"UNPLACED: {says}"
 
 
-def _own(twin: Twin, leg: Leg, events: Sequence[Measurement], weight: Weight, shelf: Shelf) -> Own:
-    """The consignment's own emissions on a leg; energy of several is divided by mass."""
-    country = None if leg.start is None else leg.start.name[:2]
-    found = own(events, country, shelf)
+def _own(
+    twin: Twin,
+    leg: Leg,
+    here: str,
+    events: Sequence[Measurement],
+    weight: Weight,
+    shelf: Shelf,
+) -> Own:
+    """The consignment's own emissions on a leg. Where it carried several, energy is divided by
+    mass, and what is stated has to name the consignment.
+    """
     names = [key for key in leg.subject.links if key.subject_type == CONSIGNMENT]
+    if len(names) > 1:
+        events = [one for one in events if isinstance(one, ShipmentEnergy) or _names(one, here)]
+    found = own(events, _country(leg.start), shelf)
     if not found.energy or len(names) < 2:
         return found
     masses = [_kg(twin, key) for key in names]
@@ -341,6 +360,21 @@ def _own(twin: Twin, leg: Leg, events: Sequence[Measurement], weight: Weight, sh
     energy = tuple(replace(one, allocation=rule) for one in found.energy)
     said.append(f"ENERGY_ALLOCATED: by mass among {len(names)} consignments")
     return replace(found, energy=energy, assumptions=tuple(said))
+
+
+def _names(event: Measurement, consignment_id: str) -> bool:
+    own = event.subject_type == CONSIGNMENT and event.subject_id == consignment_id
+    return own or f"{CONSIGNMENT}:{consignment_id}" in event.refs
+
+
+def _country(spot: Spot | None) -> str | None:
+    """Where electricity was drawn: the country of a place of the table, or of a UN/LOCODE."""
+    if spot is None:
+        return None
+    known = places.table().get(spot.name)
+    if known is not None:
+        return known.country
+    return spot.name[:2] if _LOCODE.fullmatch(spot.name) else None
 
 
 def _kg(twin: Twin, key: SubjectKey) -> Decimal | None:

@@ -57,7 +57,7 @@ GOLDEN: dict[str, dict[str, str]] = {
     },
     "freight": {
         "canonical": "1743bac595399e78",
-        "carbon.footprints": "15565a6ab1b38f2e",
+        "carbon.footprints": "ebb32e9a5e6b82fe",
         "carbon.legs": "fa7d020996b87ef8",
         "twin.exceptions": "9dc8f597834d489d",
         "twin.journal": "729be466e2da5c4a",
