@@ -62,7 +62,7 @@ wheel-test: wheel  ## install the wheel in an empty environment and test it with
 
 lock: $(STAMP)  ## recompute requirements.lock
 	$(BIN)/pip-compile --quiet --strip-extras --allow-unsafe --generate-hashes --no-emit-index-url \
-	  --no-emit-trusted-host --no-header --no-annotate --extra watch --extra docker --extra registry --extra dev \
+	  --no-emit-find-links --no-emit-trusted-host --no-header --no-annotate --extra watch --extra docker --extra registry --extra dev \
 	  --output-file requirements.lock pyproject.toml
 
 clean:  ## remove what was built, keep .venv

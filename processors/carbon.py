@@ -16,7 +16,8 @@ from supplytwin.processors.subjects import decimal_text
 from supplytwin.processors.twin import Taken, Twin
 from supplytwin.schemas.calculated import TceResult
 from supplytwin.schemas.calculation import Tce
-from supplytwin.schemas.records import EXCEPTIONS, FOOTPRINTS, LEGS, ExceptionRecord, Footprint, Leg
+from supplytwin.schemas.footprints import Footprint, Leg
+from supplytwin.schemas.records import EXCEPTIONS, FOOTPRINTS, LEGS, ExceptionRecord
 
 Derive = Callable[..., None]
 """`Emitter.derive`: (topic, Struct, **fields)."""
@@ -28,6 +29,8 @@ class Versioned(Struct, frozen=True, kw_only=True, gc=False):
     version: int
     input_hash: str
     co2e_wtw_kg: str | None
+    computed_wtw_kg: str | None
+    """The part that could be computed."""
     activity_tkm: str | None
     missing: tuple[str, ...]
     data_type: str | None
@@ -49,6 +52,7 @@ class Versioned(Struct, frozen=True, kw_only=True, gc=False):
             "consignment_id": consignment_id,
             "version": self.version,
             "co2e_wtw_kg": self.co2e_wtw_kg,
+            "computed_wtw_kg": self.computed_wtw_kg,
             "activity_tkm": self.activity_tkm,
             "data_type": self.data_type,
             "planned": self.planned,
@@ -107,6 +111,7 @@ def _versioned(version: int, made: Computed) -> Versioned:
         version=version,
         input_hash=made.input_sha256,
         co2e_wtw_kg=_text(made.whole.co2e.co2e_wtw_kg) if made.complete else None,
+        computed_wtw_kg=_text(made.part.co2e_wtw_kg),
         activity_tkm=_text(made.whole.transport_activity_tkm) if made.complete else None,
         missing=made.missing,
         data_type=made.data_type,

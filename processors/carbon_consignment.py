@@ -21,7 +21,7 @@ from supplytwin.schemas import places
 from supplytwin.schemas.calculation import ElementEnergy, EnergyUnit, Missing
 from supplytwin.schemas.carriers import ELECTRICITY
 from supplytwin.schemas.events import SHIPMENTS, ShipmentDelivered, ShipmentEnergy, ShipmentStuffed
-from supplytwin.schemas.machines import CONSIGNMENT, LEG, LINE, TRIP
+from supplytwin.schemas.machines import CONSIGNMENT, LINE, TRIP
 from supplytwin.schemas.priorities import grade
 
 _UNITS: Mapping[str, EnergyUnit] = {
@@ -106,12 +106,15 @@ def ends_of(
 
 
 def mass_of(twin: Twin, here: Subject) -> Weight:
-    """By its deliveries; before there are any, by what was stuffed for it alone."""
+    """By its deliveries, once every line is delivered and has a mass; until then, and where they do
+    not say it, by what was stuffed for it alone.
+    """
+    stuffed = stuffed_mass(twin, [key for key in here.links if key.subject_type == TRIP])
     found = deliveries(here)
-    if found:
-        return delivered_mass(found)
-    trips = [key for key in here.links if key.subject_type == TRIP]
-    return stuffed_mass(twin, trips)
+    if not all_delivered(twin, here, found):
+        return stuffed
+    delivered = delivered_mass(found)
+    return delivered if delivered.kg is not None or stuffed.kg is None else stuffed
 
 
 def delivered_mass(found: Sequence[ShipmentDelivered]) -> Weight:
@@ -193,18 +196,6 @@ class Measured(Struct, frozen=True, kw_only=True, gc=False):
 
     energy: tuple[ElementEnergy, ...] = ()
     assumptions: tuple[str, ...] = ()
-
-
-def unplaced(here: Subject) -> list[ShipmentEnergy]:
-    """Energy that is told of the consignment and of none of its legs."""
-    legs = {key.subject_id for key in here.links if key.subject_type == LEG}
-    return [
-        event
-        for event in here.energies
-        if event.subject_type == CONSIGNMENT
-        and event.leg_no is None
-        and not any(ref.removeprefix("LEG:") in legs for ref in event.refs)
-    ]
 
 
 def measured(events: Sequence[ShipmentEnergy], country: str | None, shelf: Shelf) -> Measured:

@@ -3,17 +3,19 @@
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
+from typing import Literal
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from supplytwin.processors.carbon_consignment import (
     Weight,
+    all_delivered,
+    deliveries,
     is_temperature_controlled,
     mass_of,
     measured,
     stuffed_mass,
-    unplaced,
 )
 from supplytwin.processors.carbon_factors import Shelf
 from supplytwin.processors.carbon_parts import summed
@@ -21,7 +23,7 @@ from supplytwin.processors.slots import Identity
 from supplytwin.processors.standing import Reached
 from supplytwin.processors.subjects import Subject, SubjectKey
 from supplytwin.processors.twin import Twin, subject
-from supplytwin.schemas import places
+from supplytwin.schemas import places, sea
 from supplytwin.schemas.calculation import (
     Allocation,
     Container,
@@ -58,7 +60,7 @@ class Leg(Struct, frozen=True, kw_only=True, gc=False):
     left: Reached | None
     came: Reached | None
     booked_km: Decimal | None
-    booked_basis: str | None
+    booked_basis: Literal["GCD", "SFD", "ACTUAL"] | None
     assumptions: tuple[str, ...]
 
     @property
@@ -69,6 +71,15 @@ class Leg(Struct, frozen=True, kw_only=True, gc=False):
     def trips(self) -> frozenset[SubjectKey]:
         """The containers that it is linked with."""
         return frozenset(key for key in self.subject.links if key.subject_type == TRIP)
+
+
+class Way(Struct, frozen=True, kw_only=True, gc=False):
+    """A distance, its kind and how it is known; or what is missing for it."""
+
+    km: Decimal | None = None
+    basis: Literal["GCD", "SFD", "ACTUAL"] | None = None
+    how: str | None = None
+    missing: tuple[Missing, ...] = ()
 
 
 class Chain(Struct, frozen=True, kw_only=True, gc=False):
@@ -120,7 +131,7 @@ def _leg(twin: Twin, key: SubjectKey, leg: Subject) -> Leg:
         left=left,
         came=came,
         booked_km=Decimal(distance[0]) if distance else None,
-        booked_basis=distance[1] if distance else None,
+        booked_basis=distance[1] if distance else None,  # type: ignore[arg-type]
         assumptions=tuple(said),
     )
 
@@ -164,7 +175,9 @@ def chain_of(
     trips = [subject(twin, *key) for key in sorted(all_trips)]
     parts = [*(leg.subject for leg in legs), *(trip for trip in trips if trip is not None)]
     chilled = is_temperature_controlled(here, parts)
-    loose = unplaced(here)
+    told = {(one.source, one.event_id) for leg in legs for one in leg.subject.energies}
+    loose = [one for one in here.energies if (one.source, one.event_id) not in told]
+    done = all_delivered(twin, here, deliveries(here))
     tces: list[Tce] = []
     missing: list[Missing] = []
     weights: list[Weight] = []
@@ -174,14 +187,20 @@ def chain_of(
         own = [event for event in loose if _is_of(event, leg, legs)]
         energy, said = _energy(twin, leg, [*leg.subject.energies, *own], weight, shelf)
         if at:
-            hub, gap = _hub(legs[at - 1], leg, weight, tces, all_trips, consignment_id, chilled)
-            tces.append(hub)
+            hub, gap = _hub(legs[at - 1], leg, weight, tces, all_trips, consignment_id)
+            tces.append(
+                replace(
+                    hub,
+                    temperature_control="refrigerated" if chilled else None,
+                    planned=hub.planned and not done,
+                )
+            )
             missing += gap
         if leg.mode is None:
             missing.append(Missing(code="MODE_UNKNOWN", says=f"leg {leg.name}"))
             continue
-        km, basis, lacks = _distance(leg)
-        missing += lacks
+        way = _way(leg)
+        missing += way.missing
         tces.append(
             Tce(
                 tce_id=leg.name,
@@ -189,27 +208,29 @@ def chain_of(
                 consignment_id=consignment_id,
                 mode=leg.mode,  # type: ignore[arg-type]
                 mass_kg=weight.kg,
-                distance_km=km,
-                distance_basis=basis,  # type: ignore[arg-type]
+                distance_km=way.km,
+                distance_basis=way.basis,
                 energy=energy,
                 temperature_control="refrigerated" if chilled else None,
-                planned=leg.left is None and leg.came is None,
-                assumptions=(*leg.assumptions, *_how(weight), *said),
+                planned=leg.left is None and leg.came is None and not done,
+                assumptions=(*leg.assumptions, *_how(weight, way), *said),
                 from_place=None if leg.start is None else leg.start.name,
                 to_place=None if leg.end is None else leg.end.name,
             )
         )
     missing += {one: None for weight in weights for one in weight.missing}
-    told = (one for leg in legs for one in (leg.left, leg.came) if one is not None)
+    moved = (one for leg in legs for one in (leg.left, leg.came) if one is not None)
     return Chain(
         tces=tuple(tces),
         missing=tuple(missing),
         assumptions=tuple(_homeless(loose, legs)),
-        days=tuple({one.day for one in told}),
+        days=tuple({one.day for one in moved}),
     )
 
 
-def _how(weight: Weight) -> Iterator[str]:
+def _how(weight: Weight, way: Way) -> Iterator[str]:
+    if way.how is not None:
+        yield f"DISTANCE: {way.how}"
     if weight.how is not None and weight.how != "as delivered":
         yield f"MASS: {weight.how}"
 
@@ -220,23 +241,28 @@ def _weight(twin: Twin, leg: Leg, whole: Weight, all_trips: frozenset[SubjectKey
     return stuffed_mass(twin, trips) if trips and trips != all_trips else whole
 
 
-def _distance(leg: Leg) -> tuple[Decimal | None, str | None, list[Missing]]:
-    """(km, its kind, what is missing): as booked, by sea from port to port, else great circle."""
+def _way(leg: Leg) -> Way:
+    """As booked, by sea from port to port, else great circle."""
     if leg.booked_km is not None:
-        return leg.booked_km, leg.booked_basis, []
+        return Way(km=leg.booked_km, basis=leg.booked_basis, how="as booked")
     lacks = []
     for spot, what in ((leg.start, "start"), (leg.end, "end")):
         if spot is None or spot.position is None:
             name = "none" if spot is None else spot.name
             lacks.append(Missing(code="PLACE_UNKNOWN", says=f"leg {leg.name}: {what} {name}"))
     if lacks or leg.start is None or leg.end is None:
-        return None, None, lacks
+        return Way(missing=tuple(lacks))
     if leg.start.position == leg.end.position:
         says = f"leg {leg.name}: from and to {leg.start.name}"
-        return None, None, [Missing(code="DISTANCE_UNKNOWN", says=says)]
+        return Way(missing=(Missing(code="DISTANCE_UNKNOWN", says=says),))
+    if leg.mode == "SEA":
+        by_sea = sea.sea_km(leg.start.name, leg.end.name)
+        if by_sea is not None:
+            return Way(km=by_sea, basis="SFD", how=sea.SEA)
     assert leg.start.position is not None
     assert leg.end.position is not None
-    return places.great_circle_km(leg.start.position, leg.end.position), "GCD", []
+    km = places.great_circle_km(leg.start.position, leg.end.position)
+    return Way(km=km, basis="GCD", how=places.GEODESIC)
 
 
 def _hub(
@@ -246,7 +272,6 @@ def _hub(
     tces: Sequence[Tce],
     trips: frozenset[SubjectKey],
     consignment_id: str,
-    chilled: bool,
 ) -> tuple[Tce, list[Missing]]:
     """The hub between two legs, entered by the one and left by the other."""
     terminal = bool(trips) and "SEA" in (before.mode, leg.mode)
@@ -263,7 +288,6 @@ def _hub(
         hub_type=TERMINAL if terminal else TRANSSHIPMENT,
         mass_kg=weight.kg,
         containers=(Container(count=Decimal(inside)),) if terminal else (),
-        temperature_control="refrigerated" if chilled else None,
         planned=before.came is None and leg.left is None,
         from_place=None if where is None else where.name,
         to_place=None if where is None else where.name,
@@ -284,6 +308,8 @@ def _is_of(event: ShipmentEnergy, leg: Leg, legs: Sequence[Leg]) -> bool:
     """Whether energy that names no leg is of this one: it is the only leg, or the only one of the
     vehicle.
     """
+    if event.leg_no is not None:
+        return False
     if event.vehicle_id is None:
         return len(legs) == 1
     return [one for one in legs if one.subject.value.bound == event.vehicle_id] == [leg]
@@ -293,7 +319,7 @@ def _homeless(loose: Iterable[ShipmentEnergy], legs: Sequence[Leg]) -> Iterator[
     """Energy that somebody measured and that is of no leg that is known."""
     for event in loose:
         if not any(_is_of(event, leg, legs) for leg in legs):
-            says = f"{event.source} {event.event_id} names no leg: say leg_no, or its vehicle"
+            says = f"{event.source} {event.event_id} names no leg that is known: say leg_no"
             yield f"ENERGY_UNPLACED: {says}"
 
 

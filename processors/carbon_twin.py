@@ -97,13 +97,13 @@ def _by_deliveries(twin: Twin, here: Subject, consignment_id: str, shelf: Shelf)
                 distance_basis="GCD",
                 energy=energy.energy,
                 temperature_control="refrigerated" if is_temperature_controlled(here, ()) else None,
-                assumptions=energy.assumptions,
+                assumptions=(f"DISTANCE: {places.GEODESIC}", *energy.assumptions),
                 from_place=start.name,
                 to_place=end.name,
             )
         )
     days = {local_day(event.event_time, event.event_tz) for event in found}
-    return _request(consignment_id, tces, missing, days if tces else ())
+    return _request(consignment_id, tces, missing, days)
 
 
 # ---- when it may differ

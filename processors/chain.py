@@ -26,7 +26,7 @@ from supplytwin.processors import (
     settlement_report,
     snapshots,
 )
-from supplytwin.processors.carbon_packs import InForce, Rules, rules_of
+from supplytwin.processors.carbon_packs import InForce, Rules, rules_in, rules_of
 from supplytwin.processors.emit import Emitter
 from supplytwin.processors.settlement_state import Book, Outcome
 from supplytwin.processors.sources import Sources, admitted, sources_of
@@ -225,7 +225,15 @@ class ChainFold:
         for fingerprint, text in control.schemas.items():
             found = WriterSchema(fingerprint=fingerprint, text=text)
             self._foreign.learn(partition_of_control(control.chain_id), found)
-        self._packs.learn(partition_of_control(control.chain_id), control.packs)
+        if control.packs is not None:
+            self._packs.learn(partition_of_control(control.chain_id), control.packs)
+
+    def told_of_all(self, records: Sequence[Record]) -> None:
+        """Entries of control chains that every chain may need: schemas of others, and packs. For
+        those who fold a chain by itself.
+        """
+        for one in self.replay(records):
+            self._packs.learn_everywhere(rules_in(one.entry))
 
     def due(self, state: ChainState) -> int | Due | None:
         """When a cut may change something here."""

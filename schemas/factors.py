@@ -1,7 +1,6 @@
 """Emission factor packs: open data, each factor with its source; never a number without one."""
 
 import importlib.resources
-from decimal import Decimal
 from functools import cache
 
 from supplytwin.schemas import factor_check
@@ -39,11 +38,4 @@ def check(raw: bytes) -> Read[Pack]:
     return found if found.value is None else found.joined(factor_check.of_pack(found.value))
 
 
-def whole(factor: Factor) -> tuple[Decimal, Decimal, Decimal]:
-    """(WTW, WTT, TTW) of a factor that publishes all three; raises FatalError for another."""
-    if factor.wtw is None or factor.wtt is None or factor.ttw is None:
-        raise FatalError(f"factor {factor.id} has not all of WTW, WTT and TTW")
-    return factor.wtw, factor.wtt, factor.ttw
-
-
-__all__ = ["BUILT_IN", "Factor", "Pack", "check", "load", "parse", "whole"]
+__all__ = ["BUILT_IN", "Factor", "Pack", "check", "load", "parse"]

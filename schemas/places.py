@@ -10,8 +10,8 @@ from functools import cache, lru_cache
 from geographiclib.geodesic import Geodesic
 from msgspec import Struct
 
-GEODESIC = "WGS-84 geodesic (Karney), geographiclib"
-"""How great-circle distances are computed."""
+GEODESIC = "GCD by WGS-84 geodesic (Karney): geographiclib 2.1"
+"""How great-circle distances are computed: part of the inputs, and the hash, of footprints."""
 _METRE, _CONTEXT = Decimal("0.001"), Context(prec=34)
 
 
@@ -72,14 +72,20 @@ _EARTH_RADIUS_M = 6_371_009
 
 
 @cache
-def positions() -> Mapping[str, Position]:
-    """Where something is, by UN/LOCODE of a port or by a name of `table`."""
+def ports() -> Mapping[str, Position]:
+    """Where ports are, by UN/LOCODE."""
     text = importlib.resources.files("supplytwin.schemas").joinpath("ports.csv").read_text("utf-8")
-    found = {
+    return {
         row["unlocode"]: (float(row["lat"]), float(row["lon"]))
         for row in csv.DictReader(text.splitlines())
     }
-    return found | {one.name: (float(one.lat), float(one.lon)) for one in table().values()}
+
+
+@cache
+def positions() -> Mapping[str, Position]:
+    """Where something is, by UN/LOCODE of a port or by a name of `table`."""
+    named = {one.name: (float(one.lat), float(one.lon)) for one in table().values()}
+    return {**ports(), **named}
 
 
 def sphere_m(one: Position, other: Position) -> int:

@@ -15,6 +15,8 @@ from supplytwin.schemas.errors import FatalError, RecordError, TransientError, U
 from supplytwin.streams import (
     cli_carbon,
     cli_carbon_export,
+    cli_carbon_report,
+    cli_carbon_restate,
     cli_carbon_validate,
     cli_check,
     cli_export,
@@ -59,6 +61,8 @@ cli_export.add(twin_app)
 cli_carbon.add(app)
 cli_carbon_validate.add(cli_carbon.carbon_app)
 cli_carbon_export.add(cli_carbon.carbon_app)
+cli_carbon_report.add(cli_carbon.carbon_app)
+cli_carbon_restate.add(cli_carbon.carbon_app)
 
 
 def main() -> None:

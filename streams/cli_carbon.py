@@ -129,9 +129,9 @@ def packs_of(names: Sequence[str]) -> tuple[list[Pack], list[Finding]]:
     """The packs of these names, or the default one, and what is wrong with them."""
     chosen, wrong = list[Pack](), list[Finding]()
     for name in dict.fromkeys(names) or [next(iter(factors.BUILT_IN))]:
-        found = _pack(name)
+        found = pack_of(name)
         if found.value is not None and not found.findings:
-            wrong += _taken(found.value, chosen)
+            wrong += taken(found.value, chosen)
             chosen.append(found.value)
         wrong += (
             msgspec.structs.replace(one, path=f"{name}: {one.path}") for one in found.findings
@@ -144,7 +144,7 @@ def at_hand() -> list[Pack]:
     return [factors.load(name) for name in factors.BUILT_IN.values()]
 
 
-def _taken(pack: Pack, others: Sequence[Pack]) -> list[Finding]:
+def taken(pack: Pack, others: Sequence[Pack]) -> list[Finding]:
     """What is wrong with a pack that has the name of another one: results name packs."""
     same = [one for one in others if one.name == pack.name]
     if pack.name in factors.BUILT_IN:
@@ -155,7 +155,8 @@ def _taken(pack: Pack, others: Sequence[Pack]) -> list[Finding]:
     return [Finding(path=f"{pack.name}: $.version", code="TWO_IDS", says=says)]
 
 
-def _pack(name: str) -> Read[Pack]:
+def pack_of(name: str) -> Read[Pack]:
+    """A built-in pack, or that of a file; UsageError when there is no such."""
     if name in factors.BUILT_IN:
         return Read(value=factors.load(factors.BUILT_IN[name]), findings=())
     if not Path(name).is_file():
@@ -278,7 +279,7 @@ def pack_list(
 ) -> None:
     """List the built-in packs, or the factors of one of them (or of a file)."""
     if name is not None:
-        found = _pack(name)
+        found = pack_of(name)
         if found.value is None or found.findings:
             tell_findings(found.findings)
             raise typer.Exit(1)

@@ -37,7 +37,7 @@ def add(app: typer.Typer) -> None:
 
 
 @contextmanager
-def _reading(quiet: bool) -> Iterator[audit_run.Progress]:
+def reading(quiet: bool) -> Iterator[audit_run.Progress]:
     """A progress bar for each partition that is read."""
     with bar(err, quiet) as progress:
         task = progress.add_task("reading", total=None)
@@ -69,7 +69,7 @@ def audit(
         raise UsageError(f"an audit needs the Kafka that has the journal: {error}") from None
     try:
         meta = topics.require_meta(chosen.broker)
-        with _reading(as_json) as progress:
+        with reading(as_json) as progress:
             found = audit_run.run(
                 chosen.broker, meta, progress, since=start, only=chain, database=db
             )
@@ -115,7 +115,7 @@ def offsets_restore(
     _, chosen = connect(context)
     try:
         meta = topics.require_meta(chosen.broker)
-        with _reading(as_json) as progress:
+        with reading(as_json) as progress:
             given = offsets.restore(chosen.broker, meta, progress)
     finally:
         chosen.close()
@@ -140,7 +140,7 @@ def _found(
     _, chosen = connect(context)
     try:
         meta = topics.require_meta(chosen.broker)
-        with _reading(quiet=False) as progress:
+        with reading(quiet=False) as progress:
             found = redrive.find(chosen.broker, meta, topic, partition, offset, progress)
         yield chosen.broker, meta, found
     finally:
@@ -217,7 +217,7 @@ def upgrade(
     _, chosen = connect(context)
     try:
         meta = topics.require_meta(chosen.broker)
-        with _reading(as_json) as progress:
+        with reading(as_json) as progress:
             if apply:
                 restated = restatements.apply(chosen.broker, meta, progress)
             else:

@@ -20,8 +20,10 @@ from supplytwin.processors.emit import Emitter
 from supplytwin.processors.milestones import exception_changes, milestone_changes
 from supplytwin.processors.subjects import NOBODY
 from supplytwin.schemas import codec, journal
+from supplytwin.schemas.derived import Derived
 from supplytwin.schemas.errors import FatalError, UsageError
 from supplytwin.schemas.flow import Output
+from supplytwin.schemas.footprints import Footprint
 from supplytwin.schemas.ids import Micros, control_key
 from supplytwin.schemas.records import (
     EXCEPTIONS,
@@ -30,9 +32,7 @@ from supplytwin.schemas.records import (
     MILESTONES,
     STATE,
     Control,
-    Derived,
     ExceptionRecord,
-    Footprint,
     Milestone,
 )
 from supplytwin.streams.audit import UNPLACED
@@ -322,6 +322,7 @@ def require_idle(broker: Broker, meta: Meta) -> None:
         known = {at: offset for at, offset in committed.items() if offset is not None}
         admin.commit(WORKER_GROUP, known)
     except FatalError as error:
-        raise UsageError(f"stop every worker first: {error}") from None
+        says = "a stopped one counts until its session ends (worker.session_timeout_ms)"
+        raise UsageError(f"stop every worker first, {says}: {error}") from None
     finally:
         admin.close()

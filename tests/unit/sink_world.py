@@ -16,6 +16,7 @@ from supplytwin.schemas.events import (
 )
 from supplytwin.schemas.events import ShipmentDelivered as Delivered
 from supplytwin.schemas.flow import Header, Record
+from supplytwin.schemas.footprints import Footprint
 from supplytwin.schemas.ids import DAY_US, Micros, partition_of
 from supplytwin.schemas.records import (
     EXCEPTIONS,
@@ -25,7 +26,6 @@ from supplytwin.schemas.records import (
     SETTLEMENT_EVENTS,
     STATE,
     ExceptionRecord,
-    Footprint,
     Milestone,
     SettlementEvent,
     StateRecord,
@@ -100,7 +100,7 @@ class Chain:
         body = codec.encode(event.TOPIC, event)
         return self.entry("FACT", event.TOPIC, body, avro.fingerprint_of(event.TOPIC))
 
-    def derived(self, topic: str, kind: type[Any], **fields: Any) -> Record:
+    def derived(self, topic: str, kind: type[Any], /, **fields: Any) -> Record:
         """A derived record of the last entry."""
         found = kind(**self._common(), **fields)
         return self.log.put(topic, self.chain_id.encode(), codec.encode(topic, found))

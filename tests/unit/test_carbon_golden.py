@@ -1,5 +1,6 @@
 """Published calculations, computed through `supplytwin carbon calculate`: tests/data/carbon."""
 
+import importlib.resources
 import json
 from decimal import Decimal
 from pathlib import Path
@@ -9,8 +10,8 @@ import jsonschema
 import pytest
 from carbon_world import at, calculate, number
 
-ROOT = Path(__file__).parents[2]
-GOLDEN = ROOT / "tests" / "data" / "carbon" / "golden.json"
+SCHEMAS = importlib.resources.files("supplytwin.schemas")
+GOLDEN = Path(__file__).parents[1] / "data" / "carbon" / "golden.json"
 CASES = json.loads(GOLDEN.read_text())["cases"]
 
 
@@ -36,7 +37,7 @@ def test_a_published_calculation_is_reproduced_or_caught(case: dict[str, Any]) -
 
 def test_published_calculations_fit_the_schema() -> None:
     """Every request that is not refused is valid against the JSON Schema that ships."""
-    schema = json.loads((ROOT / "schemas" / "calculation_request.schema.json").read_text())
+    schema = json.loads((SCHEMAS / "calculation_request.schema.json").read_text())
     validator = jsonschema.Draft202012Validator(schema)
     for case in CASES:
         if not case.get("findings"):

@@ -1,5 +1,6 @@
 """What `supplytwin carbon calculate` refuses: all at once, each with its path and a way out."""
 
+import importlib.resources
 import json
 from pathlib import Path
 from typing import Any
@@ -52,7 +53,7 @@ def test_json_numbers_are_read_from_their_text() -> None:
     assert done(text)["co2e"]["co2e_wtw_kg"] == "10"
 
 
-SCHEMAS = Path(__file__).parents[2] / "schemas"
+SCHEMAS = importlib.resources.files("supplytwin.schemas")
 TOC = {"toc_id": "T", "mode": "ROAD", "distance_basis": "SFD"}
 ROUND = {"round_id": "R", "mode": "ROAD", "distance_basis": "SFD",
          "stops": [{"stop_id": "1", "mass_kg": "1", "distance_km": "1"}]}  # fmt: skip

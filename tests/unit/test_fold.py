@@ -19,14 +19,15 @@ from supplytwin.schemas import codec
 from supplytwin.schemas.errors import RecordError
 from supplytwin.schemas.events import Event, ShipmentDelivered
 from supplytwin.schemas.flow import Input, Output, Record
+from supplytwin.schemas.footprints import Footprint
 from supplytwin.schemas.ids import HOUR_US
-from supplytwin.schemas.records import FOOTPRINTS, JOURNAL, STATE, Footprint, StateRecord
+from supplytwin.schemas.records import FOOTPRINTS, JOURNAL, STATE, StateRecord
 
 GOLDEN: dict[str, dict[str, str]] = {
     "many": {
-        "canonical": "5211f07828c487a8",
-        "carbon.footprints": "3989f4388ae72eb8",
-        "carbon.legs": "2c7f619b14fca73d",
+        "canonical": "dd6e09910874e4c3",
+        "carbon.footprints": "247a303263cb03b2",
+        "carbon.legs": "d57e2cbf531dc3ac",
         "settlement.events": "b613121a470110aa",
         "settlement.instructions": "2665d3e7c28e3a87",
         "twin.exceptions": "7524d932a132ec92",
@@ -35,9 +36,9 @@ GOLDEN: dict[str, dict[str, str]] = {
         "twin.state": "f680a5266f09f712",
     },
     "long": {
-        "canonical": "c65f43e96533c6eb",
-        "carbon.footprints": "57bc20837b3749d4",
-        "carbon.legs": "e86ab4cb7456100e",
+        "canonical": "caceff5d02eba193",
+        "carbon.footprints": "89af99424b662722",
+        "carbon.legs": "820b2768ccb3237b",
         "settlement.events": "860e754600fad71c",
         "settlement.instructions": "3ef7a5404c9fd457",
         "twin.exceptions": "6743490fe3a72421",
@@ -46,18 +47,18 @@ GOLDEN: dict[str, dict[str, str]] = {
         "twin.state": "76e88405a9bc8c90",
     },
     "wild": {
-        "canonical": "2c648da50bf820e0",
-        "carbon.footprints": "cd3b000878f3264f",
-        "carbon.legs": "27424c8d2bda38b8",
+        "canonical": "f104d45d515bcedf",
+        "carbon.footprints": "2182fda683f558dc",
+        "carbon.legs": "94b74635f166a978",
         "twin.exceptions": "44a549a598018590",
         "twin.journal": "ad34e9472e0fdc48",
         "twin.milestones": "d1d6d3f8807c9998",
         "twin.state": "717bfe517fa68776",
     },
     "freight": {
-        "canonical": "c66a1b83683ac886",
-        "carbon.footprints": "3f7da49d8f9c650f",
-        "carbon.legs": "261240c52cb51d6e",
+        "canonical": "1743bac595399e78",
+        "carbon.footprints": "d65da59268eba3be",
+        "carbon.legs": "fa7d020996b87ef8",
         "twin.exceptions": "9dc8f597834d489d",
         "twin.journal": "729be466e2da5c4a",
         "twin.milestones": "41eaaafa918d29f6",
