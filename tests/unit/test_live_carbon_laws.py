@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from decimal import Decimal
+from itertools import pairwise
 from random import Random
 from typing import Any
 
@@ -15,6 +16,7 @@ from msgspec.structs import replace
 
 from supplytwin.processors import carbon, carbon_packs
 from supplytwin.processors.carbon_chain import calculate
+from supplytwin.processors.twin import EMPTY, take
 from supplytwin.schemas import codec
 from supplytwin.schemas.calculated import Refused
 from supplytwin.schemas.flow import Output
@@ -79,6 +81,23 @@ def check_inputs(one: Footprint) -> None:
     assert codes == sorted(each.partition(":")[0] for each in one.missing)
 
 
+def check_steps(names: tuple[str, ...], told: list[Any]) -> None:
+    """After every fact the last records are what all facts so far add up to, and no version says
+    what the one before said.
+    """
+    made, twin = Told(), EMPTY
+    for one in told:
+        made.take([one])
+        twin = take(twin, fold.item(one, one.revision)).twin
+        for name in names:
+            now = carbon.of(twin, name, ())
+            if now is not None:
+                assert made.last[name].input_hash == now.input_sha256
+    for versions in made.records.values():
+        hashes = [one.input_hash for one in versions]
+        assert all(one != other for one, other in pairwise(hashes))
+
+
 def check_chain(names: tuple[str, ...], told: list[Any], random: Random) -> None:
     """One chain in three orders, with duplicates and with facts that do not matter."""
     first = folded(told)
@@ -101,6 +120,7 @@ def check_chain(names: tuple[str, ...], told: list[Any], random: Random) -> None
         other = [*told, *random.choices(told, k=len(told) // 3), *world.noise()]
         random.shuffle(other)
         again = folded(other).last
+        check_steps(names, other)
         for name, one in found.items():
             assert numbers(again[name]) == numbers(one)
     count = {name: len(each) for name, each in first.records.items()}
