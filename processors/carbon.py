@@ -29,6 +29,8 @@ class Versioned(Struct, frozen=True, kw_only=True, gc=False):
     version: int
     input_hash: str
     co2e_wtw_kg: str | None
+    computed_wtw_kg: str | None
+    """The part that could be computed."""
     activity_tkm: str | None
     missing: tuple[str, ...]
     data_type: str | None
@@ -50,6 +52,7 @@ class Versioned(Struct, frozen=True, kw_only=True, gc=False):
             "consignment_id": consignment_id,
             "version": self.version,
             "co2e_wtw_kg": self.co2e_wtw_kg,
+            "computed_wtw_kg": self.computed_wtw_kg,
             "activity_tkm": self.activity_tkm,
             "data_type": self.data_type,
             "planned": self.planned,
@@ -108,6 +111,7 @@ def _versioned(version: int, made: Computed) -> Versioned:
         version=version,
         input_hash=made.input_sha256,
         co2e_wtw_kg=_text(made.whole.co2e.co2e_wtw_kg) if made.complete else None,
+        computed_wtw_kg=_text(made.part.co2e_wtw_kg),
         activity_tkm=_text(made.whole.transport_activity_tkm) if made.complete else None,
         missing=made.missing,
         data_type=made.data_type,

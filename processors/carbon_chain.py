@@ -4,8 +4,10 @@ Pure: the same request and packs give the same answer, byte for byte; another or
 gives the same numbers and the same hash.
 """
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 
+import msgspec
 from msgspec.structs import replace
 
 from supplytwin.processors import carbon_report as report
@@ -14,7 +16,7 @@ from supplytwin.processors.carbon_element import Element, element
 from supplytwin.processors.carbon_factors import Book, Found, Shelf, Trail, used
 from supplytwin.processors.carbon_graph import ordered
 from supplytwin.processors.carbon_outcome import World
-from supplytwin.processors.carbon_parts import Number, digest, digest_of, minus, over, times
+from supplytwin.processors.carbon_parts import Number, digest_of, over, relative_change
 from supplytwin.processors.carbon_request import check
 from supplytwin.schemas.calculated import KpiResult, Refused, Result, Statement
 from supplytwin.schemas.calculation import Request
@@ -94,7 +96,10 @@ def _result(
         chain_id=request.chain_id,
         complete=not missing,
         missing=in_order(missing),
-        warnings=report.warnings(counted or factors),
+        warnings=(
+            *report.warnings(counted or factors, request.period),
+            *in_order(one for trail in trails for one in trail.warned),
+        ),
         differences=differences,
         co2e=whole.co2e,
         computed=report.computed(elements),
@@ -126,7 +131,7 @@ def _result(
 def _kpi(
     request: Request, wtw: Number, tkm: Number, packs: Sequence[str]
 ) -> tuple[KpiResult | None, list[Finding]]:
-    """G_now - g_prev x T_now (GLEC v3 pp. 61-62), on the same packs as the year before."""
+    """The relative change, on the same packs as the year before."""
     kpi = request.kpi
     if kpi is None:
         return None, []
@@ -139,7 +144,7 @@ def _kpi(
     before = kpi.intensity_wtw_kg_per_tkm
     if before is None:
         before = over(kpi.co2e_wtw_kg, kpi.transport_activity_tkm)
-    change = minus(wtw, times(before, tkm))
+    change = relative_change(wtw, before, tkm)
     made = KpiResult(
         relative_change_kg=change,
         previous_intensity_wtw_kg_per_tkm=before,
@@ -196,12 +201,12 @@ def _of_sender(request: Request) -> Iterator[Finding]:
 
 def input_sha256(request: Request, shelf: Shelf, factors: Mapping[str, Found]) -> str:
     """Hex SHA-256 of everything that the answer rests on, whatever the order it was given in."""
-    return digest(
-        {
-            "method": METHOD,
-            "packs": tuple(pack.name for pack in shelf.chosen),
-            "request": digest(replace(request, tces=())),
-            "tces": tuple(digest_of(one) for one in request.tces),
-            "factors": {ref: digest_of(found.factor) for ref, found in factors.items()},
-        }
-    )
+    rest = replace(request, tces=()) if request.tces else request
+    inputs = [
+        METHOD,
+        [pack.name for pack in shelf.chosen],
+        digest_of(rest),
+        sorted(map(digest_of, request.tces)),
+        sorted((ref, digest_of(found.factor)) for ref, found in factors.items()),
+    ]
+    return hashlib.sha256(msgspec.json.encode(inputs)).hexdigest()

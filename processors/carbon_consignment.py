@@ -5,6 +5,7 @@ Nothing is estimated: what cannot be had is named in `missing`, as ``CODE`` and 
 
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
+from typing import TypeVar
 
 from msgspec import Struct
 
@@ -18,10 +19,18 @@ from supplytwin.processors.slots import Identity
 from supplytwin.processors.subjects import Subject, SubjectKey
 from supplytwin.processors.twin import Twin, subject
 from supplytwin.schemas import places
-from supplytwin.schemas.calculation import ElementEnergy, EnergyUnit, Missing
+from supplytwin.schemas.calculation import ElementEnergy, EnergyUnit, Missing, Supplied
 from supplytwin.schemas.carriers import ELECTRICITY
-from supplytwin.schemas.events import SHIPMENTS, ShipmentDelivered, ShipmentEnergy, ShipmentStuffed
-from supplytwin.schemas.machines import CONSIGNMENT, LEG, LINE, TRIP
+from supplytwin.schemas.events import (
+    SHIPMENTS,
+    Event,
+    Measurement,
+    ShipmentDelivered,
+    ShipmentEnergy,
+    ShipmentFootprint,
+    ShipmentStuffed,
+)
+from supplytwin.schemas.machines import CONSIGNMENT, LINE, TRIP
 from supplytwin.schemas.priorities import grade
 
 _UNITS: Mapping[str, EnergyUnit] = {
@@ -31,6 +40,7 @@ _UNITS: Mapping[str, EnergyUnit] = {
     "kwh": "kWh",
     "mj": "MJ",
 }
+Kept = TypeVar("Kept", bound=Event)
 _TEMPERATURE = "temperature"
 
 
@@ -106,12 +116,15 @@ def ends_of(
 
 
 def mass_of(twin: Twin, here: Subject) -> Weight:
-    """By its deliveries; before there are any, by what was stuffed for it alone."""
+    """By its deliveries, once every line is delivered and has a mass; until then, and where they do
+    not say it, by what was stuffed for it alone.
+    """
+    stuffed = stuffed_mass(twin, [key for key in here.links if key.subject_type == TRIP])
     found = deliveries(here)
-    if found:
-        return delivered_mass(found)
-    trips = [key for key in here.links if key.subject_type == TRIP]
-    return stuffed_mass(twin, trips)
+    if not all_delivered(twin, here, found):
+        return stuffed
+    delivered = delivered_mass(found)
+    return delivered if delivered.kg is not None or stuffed.kg is None else stuffed
 
 
 def delivered_mass(found: Sequence[ShipmentDelivered]) -> Weight:
@@ -151,7 +164,7 @@ def stuffed_mass(twin: Twin, trips: Iterable[SubjectKey]) -> Weight:
     for key in sorted(trips):
         trip = subject(twin, *key)
         gross = None if trip is None else _gross_kg(twin, trip)
-        if trip is not None and _consignments(trip) > 1:
+        if trip is not None and consignments(trip) > 1:
             says = f"container trip {key.subject_id} has other consignments in it, too"
             return Weight(missing=(Missing(code="MASS_UNKNOWN", says=says),))
         if gross is None or gross <= 0:
@@ -174,7 +187,8 @@ def _gross_kg(twin: Twin, trip: Subject) -> Decimal | None:
     return event.gross_kg if isinstance(event, ShipmentStuffed) else None
 
 
-def _consignments(one: Subject) -> int:
+def consignments(one: Subject) -> int:
+    """How many consignments a leg or container is of."""
     return sum(key.subject_type == CONSIGNMENT for key in one.links)
 
 
@@ -185,51 +199,73 @@ def _sum(masses: Iterable[Decimal]) -> Decimal:
     return total
 
 
-# ---- measured energy
+# ---- its own emissions
 
 
-class Measured(Struct, frozen=True, kw_only=True, gc=False):
-    """Amounts of energy of one element, and what was done with the others."""
+class Own(Struct, frozen=True, kw_only=True, gc=False):
+    """What is known of one element's own emissions, and what was taken for granted."""
 
     energy: tuple[ElementEnergy, ...] = ()
+    supplied: Supplied | None = None
     assumptions: tuple[str, ...] = ()
 
 
-def unplaced(here: Subject) -> list[ShipmentEnergy]:
-    """Energy that is told of the consignment and of none of its legs."""
-    legs = {key.subject_id for key in here.links if key.subject_type == LEG}
-    return [
-        event
-        for event in here.energies
-        if event.subject_type == CONSIGNMENT
-        and event.leg_no is None
-        and not any(ref.removeprefix("LEG:") in legs for ref in event.refs)
-    ]
-
-
-def measured(events: Sequence[ShipmentEnergy], country: str | None, shelf: Shelf) -> Measured:
-    """The amounts of the best source that tells any: two sources measure the same fuel.
-
-    All of them or none: a part of the fuel would be less than was burnt.
-    """
+def own(events: Sequence[Measurement], country: str | None, shelf: Shelf) -> Own:
+    """Measured energy, and what its operator states; each of the best source that tells it."""
     if not events:
-        return Measured()
+        return Own()
+    amounts = [one for one in events if isinstance(one, ShipmentEnergy)]
+    energy, said = _energy(amounts, country, shelf)
+    stated = [one for one in events if isinstance(one, ShipmentFootprint)]
+    supplied, more = _supplied(stated)
+    return Own(energy=energy, supplied=supplied, assumptions=(*said, *more))
+
+
+def _best(events: Sequence[Kept], what: str) -> tuple[list[Kept], list[str]]:
+    """(the events of the source that is believed, who else tells it)."""
     ranked = sorted({(grade(SHIPMENTS, one.source, frozenset()), one.source) for one in events})
-    source = ranked[0][1]
-    said = [
-        f"ENERGY_SOURCE: {source} is taken, {other} tells of it, too" for _, other in ranked[1:]
-    ]
+    if not ranked:
+        return [], []
+    source, others = ranked[0][1], [other for _, other in ranked[1:]]
+    said = [f"{what}_SOURCE: {source} is taken, {other} tells of it, too" for other in others]
+    return [one for one in events if one.source == source], said
+
+
+def _energy(
+    events: Sequence[ShipmentEnergy], country: str | None, shelf: Shelf
+) -> tuple[tuple[ElementEnergy, ...], list[str]]:
+    """All amounts or none: a part of the fuel would be less than was burnt."""
+    taken, said = _best(events, "ENERGY")
     found = []
-    for event in events:
-        if event.source == source:
-            one = _amount(event, country)
-            if one is None or not default_factors(one, shelf).refs:
-                what = f"{event.energy_qty} {event.energy_unit} of {event.energy_carrier}"
-                says = f"ENERGY_UNUSED: no factor for {what} ({event.event_id}) in {shelf.named}"
-                return Measured(assumptions=(*said, says))
-            found.append(one)
+    for event in taken:
+        one = _amount(event, country)
+        if one is None or not default_factors(one, shelf).refs:
+            what = f"{event.energy_qty} {event.energy_unit} of {event.energy_carrier}"
+            says = f"no factor for {what} ({event.event_id}) in {shelf.named}"
+            return (), [*said, f"ENERGY_UNUSED: {says}"]
+        found.append(one)
     found.sort(key=lambda one: (one.carrier, one.unit, one.quantity))
-    return Measured(energy=tuple(found), assumptions=tuple(said))
+    return tuple(found), said
+
+
+def _supplied(events: Sequence[ShipmentFootprint]) -> tuple[Supplied | None, list[str]]:
+    """The one footprint that its operator states; of several it is not known whose is which."""
+    taken, said = _best(events, "FOOTPRINT")
+    if not taken:
+        return None, said
+    if len(taken) > 1:
+        names = ", ".join(one.event_id for one in taken)
+        return None, [*said, f"FOOTPRINT_UNUSED: {len(taken)} are stated of one leg: {names}"]
+    (event,) = taken
+    stated = Supplied(
+        co2e_wtw_kg=event.co2e_wtw_kg,
+        co2e_ttw_kg=event.co2e_ttw_kg,
+        primary_share=event.primary_share,
+        source_id=event.source_id,
+        spec=event.spec,
+        transport_activity_tkm=event.activity_tkm,
+    )
+    return stated, said
 
 
 def _amount(event: ShipmentEnergy, country: str | None) -> ElementEnergy | None:

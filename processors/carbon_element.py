@@ -58,6 +58,7 @@ def element(one: Tce, path: str, world: World) -> Element:
         intensity=made.intensity,
         co2e=co2e(made.parts),
         data_type=made.data_type,
+        way=made.way,
         primary_share=made.primary_share,
         factors=tuple(sorted(trail.used)),
         complete=not trail.missing,

@@ -100,7 +100,7 @@ class Reading(Struct, frozen=True, kw_only=True):
 
 
 def to_document(
-    subject: Subject,
+    subject: Subject | ileap.TAD,
     by: Statement | None = None,
     *,
     form: Form = "ileap",
@@ -115,6 +115,8 @@ def to_document(
     if form != "ileap":
         if by is None:
             raise RecordError(Code.MISSING_FIELD, "by", "PACT needs to know who states it: add it")
+        if isinstance(subject, ileap.TAD):
+            raise RecordError(Code.BAD_VALUE, "form", "activity data have no footprint: use ileap")
         made = _footprint(subject, by, form, profile or PROFILE[form])
     raw = msgspec.json.encode(written(made))
     for wrong in read(raw).findings:

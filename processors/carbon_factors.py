@@ -44,6 +44,7 @@ class Trail:
         self.refused: list[Finding] = []
         self.assumed: list[Finding] = []
         self.deviates: list[Finding] = []
+        self.warned: list[Finding] = []
         self.used: dict[str, Found] = {}
 
     def say(self, text: str) -> None:
@@ -68,6 +69,11 @@ class Trail:
         """For the list of deviations from the standard; stands in the trace, too."""
         self.deviates.append(Finding(path=self.path, code=code, says=says))
         self.say(f"deviation: {says}")
+
+    def warn(self, code: str, says: str) -> None:
+        """For the warnings of the whole; stands in the trace, too."""
+        self.warned.append(Finding(path=self.path, code=code, says=says))
+        self.say(f"warning: {says}")
 
     def use(self, found: Found) -> None:
         """Something rests on this factor."""
@@ -340,6 +346,7 @@ def used(found: Mapping[str, Found]) -> tuple[Used, ...]:
             licence=one.factor.licence,
             distance_basis=one.factor.distance_basis,
             daf_included=one.factor.daf_included,
+            data_type=one.data_type,
         )
         for ref, one in sorted(found.items())
     )

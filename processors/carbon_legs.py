@@ -9,12 +9,15 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from supplytwin.processors.carbon_consignment import (
+    Own,
     Weight,
+    all_delivered,
+    consignments,
+    deliveries,
     is_temperature_controlled,
     mass_of,
-    measured,
+    own,
     stuffed_mass,
-    unplaced,
 )
 from supplytwin.processors.carbon_factors import Shelf
 from supplytwin.processors.carbon_parts import summed
@@ -26,17 +29,17 @@ from supplytwin.schemas import places, sea
 from supplytwin.schemas.calculation import (
     Allocation,
     Container,
-    ElementEnergy,
     Missing,
     Tce,
 )
-from supplytwin.schemas.events import ShipmentEnergy
+from supplytwin.schemas.events import Measurement, ShipmentEnergy
 from supplytwin.schemas.machines import CONSIGNMENT, LEG, TRIP
 from supplytwin.schemas.trips import leg_id
 
 _GONE = frozenset(("CANCELLED", "OMITTED"))
 """Legs in these states carried nothing."""
 _LAST = 2**62
+_LOCODE = re.compile(r"[A-Z]{2}[A-Z2-9]{3}", re.ASCII)
 _IMO = re.compile(r"(?:IMO:? ?)?(\d{7})", re.ASCII)
 TERMINAL, TRANSSHIPMENT = "MaritimeContainerTerminal", "Transshipment"
 
@@ -173,19 +176,30 @@ def chain_of(
     all_trips = frozenset(key for key in here.links if key.subject_type == TRIP)
     trips = [subject(twin, *key) for key in sorted(all_trips)]
     parts = [*(leg.subject for leg in legs), *(trip for trip in trips if trip is not None)]
+    alone = all(trip is not None and consignments(trip) < 2 for trip in trips)
     chilled = is_temperature_controlled(here, parts)
-    loose = unplaced(here)
+    known = {(one.source, one.event_id) for leg in legs for one in leg.subject.measured}
+    loose = [one for one in here.measured if (one.source, one.event_id) not in known]
+    done = all_delivered(twin, here, deliveries(here))
     tces: list[Tce] = []
     missing: list[Missing] = []
     weights: list[Weight] = []
     for at, leg in enumerate(legs):
         weight = _weight(twin, leg, whole, all_trips)
         weights.append(weight)
-        own = [event for event in loose if _is_of(event, leg, legs)]
-        energy, said = _energy(twin, leg, [*leg.subject.energies, *own], weight, shelf)
+        more = [event for event in loose if _is_of(event, leg, legs)]
+        events = [*leg.subject.measured, *more]
+        told = _own(twin, leg, consignment_id, events, weight, shelf)
         if at:
-            hub, gap = _hub(legs[at - 1], leg, weight, tces, all_trips, consignment_id, chilled)
-            tces.append(hub)
+            before = legs[at - 1]
+            hub, gap = _hub(before, leg, weight, tces, all_trips, consignment_id, alone=alone)
+            tces.append(
+                replace(
+                    hub,
+                    temperature_control="refrigerated" if chilled else None,
+                    planned=hub.planned and not done,
+                )
+            )
             missing += gap
         if leg.mode is None:
             missing.append(Missing(code="MODE_UNKNOWN", says=f"leg {leg.name}"))
@@ -201,21 +215,22 @@ def chain_of(
                 mass_kg=weight.kg,
                 distance_km=way.km,
                 distance_basis=way.basis,
-                energy=energy,
+                energy=told.energy,
+                supplied=told.supplied,
                 temperature_control="refrigerated" if chilled else None,
-                planned=leg.left is None and leg.came is None,
-                assumptions=(*leg.assumptions, *_how(weight, way), *said),
+                planned=leg.left is None and leg.came is None and not done,
+                assumptions=(*leg.assumptions, *_how(weight, way), *told.assumptions),
                 from_place=None if leg.start is None else leg.start.name,
                 to_place=None if leg.end is None else leg.end.name,
             )
         )
     missing += {one: None for weight in weights for one in weight.missing}
-    told = (one for leg in legs for one in (leg.left, leg.came) if one is not None)
+    moved = (one for leg in legs for one in (leg.left, leg.came) if one is not None)
     return Chain(
         tces=tuple(tces),
         missing=tuple(missing),
         assumptions=tuple(_homeless(loose, legs)),
-        days=tuple({one.day for one in told}),
+        days=tuple({one.day for one in moved}),
     )
 
 
@@ -263,9 +278,12 @@ def _hub(
     tces: Sequence[Tce],
     trips: frozenset[SubjectKey],
     consignment_id: str,
-    chilled: bool,
+    *,
+    alone: bool,
 ) -> tuple[Tce, list[Missing]]:
-    """The hub between two legs, entered by the one and left by the other."""
+    """The hub between two legs, entered by the one and left by the other. Containers count where
+    no other consignment is in them (`alone`).
+    """
     terminal = bool(trips) and "SEA" in (before.mode, leg.mode)
     inside = len(leg.trips & trips) or len(trips)
     where = before.end or leg.start
@@ -279,8 +297,7 @@ def _hub(
         consignment_id=consignment_id,
         hub_type=TERMINAL if terminal else TRANSSHIPMENT,
         mass_kg=weight.kg,
-        containers=(Container(count=Decimal(inside)),) if terminal else (),
-        temperature_control="refrigerated" if chilled else None,
+        containers=(Container(count=Decimal(inside)),) if terminal and alone else (),
         planned=before.came is None and leg.left is None,
         from_place=None if where is None else where.name,
         to_place=None if where is None else where.name,
@@ -297,41 +314,67 @@ def _is_same(one: Spot, other: Spot) -> bool:
 # ---- energy
 
 
-def _is_of(event: ShipmentEnergy, leg: Leg, legs: Sequence[Leg]) -> bool:
-    """Whether energy that names no leg is of this one: it is the only leg, or the only one of the
+def _is_of(event: Measurement, leg: Leg, legs: Sequence[Leg]) -> bool:
+    """Whether what names no leg is of this one: it is the only leg, or the only one of the
     vehicle.
     """
+    if event.leg_no is not None:
+        return False
     if event.vehicle_id is None:
         return len(legs) == 1
     return [one for one in legs if one.subject.value.bound == event.vehicle_id] == [leg]
 
 
-def _homeless(loose: Iterable[ShipmentEnergy], legs: Sequence[Leg]) -> Iterator[str]:
-    """Energy that somebody measured and that is of no leg that is known."""
+def _homeless(loose: Iterable[Measurement], legs: Sequence[Leg]) -> Iterator[str]:
+    """What somebody measured and that is of no leg that is known."""
     for event in loose:
         if not any(_is_of(event, leg, legs) for leg in legs):
-            says = f"{event.source} {event.event_id} names no leg: say leg_no, or its vehicle"
-            yield f"ENERGY_UNPLACED: {says}"
+            says = f"{event.source} {event.event_id} names no leg that is known: say leg_no"
+            yield f"UNPLACED: {says}"
 
 
-def _energy(
-    twin: Twin, leg: Leg, events: Sequence[ShipmentEnergy], weight: Weight, shelf: Shelf
-) -> tuple[tuple[ElementEnergy, ...], list[str]]:
-    """(measured energy of the consignment on this leg, what was taken for granted)."""
-    country = None if leg.start is None else leg.start.name[:2]
-    found = measured(events, country, shelf)
+def _own(
+    twin: Twin,
+    leg: Leg,
+    here: str,
+    events: Sequence[Measurement],
+    weight: Weight,
+    shelf: Shelf,
+) -> Own:
+    """The consignment's own emissions on a leg. Where it carried several, energy is divided by
+    mass, and what is stated has to name the consignment.
+    """
     names = [key for key in leg.subject.links if key.subject_type == CONSIGNMENT]
-    said = list(found.assumptions)
+    if len(names) > 1:
+        events = [one for one in events if isinstance(one, ShipmentEnergy) or _names(one, here)]
+    found = own(events, _country(leg.start), shelf)
     if not found.energy or len(names) < 2:
-        return found.energy, said
+        return found
     masses = [_kg(twin, key) for key in names]
     known = [mass for mass in masses if mass is not None]
+    said = list(found.assumptions)
     if len(known) < len(masses) or weight.kg is None:
         says = f"{leg.name} carried {len(names)} consignments, not all masses are known"
-        return (), [*said, f"ENERGY_UNUSED: {says}"]
+        return replace(found, energy=(), assumptions=(*said, f"ENERGY_UNUSED: {says}"))
     rule = Allocation(total_kg=summed(known))
+    energy = tuple(replace(one, allocation=rule) for one in found.energy)
     said.append(f"ENERGY_ALLOCATED: by mass among {len(names)} consignments")
-    return tuple(replace(one, allocation=rule) for one in found.energy), said
+    return replace(found, energy=energy, assumptions=tuple(said))
+
+
+def _names(event: Measurement, consignment_id: str) -> bool:
+    own = event.subject_type == CONSIGNMENT and event.subject_id == consignment_id
+    return own or f"{CONSIGNMENT}:{consignment_id}" in event.refs
+
+
+def _country(spot: Spot | None) -> str | None:
+    """Where electricity was drawn: the country of a place of the table, or of a UN/LOCODE."""
+    if spot is None:
+        return None
+    known = places.table().get(spot.name)
+    if known is not None:
+        return known.country
+    return spot.name[:2] if _LOCODE.fullmatch(spot.name) else None
 
 
 def _kg(twin: Twin, key: SubjectKey) -> Decimal | None:

@@ -1,11 +1,16 @@
 """How one element's emissions come about: by its own energy, its round, its category, a model, or a
 factor; primary data before modelled ones before defaults.
+
+Among equals the more specific: energy that was measured for the element or its round can be
+computed again from its receipt, what an operator states of the element is a result, a category
+is an average.
 """
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from supplytwin.processors import carbon_activity as activity
 from supplytwin.processors.carbon_categories import Category, Collected, per_unit, worst
@@ -18,17 +23,20 @@ from supplytwin.processors.carbon_parts import (
     ZERO,
     Number,
     Parts,
+    completed,
     over,
     summed,
     times,
     together,
 )
+from supplytwin.processors.carbon_values import off
 from supplytwin.schemas.calculated import PerUnit
 from supplytwin.schemas.calculation import ElementEnergy, Stop, Tce
 from supplytwin.schemas.decimal_text import plain
 from supplytwin.schemas.factor_form import Kind
 
 _OWN = "its own energy: neither DAF nor uplift is due"
+_STATED = "as its operator states it: neither DAF nor uplift is due"
 _RANK = {"PRIMARY": 0, "MODELLED": 1, "DEFAULT": 2}
 
 
@@ -64,6 +72,8 @@ class Outcome(Struct, frozen=True, kw_only=True):
     daf: Number = None
     daf_why: str | None = None
     category: str | None = None
+    way: str | None = None
+    """Which of `_ways` it was."""
 
 
 def emissions(one: Tce, facts: Facts, world: World, book: Book, trail: Trail) -> Outcome:
@@ -81,20 +91,13 @@ def emissions(one: Tce, facts: Facts, world: World, book: Book, trail: Trail) ->
         made = _by_energy(one, facts, book, trail)
     elif name == "round":
         made = _by_round(one, facts, world, trail)
+    elif name == "supplied":
+        made = _as_supplied(one, facts, data_type, trail)
     else:
         made = _by_intensity(name, one, facts, world, book, trail)
     leaks = [refrigerant(leak, book, trail) for leak in one.refrigerants]
-    if not leaks:
-        return made
-    return Outcome(
-        parts=together((made.parts, *leaks)),
-        data_type=made.data_type,
-        primary_share=made.primary_share,
-        intensity=made.intensity,
-        daf=made.daf,
-        daf_why=made.daf_why,
-        category=made.category,
-    )
+    parts = together((made.parts, *leaks)) if leaks else made.parts
+    return replace(made, parts=parts, way=name)
 
 
 def _ways(one: Tce, facts: Facts, world: World, book: Book) -> list[tuple[int, int, str, str]]:
@@ -104,6 +107,8 @@ def _ways(one: Tce, facts: Facts, world: World, book: Book) -> list[tuple[int, i
         made.append((worst([amount.data_type for amount in one.energy]), "energy"))
     if one.round_id is not None:
         made.append((world.rounds[one.round_id].result.data_type, "round"))
+    if one.supplied is not None:
+        made.append(("PRIMARY" if one.supplied.primary_share else "DEFAULT", "supplied"))
     category = one.toc_id or one.hoc_id
     known = world.tocs if one.toc_id else world.hocs
     if category is not None and category in known:
@@ -126,8 +131,7 @@ def _by_energy(one: Tce, facts: Facts, book: Book, trail: Trail) -> Outcome:
     whole = together(parts)
     sort = worst([amount.data_type for amount in one.energy])
     trail.say(_OWN)
-    per = "kg/t" if facts.kind == "HUB" else "kg/tkm"
-    done = over(facts.mass_kg, KG_PER_T) if facts.kind == "HUB" else facts.tkm
+    per, done = _own_activity(facts)
     return Outcome(
         parts=whole,
         data_type=sort,
@@ -173,6 +177,38 @@ def _by_round(one: Tce, facts: Facts, world: World, trail: Trail) -> Outcome:
         daf_why=_OWN,
         category=f"round:{one.round_id}",
     )
+
+
+def _as_supplied(one: Tce, facts: Facts, data_type: str, trail: Trail) -> Outcome:
+    """As its operator states it; with a warning when that was of another activity."""
+    said = one.supplied
+    assert said is not None
+    trail.say(
+        f"stated in {said.source_id} ({said.spec}): {plain(said.co2e_wtw_kg)} kg WTW, "
+        f"{plain(said.primary_share)} of it by primary data"
+    )
+    trail.say(_STATED)
+    theirs, ours = said.transport_activity_tkm, ZERO if facts.kind == "HUB" else facts.tkm
+    if theirs is not None and ours is not None and off(theirs, ours):
+        says = f"{said.source_id} states {plain(theirs)} tkm, here are {plain(ours)}"
+        trail.warn("TKM_DIFFERS", says)
+    parts = completed(Parts(wtt=None, ttw=said.co2e_ttw_kg, wtw=said.co2e_wtw_kg))
+    per, done = _own_activity(facts)
+    return Outcome(
+        parts=parts,
+        data_type=data_type,
+        primary_share=said.primary_share,
+        intensity=per_unit(parts.over(done), per),
+        daf_why=_STATED,
+        category=f"supplied:{said.source_id}",
+    )
+
+
+def _own_activity(facts: Facts) -> tuple[str, Number]:
+    """(unit of the intensity, activity) of an element by its own emissions."""
+    if facts.kind == "HUB":
+        return "kg/t", over(facts.mass_kg, KG_PER_T)
+    return "kg/tkm", facts.tkm
 
 
 def _by_intensity(

@@ -12,9 +12,9 @@ import msgspec
 from msgspec import Struct
 
 from supplytwin.processors.carbon_factors import Shelf
-from supplytwin.schemas import factors
+from supplytwin.schemas import codec, factors
 from supplytwin.schemas.factor_form import Pack
-from supplytwin.schemas.records import Control
+from supplytwin.schemas.records import CONTROL, Control, JournalEntry
 
 DEFAULT = ("desnz-2025", "epa-hub-2025", "grids-2023")
 """Defaults of transport come from the first one; the others have energy carriers and grids."""
@@ -44,6 +44,14 @@ def body(rules: Rules) -> dict[str, Rules]:
 def rules_of(control: Control) -> Rules | None:
     """The rules that a control entry says; None = it says none."""
     return msgspec.json.decode(control.body or b"{}", type=_Body).carbon
+
+
+def rules_in(entry: JournalEntry) -> Rules | None:
+    """The rules that an entry of a control chain says; None = it says none."""
+    if entry.kind != "CONTROL" or entry.source_topic is not None or entry.chain_id[:1] != "@":
+        return None
+    said = codec.decode(CONTROL, entry.body).message
+    return rules_of(said) if isinstance(said, Control) else None
 
 
 def in_force(rules: Rules, day: str | None) -> Shelf:
@@ -76,14 +84,19 @@ class InForce:
     """The rules that the journal has told so far, by partition number."""
 
     def __init__(self) -> None:
-        self._rules: dict[int, Rules] = {}
+        self._rules: dict[int | None, Rules] = {}
 
     def at(self, partition: int) -> Rules:
         """Those in force."""
-        return self._rules.get(partition, ())
+        return self._rules.get(partition) or self._rules.get(None, ())
 
     def learn(self, partition: int, rules: Rules | None) -> Rules:
         """A control entry says these (None = nothing); what is in force now."""
         if rules is not None:
             self._rules[partition] = rules
         return self.at(partition)
+
+    def learn_everywhere(self, rules: Rules | None) -> None:
+        """The same, where it is not known of which partition number a chain is."""
+        if rules is not None:
+            self._rules[None] = rules

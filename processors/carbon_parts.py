@@ -61,6 +61,13 @@ def minus(value: Number, less: Number) -> Number:
     return None if value is None or less is None else CONTEXT.subtract(value, less)
 
 
+def relative_change(wtw: Number, intensity_before: Number, tkm: Number) -> Number:
+    """G_now - g_before x T_now (GLEC v3 pp. 61-62): negative is an improvement, even where
+    emissions rise.
+    """
+    return minus(wtw, times(intensity_before, tkm))
+
+
 class Parts(Struct, frozen=True, kw_only=True, gc=False):
     """WTT, TTW and WTW of something; None = not known."""
 
@@ -119,7 +126,7 @@ def canonical(value: Any) -> Any:
     return plain(value) if isinstance(value, Decimal) else value
 
 
-@lru_cache(maxsize=32768)
+@lru_cache(maxsize=8192)
 def digest_of(value: Struct) -> str:
     """`digest` of something that comes again and again: an element, a factor."""
     return digest(value)

@@ -19,8 +19,11 @@ from supplytwin.processors.carbon_parts import (
     total,
 )
 from supplytwin.schemas.calculated import Co2e, DataQuality, Difference, Group, TceResult
-from supplytwin.schemas.calculation import Request, Stated
+from supplytwin.schemas.calculation import Period, Request, Stated
 from supplytwin.schemas.findings import Finding
+
+YEARS_APART = 2
+"""Factors of a year further from the transport than this are warned of: fleets and fuels change."""
 
 
 def group(name: str, elements: Sequence[Element]) -> Group:
@@ -101,9 +104,9 @@ def quality(elements: Sequence[Element]) -> DataQuality:
     )
 
 
-def warnings(factors: Mapping[str, Found]) -> tuple[Finding, ...]:
+def warnings(factors: Mapping[str, Found], period: Period | None) -> tuple[Finding, ...]:
     """What a reader has to know before comparing the total with another one."""
-    made = []
+    made = [*_of_other_years(factors, period)]
     packs = sorted({found.pack for found in factors.values()})
     if len(packs) > 1:
         named = ", ".join("given without a pack" if name == GIVEN else name for name in packs)
@@ -114,6 +117,18 @@ def warnings(factors: Mapping[str, Found]) -> tuple[Finding, ...]:
         says = f"factors of different GWP are in one total: {'; '.join(bases)}"
         made.append(Finding(path="$", code="MIXED_GWP", says=says))
     return tuple(made)
+
+
+def _of_other_years(factors: Mapping[str, Found], period: Period | None) -> Iterator[Finding]:
+    if period is None:
+        return
+    first, last = int(period.first[:4]) - YEARS_APART, int(period.last[:4]) + YEARS_APART
+    years = {found.factor.year for found in factors.values() if found.factor.year}
+    others = sorted(year for year in years if not first <= year <= last)
+    if others:
+        told = ", ".join(map(str, others))
+        says = f"factors of {told} for transport from {period.first} to {period.last}"
+        yield Finding(path="$", code="FACTOR_YEAR", says=says)
 
 
 def differences(

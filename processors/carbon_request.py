@@ -278,6 +278,10 @@ def _part(one: Struct, path: str) -> Iterator[Finding]:
                 yield _of(path, "BAD_VALUE", "give quantity_kg, or charge_kg and loss_rate")
         case form.Model():
             yield from _model(one, path)
+        case form.Supplied():
+            if one.co2e_ttw_kg is not None and one.co2e_ttw_kg > one.co2e_wtw_kg:
+                says = "is more than co2e_wtw_kg, which contains it"
+                yield _of(f"{path}.co2e_ttw_kg", "BAD_VALUE", says)
         case _:
             pass
 

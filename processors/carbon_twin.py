@@ -17,8 +17,8 @@ from supplytwin.processors.carbon_consignment import (
     ends_of,
     is_chilled,
     is_temperature_controlled,
-    measured,
     mode_of,
+    own,
 )
 from supplytwin.processors.carbon_factors import Shelf
 from supplytwin.processors.carbon_legs import chain_of, legs_of
@@ -86,7 +86,7 @@ def _by_deliveries(twin: Twin, here: Subject, consignment_id: str, shelf: Shelf)
     tces = []
     if not missing and ends is not None:
         start, end = ends
-        energy = measured(here.energies, start.country, shelf)
+        told = own(here.measured, start.country, shelf)
         tces.append(
             Tce(
                 tce_id=f"{consignment_id}-1",
@@ -95,15 +95,16 @@ def _by_deliveries(twin: Twin, here: Subject, consignment_id: str, shelf: Shelf)
                 mass_kg=weight.kg,
                 distance_km=places.distance_km(start.lat, start.lon, end.lat, end.lon),
                 distance_basis="GCD",
-                energy=energy.energy,
+                energy=told.energy,
+                supplied=told.supplied,
                 temperature_control="refrigerated" if is_temperature_controlled(here, ()) else None,
-                assumptions=(f"DISTANCE: {places.GEODESIC}", *energy.assumptions),
+                assumptions=(f"DISTANCE: {places.GEODESIC}", *told.assumptions),
                 from_place=start.name,
                 to_place=end.name,
             )
         )
     days = {local_day(event.event_time, event.event_tz) for event in found}
-    return _request(consignment_id, tces, missing, days if tces else ())
+    return _request(consignment_id, tces, missing, days)
 
 
 # ---- when it may differ
@@ -141,7 +142,7 @@ def _consignment_differs(old: Subject, new: Subject) -> bool:
     was, now = old.tally.states, new.tally.states
     return (
         old.deliveries is not new.deliveries
-        or old.energies is not new.energies
+        or old.measured is not new.measured
         or old.stated != new.stated
         or old.links is not new.links
         or old.value.limits != new.value.limits
@@ -153,7 +154,7 @@ def _consignment_differs(old: Subject, new: Subject) -> bool:
 def _leg_differs(old: Subject, new: Subject) -> bool:
     was, now = old.value, new.value
     return (
-        old.energies is not new.energies
+        old.measured is not new.measured
         or old.links is not new.links
         or was.route != now.route
         or was.bound != now.bound

@@ -26,8 +26,9 @@ from supplytwin.processors import (
     settlement_report,
     snapshots,
 )
-from supplytwin.processors.carbon_packs import InForce, Rules, rules_of
+from supplytwin.processors.carbon_packs import InForce, Rules, rules_in, rules_of
 from supplytwin.processors.emit import Emitter
+from supplytwin.processors.footprint import Computed
 from supplytwin.processors.settlement_state import Book, Outcome
 from supplytwin.processors.sources import Sources, admitted, sources_of
 from supplytwin.processors.twin import EMPTY, Twin, take
@@ -225,7 +226,19 @@ class ChainFold:
         for fingerprint, text in control.schemas.items():
             found = WriterSchema(fingerprint=fingerprint, text=text)
             self._foreign.learn(partition_of_control(control.chain_id), found)
-        self._packs.learn(partition_of_control(control.chain_id), control.packs)
+        if control.packs is not None:
+            self._packs.learn(partition_of_control(control.chain_id), control.packs)
+
+    def told_of_all(self, records: Sequence[Record]) -> None:
+        """Entries of control chains that every chain may need: schemas of others, and packs. For
+        those who fold a chain by itself.
+        """
+        for one in self.replay(records):
+            self._packs.learn_everywhere(rules_in(one.entry))
+
+    def footprint(self, state: ChainState, consignment_id: str) -> Computed | None:
+        """The footprint of a consignment of a chain that is folded by itself."""
+        return carbon.of(state.twin, consignment_id, self._packs.at(0))
 
     def due(self, state: ChainState) -> int | Due | None:
         """When a cut may change something here."""

@@ -4,6 +4,7 @@ leaves out.
 
 from collections import Counter
 from collections.abc import Callable
+from decimal import Decimal
 from typing import NamedTuple
 
 from msgspec import Struct, field
@@ -34,6 +35,8 @@ class Given(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """
     recorded: Micros | None = None
     """When it was made, us, where it does not say so itself."""
+    share_percent: Decimal | None = None
+    """Primary data in the footprints that cannot say it, by emissions: iLEAP alone."""
 
 
 class Refused(NamedTuple):

@@ -58,7 +58,8 @@ class Computed(Struct, frozen=True, kw_only=True):
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        return _texts(report.warnings(self.factors))
+        warned = (one for each in self.elements for one in each.trail.warned)
+        return _texts((*report.warnings(self.factors, self.request.period), *warned))
 
     @property
     def assumptions(self) -> tuple[str, ...]:
@@ -94,7 +95,7 @@ def computed(request: Request, shelf: Shelf) -> Computed:
     )
 
 
-@lru_cache(maxsize=16384)
+@lru_cache(maxsize=4096)
 def _element(one: Tce, shelf: Shelf, period: Period | None) -> Element:
     """Cached: of a chain only the element that a fact is about changes."""
     alone = Request(calculation=FORM, chain_id="", period=period)

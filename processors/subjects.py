@@ -13,7 +13,7 @@ from supplytwin.processors.facts import Identity
 from supplytwin.processors.sensed import NOTHING_SENSED, Sensed
 from supplytwin.processors.sequence import NOTHING, Ordered
 from supplytwin.processors.standing import Accumulator, Happened, Problem
-from supplytwin.schemas.events import ShipmentDelivered, ShipmentEnergy
+from supplytwin.schemas.events import Measurement, ShipmentDelivered
 from supplytwin.schemas.ids import Micros
 
 
@@ -45,9 +45,9 @@ class Subject(Struct, frozen=True, kw_only=True, gc=False):
     """A delivery was stated of it at some time, whether or not it still counts."""
     deliveries: tuple[ShipmentDelivered, ...] = ()
     """The actual ones that count, by their subject, source and event id."""
-    energies: tuple[ShipmentEnergy, ...] = ()
-    """What was measured on the way of it, the facts that count, by their subject, source and event
-    id."""
+    measured: tuple[Measurement, ...] = ()
+    """Energy and footprints that are told of it, the facts that count, by their subject, source and
+    event id."""
     inferred: int = 0
     """How many actual facts that count were inferred by their source."""
     marked: Map[tuple[str, str, str], int] = Map()

@@ -32,7 +32,7 @@ from supplytwin.processors.subjects import (
 )
 from supplytwin.schemas import localtime
 from supplytwin.schemas.errors import Code, RecordError
-from supplytwin.schemas.events import Event, OrderPlaced, ShipmentDelivered, ShipmentEnergy
+from supplytwin.schemas.events import Event, Measurement, OrderPlaced, ShipmentDelivered
 from supplytwin.schemas.flow import Input
 from supplytwin.schemas.ids import HOUR_US
 from supplytwin.schemas.lifecycles import effect_on
@@ -213,7 +213,7 @@ def _contribute(work: Work, identity: Identity, version: Version, count: int) ->
             link(work, own, other, count)
         if isinstance(event, ShipmentDelivered):
             _deliver(work, keys, event, count)
-        elif isinstance(event, ShipmentEnergy):
+        elif isinstance(event, Measurement):
             _measure(work, keys, event, count)
         if event.source.startswith(INFERRED):
             for key in keys:
@@ -235,10 +235,10 @@ def _deliver(work: Work, keys: Iterable[SubjectKey], event: ShipmentDelivered, c
         work[key] = replace(work[key], deliveries=found, stated=True)
 
 
-def _measure(work: Work, keys: Iterable[SubjectKey], event: ShipmentEnergy, count: int) -> None:
+def _measure(work: Work, keys: Iterable[SubjectKey], event: Measurement, count: int) -> None:
     for key in keys:
-        found = _exchanged(work[key].energies, event, count)
-        work[key] = replace(work[key], energies=found)
+        found = _exchanged(work[key].measured, event, count)
+        work[key] = replace(work[key], measured=found)
 
 
 def _exchanged(known: tuple[Kept, ...], event: Kept, count: int) -> tuple[Kept, ...]:

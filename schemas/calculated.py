@@ -47,6 +47,7 @@ class Used(_Result, frozen=True, kw_only=True):
     licence: str
     distance_basis: str | None
     daf_included: str | None
+    data_type: str
 
 
 class EnergyUse(_Result, frozen=True, kw_only=True):
@@ -133,6 +134,8 @@ class TceResult(_Result, frozen=True, kw_only=True):
     intensity: PerUnit | None
     co2e: Co2e
     data_type: str | None
+    way: str | None
+    """By what: energy, round, supplied, category, model, factor, pack or default."""
     primary_share: Number
     factors: tuple[str, ...]
     complete: bool

@@ -23,6 +23,7 @@ from supplytwin.schemas.factor_form import (
     Unit,
     within,
 )
+from supplytwin.schemas.ileap import Time
 
 DataType = Literal["PRIMARY", "MODELLED", "DEFAULT"]
 Distance = Literal["GCD", "SFD", "ACTUAL"]
@@ -32,8 +33,10 @@ Country = Annotated[str, Meta(pattern=r"^[A-Z]{2}$")]
 EnergyUnit = Literal["l", "kg", "t", "kWh", "MJ"]
 
 
-class _Form(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Unknown fields are refused."""
+class _Form(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Unknown fields are refused. What is not said is not written: a field more in this form
+    changes no record that was written without it.
+    """
 
 
 class InlineFactor(_Form, frozen=True, kw_only=True):
@@ -90,6 +93,9 @@ class EnergyAmount(_Form, frozen=True, kw_only=True):
     """Where `factor` publishes operation (TTW) alone: another one for the provision (WTT)."""
     blend: tuple[BlendPart, ...] = ()
     data_type: DataType = "PRIMARY"
+    activity_share: Share | None = None
+    """Which part of the activity this energy moved: an iLEAP category of several energies says it.
+    """
     accept_partial: Text | None = None
     """Why a factor that its pack calls partial is good enough: a deviation in the result."""
 
@@ -271,6 +277,21 @@ class Stated(_Form, frozen=True, kw_only=True):
     primary_share_by_tkm: Share | None = None
 
 
+class Supplied(_Form, frozen=True, kw_only=True):
+    """What the operator of an element states of it, in a footprint of its own."""
+
+    co2e_wtw_kg: Amount
+    co2e_ttw_kg: Amount | None = None
+    primary_share: Share
+    """Of the whole footprint, by emissions, as it states it; 0 = nothing of it is primary."""
+    source_id: Text
+    """The footprint."""
+    spec: Text
+    """What it is written in, e.g. iLEAP 1.0 in PACT 3.0.3."""
+    transport_activity_tkm: Amount | None = None
+    gwp: Text | None = None
+
+
 Uplift = Literal["TEMPERATURE_VAN", "TEMPERATURE_TRUCK", "ASIA_AFRICA_VAN", "ASIA_AFRICA_TRUCK"]
 
 
@@ -289,6 +310,7 @@ class Tce(_Form, frozen=True, kw_only=True):
     factor: Ref | None = None
     model: Model | None = None
     energy: tuple[ElementEnergy, ...] = ()
+    supplied: Supplied | None = None
     refrigerants: tuple[Refrigerant, ...] = ()
     round_id: Text | None = None
     stop_id: Text | None = None
@@ -309,6 +331,12 @@ class Tce(_Form, frozen=True, kw_only=True):
     """What the sender took for granted, as ``CODE: what``."""
     from_place: Text | None = None
     to_place: Text | None = None
+    """A name of the table of places, or ``City, CC`` with the country in two letters."""
+    departure_at: Time | None = None
+    arrival_at: Time | None = None
+    """RFC 3339, UTC."""
+    flight_no: Text | None = None
+    voyage_no: Text | None = None
     stated: Stated | None = None
 
 

@@ -441,6 +441,26 @@ class ShipmentEnergy(Event, frozen=True, kw_only=True, gc=False):
     vehicle_id: str | None = None
 
 
+class ShipmentFootprint(Event, frozen=True, kw_only=True, gc=False):
+    """What the operator of a leg states that it emitted for the consignment, kg CO2e."""
+
+    TYPE, TOPIC = "shipment.footprint", SHIPMENTS
+    co2e_wtw_kg: Decimal
+    primary_share: Decimal
+    """From 0 to 1: how much of the stated footprint rests on primary data, by emissions."""
+    source_id: str
+    """The document that states it."""
+    spec: str
+    """What that is written in, e.g. iLEAP 1.0 in PACT 3.0.3."""
+    co2e_ttw_kg: Decimal | None = None
+    activity_tkm: Decimal | None = None
+    leg_no: int | None = None
+    vehicle_id: str | None = None
+
+
+Measurement = ShipmentEnergy | ShipmentFootprint
+"""What was measured of a leg, or is stated of it by its operator."""
+
 # ---- supply.warehouse
 
 

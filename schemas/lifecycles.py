@@ -239,6 +239,7 @@ _SHIPMENTS: dict[str, tuple[Effect, ...]] = {
     ),
     "shipment.noted": (),
     "shipment.energy": (Effect(machine=LEG), Effect(machine=CONSIGNMENT, reaches="subject")),
+    "shipment.footprint": (Effect(machine=LEG), Effect(machine=CONSIGNMENT, reaches="subject")),
 }  # fmt: skip
 
 _WAREHOUSE: dict[str, tuple[Effect, ...]] = {

@@ -99,6 +99,7 @@ NAMED: dict[str, Callable[[Any], Named]] = {
     "shipment.stripped": _filled,
     "shipment.empty_returned": _trip,
     "shipment.energy": _leg,
+    "shipment.footprint": _leg,
     "wh.received": _lot,
     "wh.receipt_reversed": _lot,
     "wh.packed": _packed,

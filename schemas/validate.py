@@ -18,6 +18,7 @@ from supplytwin.schemas.events import (
     DeclarationLine,
     Event,
     OrderLine,
+    ShipmentFootprint,
     ShipmentSensor,
 )
 from supplytwin.schemas.ids import Micros, check_chain_id
@@ -65,8 +66,9 @@ _FREE_TEXT = frozenset(("old", "new", "reason", "text"))
 """Required fields that may be empty."""
 _NOT_NEGATIVE = frozenset(
     ("qty", "confirmed_qty", "accepted_qty", "rejected_qty", "gross_kg", "mass_kg", "net_mass_kg",
-     "counted", "energy_qty", "pieces", "sample", "leg_no", "line_no", "amount_minor",
-     "instruction_no", "attempt", "hold_no", "recall_no", "query_no")
+     "counted", "energy_qty", "co2e_wtw_kg", "co2e_ttw_kg", "activity_tkm", "pieces", "sample",
+     "leg_no", "line_no", "amount_minor", "instruction_no", "attempt", "hold_no", "recall_no",
+     "query_no")
 )  # fmt: skip
 
 
@@ -119,6 +121,11 @@ def _items_not_empty(values: tuple[str, ...], path: str) -> None:
 def _not_negative(value: Decimal | int, path: str) -> None:
     if value < 0:
         raise refuse(path, f"{value} must not be negative")
+
+
+def _share(value: Decimal, path: str) -> None:
+    if not 0 <= value <= 1:
+        raise refuse(path, f"{value} is not a share from 0 to 1: divide percent by 100")
 
 
 def _finite(value: float, path: str) -> None:
@@ -233,7 +240,8 @@ _EVENT: Mapping[str, Check] = {
     "mode_detail": _short, "from_place": _short, "to_place": _short,
     "event_tz": _zone, "refs": _refs, "unlocode": _unlocode, "lat": _within(90),
     "lon": _within(180), "evidence": _evidence, "currency": _currency, "legs": _legs,
-    "limits": _limits, "lot_id": identifier,
+    "limits": _limits, "lot_id": identifier, "primary_share": _share, "source_id": identifier,
+    "spec": identifier,
     "trip_id": identifier, "hu_id": identifier, "wr_id": identifier, "children": _names,
     "hu_ids": _names, "order_lines": _order_lines, "declaration_lines": _declaration_lines,
 }  # fmt: skip
@@ -282,7 +290,7 @@ _fits = lru_cache(maxsize=1 << 14)(to_minor)
 """Asked for whether it raises, which equal amounts do alike."""
 
 
-TOGETHER = frozenset(("amount", "legs"))
+TOGETHER = frozenset(("amount", "co2e_ttw_kg", "legs"))
 """Fields that `together` has to see wherever they are; the others that it looks at are mostly
 absent."""
 
@@ -305,6 +313,10 @@ def together(found: Event) -> None:
         lower, upper = found.lower, found.upper
         if lower is not None and upper is not None and lower > upper:
             raise refuse("lower", f"{lower} is above the upper bound, {upper}")
+    if type(found) is ShipmentFootprint:
+        whole, operation = found.co2e_wtw_kg, found.co2e_ttw_kg
+        if operation is not None and operation > whole:
+            raise refuse("co2e_ttw_kg", f"{operation} is more than co2e_wtw_kg, {whole}")
     amount, currency = getattr(found, "amount", None), getattr(found, "currency", None)
     if amount is not None and currency is not None:
         _fits(amount, currency)

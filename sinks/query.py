@@ -24,7 +24,7 @@ from msgspec import Struct
 
 from supplytwin.schemas.errors import UsageError
 from supplytwin.schemas.ids import key63
-from supplytwin.sinks.tables import CHAIN_KEY, FOREIGN_SCHEMAS, OFFSET_TABLE
+from supplytwin.sinks.tables import CHAIN_KEY, COMMON, OFFSET_TABLE, PARTITION
 
 LOCKED: dict[str, str] = {
     "enable_external_access": "false",
@@ -275,9 +275,11 @@ def journal_entries(database: Path, chain_id: str | None) -> tuple[list[bytes], 
         return _entry_by_entry(database, chain_id, str(error))
 
 
-def schema_entries(database: Path) -> list[bytes]:
-    """Raw journal entries that are schemas of others: without them no fact of theirs is read."""
-    found = query(database, f"SELECT raw FROM {FOREIGN_SCHEMAS}", _PAGE)
+def common_entries(database: Path) -> list[bytes]:
+    """Raw journal entries that every chain may need, see `tables.COMMON`: without schemas no fact
+    of others is read.
+    """
+    found = query(database, f"SELECT raw FROM {COMMON} ORDER BY {PARTITION}, seq", _PAGE)
     return [bytes.fromhex(row[0]) for row in found.rows]
 
 
@@ -305,7 +307,7 @@ def _entries_by_page(database: Path, chain_id: str | None) -> list[bytes]:
 
 def _entries(chain_id: str | None, after: list[Any] | None) -> str:
     """SQL for the entries of a chain (None = of all) behind a row of the same statement."""
-    where = [] if chain_id is None else [_of_chain(chain_id)]
+    where = [] if chain_id is None else [of_chain(chain_id)]
     if after is not None:
         _, chain, seq, partition, offset = after
         where.append(
@@ -323,7 +325,8 @@ def _quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def _of_chain(chain_id: str) -> str:
+def of_chain(chain_id: str) -> str:
+    """SQL that is true for the rows of a chain, in every table."""
     return f"{CHAIN_KEY} = {key63(chain_id)} AND chain_id = {_quoted(chain_id)}"
 
 
@@ -336,7 +339,7 @@ def _entry_by_entry(database: Path, chain_id: str, said: str) -> tuple[list[byte
     entries: list[bytes] = []
     while True:
         number = len(entries) + 1
-        text = f"SELECT raw FROM journal WHERE {_of_chain(chain_id)} AND seq = {number}"
+        text = f"SELECT raw FROM journal WHERE {of_chain(chain_id)} AND seq = {number}"
         try:
             found = query(database, text, row_limit=1)
         except UsageError:

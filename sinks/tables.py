@@ -39,6 +39,11 @@ PLACED: dict[str, Any] = {PARTITION: pl.Int32, OFFSET: pl.Int64}
 CHANGE = (PARTITION, OFFSET)
 FOREIGN_SCHEMAS = f"journal WHERE kind = 'CONTROL' AND source_topic <> '{CONTROL}'"
 """Journal entries that are schemas of others, see `schemas.foreign`."""
+COMMON = (
+    f"journal WHERE kind = 'CONTROL' AND (source_topic <> '{CONTROL}' "
+    "OR source_topic IS NULL AND starts_with(chain_id, '@'))"
+)
+"""Those and the packs of factors in force: whoever folds a chain by itself may need them."""
 
 
 class TableSpec(Struct, frozen=True, kw_only=True):

@@ -229,7 +229,7 @@ def _people() -> list[Role]:
         ),
         _role(
             "upgrader",
-            "`supplytwin upgrade`: restates what a newer fold says otherwise",
+            "`supplytwin upgrade`, `carbon restate`: what a newer fold or other packs say",
             _browse(*DERIVED, CONTROL),
             _write(*DERIVED),
             _read(*INPUTS),

@@ -17,9 +17,7 @@ from supplytwin.schemas.errors import UsageError
 from supplytwin.streams.audit_run import Progress
 from supplytwin.streams.ports import Broker, Producer
 from supplytwin.streams.topics import Meta
-from supplytwin.streams.upgrade import INIT_S, Changed, Number, produce, require_idle
-
-RESTATE_ID = "supplytwin.carbon-restate"
+from supplytwin.streams.upgrade import INIT_S, UPGRADE_ID, Changed, Number, produce, require_idle
 
 
 class Restated(Struct, frozen=True, kw_only=True):
@@ -65,7 +63,7 @@ def apply(broker: Broker, meta: Meta, rule: Rule, read: Progress) -> int:
     again.
     """
     require_idle(broker, meta)
-    producer = broker.producer(RESTATE_ID)
+    producer = broker.producer(UPGRADE_ID)
     producer.init(INIT_S)
     restated = 0
     try:

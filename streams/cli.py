@@ -14,6 +14,8 @@ import typer
 from supplytwin.schemas.errors import FatalError, RecordError, TransientError, UsageError
 from supplytwin.streams import (
     cli_carbon,
+    cli_carbon_export,
+    cli_carbon_report,
     cli_carbon_restate,
     cli_carbon_validate,
     cli_check,
@@ -58,7 +60,9 @@ cli_check.add(app)
 cli_export.add(twin_app)
 cli_carbon.add(app)
 cli_carbon_validate.add(cli_carbon.carbon_app)
+cli_carbon_report.add(cli_carbon.carbon_app)
 cli_carbon_restate.add(cli_carbon.carbon_app)
+cli_carbon_export.add(cli_carbon.carbon_app)
 
 
 def main() -> None:

@@ -11,12 +11,15 @@ from typing import Annotated, Any
 
 import msgspec
 import typer
+from msgspec import Struct
 
 from supplytwin.processors.carbon_chain import calculate as computed
+from supplytwin.processors.carbon_supplied import Sent as SupplierFile
+from supplytwin.processors.carbon_supplied import with_supplied
 from supplytwin.schemas import factors
 from supplytwin.schemas.calculated import Refused, Result
 from supplytwin.schemas.calculation import Request
-from supplytwin.schemas.decimal_text import plain
+from supplytwin.schemas.decimal_text import plain, spelling
 from supplytwin.schemas.errors import UsageError
 from supplytwin.schemas.factor_form import Pack
 from supplytwin.schemas.findings import Finding, shortened
@@ -31,6 +34,28 @@ Packs = Annotated[
     list[str] | None,
     typer.Option("--pack", help="A built-in pack or a file; again for more (default: desnz-2025)."),
 ]
+Suppliers = Annotated[
+    list[str] | None,
+    typer.Option(help="iLEAP or PACT of a supplier: primary data; again for more."),
+]
+SupplierShare = Annotated[
+    str | None,
+    typer.Option(help="Percent of primary data of documents that cannot say it: iLEAP alone."),
+]
+
+
+class Sent(Struct, frozen=True, kw_only=True):
+    """What suppliers sent."""
+
+    files: tuple[SupplierFile, ...] = ()
+    share_percent: Decimal | None = None
+
+    def joined(self, request: Request) -> Request | Refused:
+        """A request with it."""
+        return with_supplied(request, self.files, self.share_percent)
+
+
+NOTHING = Sent()
 
 
 def add(app: typer.Typer) -> None:
@@ -43,24 +68,65 @@ def add(app: typer.Typer) -> None:
 def calculate(
     file: Annotated[str, typer.Argument(help="The request as JSON, or - for standard input.")],
     pack: Packs = None,
+    supplier: Suppliers = None,
+    supplier_share: SupplierShare = None,
     as_json: AsJson = False,
 ) -> None:
     """Compute a transport chain from a file: docs/carbon.md says its form. Exit 1 = not whole."""
-    answer = answered(content(file), [] if pack is None else pack)
+    sent = sent_by(supplier, supplier_share)
+    answer = answered(content(file), [] if pack is None else pack, sent)
     if as_json:
         emit_json(spelt(answer))
     elif isinstance(answer, Result):
         _tell(answer)
     if isinstance(answer, Refused):
         if not as_json:
-            _list(answer.findings)
+            tell_findings(answer.findings)
         raise typer.Exit(1)
     if not answer.complete or answer.differences:
         raise typer.Exit(1)
 
 
-def answered(raw: bytes, names: Sequence[str]) -> Result | Refused:
+def answered(raw: bytes, names: Sequence[str], sent: Sent = NOTHING) -> Result | Refused:
     """The answer to a request, by the packs of these names; UsageError when there is no such."""
+    chosen, wrong = packs_of(names)
+    asked = read(raw, Request)
+    if not wrong and asked.value is not None and not asked.findings:
+        request = sent.joined(asked.value)
+        if isinstance(request, Refused):
+            return Refused(refused=True, findings=shortened(request.findings))
+        answer = computed(request, chosen, at_hand())
+        if isinstance(answer, Refused):
+            return Refused(refused=True, findings=shortened(answer.findings))
+        return answer
+    if asked.value is not None:
+        more = computed(asked.value, chosen)
+        asked = asked.joined(more.findings if isinstance(more, Refused) else ())
+    return Refused(refused=True, findings=shortened((*wrong, *asked.findings)))
+
+
+def sent_by(names: Sequence[str] | None, share: str | None) -> Sent:
+    """The documents of these files; `share` as it was typed."""
+    return Sent(
+        files=tuple(
+            SupplierFile(name=name, raw=content(name)) for name in dict.fromkeys(names or ())
+        ),
+        share_percent=typed_number(share, "--supplier-share"),
+    )
+
+
+def typed_number(text: str | None, option: str) -> Decimal | None:
+    """What was typed as a number; UsageError that says how to write it."""
+    if text is None:
+        return None
+    wrong = spelling(text, option)
+    if wrong is not None:
+        raise UsageError(f"{option} {text}: {wrong.says}")
+    return Decimal(text)
+
+
+def packs_of(names: Sequence[str]) -> tuple[list[Pack], list[Finding]]:
+    """The packs of these names, or the default one, and what is wrong with them."""
     chosen, wrong = list[Pack](), list[Finding]()
     for name in dict.fromkeys(names) or [next(iter(factors.BUILT_IN))]:
         found = pack_of(name)
@@ -70,17 +136,12 @@ def answered(raw: bytes, names: Sequence[str]) -> Result | Refused:
         wrong += (
             msgspec.structs.replace(one, path=f"{name}: {one.path}") for one in found.findings
         )
-    asked = read(raw, Request)
-    if not wrong and asked.value is not None and not asked.findings:
-        at_hand = [factors.load(name) for name in factors.BUILT_IN.values()]
-        answer = computed(asked.value, chosen, at_hand)
-        if isinstance(answer, Refused):
-            return Refused(refused=True, findings=shortened(answer.findings))
-        return answer
-    if asked.value is not None:
-        more = computed(asked.value, chosen)
-        asked = asked.joined(more.findings if isinstance(more, Refused) else ())
-    return Refused(refused=True, findings=shortened((*wrong, *asked.findings)))
+    return chosen, wrong
+
+
+def at_hand() -> list[Pack]:
+    """The built-in packs."""
+    return [factors.load(name) for name in factors.BUILT_IN.values()]
 
 
 def taken(pack: Pack, others: Sequence[Pack]) -> list[Finding]:
@@ -124,7 +185,8 @@ def _packed(value: Any) -> bool:
     return isinstance(value, msgspec.Struct)
 
 
-def _list(findings: Sequence[Finding]) -> None:
+def tell_findings(findings: Sequence[Finding]) -> None:
+    """One line for each."""
     for one in findings:
         out.print(f"{one.path}: {one.code}: {one.line}")
     err.print(f"{len(findings)} findings")
@@ -203,7 +265,7 @@ def pack_check(
         counted = 0 if found.value is None else len(found.value.factors)
         emit_json({"factors": counted, "findings": shortened(found.findings)})
     elif found.findings:
-        _list(shortened(found.findings))
+        tell_findings(shortened(found.findings))
     elif found.value is not None:
         out.print(f"{found.value.name}: {len(found.value.factors)} factors, nothing found")
     if found.findings:
@@ -219,11 +281,11 @@ def pack_list(
     if name is not None:
         found = pack_of(name)
         if found.value is None or found.findings:
-            _list(found.findings)
+            tell_findings(found.findings)
             raise typer.Exit(1)
         _factors(found.value, as_json)
         return
-    packs = [factors.load(file) for file in factors.BUILT_IN.values()]
+    packs = at_hand()
     if as_json:
         emit_json({"packs": [_summary(one) for one in packs]})
         return

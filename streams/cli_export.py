@@ -28,10 +28,10 @@ def export(
     output: Annotated[Path | None, typer.Option(help="A file (default: standard output).")] = None,
 ) -> None:
     """Write a chain as a document of a foreign standard; what has no place there is counted."""
-    entries, damage, schemas = entries_of(context, chain, db, journal)
+    entries, damage, common = entries_of(context, chain, db, journal)
     if damage is not None:
         raise UsageError(f"not exported: {damage}")
-    made = exporting.export(chain, form, entries, schemas)
+    made = exporting.export(chain, form, entries, common)
     if output is None:
         typer.echo(made.document.decode(), nl=False)
     else:

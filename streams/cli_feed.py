@@ -18,11 +18,12 @@ from supplytwin.processors.twin import FUTURE_US
 from supplytwin.schemas import scms as scms_file
 from supplytwin.schemas.dcsa_fields import TEXT_MAX
 from supplytwin.schemas.errors import RecordError, UsageError
-from supplytwin.schemas.ids import DAY_US, HOUR_US, SECOND_US, check_chain_id
+from supplytwin.schemas.ids import DAY_US, HOUR_US, SECOND_US, Micros, check_chain_id
 from supplytwin.schemas.money import exponent
 from supplytwin.schemas.rfc3339 import moment
 from supplytwin.streams import demo as demo_run
 from supplytwin.streams import feeding, topics
+from supplytwin.streams.cli_carbon import typed_number
 from supplytwin.streams.cli_run import AsJson, connect, emit_json, err, out
 from supplytwin.streams.conductor import Conductor
 from supplytwin.streams.drawing import bar
@@ -203,16 +204,45 @@ def feed_customs(
         exponent(currency)
     except RecordError as error:
         raise UsageError(f"--currency: {error.reason}") from None
+    given = replace(_given(chain, source), currency=currency, recorded=_recorded(recorded))
+    _feed_documents(context, "customs", path, given, look, as_json)
+
+
+@feed_app.command("ileap")
+def feed_ileap(
+    context: typer.Context,
+    path: Documents,
+    chain: Chain = None,
+    source: Source = None,
+    recorded: Annotated[
+        str | None, typer.Option(help="When it was stated, where it does not say so: iLEAP alone.")
+    ] = None,
+    share: Annotated[
+        str | None, typer.Option(help="Percent of primary data by emissions, of iLEAP alone.")
+    ] = None,
+    look: Check = False,
+    as_json: AsJson = False,
+) -> None:
+    """Take operators' footprints (iLEAP 1.0, alone or in PACT 2 or 3). Exit 1 = refused."""
+    given = replace(
+        _given(chain, source),
+        recorded=_recorded(recorded),
+        share_percent=typed_number(share, "--share"),
+    )
+    _feed_documents(context, "ileap", path, given, look, as_json)
+
+
+def _recorded(text: str | None) -> Micros | None:
+    """When a file was made, as it was typed."""
     try:
-        made = None if recorded is None else moment(recorded).micros
+        made = None if text is None else moment(text).micros
         if made is not None:
             customs.check_recorded(made)
     except ValueError as error:
         raise UsageError(f"--recorded: {error}") from None
     except RecordError as error:
         raise UsageError(f"{error.field}: {error.reason}") from None
-    given = replace(_given(chain, source), currency=currency, recorded=made)
-    _feed_documents(context, "customs", path, given, look, as_json)
+    return made
 
 
 def _given(chain: str | None, source: str | None) -> Given:

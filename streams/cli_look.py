@@ -12,7 +12,7 @@ from rich.table import Table
 
 from supplytwin.schemas.errors import UsageError
 from supplytwin.schemas.records import JOURNAL
-from supplytwin.sinks.query import Result, journal_entries, query, schema_entries
+from supplytwin.sinks.query import Result, common_entries, journal_entries, query
 from supplytwin.streams import acl, journal_file, topics
 from supplytwin.streams import doctor as doctor_checks
 from supplytwin.streams import show as twin_show
@@ -62,14 +62,14 @@ def entries_of(
         raise UsageError("give --db or --journal, not both")
     if journal is not None:
         entries, damage = twin_show.from_file(journal, chain)
-        return entries, damage, twin_show.schemas_from_file(journal)
+        return entries, damage, twin_show.common_from_file(journal)
     path = database(context, db)
     entries, damage = journal_entries(path, chain)
     if damage is not None:
         return entries, damage, []
     if not entries:
         raise UsageError(f"no chain {chain!r} in {path}")
-    return entries, None, schema_entries(path)
+    return entries, None, common_entries(path)
 
 
 def sql(
@@ -142,8 +142,8 @@ def show(
         asked = min(filter(None, (times.as_of, times.known_at)), default=clock)
     else:
         asked = moment("--now", now)
-    entries, damage, schemas = entries_of(context, chain, db, journal)
-    shown = twin_show.show(chain, entries, damage, schemas, times, asked)
+    entries, damage, common = entries_of(context, chain, db, journal)
+    shown = twin_show.show(chain, entries, damage, common, times, asked)
     if as_json:
         emit_json(shown)
     else:
@@ -167,14 +167,14 @@ def export(
     With one chain go the schemas of others: it may have facts that cannot be read without them.
     """
     if db is not None:
-        schemas: list[bytes] = []
+        common: list[bytes] = []
         if chain is None:
             entries, damage = journal_entries(db, None)
         else:
-            entries, damage, schemas = entries_of(context, chain, db, None)
+            entries, damage, common = entries_of(context, chain, db, None)
         if damage is not None:
             raise UsageError(f"{db}: {damage}")
-        count = journal_file.write(file, (*schemas, *entries))
+        count = journal_file.write(file, (*common, *entries))
     else:
         try:
             _, chosen = connect(context)
@@ -188,7 +188,7 @@ def export(
                 (
                     record.value or b""
                     for record in read_all(chosen.broker, JOURNAL, meta.partitions)
-                    if wanted in (None, record.key) or twin_show.keeps_schema(record)
+                    if wanted in (None, record.key) or twin_show.is_common(record)
                 ),
             )
         finally:

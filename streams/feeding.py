@@ -16,7 +16,7 @@ import structlog
 from msgspec import Struct
 from msgspec.structs import replace
 
-from supplytwin.processors import customs, dcsa, epcis
+from supplytwin.processors import customs, dcsa, epcis, ileap_feed
 from supplytwin.processors.feeds import BYTES_MAX, Check, Given, Read, Refused, encoded
 from supplytwin.processors.twin import check_arrival
 from supplytwin.schemas.errors import Code, RecordError, UsageError
@@ -37,6 +37,7 @@ READERS: Mapping[str, Reader] = {
     "customs": customs.document,
     "dcsa": dcsa.document,
     "epcis": epcis.document,
+    "ileap": ileap_feed.document,
 }
 TOPICS = (CUSTOMS, SHIPMENTS, WAREHOUSE)
 """Where what documents become is written: none of them places an order."""
@@ -44,6 +45,7 @@ SUFFIXES: Mapping[str, tuple[str, ...]] = {
     "customs": (".csv",),
     "dcsa": (".json",),
     "epcis": (".json", ".jsonld"),
+    "ileap": (".json",),
 }
 """Of the files that are read of a folder, in small letters; their own may be large."""
 _SAID_MAX = 300

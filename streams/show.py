@@ -12,7 +12,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from supplytwin.processors import chain, describe, settlement_report, timetravel
+from supplytwin.processors.carbon_packs import rules_in
 from supplytwin.processors.custody import Broken, verify
+from supplytwin.processors.restatement import is_of_fold
 from supplytwin.schemas import codec, journal
 from supplytwin.schemas.errors import UsageError
 from supplytwin.schemas.events import Event
@@ -20,8 +22,10 @@ from supplytwin.schemas.flow import Record
 from supplytwin.schemas.foreign import schema_in
 from supplytwin.schemas.journal import GENESIS
 from supplytwin.schemas.records import (
+    CONTROL,
     JOURNAL,
     SETTLEMENT_EVENTS,
+    Control,
     Receipt,
     Review,
     SettlementEvent,
@@ -64,6 +68,9 @@ class Shown(Struct, frozen=True, kw_only=True):
     known_at: str | None = None
     notes: list[str] = []
     """What the two times mean for what is shown."""
+
+
+RESTATED = "footprints restated by other packs of factors"
 
 
 class Times(Struct, frozen=True, kw_only=True):
@@ -110,38 +117,47 @@ def from_file(path: Path, chain_id: str) -> tuple[list[bytes], str | None]:
     return entries, None
 
 
-def keeps_schema(record: Record) -> bool:
-    """Whether a journal record is a schema that is not ours."""
-    control = (record.key or b"").startswith(b"@")
-    return control and schema_in(journal.read(record.value or b"")) is not None
+def is_common(record: Record) -> bool:
+    """Whether a journal record is one that every chain may need: a schema that is not ours, or the
+    packs of factors in force.
+    """
+    return (record.key or b"").startswith(b"@") and _is_common(record.value or b"")
 
 
-def schemas_from_file(path: Path) -> list[bytes]:
-    """Entries of an exported journal that are schemas of others."""
+def _is_common(value: bytes) -> bool:
+    entry = journal.read(value)
+    return schema_in(entry) is not None or rules_in(entry) is not None
+
+
+def common_from_file(path: Path) -> list[bytes]:
+    """Entries of an exported journal that every chain may need."""
     sound = (line.entry for line in journal_file.read(path) if line.damage is None)
-    return [entry for entry in sound if schema_in(journal.read(entry)) is not None]
+    return [entry for entry in sound if _is_common(entry)]
 
 
 def show(
     chain_id: str,
     entries: Sequence[bytes],
     damage: str | None = None,
-    schemas: Sequence[bytes] = (),
+    common: Sequence[bytes] = (),
     seen: Times = NOW,
     now: int = 0,
 ) -> Shown:
     """Check every link, fold what is sound and was known, and say what was true.
 
-    `schemas` = entries that are schemas of others: some of these may have been written with them.
+    `common` = entries that every chain may need (`is_common`): schemas that some of these were
+    written with, and packs of factors.
     `now` = the clock of the one who asks, us UTC: ages and open visits are up to it.
     The hash chain is always the whole one.
     """
     broken: Broken | None = verify(chain_id, entries)
     sound = entries if broken is None else entries[: broken.position]
     fold = chain.ChainFold("")
-    fold.replay([record_of(value) for value in schemas])
-    past = fold.replay([record_of(value) for value in sound])
     known_at = timetravel.NEVER if seen.known_at is None else seen.known_at
+    for value in common:
+        if schema_in(journal.read(value)) is not None or journal.read(value).taken_at <= known_at:
+            fold.told_of_all([record_of(value)])
+    past = fold.replay([record_of(value) for value in sound])
     known = list(timetravel.known(past, known_at))
     state = timetravel.restored(fold, chain_id, known)
     last = min(known_at, max((one.entry.taken_at for one in known), default=0))
@@ -233,7 +249,9 @@ def _moment(past: Replayed) -> Moment:
     elif entry.kind == "CLOSED":
         what = "closed: nothing is open, nothing has come for long"
     elif entry.source_topic is None:
-        what = f"restated under fold {entry.fold_version}"
+        said = codec.decode(CONTROL, entry.body).message
+        of_fold = isinstance(said, Control) and is_of_fold(said)
+        what = f"restated under fold {entry.fold_version}" if of_fold else RESTATED
     elif past.item is not None:
         message = past.item.message
         source = getattr(message, "source", None)

@@ -60,10 +60,16 @@ def tell(shown: Shown) -> None:
         for one in shown.exceptions:
             problems.add_row(one["subject"], one["code"], _minute(one["since"]), one["reason"])
         out.print(problems)
-    prints = folding("consignment", "kg CO2e", "tkm", "missing", title="footprint")
+    prints = folding("consignment", "kg CO2e", "computed", "tkm", "data", "missing",
+                     title="footprint")  # fmt: skip
     for one in shown.footprints:
-        named = ("consignment_id", "co2e_wtw_kg", "activity_tkm")
-        prints.add_row(*[text_of(one[name]) for name in named], ", ".join(one["missing"]))
+        named = ("consignment_id", "co2e_wtw_kg", "computed_wtw_kg", "activity_tkm")
+        data = (one["data_type"] or "", "planned" if one["planned"] else "")
+        prints.add_row(
+            *[text_of(one[name]) for name in named],
+            " ".join(filter(None, data)),
+            "\n".join(one["missing"]),
+        )
     out.print(prints)
     claims = folding("claim", "state", "amount", "waits for", title="settlement")
     for claim in shown.settlement:

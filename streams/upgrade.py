@@ -322,6 +322,7 @@ def require_idle(broker: Broker, meta: Meta) -> None:
         known = {at: offset for at, offset in committed.items() if offset is not None}
         admin.commit(WORKER_GROUP, known)
     except FatalError as error:
-        raise UsageError(f"stop every worker first: {error}") from None
+        says = "a stopped one counts until its session ends (worker.session_timeout_ms)"
+        raise UsageError(f"stop every worker first, {says}: {error}") from None
     finally:
         admin.close()

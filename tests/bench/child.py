@@ -9,6 +9,7 @@ from measure import end_with_parent
 from supplytwin.streams.observe import configure_logging
 
 ROLES = {
+    "carbon": "carbon_recompute:measure",
     "floor": "engines:floor",
     "worker": "engines:worker",
     "restore": "engines:restore",

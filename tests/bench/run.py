@@ -2,7 +2,7 @@
 
 Prints tables and writes JSON to bench-results/. BENCH_ROUNDS (5) sets how often everything is
 repeated; BENCH_PEERS=1 installs the peers that are missing, 0 runs none. `run.py PART...` runs only
-some of the parts: canonical, memory, sensors, pipeline, latency.
+some of the parts: canonical, memory, carbon, sensors, pipeline, latency.
 """
 
 import signal
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import canonical_bench
+import carbon_recompute
 import pipeline_kafka
 import pipeline_latency
 import sensor_fold
@@ -172,6 +173,7 @@ def _latency(rate: int, address: str, folder: Path) -> Results:
 PARTS: dict[str, Callable[[], Results]] = {
     "canonical": lambda: on_a_broker(canonical),
     "memory": memory,
+    "carbon": lambda: carbon_recompute.bench(ROUNDS),
     "sensors": lambda: sensor_fold.bench(ROUNDS),
     "pipeline": lambda: on_a_broker(pipeline),
     "latency": latency,

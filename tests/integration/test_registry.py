@@ -272,7 +272,7 @@ def test_the_journal_tells_what_the_registry_has_lost(
     found = show.show(
         key,
         [record.value for record, entry in entries(again) if entry.chain_id == key],
-        schemas=[record.value for record, _ in entries(again) if show.keeps_schema(record)],
+        common=[record.value for record, _ in entries(again) if show.is_common(record)],
     )
     assert found.broken is None
     assert len(found.timeline) == found.entries

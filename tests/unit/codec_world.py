@@ -45,6 +45,7 @@ _KINDS: Mapping[type[Struct], Mapping[str, Any]] = {
     records.Receipt: {"kind": "PAY", "rail_status": "ACSC"},
     records.Review: {"verdict": "RELEASE"},
     records.Control: {"kind": "TICK"},
+    events.ShipmentFootprint: {"primary_share": Decimal("0.4367")},
 }
 
 
@@ -164,6 +165,9 @@ def anything(draw: st.DrawFn, kind: type[Struct]) -> Any:
         made.update(draw(_places), **draw(_corrections))
     if kind is events.ShipmentSensor and None not in (made["lower"], made["upper"]):
         made["lower"], made["upper"] = sorted((made["lower"], made["upper"]))
+    if kind is events.ShipmentFootprint and made["co2e_ttw_kg"] is not None:
+        both = sorted((made["co2e_ttw_kg"], made["co2e_wtw_kg"]))
+        made["co2e_ttw_kg"], made["co2e_wtw_kg"] = both
     if "amount" in made:
         made["currency"], made["amount"] = draw(_AMOUNTS)
     if kind is events.DeclarationLine:

@@ -127,6 +127,7 @@ def _payload(pick: Pick, kind: str) -> dict[str, Any]:
         "qty": pick((Decimal("2.50"), Decimal(5)), "qty"),
         "new": pick(("7", "x", "-3", "12.0"), "new"),
         "alert": pick((None, "HOT"), "alert"),
+        "primary_share": Decimal("0.5"),
         "order_lines": tuple(lines),
     }
     if kind == "shipment.booked":

@@ -258,22 +258,20 @@ def is_open(told: Sequence[Event], name: str) -> bool:
     """
     world = World(told, ())
     others = {one for each in world.facts for one in _names(each, "CONSIGNMENT")}
-    rules = (_is_partly_delivered, _has_vague_energy, _is_beside_cooled, _is_only_loaded)
+    rules = (_has_vague_energy, _is_beside_cooled, _is_only_loaded)
     return any(rule(world, one) for rule in rules for one in others | {name})
 
 
-def _is_partly_delivered(world: World, name: str) -> bool:
-    """On legs, with deliveries that do not tell the whole mass."""
-    deliveries, whole = _lines(world, name)
-    known = whole and _delivered_kg(deliveries) is not None
-    return bool(deliveries and not known and world.legs(name))
-
-
 def _has_vague_energy(world: World, name: str) -> bool:
-    """Energy of several consignments that are on no leg of it."""
-    found = [one for one in world.about(name, "shipment.energy")
-             if len(_names(one, "CONSIGNMENT")) > 1]  # fmt: skip
-    return any(not (_legs(one).keys() & set(world.legs(name))) for one in found)
+    """Energy that is on no leg of it, and of several consignments, or of another leg than the only
+    one that is left.
+    """
+    legs = set(world.legs(name))
+    return any(
+        not (_legs(one).keys() & legs)
+        and (len(_names(one, "CONSIGNMENT")) > 1 or (one.subject_type == "LEG" and len(legs) < 2))
+        for one in world.about(name, "shipment.energy")
+    )
 
 
 def _is_beside_cooled(world: World, name: str) -> bool:
@@ -307,6 +305,12 @@ def _lines(world: World, name: str) -> tuple[list[Any], bool]:
     if not own:
         return all_, bool(all_) and not lines - cancelled
     return own, lines - cancelled <= done
+
+
+def _is_delivered(world: World, name: str) -> bool:
+    """Whether every line is."""
+    deliveries, whole = _lines(world, name)
+    return bool(deliveries) and whole
 
 
 def _delivered_kg(deliveries: Sequence[Any]) -> Fraction | None:
@@ -442,7 +446,8 @@ def _travelled(
                 codes.add("GAP")
             sea_ = "SEA" in (before.what, here.what)
             what = "MaritimeContainerTerminal" if sea_ and boxed else "Transshipment"
-            planned = not (been.get("ARRIVED") or way.reports.get("DEPARTED"))
+            happened = been.get("ARRIVED") or way.reports.get("DEPARTED")
+            planned = not happened and not _is_delivered(world, name)
             where = before.to_place or here.from_place
             hub = Element("HUB", what, here.mass_kg, None, None, (), planned, cooled,
                           where, where, None)  # fmt: skip
@@ -474,11 +479,12 @@ def _leg(
     if mass is None:
         codes.add("MASS_UNKNOWN")
     km, basis = _distance(mode, route, start, end, codes)
+    planned = not way.reports and not _is_delivered(world, name)
     masses = [mass_kg(world, one, leg) for one in world.carried(leg)]
     used, wtw = _own_energy(masses, mass, start, facts, notes)
     if not used:
         wtw = _by_default(world, mode, mass, km, basis, cooled, codes)
-    return Element("TRANSPORT", mode, mass, km, basis, used, not way.reports, cooled, start, end,
+    return Element("TRANSPORT", mode, mass, km, basis, used, planned, cooled, start, end,
                    wtw)  # fmt: skip
 
 
@@ -538,9 +544,11 @@ def _measured(
         if one.event_type != "shipment.energy":
             continue
         named = _legs(one)
-        if named:
+        if named.keys() & found.keys():
             for leg in named.keys() & found.keys():
                 found[leg].append(one)
+        elif named and name in _names(one, "CONSIGNMENT"):
+            notes.add("UNPLACED")
         elif name in _names(one, "CONSIGNMENT"):
             of = [
                 leg
@@ -551,7 +559,7 @@ def _measured(
             if len(of) == 1:
                 found[of[0]].append(one)
             else:
-                notes.add("ENERGY_UNPLACED")
+                notes.add("UNPLACED")
     return found
 
 

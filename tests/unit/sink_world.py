@@ -100,7 +100,7 @@ class Chain:
         body = codec.encode(event.TOPIC, event)
         return self.entry("FACT", event.TOPIC, body, avro.fingerprint_of(event.TOPIC))
 
-    def derived(self, topic: str, kind: type[Any], **fields: Any) -> Record:
+    def derived(self, topic: str, kind: type[Any], /, **fields: Any) -> Record:
         """A derived record of the last entry."""
         found = kind(**self._common(), **fields)
         return self.log.put(topic, self.chain_id.encode(), codec.encode(topic, found))

@@ -37,3 +37,18 @@ def test_every_hole_is_documented() -> None:
     code = "".join(path.read_text() for path in folder.glob("carbon_*.py"))
     for name in set(re.findall(r'lack\(\s*"([A-Z_]+)"', code)):
         assert f"`{name}`" in TEXT, name
+
+
+def test_every_reason_to_stay_is_documented() -> None:
+    """Each code with which an export is refused, or a category left out, stands on its page."""
+    folder = Path(__file__).parents[2]
+    page = (folder / "docs" / "carbon-exchange.md").read_text()
+    code = "".join(
+        (folder / "processors" / f"{name}.py").read_text()
+        for name in ("carbon_export", "carbon_export_categories", "carbon_statement")
+    )
+    found = set(re.findall(r'code="([A-Z_]+)"|"([A-Z_]{5,}): ', code))
+    names = {one or other for one, other in found}
+    assert len(names) > 10
+    for name in names:
+        assert f"`{name}`" in page, name

@@ -8,7 +8,7 @@ import carbon_document_world as w
 import pytest
 
 from supplytwin.processors.carbon_exchange import Document, read
-from supplytwin.processors.carbon_primary import primary
+from supplytwin.processors.carbon_primary import Origin, origin, primary
 from supplytwin.schemas.errors import RecordError
 
 
@@ -23,18 +23,26 @@ def document(**changes: Any) -> Document:
 
 
 def test_each_element_comes_with_its_numbers_and_its_source() -> None:
-    """WTT is what WTW has beyond TTW; share, id and standard are those of the footprint."""
-    first, second = primary(document())
+    """WTW and TTW as stated; share, id and standard are those of the footprint."""
+    one = document()
+    first, second = primary(one, origin(one))
     assert (first.tce_id, first.shipment_id, first.transport_activity_tkm) == (
         "abcdef", "1237890", Decimal("36.801")
     )  # fmt: skip
-    assert (second.co2e_wtw_kg, second.co2e_wtt_kg, second.co2e_ttw_kg) == (
-        Decimal("4.74759"), Decimal("0.474759"), Decimal("4.272831")
+    assert (second.co2e_wtw_kg, second.co2e_ttw_kg) == (
+        Decimal("4.74759"), Decimal("4.272831")
     )  # fmt: skip
-    assert {one.primary_share_percent for one in (first, second)} == {Decimal("43.67")}
-    assert (first.source_id, first.spec) == (
-        "fb1faac2-7712-458a-a1db-bace3a44abb4", "iLEAP 1.0 in PACT 2.3.0"
-    )  # fmt: skip
+    assert (
+        first.origin
+        == second.origin
+        == Origin(
+            source_id="fb1faac2-7712-458a-a1db-bace3a44abb4",
+            spec="iLEAP 1.0 in PACT 2.3.0",
+            primary_share_percent=Decimal("43.67"),
+            company="Carrier",
+            gwp="AR6",
+        )
+    )
 
 
 def test_a_shipment_footprint_alone_says_neither_share_nor_id() -> None:
@@ -42,13 +50,14 @@ def test_a_shipment_footprint_alone_says_neither_share_nor_id() -> None:
     inner = json.loads(w.fixture("g20-two-elements.json"))["extensions"][0]["data"]
     (alone,) = read(w.raw(inner)).documents
     with pytest.raises(RecordError, match="primaryDataShare"):
-        primary(alone, source_id="mail 7")
+        origin(alone, source_id="mail 7")
     with pytest.raises(RecordError, match="source_id"):
-        primary(alone, share_percent=Decimal(0))
+        origin(alone, share_percent=Decimal(0))
     with pytest.raises(RecordError, match="101 is no share"):
-        primary(alone, source_id="mail 7", share_percent=Decimal(101))
-    one, _ = primary(alone, source_id="mail 7", share_percent=Decimal(0))
-    assert (one.source_id, one.primary_share_percent, one.spec) == ("mail 7", 0, "iLEAP 1.0")
+        origin(alone, source_id="mail 7", share_percent=Decimal(101))
+    found = origin(alone, source_id="mail 7", share_percent=Decimal(0))
+    assert (found.source_id, found.primary_share_percent, found.spec) == ("mail 7", 0, "iLEAP 1.0")
+    assert (found.company, found.gwp) == (None, None)
 
 
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
@@ -64,11 +73,13 @@ def test_what_is_missing_is_named(name: str) -> None:
     """Nothing is estimated: the refusal says what to ask for."""
     changes, reason = REFUSED[name]
     with pytest.raises(RecordError, match=reason):
-        primary(document(**changes))
+        one = document(**changes)
+        primary(one, origin(one))
 
 
 def test_an_intensity_is_no_footprint_of_an_element() -> None:
     """A TOC is not taken for a shipment."""
     toc = read(w.fixture("n1-transposed.json")).documents[-1]
+    by = origin(toc, source_id="mail 7", share_percent=Decimal(100))
     with pytest.raises(RecordError, match="has a TOC"):
-        primary(toc)
+        primary(toc, by)

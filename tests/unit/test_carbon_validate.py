@@ -64,7 +64,8 @@ def test_every_code_is_documented() -> None:
     modules += [schemas / name for name in ("strict.py", "decimal_text.py")]
     text = "".join(path.read_text() for path in modules)
     made = set(re.findall(r'"([A-Z]{2,}(?:_[A-Z0-9]+)*)"', text)) - {"HOC", "TOC", "TAD", "TEU"}
-    rows = [line.split("|")[1] for line in DOC.read_text().splitlines() if line.startswith("| `")]
+    checker = DOC.read_text().split("## The checker")[1]
+    rows = [line.split("|")[1] for line in checker.splitlines() if line.startswith("| `")]
     known = {code for row in rows for code in re.findall(r"`([A-Z_0-9]+)`", row)}
     assert known - made <= {"SUM_TKM", "SUM_CO2E", "TOTAL_TKM", "TOTAL_CO2E"}
     assert made - known <= {"CO2E", "ISO14083", "AR5", "AR6", "JSON"}

@@ -115,6 +115,7 @@ LEG = {
     "shipment.exception DELAY": ("", "", "*told"),
     "shipment.sensor": ("", "", "*"),
     "shipment.energy": ("", "", "*open"),
+    "shipment.footprint": ("", "", "*open"),
 }
 _ASHORE = "- EMPTY_OUT STUFFED GATED_IN"
 _LANDED = f"{_ASHORE} ON_BOARD DISCHARGED"
