@@ -101,7 +101,8 @@ def follow(known: Versions, taken: Taken, rules: Rules, derive: Derive) -> Versi
         if before is None:
             _write(name, after, made, None, (), derive)
         else:
-            _write(name, after, made, before.version, before.missing, derive)
+            was = () if before.void else before.missing
+            _write(name, after, made, before.version, was, derive)
         known = known.set(name, after)
     return known
 
@@ -262,7 +263,7 @@ def _write(
             pack_version=first.version,
             **_element(asked, element.result),
         )
-    _exceptions(name, made.missing, was, derive)
+    _exceptions(name, () if one.void else made.missing, was, derive)
 
 
 def _element(asked: Tce, found: TceResult) -> dict[str, Any]:

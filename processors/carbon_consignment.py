@@ -3,14 +3,11 @@
 Nothing is estimated: what cannot be had is named in `missing`, as ``CODE`` and what.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
-from typing import TypeVar
 
 from msgspec import Struct
 
-from supplytwin.processors.carbon_factors import Shelf
-from supplytwin.processors.carbon_intensity import default_factors
 from supplytwin.processors.carbon_parts import CONTEXT
 from supplytwin.processors.consignment import CANCELLED
 from supplytwin.processors.sensed import OPEN, Sensed, totals
@@ -18,29 +15,13 @@ from supplytwin.processors.singly import spelt
 from supplytwin.processors.slots import Identity
 from supplytwin.processors.subjects import Subject, SubjectKey
 from supplytwin.processors.twin import Twin, subject
-from supplytwin.schemas import places
-from supplytwin.schemas.calculation import ElementEnergy, EnergyUnit, Missing, Supplied
-from supplytwin.schemas.carriers import ELECTRICITY
+from supplytwin.schemas.calculation import Missing
 from supplytwin.schemas.events import (
-    SHIPMENTS,
-    Event,
-    Measurement,
     ShipmentDelivered,
-    ShipmentEnergy,
-    ShipmentFootprint,
     ShipmentStuffed,
 )
 from supplytwin.schemas.machines import CONSIGNMENT, LINE, TRIP
-from supplytwin.schemas.priorities import grade
 
-_UNITS: Mapping[str, EnergyUnit] = {
-    **dict[str, EnergyUnit].fromkeys(("l", "litre", "litres", "liter", "liters"), "l"),
-    "kg": "kg",
-    "t": "t",
-    "kwh": "kWh",
-    "mj": "MJ",
-}
-Kept = TypeVar("Kept", bound=Event)
 _TEMPERATURE = "temperature"
 
 
@@ -76,40 +57,13 @@ def all_delivered(twin: Twin, here: Subject, found: Sequence[ShipmentDelivered])
     return True
 
 
-def mode_of(found: Sequence[ShipmentDelivered]) -> tuple[str | None, tuple[Missing, ...]]:
+def mode_of(found: Sequence[ShipmentDelivered]) -> tuple[str | None, list[Missing]]:
     """The one mode that all deliveries name."""
     modes = sorted({event.mode or "" for event in found})
     if len(modes) == 1 and modes[0]:
-        return modes[0], ()
+        return modes[0], []
     said = ", ".join(mode or "none" for mode in modes)
-    return None, (Missing(code="MODE_UNKNOWN", says=said),)
-
-
-def ends_of(
-    found: Sequence[ShipmentDelivered],
-) -> tuple[tuple[places.Place, places.Place] | None, tuple[Missing, ...]]:
-    """Where it came from and where it went, when each is one known place."""
-    known = places.table()
-    ends: list[places.Place | None] = []
-    missing: list[Missing] = []
-    for names, code in (
-        (sorted({event.from_place or "" for event in found}), "MULTI_ORIGIN"),
-        (sorted({event.to_place or "" for event in found}), "MULTI_DESTINATION"),
-    ):
-        unknown = [name for name in names if name not in known]
-        spots = {known[name].geonames_id: known[name] for name in names if name in known}
-        one = len(names) == 1 or (not unknown and len(spots) == 1)
-        if not one:
-            missing.append(Missing(code=code, says=f"{len(names)} places"))
-        elif unknown:
-            missing.append(Missing(code="PLACE_UNKNOWN", says=unknown[0] or "none"))
-        ends.append(known[names[0]] if one and not unknown else None)
-    start, end = ends
-    if start is None or end is None:
-        return None, tuple(missing)
-    if start.geonames_id == end.geonames_id:
-        return None, (Missing(code="DISTANCE_UNKNOWN", says=f"from and to {start.city}"),)
-    return (start, end), ()
+    return None, [Missing(code="MODE_UNKNOWN", says=said)]
 
 
 # ---- mass
@@ -119,7 +73,7 @@ def mass_of(twin: Twin, here: Subject) -> Weight:
     """By its deliveries, once every line is delivered and has a mass; until then, and where they do
     not say it, by what was stuffed for it alone.
     """
-    stuffed = stuffed_mass(twin, [key for key in here.links if key.subject_type == TRIP])
+    stuffed = stuffed_mass(twin, here, [key for key in here.links if key.subject_type == TRIP])
     found = deliveries(here)
     if not all_delivered(twin, here, found):
         return stuffed
@@ -156,7 +110,7 @@ def delivered_mass(found: Sequence[ShipmentDelivered]) -> Weight:
     return Weight(kg=_sum(mass for _, mass in sorted(masses.items())), how="as delivered")
 
 
-def stuffed_mass(twin: Twin, trips: Iterable[SubjectKey]) -> Weight:
+def stuffed_mass(twin: Twin, here: Subject, trips: Iterable[SubjectKey]) -> Weight:
     """Gross mass of the goods by what was stuffed into these containers. One that other
     consignments are in, too, is not divided.
     """
@@ -164,7 +118,7 @@ def stuffed_mass(twin: Twin, trips: Iterable[SubjectKey]) -> Weight:
     for key in sorted(trips):
         trip = subject(twin, *key)
         gross = None if trip is None else _gross_kg(twin, trip)
-        if trip is not None and consignments(trip) > 1:
+        if trip is not None and is_shared(twin, here, trip):
             says = f"container trip {key.subject_id} has other consignments in it, too"
             return Weight(missing=(Missing(code="MASS_UNKNOWN", says=says),))
         if gross is None or gross <= 0:
@@ -187,6 +141,18 @@ def _gross_kg(twin: Twin, trip: Subject) -> Decimal | None:
     return event.gross_kg if isinstance(event, ShipmentStuffed) else None
 
 
+def is_shared(twin: Twin, here: Subject, trip: Subject) -> bool:
+    """Whether a container has goods of another consignment in it, too, or lines of one."""
+    found = 0
+    for key in trip.links:
+        if key.subject_type == CONSIGNMENT:
+            found += 1
+        elif key.subject_type == LINE and key not in here.links:
+            line = subject(twin, *key)
+            found += line is not None and any(one.subject_type == CONSIGNMENT for one in line.links)
+    return found > 1
+
+
 def consignments(one: Subject) -> int:
     """How many consignments a leg or container is of."""
     return sum(key.subject_type == CONSIGNMENT for key in one.links)
@@ -197,88 +163,6 @@ def _sum(masses: Iterable[Decimal]) -> Decimal:
     for mass in masses:
         total = CONTEXT.add(total, mass)
     return total
-
-
-# ---- its own emissions
-
-
-class Own(Struct, frozen=True, kw_only=True, gc=False):
-    """What is known of one element's own emissions, and what was taken for granted."""
-
-    energy: tuple[ElementEnergy, ...] = ()
-    supplied: Supplied | None = None
-    assumptions: tuple[str, ...] = ()
-
-
-def own(events: Sequence[Measurement], country: str | None, shelf: Shelf) -> Own:
-    """Measured energy, and what its operator states; each of the best source that tells it."""
-    if not events:
-        return Own()
-    amounts = [one for one in events if isinstance(one, ShipmentEnergy)]
-    energy, said = _energy(amounts, country, shelf)
-    stated = [one for one in events if isinstance(one, ShipmentFootprint)]
-    supplied, more = _supplied(stated)
-    return Own(energy=energy, supplied=supplied, assumptions=(*said, *more))
-
-
-def _best(events: Sequence[Kept], what: str) -> tuple[list[Kept], list[str]]:
-    """(the events of the source that is believed, who else tells it)."""
-    ranked = sorted({(grade(SHIPMENTS, one.source, frozenset()), one.source) for one in events})
-    if not ranked:
-        return [], []
-    source, others = ranked[0][1], [other for _, other in ranked[1:]]
-    said = [f"{what}_SOURCE: {source} is taken, {other} tells of it, too" for other in others]
-    return [one for one in events if one.source == source], said
-
-
-def _energy(
-    events: Sequence[ShipmentEnergy], country: str | None, shelf: Shelf
-) -> tuple[tuple[ElementEnergy, ...], list[str]]:
-    """All amounts or none: a part of the fuel would be less than was burnt."""
-    taken, said = _best(events, "ENERGY")
-    found = []
-    for event in taken:
-        one = _amount(event, country)
-        if one is None or not default_factors(one, shelf).refs:
-            what = f"{event.energy_qty} {event.energy_unit} of {event.energy_carrier}"
-            says = f"no factor for {what} ({event.event_id}) in {shelf.named}"
-            return (), [*said, f"ENERGY_UNUSED: {says}"]
-        found.append(one)
-    found.sort(key=lambda one: (one.carrier, one.unit, one.quantity))
-    return tuple(found), said
-
-
-def _supplied(events: Sequence[ShipmentFootprint]) -> tuple[Supplied | None, list[str]]:
-    """The one footprint that its operator states; of several it is not known whose is which."""
-    taken, said = _best(events, "FOOTPRINT")
-    if not taken:
-        return None, said
-    if len(taken) > 1:
-        names = ", ".join(one.event_id for one in taken)
-        return None, [*said, f"FOOTPRINT_UNUSED: {len(taken)} are stated of one leg: {names}"]
-    (event,) = taken
-    stated = Supplied(
-        co2e_wtw_kg=event.co2e_wtw_kg,
-        co2e_ttw_kg=event.co2e_ttw_kg,
-        primary_share=event.primary_share,
-        source_id=event.source_id,
-        spec=event.spec,
-        transport_activity_tkm=event.activity_tkm,
-    )
-    return stated, said
-
-
-def _amount(event: ShipmentEnergy, country: str | None) -> ElementEnergy | None:
-    unit = _UNITS.get(event.energy_unit.lower())
-    if unit is None or event.energy_qty < 0:
-        return None
-    electric = event.energy_carrier.lower() == ELECTRICITY
-    return ElementEnergy(
-        carrier=event.energy_carrier,
-        quantity=event.energy_qty,
-        unit=unit,
-        country=country if electric else None,
-    )
 
 
 # ---- temperature
@@ -298,6 +182,8 @@ def is_chilled(sensed: Sensed) -> bool:
 
 
 def is_temperature_controlled(here: Subject, parts: Iterable[Subject]) -> bool:
-    """Whether it, or a leg or container of it, has to stay within a range of temperature."""
+    """Whether it, or a leg or container that is of it alone, has to stay within a range."""
     booked = any(spelt(limit.partition(";")[0]) == _TEMPERATURE for limit in here.value.limits)
-    return booked or any(is_chilled(one.sensed) for one in (here, *parts))
+    return booked or any(
+        is_chilled(one.sensed) for one in (here, *parts) if one is here or consignments(one) < 2
+    )

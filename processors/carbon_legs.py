@@ -1,7 +1,7 @@
 """The legs of a consignment and the hubs between them as elements of its transport chain."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import Literal
 
@@ -9,46 +9,38 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from supplytwin.processors.carbon_consignment import (
-    Own,
     Weight,
     all_delivered,
-    consignments,
     deliveries,
+    is_shared,
     is_temperature_controlled,
     mass_of,
-    own,
     stuffed_mass,
 )
 from supplytwin.processors.carbon_factors import Shelf
-from supplytwin.processors.carbon_parts import summed
+from supplytwin.processors.carbon_own import Element, homeless, names_a_leg, own
+from supplytwin.processors.carbon_places import Spot, Way, country_of, is_same, spot_of, way
 from supplytwin.processors.slots import Identity
 from supplytwin.processors.standing import Reached
 from supplytwin.processors.subjects import Subject, SubjectKey
 from supplytwin.processors.twin import Twin, subject
-from supplytwin.schemas import places, sea
+from supplytwin.schemas import places
 from supplytwin.schemas.calculation import (
-    Allocation,
     Container,
     Missing,
     Tce,
 )
-from supplytwin.schemas.events import Measurement, ShipmentEnergy
+from supplytwin.schemas.events import Measurement
 from supplytwin.schemas.machines import CONSIGNMENT, LEG, TRIP
 from supplytwin.schemas.trips import leg_id
 
 _GONE = frozenset(("CANCELLED", "OMITTED"))
 """Legs in these states carried nothing."""
+_MOVED = frozenset(("DEPARTED", "ARRIVED"))
 _LAST = 2**62
 _LOCODE = re.compile(r"[A-Z]{2}[A-Z2-9]{3}", re.ASCII)
 _IMO = re.compile(r"(?:IMO:? ?)?(\d{7})", re.ASCII)
 TERMINAL, TRANSSHIPMENT = "MaritimeContainerTerminal", "Transshipment"
-
-
-class Spot(Struct, frozen=True, kw_only=True, gc=False):
-    """A place as it is named, and where it is if that is known."""
-
-    name: str
-    position: places.Position | None
 
 
 class Leg(Struct, frozen=True, kw_only=True, gc=False):
@@ -75,15 +67,6 @@ class Leg(Struct, frozen=True, kw_only=True, gc=False):
         return frozenset(key for key in self.subject.links if key.subject_type == TRIP)
 
 
-class Way(Struct, frozen=True, kw_only=True, gc=False):
-    """A distance, its kind and how it is known; or what is missing for it."""
-
-    km: Decimal | None = None
-    basis: Literal["GCD", "SFD", "ACTUAL"] | None = None
-    how: str | None = None
-    missing: tuple[Missing, ...] = ()
-
-
 class Chain(Struct, frozen=True, kw_only=True, gc=False):
     """The elements of a consignment by its legs, and what is missing for them."""
 
@@ -104,9 +87,23 @@ def legs_of(twin: Twin, here: Subject, consignment_id: str) -> list[Leg]:
         if key.subject_type != LEG:
             continue
         leg = subject(twin, *key)
-        if leg is not None and leg.value.state not in (None, *_GONE):
+        if leg is not None and _is_told(leg) and not _is_of_another(key, leg, consignment_id):
             found.append(_leg(twin, key, leg))
     return sorted(found, key=lambda one: _order(one, consignment_id))
+
+
+def _is_told(leg: Subject) -> bool:
+    """Whether it is booked, or a departure or arrival tells of it; and it was not called off."""
+    value = leg.value
+    told = value.route is not None or bool(_MOVED.intersection(value.milestones))
+    return told and value.state not in _GONE
+
+
+def _is_of_another(key: SubjectKey, leg: Subject, consignment_id: str) -> bool:
+    """Whether it is a numbered leg of another consignment, which a fact about both has named."""
+    name, _, number = key.subject_id.rpartition("/")
+    other = SubjectKey(CONSIGNMENT, name)
+    return number.isdecimal() and name != consignment_id and other in leg.links
 
 
 def _order(leg: Leg, consignment_id: str) -> tuple[int, int, SubjectKey]:
@@ -124,15 +121,18 @@ def _leg(twin: Twin, key: SubjectKey, leg: Subject) -> Leg:
     if not mode and value.bound is not None and _is_imo(value.bound):
         mode = "SEA"
         said.append(f"MODE_BY_VEHICLE: {value.bound} is the IMO number of a ship")
+    leaves, comes = _spot(twin, left, start), _spot(twin, came, end)
+    booked = (leaves, spot_of(start)), (comes, spot_of(end))
+    as_booked = all(told is None or plan is None or is_same(told, plan) for told, plan in booked)
     return Leg(
         key=key,
         subject=leg,
         mode=mode or None,
-        start=_spot(twin, left, start),
-        end=_spot(twin, came, end),
+        start=leaves,
+        end=comes,
         left=left,
         came=came,
-        booked_km=Decimal(distance[0]) if distance else None,
+        booked_km=Decimal(distance[0]) if distance and as_booked else None,
         booked_basis=distance[1] if distance else None,  # type: ignore[arg-type]
         assumptions=tuple(said),
     )
@@ -144,7 +144,10 @@ def _is_imo(vehicle: str) -> bool:
     if found is None:
         return False
     digits = [int(digit) for digit in found[1]]
-    return sum(digit * (7 - at) for at, digit in enumerate(digits[:6])) % 10 == digits[6]
+    return (
+        digits[0] > 0
+        and sum(digit * (7 - at) for at, digit in enumerate(digits[:6])) % 10 == digits[6]
+    )
 
 
 def _spot(twin: Twin, told: Reached | None, booked: str) -> Spot | None:
@@ -162,7 +165,7 @@ def _spot(twin: Twin, told: Reached | None, booked: str) -> Spot | None:
             return Spot(name=name or f"{event.lat},{event.lon}", position=position)
         if name is not None:
             return Spot(name=name, position=None)
-    return Spot(name=booked, position=places.positions().get(booked)) if booked else None
+    return spot_of(booked)
 
 
 # ---- elements
@@ -176,20 +179,21 @@ def chain_of(
     all_trips = frozenset(key for key in here.links if key.subject_type == TRIP)
     trips = [subject(twin, *key) for key in sorted(all_trips)]
     parts = [*(leg.subject for leg in legs), *(trip for trip in trips if trip is not None)]
-    alone = all(trip is not None and consignments(trip) < 2 for trip in trips)
+    alone = all(trip is not None and not is_shared(twin, here, trip) for trip in trips)
     chilled = is_temperature_controlled(here, parts)
     known = {(one.source, one.event_id) for leg in legs for one in leg.subject.measured}
     loose = [one for one in here.measured if (one.source, one.event_id) not in known]
     done = all_delivered(twin, here, deliveries(here))
+    own_key = SubjectKey(CONSIGNMENT, consignment_id)
     tces: list[Tce] = []
     missing: list[Missing] = []
     weights: list[Weight] = []
     for at, leg in enumerate(legs):
-        weight = _weight(twin, leg, whole, all_trips)
+        weight = _weight(twin, here, leg, whole, all_trips)
         weights.append(weight)
         more = [event for event in loose if _is_of(event, leg, legs)]
-        events = [*leg.subject.measured, *more]
-        told = _own(twin, leg, consignment_id, events, weight, shelf)
+        element = Element(key=own_key, leg=leg.subject, kg=weight.kg, country=country_of(leg.start))
+        told = own(twin, element, [*leg.subject.measured, *more], shelf)
         if at:
             before = legs[at - 1]
             hub, gap = _hub(before, leg, weight, tces, all_trips, consignment_id, alone=alone)
@@ -229,7 +233,9 @@ def chain_of(
     return Chain(
         tces=tuple(tces),
         missing=tuple(missing),
-        assumptions=tuple(_homeless(loose, legs)),
+        assumptions=tuple(
+            homeless(loose, lambda event: any(_is_of(event, leg, legs) for leg in legs))
+        ),
         days=tuple({one.day for one in moved}),
     )
 
@@ -241,34 +247,20 @@ def _how(weight: Weight, way: Way) -> Iterator[str]:
         yield f"MASS: {weight.how}"
 
 
-def _weight(twin: Twin, leg: Leg, whole: Weight, all_trips: frozenset[SubjectKey]) -> Weight:
+def _weight(
+    twin: Twin, here: Subject, leg: Leg, whole: Weight, all_trips: frozenset[SubjectKey]
+) -> Weight:
     """What a leg carries: all of it, or what is in those of its containers that the leg names."""
     trips = leg.trips & all_trips
-    return stuffed_mass(twin, trips) if trips and trips != all_trips else whole
+    return stuffed_mass(twin, here, trips) if trips and trips != all_trips else whole
 
 
 def _way(leg: Leg) -> Way:
-    """As booked, by sea from port to port, else great circle."""
+    """As it was booked, where it went as booked; else see `carbon_places.way`."""
     if leg.booked_km is not None:
         return Way(km=leg.booked_km, basis=leg.booked_basis, how="as booked")
-    lacks = []
-    for spot, what in ((leg.start, "start"), (leg.end, "end")):
-        if spot is None or spot.position is None:
-            name = "none" if spot is None else spot.name
-            lacks.append(Missing(code="PLACE_UNKNOWN", says=f"leg {leg.name}: {what} {name}"))
-    if lacks or leg.start is None or leg.end is None:
-        return Way(missing=tuple(lacks))
-    if leg.start.position == leg.end.position:
-        says = f"leg {leg.name}: from and to {leg.start.name}"
-        return Way(missing=(Missing(code="DISTANCE_UNKNOWN", says=says),))
-    if leg.mode == "SEA":
-        by_sea = sea.sea_km(leg.start.name, leg.end.name)
-        if by_sea is not None:
-            return Way(km=by_sea, basis="SFD", how=sea.SEA)
-    assert leg.start.position is not None
-    assert leg.end.position is not None
-    km = places.great_circle_km(leg.start.position, leg.end.position)
-    return Way(km=km, basis="GCD", how=places.GEODESIC)
+    nowhere = Spot(name="", position=None)
+    return way(leg.mode, leg.start or nowhere, leg.end or nowhere, f"leg {leg.name}: ")
 
 
 def _hub(
@@ -288,7 +280,7 @@ def _hub(
     inside = len(leg.trips & trips) or len(trips)
     where = before.end or leg.start
     gap = []
-    if before.end is not None and leg.start is not None and not _is_same(before.end, leg.start):
+    if before.end is not None and leg.start is not None and not is_same(before.end, leg.start):
         says = f"{before.name} ends in {before.end.name}, {leg.name} begins in {leg.start.name}"
         gap.append(Missing(code="GAP", says=says))
     hub = Tce(
@@ -305,78 +297,15 @@ def _hub(
     return hub, gap
 
 
-def _is_same(one: Spot, other: Spot) -> bool:
-    if one.position is not None and other.position is not None:
-        return one.position == other.position
-    return one.name == other.name
-
-
-# ---- energy
+# ---- what was measured
 
 
 def _is_of(event: Measurement, leg: Leg, legs: Sequence[Leg]) -> bool:
     """Whether what names no leg is of this one: it is the only leg, or the only one of the
     vehicle.
     """
-    if event.leg_no is not None:
+    if names_a_leg(event):
         return False
     if event.vehicle_id is None:
         return len(legs) == 1
     return [one for one in legs if one.subject.value.bound == event.vehicle_id] == [leg]
-
-
-def _homeless(loose: Iterable[Measurement], legs: Sequence[Leg]) -> Iterator[str]:
-    """What somebody measured and that is of no leg that is known."""
-    for event in loose:
-        if not any(_is_of(event, leg, legs) for leg in legs):
-            says = f"{event.source} {event.event_id} names no leg that is known: say leg_no"
-            yield f"UNPLACED: {says}"
-
-
-def _own(
-    twin: Twin,
-    leg: Leg,
-    here: str,
-    events: Sequence[Measurement],
-    weight: Weight,
-    shelf: Shelf,
-) -> Own:
-    """The consignment's own emissions on a leg. Where it carried several, energy is divided by
-    mass, and what is stated has to name the consignment.
-    """
-    names = [key for key in leg.subject.links if key.subject_type == CONSIGNMENT]
-    if len(names) > 1:
-        events = [one for one in events if isinstance(one, ShipmentEnergy) or _names(one, here)]
-    found = own(events, _country(leg.start), shelf)
-    if not found.energy or len(names) < 2:
-        return found
-    masses = [_kg(twin, key) for key in names]
-    known = [mass for mass in masses if mass is not None]
-    said = list(found.assumptions)
-    if len(known) < len(masses) or weight.kg is None:
-        says = f"{leg.name} carried {len(names)} consignments, not all masses are known"
-        return replace(found, energy=(), assumptions=(*said, f"ENERGY_UNUSED: {says}"))
-    rule = Allocation(total_kg=summed(known))
-    energy = tuple(replace(one, allocation=rule) for one in found.energy)
-    said.append(f"ENERGY_ALLOCATED: by mass among {len(names)} consignments")
-    return replace(found, energy=energy, assumptions=tuple(said))
-
-
-def _names(event: Measurement, consignment_id: str) -> bool:
-    own = event.subject_type == CONSIGNMENT and event.subject_id == consignment_id
-    return own or f"{CONSIGNMENT}:{consignment_id}" in event.refs
-
-
-def _country(spot: Spot | None) -> str | None:
-    """Where electricity was drawn: the country of a place of the table, or of a UN/LOCODE."""
-    if spot is None:
-        return None
-    known = places.table().get(spot.name)
-    if known is not None:
-        return known.country
-    return spot.name[:2] if _LOCODE.fullmatch(spot.name) else None
-
-
-def _kg(twin: Twin, key: SubjectKey) -> Decimal | None:
-    one = subject(twin, *key)
-    return None if one is None else mass_of(twin, one).kg

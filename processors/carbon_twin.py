@@ -14,18 +14,17 @@ from supplytwin.processors.carbon_consignment import (
     all_delivered,
     delivered_mass,
     deliveries,
-    ends_of,
     is_chilled,
     is_temperature_controlled,
     mode_of,
-    own,
 )
 from supplytwin.processors.carbon_factors import Shelf
 from supplytwin.processors.carbon_legs import chain_of, legs_of
+from supplytwin.processors.carbon_own import Element, own
+from supplytwin.processors.carbon_places import country_of, one_place, way
 from supplytwin.processors.consignment import CANCELLED
 from supplytwin.processors.subjects import Subject, SubjectKey, Subjects
 from supplytwin.processors.twin import Twin, subject
-from supplytwin.schemas import places
 from supplytwin.schemas.calculation import Missing, Period, Request, Tce
 from supplytwin.schemas.localtime import date_of, local_day
 from supplytwin.schemas.machines import CONSIGNMENT, LEG, TRIP
@@ -80,25 +79,30 @@ def _by_deliveries(twin: Twin, here: Subject, consignment_id: str, shelf: Shelf)
     if not all_delivered(twin, here, found):
         return _request(consignment_id, (), (_UNDELIVERED,), ())
     weight = delivered_mass(found)
-    mode, no_mode = mode_of(found)
-    ends, no_ends = ends_of(found)
-    missing = (*weight.missing, *no_mode, *no_ends)
+    mode, missing = mode_of(found)
+    start, no_start = one_place([event.from_place or "" for event in found], "MULTI_ORIGIN")
+    end, no_end = one_place([event.to_place or "" for event in found], "MULTI_DESTINATION")
+    missing = [*weight.missing, *missing, *(one for one in (no_start, no_end) if one is not None)]
     tces = []
-    if not missing and ends is not None:
-        start, end = ends
-        told = own(here.measured, start.country, shelf)
+    if start is not None and end is not None:
+        distance = way(mode, start, end, "")
+        missing += distance.missing
+    if not missing and start is not None and end is not None:
+        key = SubjectKey(CONSIGNMENT, consignment_id)
+        element = Element(key=key, leg=None, kg=weight.kg, country=country_of(start))
+        told = own(twin, element, here.measured, shelf)
         tces.append(
             Tce(
                 tce_id=f"{consignment_id}-1",
                 consignment_id=consignment_id,
                 mode=mode,  # type: ignore[arg-type]
                 mass_kg=weight.kg,
-                distance_km=places.distance_km(start.lat, start.lon, end.lat, end.lon),
-                distance_basis="GCD",
+                distance_km=distance.km,
+                distance_basis=distance.basis,
                 energy=told.energy,
                 supplied=told.supplied,
                 temperature_control="refrigerated" if is_temperature_controlled(here, ()) else None,
-                assumptions=(f"DISTANCE: {places.GEODESIC}", *told.assumptions),
+                assumptions=(f"DISTANCE: {distance.how}", *told.assumptions),
                 from_place=start.name,
                 to_place=end.name,
             )

@@ -221,7 +221,9 @@ class World:
         for event in self.about(name, "shipment.booked", "shipment.departed", "shipment.arrived"):
             if event.subject_type in ("CONSIGNMENT", "LEG"):
                 found |= _legs(event).keys()
-        known = {one: self.course(one) for one in found}
+        every = {one for each in self.facts for one in _names(each, "CONSIGNMENT")} - {name}
+        foreign = {leg for leg in found if leg.rpartition("/")[0] in every}
+        known = {one: self.course(one) for one in found - foreign}
         left = [one for one, way in known.items()
                 if way.state not in ("CANCELLED", "OMITTED")]  # fmt: skip
         return sorted(left, key=lambda one: (known[one].number or 0, known[one].time, one))
@@ -258,20 +260,7 @@ def is_open(told: Sequence[Event], name: str) -> bool:
     """
     world = World(told, ())
     others = {one for each in world.facts for one in _names(each, "CONSIGNMENT")}
-    rules = (_has_vague_energy, _is_beside_cooled, _is_only_loaded)
-    return any(rule(world, one) for rule in rules for one in others | {name})
-
-
-def _has_vague_energy(world: World, name: str) -> bool:
-    """Energy that is on no leg of it, and of several consignments, or of another leg than the only
-    one that is left.
-    """
-    legs = set(world.legs(name))
-    return any(
-        not (_legs(one).keys() & legs)
-        and (len(_names(one, "CONSIGNMENT")) > 1 or (one.subject_type == "LEG" and len(legs) < 2))
-        for one in world.about(name, "shipment.energy")
-    )
+    return any(_is_beside_cooled(world, one) for one in others | {name})
 
 
 def _is_beside_cooled(world: World, name: str) -> bool:
@@ -279,12 +268,6 @@ def _is_beside_cooled(world: World, name: str) -> bool:
     beside = {one for each in world.facts for one in _names(each, "CONSIGNMENT")
               if name in _names(each, "CONSIGNMENT")}  # fmt: skip
     return not _is_cooled(world, name) and any(_is_cooled(world, one) for one in beside)
-
-
-def _is_only_loaded(world: World, name: str) -> bool:
-    """A leg of it is neither booked nor departed nor arrived, but loaded."""
-    loaded = {leg for one in world.about(name, "shipment.loaded") for leg in _legs(one)}
-    return any(world.course(leg).state == "LOADING" for leg in loaded - set(world.legs(name)))
 
 
 # ---- mass
@@ -478,10 +461,10 @@ def _leg(
         return Element("TRANSPORT", None, mass, None, None, (), False, cooled, start, end, None)
     if mass is None:
         codes.add("MASS_UNKNOWN")
-    km, basis = _distance(mode, route, start, end, codes)
+    strayed = route and (_apart(start, route[1]) or _apart(end, route[2]))
+    km, basis = _distance(mode, route[:3] if strayed else route, start, end, codes)
     planned = not way.reports and not _is_delivered(world, name)
-    masses = [mass_kg(world, one, leg) for one in world.carried(leg)]
-    used, wtw = _own_energy(masses, mass, start, facts, notes)
+    used, wtw = _own_energy(world, name, leg, mass, start, facts, notes)
     if not used:
         wtw = _by_default(world, mode, mass, km, basis, cooled, codes)
     return Element("TRANSPORT", mode, mass, km, basis, used, planned, cooled, start, end,
@@ -563,32 +546,57 @@ def _measured(
     return found
 
 
+def _sharers(world: World, name: str, leg: Leg, event: Any) -> set[str]:
+    """The consignments that energy is of: those that it names, of a leg all that it carried."""
+    named = _names(event, "CONSIGNMENT")
+    if event.subject_type == "LEG" and leg:
+        named = named | world.carried(leg)
+    return named or {name}
+
+
 def _own_energy(
-    masses: Sequence[Fraction | None], mass: Fraction | None, start: str | None,
+    world: World, name: str, leg: Leg, mass: Fraction | None, start: str | None,
     facts: Sequence[Any], notes: set[str],
 ) -> tuple[tuple[Energy, ...], Fraction | None]:  # fmt: skip
     """The amounts that count and what they emit for this consignment; nothing where none count."""
-    if not facts:
-        return (), None
-    best = min((believed(one.source), one.source) for one in facts)[1]
-    if any(one.source != best for one in facts):
-        notes.add("ENERGY_SOURCE")
-    counted = [one for one in facts if one.source == best]
-    known = [one for one in masses if one is not None]
-    total = sum(known, Fraction(0)) if len(masses) > 1 else None
-    rates = [per_unit(one.energy_carrier, one.energy_unit, _country(start)) for one in counted]
-    if None in rates or (total is not None and len(known) < len(masses)):
-        notes.add("ENERGY_UNUSED")
-        return (), None
-    emitted = sum(
-        (Fraction(one.energy_qty) * (rate or 0) for one, rate in zip(counted, rates, strict=True)),
-        Fraction(0),
+    facts = [one for one in facts if name in _sharers(world, name, leg, one)]
+    sources = sorted({(believed(one.source), one.source) for one in facts})
+    for at, (_, source) in enumerate(sources):
+        used, emitted = [], Fraction(0)
+        for one in facts:
+            if one.source == source:
+                amount = _amount(world, name, leg, mass, start, one)
+                if amount is None:
+                    notes.add("ENERGY_UNUSED")
+                    break
+                used.append(amount[0])
+                emitted += amount[1]
+        else:
+            if sources[at + 1 :]:
+                notes.add("ENERGY_SOURCE")
+            return tuple(sorted(used, key=lambda use: (*use[:3], use[3] or 0))), emitted
+    return (), None
+
+
+def _amount(
+    world: World, name: str, leg: Leg, mass: Fraction | None, start: str | None, one: Any
+) -> tuple[Energy, Fraction] | None:
+    """An amount and what this consignment emits of it; None where it cannot be used."""
+    rate = per_unit(one.energy_carrier, one.energy_unit, _country(start))
+    quantity, total, part = Fraction(one.energy_qty), None, Fraction(1)
+    sharers = _sharers(world, name, leg, one)
+    if rate is None or quantity <= 0:
+        return None
+    if len(sharers) > 1:
+        masses = [mass_kg(world, each, "") for each in sharers]
+        known = [each for each in masses if each is not None]
+        if len(known) < len(masses) or mass is None or mass != mass_kg(world, name, ""):
+            return None
+        total = sum(known, Fraction(0))
+        part = mass / total
+    return Energy(one.energy_carrier.lower(), quantity, one.energy_unit, total), (
+        quantity * rate * part
     )
-    used = [Energy(one.energy_carrier.lower(), Fraction(one.energy_qty), one.energy_unit, total)
-            for one in counted]  # fmt: skip
-    if total is not None:
-        emitted = emitted * (mass or 0) / total
-    return tuple(sorted(used)), emitted
 
 
 # ---- defaults
@@ -678,8 +686,8 @@ def _delivered(world: World, name: str, codes: set[str], notes: set[str]) -> lis
     cooled = "refrigerated" if _is_cooled(world, name) else None
     if codes:
         return []
-    facts = [one for one in world.about(name, "shipment.energy") if not _legs(one)]
-    used, wtw = _own_energy([mass], mass, start, facts, notes)
+    facts = world.about(name, "shipment.energy")
+    used, wtw = _own_energy(world, name, "", mass, start, facts, notes)
     if not used:
         wtw = _by_default(world, mode, mass, km, basis, cooled, codes)
     return [Element("TRANSPORT", mode, mass, km, basis, used, False, cooled, start, end, wtw)]

@@ -59,15 +59,19 @@ def placed(line: str) -> Any:
                  seller="s", currency="USD", order_lines=())  # fmt: skip
 
 
+def item_of(one: Event) -> Input:
+    """An event as an input."""
+    record = Record(
+        topic=one.TOPIC, partition=0, offset=0, arrival=one.revision, key=b"", value=b""
+    )
+    digest = hashlib.sha256(repr(one).encode()).digest()
+    return Input(record=record, key="PO-1", message=one, fingerprint=0, content_hash=digest)
+
+
 def load(*events: Event) -> twin.Twin:
     found = twin.EMPTY
     for one in events:
-        record = Record(
-            topic=one.TOPIC, partition=0, offset=0, arrival=one.revision, key=b"", value=b""
-        )
-        digest = hashlib.sha256(repr(one).encode()).digest()
-        item = Input(record=record, key="PO-1", message=one, fingerprint=0, content_hash=digest)
-        found = twin.take(found, item).twin
+        found = twin.take(found, item_of(one)).twin
     return found
 
 

@@ -1,0 +1,226 @@
+"""Elements of live footprints where facts are about several: who bears what, and what is no leg."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from test_footprint import T, delivered, event, item_of, load
+
+from supplytwin.processors import carbon, twin
+from supplytwin.processors.footprint import Computed
+from supplytwin.schemas.calculation import Tce
+from supplytwin.schemas.events import (
+    Event,
+    OrderCancelled,
+    ShipmentArrived,
+    ShipmentBooked,
+    ShipmentDeparted,
+    ShipmentEnergy,
+    ShipmentFootprint,
+    ShipmentLoaded,
+    ShipmentStuffed,
+)
+from supplytwin.schemas.ids import Micros
+
+ROAD = "1;ROAD;CNSZX;CNSHA"
+TRIP = "EQUIPMENT_TRIP:MSCU1234566/B"
+
+
+def fact(kind: type[Event], subject: str, id: str = "", **fields: Any) -> Any:
+    """About nothing but its subject, unless `fields` say so."""
+    given = {"refs": (), "source": "carrier:c", **fields}
+    return event(kind, subject, id or f"{kind.TYPE} {subject}", **given)
+
+
+def booked(name: str, *legs: str, **fields: Any) -> Any:
+    return fact(ShipmentBooked, f"CONSIGNMENT:{name}", booking_ref="b", carrier="c",
+                legs=legs or (ROAD,), **fields)  # fmt: skip
+
+
+def weighed(name: str, kg: int) -> Any:
+    """A delivery of the whole consignment."""
+    return delivered(name, on="CONSIGNMENT", id=f"delivered {name}", refs=(), mass_kg=Decimal(kg))
+
+
+def fuel(subject: str, id: str = "fuel", **fields: Any) -> Any:
+    given = {"energy_carrier": "diesel", "energy_qty": Decimal(900), "energy_unit": "l", **fields}
+    return fact(ShipmentEnergy, subject, id, **given)
+
+
+def stated(subject: str, id: str = "stated", **fields: Any) -> Any:
+    given = {
+        "co2e_wtw_kg": Decimal(100), "co2e_ttw_kg": Decimal(80), "primary_share": Decimal("0.5"),
+        "source_id": "f", "spec": "iLEAP 1.0", **fields,
+    }  # fmt: skip
+    return fact(ShipmentFootprint, subject, id, **given)
+
+
+def of(name: str, *told: Event) -> Computed:
+    found = carbon.of(load(*told), name, ())
+    assert found is not None
+    return found
+
+
+def asked(name: str, *told: Event) -> list[Tce]:
+    return list(of(name, *told).request.tces)
+
+
+SHARED = (
+    fact(ShipmentDeparted, "LEG:S", "gone", refs=("CONSIGNMENT:A", "CONSIGNMENT:B"),
+         unlocode="CNSZX", vehicle_id="IMO9074729"),
+    fact(ShipmentArrived, "LEG:S", "come", refs=("CONSIGNMENT:A", "CONSIGNMENT:B"),
+         unlocode="CNSHA", vehicle_id="IMO9074729"),
+    weighed("A", 700),
+    weighed("B", 300),
+)  # fmt: skip
+
+
+def test_energy_of_a_leg_is_divided_by_mass() -> None:
+    """700 kg and 300 kg aboard: 70 and 30 percent, together all of it."""
+    kg = [of(name, *SHARED, fuel("LEG:S")).elements[0].parts.wtw or 0 for name in "AB"]
+    alone = of("A", booked("A"), weighed("A", 700), fuel("LEG:A/1")).elements[0].parts.wtw
+    assert sum(kg) == alone
+    assert kg[0] * 3 == kg[1] * 7
+
+
+def test_energy_that_names_one_consignment_is_its_alone() -> None:
+    """On a shared leg the others bear nothing of it, and stay on their default."""
+    told = (*SHARED, fuel("CONSIGNMENT:A"))
+    (mine,), (theirs,) = asked("A", *told), asked("B", *told)
+    assert [one.allocation for one in mine.energy] == [None]
+    assert theirs.energy == ()
+
+
+def test_energy_that_names_several_consignments_is_divided_among_them() -> None:
+    """Also where it is of the vehicle of legs of their own."""
+    told = (booked("A"), booked("B"), weighed("A", 700), weighed("B", 300))
+    use = fuel("CONSIGNMENT:A", refs=("CONSIGNMENT:B",))
+    for name in "AB":
+        (tce,) = asked(name, *told, use)
+        (amount,) = tce.energy
+        assert amount.allocation is not None
+        assert amount.allocation.total_kg == 1000
+    (tce,) = asked("A", *told[:-1], use)
+    assert tce.energy == ()
+    assert any(text.startswith("ENERGY_UNUSED") for text in tce.assumptions)
+
+
+def test_energy_of_a_leg_that_is_called_off_is_of_no_other() -> None:
+    """It says of which leg it is: it does not land on the one that is left."""
+    legs = booked("A", ROAD, "2;RAIL;CNSHA;CNNGB")
+    off = fact(OrderCancelled, "LEG:A/1", line_ids=(), reason="r",
+               event_time=Micros(T + 1))  # fmt: skip
+    found = of("A", legs, weighed("A", 700), off,
+               fuel("LEG:A/1", refs=("CONSIGNMENT:A",)))  # fmt: skip
+    (tce,) = found.request.tces
+    assert (tce.tce_id, tce.energy) == ("A/2", ())
+    assert [text[:8] for text in found.request.assumptions] == ["UNPLACED"]
+
+
+def test_the_numbered_leg_of_another_consignment_is_none_of_ours() -> None:
+    """A departure that names two consignments names a leg of each."""
+    both = fact(ShipmentDeparted, "CONSIGNMENT:A", refs=("CONSIGNMENT:B",), leg_no=1)
+    for name in "AB":
+        found = asked(name, booked("A"), booked("B"), both)
+        assert [one.tce_id for one in found] == [f"{name}/1"]
+
+
+def test_a_range_of_temperature_is_of_those_who_agreed_it() -> None:
+    """Who shares a leg or a container with cooled goods is not cooled by that."""
+    cool = booked("A", limits=("temperature;CEL;2;8",))
+    trip = fact(ShipmentStuffed, TRIP, refs=("CONSIGNMENT:A", "CONSIGNMENT:B"),
+                trip_id=TRIP.partition(":")[2], container_no="MSCU1234566", children=(),
+                gross_kg=Decimal(9000))  # fmt: skip
+    told = (cool, booked("B"), *SHARED, trip)
+    assert {one.temperature_control for one in asked("A", *told)} == {"refrigerated"}
+    assert {one.temperature_control for one in asked("B", *told)} == {None}
+
+
+def test_loading_tells_no_leg() -> None:
+    """It names neither mode nor places: the delivery is the transport that is known."""
+    loaded = fact(ShipmentLoaded, "CONSIGNMENT:A", leg_no=2)
+    (tce,) = asked("A", weighed("A", 700), loaded)
+    assert tce.tce_id == "A-1"
+
+
+def test_a_leg_that_left_from_elsewhere_has_not_its_booked_distance() -> None:
+    """What was booked is the distance of what was booked."""
+    known = booked("A", f"{ROAD};100;SFD")
+    (as_booked,) = asked("A", known, fact(ShipmentDeparted, "LEG:A/1", unlocode="CNSZX"))
+    assert (as_booked.distance_km, as_booked.distance_basis) == (100, "SFD")
+    (strayed,) = asked("A", known, fact(ShipmentDeparted, "LEG:A/1", unlocode="CNXMN"))
+    assert strayed.distance_basis == "GCD"
+    lost = of("A", known, fact(ShipmentDeparted, "LEG:A/1", unlocode="XXXXX"))
+    assert any(one.startswith("PLACE_UNKNOWN") for one in lost.missing)
+
+
+def test_a_container_with_lines_of_another_is_not_ours_alone() -> None:
+    """Its gross mass is not divided: the mass is not known."""
+    trip = fact(ShipmentStuffed, TRIP, refs=("CONSIGNMENT:A", "ORDER_LINE:x"),
+                trip_id=TRIP.partition(":")[2], container_no="MSCU1234566", children=(),
+                gross_kg=Decimal(9000))  # fmt: skip
+    line = delivered("x", id="x", refs=("CONSIGNMENT:B",))
+    assert asked("A", booked("A"), trip)[0].mass_kg == 9000
+    found = of("A", booked("A"), trip, line)
+    assert any(one.startswith("MASS_UNKNOWN") for one in found.missing)
+
+
+def test_deliveries_may_name_ports() -> None:
+    """From port to port by sea: the distance along the lanes."""
+    (tce,) = asked("A", delivered("A", on="CONSIGNMENT", id="d", refs=(), mode="SEA",
+                                  from_place="CNSHA", to_place="NLRTM"))  # fmt: skip
+    assert tce.distance_basis == "SFD"
+
+
+@pytest.mark.parametrize(
+    ("source", "other", "data_type"),
+    [
+        ("carrier:c", {"energy_unit": "gal"}, "PRIMARY"),
+        ("carrier:c", {"energy_qty": Decimal(0)}, "PRIMARY"),
+        ("simulated:c", {"energy_unit": "gal"}, "MODELLED"),
+    ],
+)
+def test_the_best_source_that_can_be_used_counts(
+    source: str, other: dict[str, Any], data_type: str
+) -> None:
+    """What is in no known unit, or nothing, gives way; what nobody saw is not primary."""
+    better = fuel("LEG:A/1", "bad", source="terminal:t", **other)
+    (tce,) = asked("A", booked("A"), weighed("A", 700), better, fuel("LEG:A/1", source=source))
+    (amount,) = tce.energy
+    assert (amount.quantity, amount.data_type) == (900, data_type)
+
+
+def test_what_an_operator_states_goes_behind_measured_energy() -> None:
+    """With its share of primary data; of a shared leg only what names the consignment."""
+    own = (booked("A"), weighed("A", 700), stated("LEG:A/1"))
+    (element,) = of("A", *own).elements
+    assert (element.result.co2e.co2e_wtw_kg, element.result.primary_share) == (
+        100, Decimal("0.5"),
+    )  # fmt: skip
+    (burnt,) = of("A", *own, fuel("LEG:A/1")).elements
+    assert burnt.result.primary_share == 1
+    (shared,) = asked("A", *SHARED, stated("LEG:S"))
+    assert shared.supplied is None
+    (named,) = asked("A", *SHARED, stated("CONSIGNMENT:A", leg_no=None, vehicle_id="IMO9074729"))
+    assert named.supplied is not None
+
+
+def test_a_booking_that_is_taken_back_leaves_no_exception_open() -> None:
+    """A last version says so; nothing is missing of what is not."""
+    gone = fact(OrderCancelled, "LEG:A/1", line_ids=(), reason="r", event_time=Micros(T + 1))
+    known, found = twin.EMPTY, carbon.Versions()
+    open_codes = set[str]()
+    versions = []
+
+    def derive(topic: str, struct: type, /, **fields: Any) -> None:
+        if topic == "twin.exceptions":
+            (open_codes.add if fields["open"] else open_codes.discard)(fields["code"])
+        elif topic == "carbon.footprints":
+            versions.append((fields["version"], fields["missing"]))
+
+    for one in (booked("A"), gone):
+        taken = twin.take(known, item_of(one))
+        found, known = carbon.follow(found, taken, (), derive), taken.twin
+    assert open_codes == set()
+    assert versions[-1] == (2, ("TRANSPORT_UNKNOWN:what was told of its transport is taken back",))
+    assert carbon.canonical(found) == {}
