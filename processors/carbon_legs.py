@@ -36,7 +36,6 @@ from supplytwin.schemas.trips import leg_id
 
 _GONE = frozenset(("CANCELLED", "OMITTED"))
 """Legs in these states carried nothing."""
-_MOVED = frozenset(("DEPARTED", "ARRIVED"))
 _LAST = 2**62
 _LOCODE = re.compile(r"[A-Z]{2}[A-Z2-9]{3}", re.ASCII)
 _IMO = re.compile(r"(?:IMO:? ?)?(\d{7})", re.ASCII)
@@ -62,6 +61,11 @@ class Leg(Struct, frozen=True, kw_only=True, gc=False):
         return self.key.subject_id
 
     @property
+    def is_told(self) -> bool:
+        """Whether it is booked, or a departure or arrival tells of it."""
+        return self.subject.value.route is not None or bool(self.left or self.came)
+
+    @property
     def trips(self) -> frozenset[SubjectKey]:
         """The containers that it is linked with."""
         return frozenset(key for key in self.subject.links if key.subject_type == TRIP)
@@ -81,22 +85,21 @@ class Chain(Struct, frozen=True, kw_only=True, gc=False):
 
 
 def legs_of(twin: Twin, here: Subject, consignment_id: str) -> list[Leg]:
-    """Those that carried it or are to, in order: by number, then by the time of their facts."""
+    """Those that carried it or are to, in order: by number, then by the time of their facts.
+
+    One that was only loaded, or whose booking came to nothing, is a leg beside others: that the
+    way is not known whole. By itself it says less than a delivery.
+    """
     found = []
     for key in here.links:
-        if key.subject_type != LEG:
+        leg = subject(twin, *key) if key.subject_type == LEG else None
+        if leg is None or leg.value.state in (None, *_GONE):
             continue
-        leg = subject(twin, *key)
-        if leg is not None and _is_told(leg) and not _is_of_another(key, leg, consignment_id):
+        if not _is_of_another(key, leg, consignment_id):
             found.append(_leg(twin, key, leg))
+    if not any(leg.is_told for leg in found):
+        return []
     return sorted(found, key=lambda one: _order(one, consignment_id))
-
-
-def _is_told(leg: Subject) -> bool:
-    """Whether it is booked, or a departure or arrival tells of it; and it was not called off."""
-    value = leg.value
-    told = value.route is not None or bool(_MOVED.intersection(value.milestones))
-    return told and value.state not in _GONE
 
 
 def _is_of_another(key: SubjectKey, leg: Subject, consignment_id: str) -> bool:

@@ -221,6 +221,12 @@ class World:
         for event in self.about(name, "shipment.booked", "shipment.departed", "shipment.arrived"):
             if event.subject_type in ("CONSIGNMENT", "LEG"):
                 found |= _legs(event).keys()
+        if any(self.course(one).route or self.course(one).reports for one in found):
+            for event in self.about(name, "shipment.loaded", "shipment.discharged"):
+                if event.subject_type in ("CONSIGNMENT", "LEG"):
+                    found |= _legs(event).keys()
+        else:
+            return []
         every = {one for each in self.facts for one in _names(each, "CONSIGNMENT")} - {name}
         foreign = {leg for leg in found if leg.rpartition("/")[0] in every}
         known = {one: self.course(one) for one in found - foreign}
