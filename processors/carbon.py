@@ -8,6 +8,7 @@ import msgspec
 from immutables import Map
 from msgspec import Struct
 
+from supplytwin.processors.carbon_own import Masses
 from supplytwin.processors.carbon_packs import Rules, in_force
 from supplytwin.processors.carbon_parts import over
 from supplytwin.processors.carbon_twin import affected, is_void, request_of, void
@@ -69,27 +70,30 @@ def canonical(known: Versions) -> dict[str, object]:
     return {name: one.canonical() for name, one in sorted(known.items()) if not one.void}
 
 
-def of(twin: Twin, consignment_id: str, rules: Rules) -> Computed | None:
+def of(
+    twin: Twin, consignment_id: str, rules: Rules, masses: Masses | None = None
+) -> Computed | None:
     """The footprint of a consignment by the packs in force; None when nothing is told of its
-    transport.
+    transport. `masses` = those of the twin that are known already.
     """
     shelf = in_force(rules, None)
-    request = request_of(twin, consignment_id, shelf)
+    request = request_of(twin, consignment_id, shelf, masses)
     if request is None:
         return None
     if request.period is not None and len(rules):
         then = in_force(rules, request.period.last)
         if then is not shelf:
             shelf = then
-            request = request_of(twin, consignment_id, shelf)
+            request = request_of(twin, consignment_id, shelf, masses)
             assert request is not None
     return computed(request, shelf)
 
 
 def follow(known: Versions, taken: Taken, rules: Rules, derive: Derive) -> Versions:
     """`known` with a new version of every footprint whose inputs a fact has changed."""
+    masses = Masses(taken.twin)
     for name in affected(taken.twin.subjects, taken.moved):
-        made = of(taken.twin, name, rules)
+        made = of(taken.twin, name, rules, masses)
         before = known.get(name)
         if made is None:
             if before is None:
@@ -126,8 +130,9 @@ def _versioned(version: int, made: Computed) -> Versioned:
 
 def recomputed(known: Versions, twin: Twin, rules: Rules) -> Iterator[tuple[str, Computed]]:
     """Every footprint that stands, by these rules."""
+    masses = Masses(twin)
     for name in sorted(known):
-        made = of(twin, name, rules)
+        made = of(twin, name, rules, masses)
         yield name, made or computed(void(name), in_force(rules, None))
 
 

@@ -22,6 +22,8 @@ from supplytwin.schemas.events import (
 )
 from supplytwin.schemas.machines import CONSIGNMENT, LINE, TRIP
 
+NAMED_MOST = 20
+"""So many lines without mass are named: a record has to stay small."""
 _TEMPERATURE = "temperature"
 
 
@@ -104,9 +106,10 @@ def delivered_mass(found: Sequence[ShipmentDelivered]) -> Weight:
     )
     if unknown:
         what = found[0].subject_type
-        return Weight(
-            missing=tuple(Missing(code="MASS_UNKNOWN", says=f"{what} {name}") for name in unknown)
-        )
+        named = [f"{what} {name}" for name in unknown[:NAMED_MOST]]
+        if len(unknown) > NAMED_MOST:
+            named.append(f"and of {len(unknown) - NAMED_MOST} more")
+        return Weight(missing=tuple(Missing(code="MASS_UNKNOWN", says=one) for one in named))
     return Weight(kg=_sum(mass for _, mass in sorted(masses.items())), how="as delivered")
 
 

@@ -72,8 +72,8 @@ def default_factors(amount: EnergyAmount, shelf: Shelf) -> Carrier:
     """The factors of an amount that names none; no `refs` where none is known for its unit."""
     found = shelf.energy(amount.carrier, amount.country)
     for ref in found.refs:
-        ((_, factor),) = shelf.find(ref)
-        if converted(amount.quantity, amount.unit, factor) is None:
+        known = shelf.find(ref)
+        if len(known) != 1 or converted(amount.quantity, amount.unit, known[0][1]) is None:
             return Carrier()
     return found
 

@@ -18,7 +18,7 @@ from supplytwin.processors.carbon_consignment import (
     stuffed_mass,
 )
 from supplytwin.processors.carbon_factors import Shelf
-from supplytwin.processors.carbon_own import Element, homeless, names_a_leg, own
+from supplytwin.processors.carbon_own import Element, Masses, homeless, names_a_leg, own
 from supplytwin.processors.carbon_places import Spot, Way, country_of, is_same, spot_of, way
 from supplytwin.processors.slots import Identity
 from supplytwin.processors.standing import Reached
@@ -39,6 +39,8 @@ _GONE = frozenset(("CANCELLED", "OMITTED"))
 _LAST = 2**62
 _LOCODE = re.compile(r"[A-Z]{2}[A-Z2-9]{3}", re.ASCII)
 _IMO = re.compile(r"(?:IMO:? ?)?(\d{7})", re.ASCII)
+LEGS_MOST = 100
+"""A record of more would not fit; no consignment travels so."""
 TERMINAL, TRANSSHIPMENT = "MaritimeContainerTerminal", "Transshipment"
 
 
@@ -175,17 +177,24 @@ def _spot(twin: Twin, told: Reached | None, booked: str) -> Spot | None:
 
 
 def chain_of(
-    twin: Twin, here: Subject, consignment_id: str, legs: Sequence[Leg], shelf: Shelf
+    twin: Twin,
+    here: Subject,
+    consignment_id: str,
+    legs: Sequence[Leg],
+    shelf: Shelf,
+    masses: Masses,
 ) -> Chain:
     """An element for each leg, and a hub between each two."""
+    if len(legs) > LEGS_MOST:
+        says = f"{len(legs)} legs are told, at most {LEGS_MOST} are computed"
+        too_many = (Missing(code="TOO_MANY_LEGS", says=says),)
+        return Chain(tces=(), missing=too_many, assumptions=(), days=())
     whole = mass_of(twin, here)
     all_trips = frozenset(key for key in here.links if key.subject_type == TRIP)
-    trips = [subject(twin, *key) for key in sorted(all_trips)]
-    parts = [*(leg.subject for leg in legs), *(trip for trip in trips if trip is not None)]
-    alone = all(trip is not None and not is_shared(twin, here, trip) for trip in trips)
-    chilled = is_temperature_controlled(here, parts)
+    alone, chilled = _kept(twin, here, legs, all_trips)
     known = {(one.source, one.event_id) for leg in legs for one in leg.subject.measured}
     loose = [one for one in here.measured if (one.source, one.event_id) not in known]
+    placed, unplaced = _placed(loose, legs)
     done = all_delivered(twin, here, deliveries(here))
     own_key = SubjectKey(CONSIGNMENT, consignment_id)
     tces: list[Tce] = []
@@ -194,9 +203,8 @@ def chain_of(
     for at, leg in enumerate(legs):
         weight = _weight(twin, here, leg, whole, all_trips)
         weights.append(weight)
-        more = [event for event in loose if _is_of(event, leg, legs)]
         element = Element(key=own_key, leg=leg.subject, kg=weight.kg, country=country_of(leg.start))
-        told = own(twin, element, [*leg.subject.measured, *more], shelf)
+        told = own(masses, element, [*leg.subject.measured, *placed.get(leg.name, ())], shelf)
         if at:
             before = legs[at - 1]
             hub, gap = _hub(before, leg, weight, tces, all_trips, consignment_id, alone=alone)
@@ -236,11 +244,18 @@ def chain_of(
     return Chain(
         tces=tuple(tces),
         missing=tuple(missing),
-        assumptions=tuple(
-            homeless(loose, lambda event: any(_is_of(event, leg, legs) for leg in legs))
-        ),
+        assumptions=unplaced,
         days=tuple({one.day for one in moved}),
     )
+
+
+def _kept(
+    twin: Twin, here: Subject, legs: Sequence[Leg], trips: Iterable[SubjectKey]
+) -> tuple[bool, bool]:
+    """(whether nobody else's goods are in its containers, whether it is temperature-controlled)."""
+    known = [one for one in (subject(twin, *key) for key in trips) if one is not None]
+    alone = not any(is_shared(twin, here, trip) for trip in known)
+    return alone, is_temperature_controlled(here, [*(leg.subject for leg in legs), *known])
 
 
 def _how(weight: Weight, way: Way) -> Iterator[str]:
@@ -303,12 +318,21 @@ def _hub(
 # ---- what was measured
 
 
-def _is_of(event: Measurement, leg: Leg, legs: Sequence[Leg]) -> bool:
-    """Whether what names no leg is of this one: it is the only leg, or the only one of the
-    vehicle.
+def _placed(
+    loose: Sequence[Measurement], legs: Sequence[Leg]
+) -> tuple[dict[str, list[Measurement]], tuple[str, ...]]:
+    """(what names no leg, by the leg that it is of: the only one, or the only one of the vehicle;
+    what is said of the rest).
     """
-    if names_a_leg(event):
-        return False
-    if event.vehicle_id is None:
-        return len(legs) == 1
-    return [one for one in legs if one.subject.value.bound == event.vehicle_id] == [leg]
+    by_vehicle: dict[str | None, list[Leg]] = {}
+    for leg in legs:
+        by_vehicle.setdefault(leg.subject.value.bound, []).append(leg)
+    placed: dict[str, list[Measurement]] = {}
+    rest = []
+    for event in loose:
+        found = legs if event.vehicle_id is None else by_vehicle.get(event.vehicle_id, ())
+        if len(found) == 1 and not names_a_leg(event):
+            placed.setdefault(found[0].name, []).append(event)
+        else:
+            rest.append(event)
+    return placed, homeless(rest)

@@ -80,23 +80,44 @@ def names(rules: Sequence[Rule]) -> tuple[str, ...]:
     return tuple(pack.name for pack in in_force(tuple(rules), None).chosen)
 
 
+NEWEST = 2**62
+"""Behind every journal entry."""
+Told = tuple[tuple[int, Rules], ...]
+"""The rules that a control chain was told, each with the offset of its journal entry."""
+
+
+def newest(told: Told) -> Rules:
+    """Those that were told last."""
+    return told[-1][1] if told else ()
+
+
 class InForce:
-    """The rules that the journal has told so far, by partition number."""
+    """The rules that the journal has told, by partition number, and from which entry on: a fact is
+    computed by those that stood before it, however late a chain is read again.
+    """
 
     def __init__(self) -> None:
-        self._rules: dict[int | None, Rules] = {}
+        self._told: dict[int, Told] = {}
+        self._elsewhere: Told = ()
 
-    def at(self, partition: int) -> Rules:
-        """Those in force."""
-        return self._rules.get(partition) or self._rules.get(None, ())
+    def learn(self, partition: int, offset: int, rules: Rules | None) -> None:
+        """The control entry at an offset says these; None = nothing."""
+        known = self._told.get(partition, ())
+        if rules is not None and all(at != offset for at, _ in known):
+            self._told[partition] = tuple(sorted((*known, (offset, rules)), key=lambda one: one[0]))
 
-    def learn(self, partition: int, rules: Rules | None) -> Rules:
-        """A control entry says these (None = nothing); what is in force now."""
+    def learn_everywhere(self, taken_at: int, rules: Rules | None) -> None:
+        """The same for those who read chains without the places of their entries: from a tick time
+        on.
+        """
         if rules is not None:
-            self._rules[partition] = rules
-        return self.at(partition)
+            self._elsewhere = tuple(
+                sorted((*self._elsewhere, (taken_at, rules)), key=lambda one: one[0])
+            )
 
-    def learn_everywhere(self, rules: Rules | None) -> None:
-        """The same, where it is not known of which partition number a chain is."""
-        if rules is not None:
-            self._rules[None] = rules
+    def at(self, partition: int, offset: int = NEWEST, taken_at: int = NEWEST) -> Rules:
+        """Those in force for the entry at an offset, taken at a tick time."""
+        told = self._told.get(partition)
+        if told is not None:
+            return next((rules for at, rules in reversed(told) if at < offset), ())
+        return next((rules for at, rules in reversed(self._elsewhere) if at <= taken_at), ())

@@ -20,31 +20,35 @@ from supplytwin.processors.carbon_consignment import (
 )
 from supplytwin.processors.carbon_factors import Shelf
 from supplytwin.processors.carbon_legs import chain_of, legs_of
-from supplytwin.processors.carbon_own import Element, own
+from supplytwin.processors.carbon_own import Element, Masses, own
 from supplytwin.processors.carbon_places import country_of, one_place, way
 from supplytwin.processors.consignment import CANCELLED
 from supplytwin.processors.subjects import Subject, SubjectKey, Subjects
 from supplytwin.processors.twin import Twin, subject
 from supplytwin.schemas.calculation import Missing, Period, Request, Tce
 from supplytwin.schemas.localtime import date_of, local_day
-from supplytwin.schemas.machines import CONSIGNMENT, LEG, TRIP
+from supplytwin.schemas.machines import CONSIGNMENT, LEG, LINE, TRIP
 
 FORM: Literal["1"] = "1"
 _UNDELIVERED = Missing(code="DELIVERY_UNKNOWN", says="not every line is delivered")
 _NOTHING = Missing(code="TRANSPORT_UNKNOWN", says="what was told of its transport is taken back")
 
 
-def request_of(twin: Twin, consignment_id: str, shelf: Shelf) -> Request | None:
-    """What is to be computed for a consignment; None when nothing is told of its transport."""
+def request_of(
+    twin: Twin, consignment_id: str, shelf: Shelf, masses: Masses | None = None
+) -> Request | None:
+    """What is to be computed for a consignment; None when nothing is told of its transport.
+    `masses` = those of the twin that are known already.
+    """
     here = subject(twin, CONSIGNMENT, consignment_id)
     if here is None:
         return None
     legs = legs_of(twin, here, consignment_id)
     if legs:
-        found = chain_of(twin, here, consignment_id, legs, shelf)
+        found = chain_of(twin, here, consignment_id, legs, shelf, masses or Masses(twin))
         request = _request(consignment_id, found.tces, found.missing, found.days)
         return replace(request, assumptions=found.assumptions) if found.assumptions else request
-    return _by_deliveries(twin, here, consignment_id, shelf) if here.stated else None
+    return _by_deliveries(twin, here, consignment_id, shelf, masses) if here.stated else None
 
 
 def void(consignment_id: str) -> Request:
@@ -73,7 +77,9 @@ def _request(
     )
 
 
-def _by_deliveries(twin: Twin, here: Subject, consignment_id: str, shelf: Shelf) -> Request:
+def _by_deliveries(
+    twin: Twin, here: Subject, consignment_id: str, shelf: Shelf, masses: Masses | None
+) -> Request:
     """One element from its maker to its receiver, once every line is delivered."""
     found = deliveries(here)
     if not all_delivered(twin, here, found):
@@ -90,7 +96,7 @@ def _by_deliveries(twin: Twin, here: Subject, consignment_id: str, shelf: Shelf)
     if not missing and start is not None and end is not None:
         key = SubjectKey(CONSIGNMENT, consignment_id)
         element = Element(key=key, leg=None, kg=weight.kg, country=country_of(start))
-        told = own(twin, element, here.measured, shelf)
+        told = own(masses or Masses(twin), element, here.measured, shelf)
         tces.append(
             Tce(
                 tce_id=f"{consignment_id}-1",
@@ -118,8 +124,8 @@ def affected(subjects: Subjects, moved: Iterable[tuple[SubjectKey, Subject, Subj
     """Consignments whose footprint may differ after what moved, sorted.
 
     It rests on deliveries, energy, links and limits; on departures, arrivals, bookings and states
-    of legs; on what was stuffed into containers; and on the masses of those with whom it shares a
-    leg. Nothing else recomputes it.
+    of legs; on what was stuffed into containers, and whose lines are in them; and on the masses of
+    those with whom it shares a leg or a measurement. Nothing else recomputes it.
     """
     found = set[str]()
     for key, old, new in moved:
@@ -131,11 +137,29 @@ def affected(subjects: Subjects, moved: Iterable[tuple[SubjectKey, Subject, Subj
         ):
             found.update(_consignments(old))
             found.update(_consignments(new))
+        elif key.subject_type == LINE and old.links is not new.links:
+            for trip in {*old.links, *new.links}:  # its goods may be those of others
+                if trip.subject_type == TRIP:
+                    found.update(_consignments(subjects[trip]))
     for name in [*found]:
-        for key in subjects[SubjectKey(CONSIGNMENT, name)].links:
+        here = subjects[SubjectKey(CONSIGNMENT, name)]
+        for key in here.links:
             if key.subject_type == LEG:
                 found.update(_consignments(subjects[key]))
-    return sorted(found)
+        found.update(_named_with(here))
+    return sorted(name for name in found if SubjectKey(CONSIGNMENT, name) in subjects)
+
+
+def _named_with(here: Subject) -> Iterator[str]:
+    """Consignments that are named together with one where something was measured."""
+    for subject_type, subject_id, refs in {
+        (event.subject_type, event.subject_id, event.refs) for event in here.measured
+    }:
+        if subject_type == CONSIGNMENT:
+            yield subject_id
+        for ref in refs:
+            if ref.startswith(f"{CONSIGNMENT}:"):
+                yield ref.partition(":")[2]
 
 
 def _consignments(one: Subject) -> Iterator[str]:

@@ -26,7 +26,7 @@ from supplytwin.processors import (
     settlement_report,
     snapshots,
 )
-from supplytwin.processors.carbon_packs import InForce, Rules, rules_in, rules_of
+from supplytwin.processors.carbon_packs import NEWEST, InForce, Told, rules_in, rules_of
 from supplytwin.processors.emit import Emitter
 from supplytwin.processors.footprint import Computed
 from supplytwin.processors.settlement_state import Book, Outcome
@@ -84,8 +84,8 @@ class ChainState(Struct, frozen=True, kw_only=True, gc=False):
     schemas: Map[int, bytes] = Map()
     """Of a control chain: schemas of others that entries of its partition number were written
     with, canonical JSON by fingerprint."""
-    packs: Rules | None = None
-    """Of a control chain: which packs of factors are in force; None = nobody has said."""
+    packs: Told = ()
+    """Of a control chain: which packs of factors are in force, and from which entry on."""
     sources: Sources | None = None
     """Of a control chain: who may speak on which topic; None = everybody."""
     claims_of: Map[str, tuple[str, ...]] = Map()
@@ -226,15 +226,15 @@ class ChainFold:
         for fingerprint, text in control.schemas.items():
             found = WriterSchema(fingerprint=fingerprint, text=text)
             self._foreign.learn(partition_of_control(control.chain_id), found)
-        if control.packs is not None:
-            self._packs.learn(partition_of_control(control.chain_id), control.packs)
+        for offset, rules in control.packs:
+            self._packs.learn(partition_of_control(control.chain_id), offset, rules)
 
     def told_of_all(self, records: Sequence[Record]) -> None:
         """Entries of control chains that every chain may need: schemas of others, and packs. For
         those who fold a chain by itself.
         """
         for one in self.replay(records):
-            self._packs.learn_everywhere(rules_in(one.entry))
+            self._packs.learn_everywhere(one.entry.taken_at, rules_in(one.entry))
 
     def footprint(self, state: ChainState, consignment_id: str) -> Computed | None:
         """The footprint of a consignment of a chain that is folded by itself."""
@@ -266,8 +266,9 @@ class ChainFold:
         if restatement.is_of_fold(said):
             alarms = restatement.alarms(state.book, state.twin, now, FOLD_VERSION)
             settlement_report.report(emit, alarms)
-        rules = self._packs.learn(partition, rules_of(said))
-        changes = restatement.changes(state, said, now, rules)
+        self._packs.learn(partition, NEWEST - 1, rules_of(said))
+        rules = self._packs.at(partition)
+        changes = restatement.changes(state, said, now, rules, NEWEST - 1)
         return _finish(state, emit, "restated", **changes)
 
     def close(self, state: ChainState, now: int) -> Step[ChainState]:
@@ -306,12 +307,12 @@ class ChainFold:
             return msgspec.structs.replace(state, book=book, touched=True)
         item = record.item
         if entry.kind == "CONTROL":
-            return self._controlled(state, entry, item, record.partition)
+            return self._controlled(state, entry, item, record)
         if entry.kind == "CLOSED":
             return msgspec.structs.replace(state, closed_seq=entry.seq, touched=True)
         if entry.kind == "FACT" and item is not None:
             taken = take(state.twin, item)
-            rules = self._packs.at(record.partition)
+            rules = self._packs.at(record.partition, record.offset, entry.taken_at)
             footprints = carbon.follow(state.footprints, taken, rules, _silent)
             return msgspec.structs.replace(
                 state, twin=taken.twin, footprints=footprints, recent=(), touched=True
@@ -330,14 +331,15 @@ class ChainFold:
         )
 
     def _controlled(
-        self, state: ChainState, entry: JournalEntry, item: Input | None, partition: int
+        self, state: ChainState, entry: JournalEntry, item: Input | None, record: Record
     ) -> ChainState:
         """A control record, or (without one) a restatement."""
         if item is None:
             said = codec.decode(CONTROL, entry.body).message
             assert isinstance(said, Control)
-            rules = self._packs.learn(partition, rules_of(said))
-            changes = restatement.changes(state, said, entry.taken_at, rules)
+            self._packs.learn(record.partition, record.offset, rules_in(entry))
+            rules = self._packs.at(record.partition, record.offset + 1, entry.taken_at)
+            changes = restatement.changes(state, said, entry.taken_at, rules, record.offset)
             return msgspec.structs.replace(state, touched=True, **changes)
         if isinstance(item.message, WriterSchema):
             found = item.message

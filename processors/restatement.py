@@ -74,8 +74,12 @@ def is_of_fold(said: Control) -> bool:
     return _read(said).restated is not None
 
 
-def changes(state: "ChainState", said: Control, now: int, rules: Rules) -> dict[str, Any]:
-    """What a restatement changes in a state; the same when it is taken and when it is restored."""
+def changes(
+    state: "ChainState", said: Control, now: int, rules: Rules, offset: int
+) -> dict[str, Any]:
+    """What a restatement changes in a state; the same when it is taken and when it is restored.
+    `offset` = where its entry stands.
+    """
     body = _read(said)
     prints = carbon.numbered(state.footprints, state.twin, rules, body.footprints)
     made: dict[str, Any] = {"footprints": prints}
@@ -83,7 +87,7 @@ def changes(state: "ChainState", said: Control, now: int, rules: Rules) -> dict[
         made["book"] = restated(state.book, state.twin, now)
     told = rules_of(said)
     if told is not None:
-        made["packs"] = told
+        made["packs"] = (*state.packs, (offset, told))
     return made
 
 

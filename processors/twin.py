@@ -4,6 +4,7 @@
 follows now, so that the reports follow the set and never the order of arrival.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
@@ -243,12 +244,11 @@ def _measure(work: Work, keys: Iterable[SubjectKey], event: Measurement, count: 
 
 def _exchanged(known: tuple[Kept, ...], event: Kept, count: int) -> tuple[Kept, ...]:
     """With the event, or (`count` -1) without it."""
-    gone = (event.source, event.event_id) if count < 0 else None
-    found = [one for one in known if (one.source, one.event_id) != gone]
+    at = bisect_left(known, _by_line(event), key=_by_line)
     if count > 0:
-        found.append(event)
-        found.sort(key=_by_line)
-    return tuple(found)
+        return (*known[:at], event, *known[at:])
+    there = at < len(known) and _by_line(known[at]) == _by_line(event)
+    return (*known[:at], *known[at + 1 :]) if there else known
 
 
 def _by_line(event: Event) -> tuple[str, str, str]:

@@ -7,12 +7,13 @@ JSON strings or numbers in plain digits. `calculation_request.schema.json` says 
 from decimal import Decimal
 from typing import Annotated, Literal
 
-from msgspec import Meta, Struct
+from msgspec import Struct
 
 from supplytwin.schemas.decimal_text import Bounds
 from supplytwin.schemas.factor_form import (
     Amount,
     Basis,
+    Country,
     Date,
     Included,
     Mode,
@@ -29,7 +30,6 @@ DataType = Literal["PRIMARY", "MODELLED", "DEFAULT"]
 Distance = Literal["GCD", "SFD", "ACTUAL"]
 NotOne = Annotated[Decimal, within(Bounds(low=Decimal(0), high=Decimal(1), under=True))]
 Load = Annotated[Decimal, within(Bounds(low=Decimal(0), high=Decimal(1), above=True))]
-Country = Annotated[str, Meta(pattern=r"^[A-Z]{2}$")]
 EnergyUnit = Literal["l", "kg", "t", "kWh", "MJ"]
 
 

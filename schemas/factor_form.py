@@ -9,6 +9,9 @@ from msgspec import Meta, Struct
 from supplytwin.schemas.decimal_text import Bounds
 
 Text = Annotated[str, Meta(min_length=1, max_length=2000, pattern=r"\S", extra={"line": True})]
+Name = Annotated[str, Meta(extra={"format": "pack-name"})]
+"""Of a pack: results name a factor as PACK-VERSION/ID."""
+Country = Annotated[str, Meta(extra={"format": "country"})]
 Date = Annotated[str, Meta(pattern=r"^\d{4}-\d\d-\d\d$", extra={"format": "date"})]
 _ZERO, _ONE, _MOST = Decimal(0), Decimal(1), Decimal(10**15)
 
@@ -62,7 +65,7 @@ class Factor(Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=
     gwp: Text
     """Basis of the global warming potentials, or that only CO2 is in it."""
     region: Text
-    country: Annotated[str, Meta(pattern=r"^[A-Z]{2}$")] | None = None
+    country: Country | None = None
     """Of GRID: ISO 3166-1 alpha-2, where the region is one: its electricity's default."""
     year: int
     """The year that the number is about."""
@@ -96,8 +99,8 @@ class Factor(Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=
 class Pack(Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=True):
     """Factors of one publisher and one version."""
 
-    pack: Text
-    version: Text
+    pack: Name
+    version: Name
     title: Text
     publisher: Text
     licence: Text

@@ -53,7 +53,11 @@ def distance_km(lat1: Decimal, lon1: Decimal, lat2: Decimal, lon2: Decimal) -> D
 
     The last bits of a double are not the same on every machine; a metre is.
     """
-    line = Geodesic.WGS84.Inverse(float(lat1), float(lon1), float(lat2), float(lon2))
+    return _km(float(lat1), float(lon1), float(lat2), float(lon2))
+
+
+def _km(lat1: float, lon1: float, lat2: float, lon2: float) -> Decimal:
+    line = Geodesic.WGS84.Inverse(lat1, lon1, lat2, lon2)
     return Decimal(line["s12"]).scaleb(-3, _CONTEXT).quantize(_METRE, context=_CONTEXT)
 
 
@@ -64,8 +68,7 @@ Position = tuple[float, float]
 @lru_cache(maxsize=65536)
 def great_circle_km(one: Position, other: Position) -> Decimal:
     """`distance_km` between two positions."""
-    (lat1, lon1), (lat2, lon2) = (map(Decimal, map(repr, place)) for place in (one, other))
-    return distance_km(lat1, lon1, lat2, lon2)
+    return _km(*one, *other)
 
 
 _EARTH_RADIUS_M = 6_371_009

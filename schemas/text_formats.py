@@ -1,13 +1,16 @@
-"""Forms of texts in documents: dates, times, UUIDs, URIs, URNs."""
+"""Forms of texts in documents: dates, times, names of packs, countries, UUIDs, URIs, URNs."""
 
 import datetime as dt
 import re
 import uuid
+from collections.abc import Callable, Mapping
 
 from supplytwin.schemas.rfc3339 import moment
 
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+_PACK_NAME = re.compile(r"[A-Za-z0-9._-]{1,80}", re.ASCII)
+_COUNTRY = re.compile(r"[A-Z]{2}", re.ASCII)
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:\S+", re.ASCII)
 
 
@@ -33,7 +36,12 @@ def _is_uuid(value: str) -> bool:
         return False
 
 
-FORMATS = {
+FORMATS: Mapping[str, tuple[Callable[[str], bool], str]] = {
+    "pack-name": (
+        lambda value: bool(_PACK_NAME.fullmatch(value)),
+        "up to 80 letters, digits, dots, hyphens and underscores",
+    ),
+    "country": (lambda value: bool(_COUNTRY.fullmatch(value)), "a country in two capital letters"),
     "date": (_is_date, "a date, YYYY-MM-DD"),
     "date-time": (_is_time, "a date-time in UTC, e.g. 2026-01-31T23:59:59Z"),
     "uuid": (_is_uuid, "a UUID"),

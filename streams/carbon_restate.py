@@ -11,13 +11,23 @@ import msgspec
 from msgspec import Struct
 
 from supplytwin.processors import carbon, restatement
-from supplytwin.processors.carbon_packs import Rule, Rules
+from supplytwin.processors.carbon_packs import NEWEST, Rule, Rules
 from supplytwin.processors.chain import FOLD_VERSION
 from supplytwin.schemas.errors import UsageError
 from supplytwin.streams.audit_run import Progress
 from supplytwin.streams.ports import Broker, Producer
 from supplytwin.streams.topics import Meta
-from supplytwin.streams.upgrade import INIT_S, UPGRADE_ID, Changed, Number, produce, require_idle
+from supplytwin.streams.upgrade import (
+    INIT_S,
+    UPGRADE_ID,
+    Changed,
+    Number,
+    commit_alone,
+    require_idle,
+)
+
+ENTRY_MOST_BYTES = 1_000_000
+"""What an entry of the journal holds beside its frame."""
 
 
 class Restated(Struct, frozen=True, kw_only=True):
@@ -71,7 +81,7 @@ def apply(broker: Broker, meta: Meta, rule: Rule, read: Progress) -> int:
             found = _number(broker, meta, number, read)
             rules = _with(found, rule)
             if rules is not None:
-                restated += _apply_number(producer, found, rules)
+                restated += _apply_number(broker, meta, producer, found, rules)
     finally:
         producer.close()
     return restated
@@ -86,9 +96,18 @@ def _number(broker: Broker, meta: Meta, number: int, read: Progress) -> Number:
 
 
 def _with(found: Number, rule: Rule) -> Rules | None:
-    """The rules with this one; None = it is the last one already."""
+    """The rules with this one; None = it is the last one already. UsageError when the journal has
+    no room for all of them in one entry.
+    """
     known = found.rules
-    return None if known and known[-1] == rule else (*known, rule)
+    if known and known[-1] == rule:
+        return None
+    rules = (*known, rule)
+    size = len(restatement.packs_body(rules, {}))
+    if size > ENTRY_MOST_BYTES:
+        says = f"the packs of all restatements have {size} bytes, an entry holds {ENTRY_MOST_BYTES}"
+        raise UsageError(f"{says}: name a built-in pack, or leave factors out that nobody uses")
+    return rules
 
 
 def _changed(found: Number, rules: Rules) -> Iterator[Changed]:
@@ -115,15 +134,15 @@ def _listed(found: Number, one: Changed, rules: Rules) -> Iterator[Restated]:
         )
 
 
-def _apply_number(producer: Producer, found: Number, rules: Rules) -> int:
-    """One transaction: all of a partition number, or nothing of it."""
+def _apply_number(
+    broker: Broker, meta: Meta, producer: Producer, found: Number, rules: Rules
+) -> int:
     changed = list(_changed(found, rules))
-    producer.begin()
     body = restatement.packs_body(rules, {})
-    produce(producer, found.told(found.control, body), found.number)
-    found.states[found.control.chain_id] = msgspec.structs.replace(found.control, packs=rules)
+    said = found.told(found.control, body)
+    told = (*found.control.packs, (NEWEST, rules))
+    found.states[found.control.chain_id] = msgspec.structs.replace(found.control, packs=told)
     for one in changed:
-        body = restatement.packs_body(None, one.versions)
-        produce(producer, found.told(one.state, body, one), found.number)
-    producer.commit()
+        said += found.told(one.state, restatement.packs_body(None, one.versions), one)
+    commit_alone(broker, meta, producer, found, said)
     return sum(len(one.versions) for one in changed)

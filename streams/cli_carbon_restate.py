@@ -3,6 +3,7 @@
 import datetime as dt
 from typing import Annotated
 
+import msgspec
 import typer
 
 from supplytwin.processors.carbon_packs import Rule
@@ -15,8 +16,6 @@ from supplytwin.streams.cli_check import reading
 from supplytwin.streams.cli_run import AsJson, connect, emit_json, out
 from supplytwin.streams.drawing import folding
 
-_MOST_BYTES = 900_000
-"""What fits into one record of the journal."""
 _SHOWN = 50
 
 
@@ -78,11 +77,13 @@ def _rule(packs: list[str], since: str) -> tuple[Rule, tuple[str, ...]]:
         if found.value.name in names:
             raise UsageError(f"{name}: another pack is called {found.value.name}, too")
         names.append(found.value.name)
-        texts.append(name if name in factors.BUILT_IN else content(name).decode())
-    size = sum(len(text.encode()) for text in texts)
-    if size > _MOST_BYTES:
-        raise UsageError(f"the packs have {size} bytes, at most {_MOST_BYTES} fit the journal")
+        texts.append(name if name in factors.BUILT_IN else compact(content(name)))
     return Rule(since=day, packs=tuple(texts)), tuple(names)
+
+
+def compact(raw: bytes) -> str:
+    """A pack in the least of bytes that say the same."""
+    return msgspec.json.format(raw, indent=-1).decode()
 
 
 def _tell(found: restating.Plan) -> None:

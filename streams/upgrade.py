@@ -7,14 +7,14 @@ not be paid now. The last entry on every partition number says under which fold 
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
 from supplytwin.processors import across, carbon, restatement, snapshots
-from supplytwin.processors.carbon_packs import Rules
+from supplytwin.processors.carbon_packs import Rules, newest
 from supplytwin.processors.chain import FOLD_VERSION, ChainFold, ChainState
 from supplytwin.processors.emit import Emitter
 from supplytwin.processors.milestones import exception_changes, milestone_changes
@@ -85,6 +85,8 @@ class Number:
         self.states: dict[str, ChainState] = {}
         self.version: str | None = None
         self.now = 0
+        self.end = journal_end(broker, number)
+        """Where the journal ended before it was read."""
         for record in read(broker, TopicPartition(JOURNAL, number), None, progress):
             entry = journal.read(record.value or b"")
             state = self.states.get(entry.chain_id) or self.fold.new(entry.chain_id)
@@ -134,7 +136,7 @@ class Number:
     @property
     def rules(self) -> Rules:
         """The packs of factors that are in force."""
-        return self.control.packs or ()
+        return newest(self.control.packs)
 
     def renumbered(self, state: ChainState, rules: Rules) -> dict[str, int]:
         """Of the footprints of a chain by these packs, see `carbon.renumbered`."""
@@ -291,27 +293,53 @@ def apply(broker: Broker, meta: Meta, progress: Progress) -> int:
         for number in range(meta.partitions):
             found = Number(broker, meta, number, progress)
             if found.version not in (None, FOLD_VERSION):
-                restated += _apply_number(producer, found)
+                restated += _apply_number(broker, meta, producer, found)
     finally:
         producer.close()
     return restated
 
 
-def _apply_number(producer: Producer, found: Number) -> int:
-    """One transaction: all of a partition number, or nothing of it."""
+def _apply_number(broker: Broker, meta: Meta, producer: Producer, found: Number) -> int:
     changed = list(found.changed())
-    producer.begin()
-    for one in changed:
-        produce(producer, found.restated(one.state, one), found.number)
-    produce(producer, found.restated(found.control), found.number)
-    producer.commit()
+    said = [output for one in changed for output in found.restated(one.state, one)]
+    said += found.restated(found.control)
+    commit_alone(broker, meta, producer, found, said)
     return len(changed)
 
 
-def produce(producer: Producer, outputs: Iterable[Output], number: int) -> None:
-    """Within the transaction that the caller has begun."""
-    for output in outputs:
-        producer.produce(output.topic, output.key.encode(), output.value, partition=number)
+def commit_alone(
+    broker: Broker, meta: Meta, producer: Producer, found: Number, said: Sequence[Output]
+) -> None:
+    """One transaction: all of a partition number, or nothing of it.
+
+    Raises UsageError, with nothing written, when a worker runs or has written since the journal was
+    read: its entries and ours would have the same places in their chains.
+    """
+    producer.begin()
+    try:
+        for output in said:
+            producer.produce(
+                output.topic, output.key.encode(), output.value, partition=found.number
+            )
+        producer.flush()
+        require_idle(broker, meta)
+        entries = sum(output.topic == JOURNAL for output in said)
+        if journal_end(broker, found.number) != found.end + entries:
+            raise UsageError("a worker has written meanwhile: stop every worker, and call again")
+    except BaseException:
+        producer.abort()
+        raise
+    producer.commit()
+
+
+def journal_end(broker: Broker, number: int) -> int:
+    """The end of the journal of a partition number, with what is not committed."""
+    at = TopicPartition(JOURNAL, number)
+    admin = broker.admin()
+    try:
+        return admin.ends([at], "read_uncommitted")[at]
+    finally:
+        admin.close()
 
 
 def require_idle(broker: Broker, meta: Meta) -> None:

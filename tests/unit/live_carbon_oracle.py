@@ -580,7 +580,12 @@ def _own_energy(
         else:
             if sources[at + 1 :]:
                 notes.add("ENERGY_SOURCE")
-            return tuple(sorted(used, key=lambda use: (*use[:3], use[3] or 0))), emitted
+            alike: dict[Any, Fraction] = {}
+            for use in used:
+                key = use.carrier, use.unit, use.total_kg
+                alike[key] = alike.get(key, Fraction(0)) + use.quantity
+            whole = [Energy(key[0], sum_, *key[1:]) for key, sum_ in alike.items()]
+            return tuple(sorted(whole, key=lambda use: (*use[:3], use[3] or 0))), emitted
     return (), None
 
 

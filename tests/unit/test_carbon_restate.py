@@ -216,7 +216,7 @@ def test_a_worker_that_starts_from_a_snapshot_knows_the_rules(world: World) -> N
     apply(world, rule)
     fold = ChainFold("t")
     state = fold.new(control_key(1))
-    fold.remember(msgspec.structs.replace(state, packs=(rule,)))
+    fold.remember(msgspec.structs.replace(state, packs=((7, (rule,)),)))
     assert in_force(fold._packs.at(1), None).named == "doubled-2025"
     assert in_force(fold._packs.at(0), None).named.startswith("desnz-2025")
 
@@ -227,6 +227,57 @@ def test_it_is_refused_beside_a_worker(world: World) -> None:
     world.days(1)
     with pytest.raises(UsageError, match="stop every worker"):
         apply(world, Rule(since="1970-01-01", packs=PACKS))
+
+
+def test_a_worker_that_comes_between_reading_and_writing_is_noticed(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its entries and ours would have the same places: nothing is written, and it goes on."""
+    once = carbon_restate._changed
+
+    def late(found: Any, rules: Any) -> Any:
+        yield from once(found, rules)
+        world.start()
+        world.days(15)
+        world.worker.close()
+        monkeypatch.setattr(carbon_restate, "_changed", once)
+
+    monkeypatch.setattr(carbon_restate, "_changed", late)
+    rule = Rule(since="1970-01-01", packs=PACKS)
+    with pytest.raises(UsageError, match="has written meanwhile"):
+        apply(world, rule)
+    assert {one.pack for one in newest(world).values()} == {"desnz"}
+    assert apply(world, rule) > 0
+    world.start()
+    world.days(5)
+    assert_linked(world)
+    assert audit_run.run(world.broker, world.meta, nobody).differences == []
+
+
+def test_a_chain_that_is_read_again_is_computed_by_the_rules_of_then(world: World) -> None:
+    """Whatever rules came later: its versions are those that were written."""
+    apply(world, Rule(since=middle(world), packs=PACKS))
+    apply(world, Rule(since="1970-01-01", packs=("desnz-2025",)))
+    records = list(read_all(world.broker, JOURNAL, 2))
+    said = newest(world)
+    for number in range(2):
+        fold = ChainFold("t")
+        mine = fold.replay([r for r in records if r.partition == number])
+        control = fold.new(control_key(number))
+        for one in mine:
+            if one.key == control_key(number).encode():
+                control = fold.restore(control, one)
+        for chain in {(one.key or b"").decode() for one in mine}:
+            if chain.startswith("@"):
+                continue
+            state = fold.new(chain)
+            for one in mine:
+                if one.key == chain.encode():
+                    state = fold.restore(state, one)
+            for name, known in state.footprints.items():
+                assert (known.version, known.input_hash) == (
+                    said[chain, name].version, said[chain, name].input_hash,
+                )  # fmt: skip
 
 
 @pytest.fixture

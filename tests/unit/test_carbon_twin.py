@@ -3,6 +3,7 @@
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 from test_footprint import T, delivered, event, item_of, load
 
@@ -188,6 +189,46 @@ def test_the_best_source_that_can_be_used_counts(
     (tce,) = asked("A", booked("A"), weighed("A", 700), better, fuel("LEG:A/1", source=source))
     (amount,) = tce.energy
     assert (amount.quantity, amount.data_type) == (900, data_type)
+
+
+def in_order(*told: Any) -> bytes:
+    known, found = twin.EMPTY, carbon.Versions()
+    for one in told:
+        taken = twin.take(known, item_of(one))
+        found, known = carbon.follow(found, taken, (), lambda *_, **__: None), taken.twin
+    return msgspec.json.encode(carbon.canonical(found), order="sorted")
+
+
+def test_a_mass_that_comes_late_counts_for_those_who_share_a_measurement() -> None:
+    """A consignment that only a fact about energy names with another has no leg with it."""
+    use = fuel("CONSIGNMENT:A", refs=("CONSIGNMENT:Z",), leg_no=1)
+    told = (booked("A"), weighed("A", 700), use, weighed("Z", 300))
+    assert in_order(*told) == in_order(*reversed(told))
+    told = (weighed("A", 700), fuel("CONSIGNMENT:A", refs=("CONSIGNMENT:Z",)), weighed("Z", 300))
+    assert in_order(*told) == in_order(*reversed(told))
+
+
+def test_a_line_that_turns_out_to_be_of_another_consignment_counts_for_its_container() -> None:
+    """Whose the goods in a container are may be told after they were stuffed."""
+    trip = fact(ShipmentStuffed, TRIP, refs=("CONSIGNMENT:A", "ORDER_LINE:x"),
+                trip_id=TRIP.partition(":")[2], container_no="MSCU1234566", children=(),
+                gross_kg=Decimal(9000))  # fmt: skip
+    told = (booked("A"), trip, delivered("x", id="x", refs=("CONSIGNMENT:Z",)))
+    assert in_order(*told) == in_order(*reversed(told))
+
+
+def test_a_record_stays_small_however_much_is_told() -> None:
+    """Thousands of readings are one amount; legs, lines and names are told up to a number."""
+    readings = [fuel("LEG:A/1", f"fuel {at}", energy_qty=Decimal(1)) for at in range(300)]
+    lost = [fuel("CONSIGNMENT:A", f"lost {at}", leg_no=9) for at in range(300)]
+    found = of("A", booked("A"), weighed("A", 700), *readings, *lost)
+    (amount,) = found.request.tces[0].energy
+    assert amount.quantity == 300
+    assert len(str(found.request)) < 3_000
+    many = booked("A", *(f"{at};ROAD;CNSZX;CNSHA" for at in range(1, 102)))
+    assert [one.partition(":")[0] for one in of("A", many).missing] == ["TOO_MANY_LEGS"]
+    lines = [delivered(f"l{at}", refs=("CONSIGNMENT:A",), mass_kg=None) for at in range(50)]
+    assert len(of("A", *lines).missing) == 21
 
 
 def test_what_an_operator_states_goes_behind_measured_energy() -> None:

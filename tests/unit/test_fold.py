@@ -47,8 +47,8 @@ GOLDEN: dict[str, dict[str, str]] = {
         "twin.state": "76e88405a9bc8c90",
     },
     "wild": {
-        "canonical": "921999c633186b5a",
-        "carbon.footprints": "4aec1cef71e3a211",
+        "canonical": "8615fcc509b0b4cd",
+        "carbon.footprints": "8c829c1af3ea59d5",
         "carbon.legs": "9457cc8dc622f985",
         "twin.exceptions": "3e63e04074c1e1ee",
         "twin.journal": "ad34e9472e0fdc48",
@@ -57,7 +57,7 @@ GOLDEN: dict[str, dict[str, str]] = {
     },
     "freight": {
         "canonical": "1743bac595399e78",
-        "carbon.footprints": "7c582bb635ba8dbb",
+        "carbon.footprints": "00a59e5c2fb248bb",
         "carbon.legs": "7f76dffdd7352c99",
         "twin.exceptions": "886a6a0fdee3f737",
         "twin.journal": "729be466e2da5c4a",

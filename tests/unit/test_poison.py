@@ -6,6 +6,7 @@ import io
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -156,10 +157,10 @@ def raise_halfway(patch: pytest.MonkeyPatch, error: BaseException) -> None:
         taking.append(is_poison(item))
         return take(twin, item)
 
-    def raising(twin: chain.Twin, consignment_id: str, rules: Rules) -> object:
+    def raising(twin: chain.Twin, consignment_id: str, rules: Rules, *more: Any) -> object:
         if taking[-1]:
             raise error
-        return compute(twin, consignment_id, rules)
+        return compute(twin, consignment_id, rules, *more)
 
     patch.setattr(chain, "take", noting)
     patch.setattr(carbon, "of", raising)
