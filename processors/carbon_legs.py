@@ -1,7 +1,7 @@
 """The legs of a consignment and the hubs between them as elements of its transport chain."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from typing import Literal
 
@@ -191,7 +191,7 @@ def chain_of(
         return Chain(tces=(), missing=too_many, assumptions=(), days=())
     whole = mass_of(twin, here)
     all_trips = frozenset(key for key in here.links if key.subject_type == TRIP)
-    alone, chilled = _kept(twin, here, legs, all_trips)
+    alone, kept = _kept(twin, here, legs, all_trips)
     known = {(one.source, one.event_id) for leg in legs for one in leg.subject.measured}
     loose = [one for one in here.measured if (one.source, one.event_id) not in known]
     placed, unplaced = _placed(loose, legs)
@@ -208,13 +208,7 @@ def chain_of(
         if at:
             before = legs[at - 1]
             hub, gap = _hub(before, leg, weight, tces, all_trips, consignment_id, alone=alone)
-            tces.append(
-                replace(
-                    hub,
-                    temperature_control="refrigerated" if chilled else None,
-                    planned=hub.planned and not done,
-                )
-            )
+            tces.append(replace(hub, temperature_control=kept, planned=hub.planned and not done))
             missing += gap
         if leg.mode is None:
             missing.append(Missing(code="MODE_UNKNOWN", says=f"leg {leg.name}"))
@@ -232,7 +226,7 @@ def chain_of(
                 distance_basis=way.basis,
                 energy=told.energy,
                 supplied=told.supplied,
-                temperature_control="refrigerated" if chilled else None,
+                temperature_control=kept,
                 planned=leg.left is None and leg.came is None and not done,
                 assumptions=(*leg.assumptions, *_how(weight, way), *told.assumptions),
                 from_place=None if leg.start is None else leg.start.name,
@@ -251,11 +245,12 @@ def chain_of(
 
 def _kept(
     twin: Twin, here: Subject, legs: Sequence[Leg], trips: Iterable[SubjectKey]
-) -> tuple[bool, bool]:
-    """(whether nobody else's goods are in its containers, whether it is temperature-controlled)."""
+) -> tuple[bool, Literal["refrigerated"] | None]:
+    """(whether nobody else's goods are in its containers, its temperature control)."""
     known = [one for one in (subject(twin, *key) for key in trips) if one is not None]
     alone = not any(is_shared(twin, here, trip) for trip in known)
-    return alone, is_temperature_controlled(here, [*(leg.subject for leg in legs), *known])
+    parts = [*(leg.subject for leg in legs), *known]
+    return alone, "refrigerated" if is_temperature_controlled(here, parts) else None
 
 
 def _how(weight: Weight, way: Way) -> Iterator[str]:
