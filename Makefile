@@ -31,7 +31,9 @@ check: $(STAMP)  ## ruff, mypy, pyright, import-linter
 	PYTHONPATH=infra/typing $(BIN)/lint-imports
 
 test: check  ## checks, all tests with reduced counts, and the unit tests against the built wheel
-	$(MAKE) --no-print-directory --jobs=2 --output-sync=target test-pure test-kafka
+	$(MAKE) --no-print-directory --jobs=2 --output-sync=target test-pure-and-wheel test-kafka
+
+test-pure-and-wheel: test-pure
 	$(MAKE) --no-print-directory wheel-test
 
 test-pure: $(STAMP)
@@ -68,4 +70,4 @@ lock: $(STAMP)  ## recompute requirements.lock
 clean:  ## remove what was built, keep .venv
 	rm -rf build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-.PHONY: help setup demo check test test-pure test-kafka verify verify-rest chaos bench wheel wheel-test lock clean
+.PHONY: help setup demo check test test-pure test-pure-and-wheel test-kafka verify verify-rest chaos bench wheel wheel-test lock clean
