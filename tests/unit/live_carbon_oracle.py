@@ -222,9 +222,14 @@ class World:
             if event.subject_type in ("CONSIGNMENT", "LEG"):
                 found |= _legs(event).keys()
         if any(self.course(one).route or self.course(one).reports for one in found):
-            for event in self.about(name, "shipment.loaded", "shipment.discharged"):
-                if event.subject_type in ("CONSIGNMENT", "LEG"):
-                    found |= _legs(event).keys()
+            linked, loaded = set[Leg](), set[Leg]()
+            for event in self.facts:
+                if event.event_type in ("shipment.loaded", "shipment.discharged"):
+                    loaded |= _legs(event).keys()
+                about = event.subject_type in ("CONSIGNMENT", "LEG")
+                if about and name in _names(event, "CONSIGNMENT"):
+                    linked |= _legs(event).keys()
+            found |= linked & loaded
         else:
             return []
         every = {one for each in self.facts for one in _names(each, "CONSIGNMENT")} - {name}
@@ -584,7 +589,7 @@ def _own_energy(
             for use in used:
                 key = use.carrier, use.unit, use.total_kg
                 alike[key] = alike.get(key, Fraction(0)) + use.quantity
-            whole = [Energy(key[0], sum_, *key[1:]) for key, sum_ in alike.items()]
+            whole = [Energy(key[0].lower(), sum_, *key[1:]) for key, sum_ in alike.items()]
             return tuple(sorted(whole, key=lambda use: (*use[:3], use[3] or 0))), emitted
     return (), None
 
@@ -605,7 +610,7 @@ def _amount(
             return None
         total = sum(known, Fraction(0))
         part = mass / total
-    return Energy(one.energy_carrier.lower(), quantity, one.energy_unit, total), (
+    return Energy(one.energy_carrier, quantity, one.energy_unit, total), (
         quantity * rate * part
     )
 
