@@ -610,9 +610,7 @@ def _amount(
             return None
         total = sum(known, Fraction(0))
         part = mass / total
-    return Energy(one.energy_carrier, quantity, one.energy_unit, total), (
-        quantity * rate * part
-    )
+    return Energy(one.energy_carrier, quantity, one.energy_unit, total), (quantity * rate * part)
 
 
 # ---- defaults
