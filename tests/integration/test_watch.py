@@ -131,7 +131,7 @@ def world(kafka: KafkaBroker, fresh_prefix: str) -> Iterator[World]:
         for future in native.delete_topics(missing).values():
             future.result(10.0)
         deadline = time.monotonic() + 10.0
-        while set(missing) & admin.topics().keys() and time.monotonic() < deadline:
+        while set(missing) & admin.names() and time.monotonic() < deadline:
             time.sleep(0.1)
     admin.close()
 
