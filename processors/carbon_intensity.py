@@ -32,7 +32,6 @@ from supplytwin.schemas.calculation import (
     PerKm,
     Ref,
     Refrigerant,
-    ZonedEnergy,
 )
 from supplytwin.schemas.carriers import Carrier
 from supplytwin.schemas.decimal_text import plain
@@ -166,16 +165,6 @@ def zones(
         intensity = together((shared, own.over(done)))
         made[zone] = Zone(activity=done, parts=intensity.times(done), intensity=intensity)
     return made
-
-
-def of_amounts(
-    amounts: Sequence[ZonedEnergy], leaks: Sequence[Refrigerant], book: Book, trail: Trail
-) -> tuple[list[Parts], list[Parts]]:
-    """(emissions of each amount of energy, of each refrigerant)."""
-    return (
-        [energy(one, book, trail) for one in amounts],
-        [refrigerant(one, book, trail) for one in leaks],
-    )
 
 
 def modelled(model: Model, book: Book, trail: Trail) -> tuple[Parts, Number]:

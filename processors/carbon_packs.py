@@ -1,11 +1,10 @@
 """Which packs of factors are in force: rules that the journal has, each from a date on.
 
 The last rule that holds at the end of a consignment's transport counts; what is only planned has
-the last one of all. Without a rule it is `DEFAULT`. A rule holds whole packs, not their names: what
-a footprint was computed with stays in the journal.
+the last one of all. Without a rule it is `DEFAULT`. A rule holds a loaded pack whole, so that it
+stays in the journal, and a built-in one by its name, under which its factors never change.
 """
 
-from collections.abc import Sequence
 from functools import cache, lru_cache
 
 import msgspec
@@ -73,11 +72,6 @@ def _pack(text: str) -> Pack:
     if text in factors.BUILT_IN:
         return factors.load(factors.BUILT_IN[text])
     return factors.parse(text.encode(), "of the journal")
-
-
-def names(rules: Sequence[Rule]) -> tuple[str, ...]:
-    """The packs of the last rule by name, for people."""
-    return tuple(pack.name for pack in in_force(tuple(rules), None).chosen)
 
 
 NEWEST = 2**62

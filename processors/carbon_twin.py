@@ -97,6 +97,8 @@ def _by_deliveries(
         key = SubjectKey(CONSIGNMENT, consignment_id)
         element = Element(key=key, leg=None, kg=weight.kg, country=country_of(start))
         told = own(masses or Masses(twin), element, here.measured, shelf)
+        trips = [subject(twin, *key) for key in here.links if key.subject_type == TRIP]
+        chilled = is_temperature_controlled(here, [trip for trip in trips if trip is not None])
         tces.append(
             Tce(
                 tce_id=f"{consignment_id}-1",
@@ -107,7 +109,7 @@ def _by_deliveries(
                 distance_basis=distance.basis,
                 energy=told.energy,
                 supplied=told.supplied,
-                temperature_control="refrigerated" if is_temperature_controlled(here, ()) else None,
+                temperature_control="refrigerated" if chilled else None,
                 assumptions=(f"DISTANCE: {distance.how}", *told.assumptions),
                 from_place=start.name,
                 to_place=end.name,

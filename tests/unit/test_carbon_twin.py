@@ -19,6 +19,7 @@ from supplytwin.schemas.events import (
     ShipmentEnergy,
     ShipmentFootprint,
     ShipmentLoaded,
+    ShipmentSensor,
     ShipmentStuffed,
 )
 from supplytwin.schemas.ids import Micros
@@ -135,6 +136,16 @@ def test_a_range_of_temperature_is_of_those_who_agreed_it() -> None:
     told = (cool, booked("B"), *SHARED, trip)
     assert {one.temperature_control for one in asked("A", *told)} == {"refrigerated"}
     assert {one.temperature_control for one in asked("B", *told)} == {None}
+
+
+def test_a_cooled_container_counts_without_legs_too() -> None:
+    """Readings with bounds of a container that is of this consignment alone."""
+    trip = fact(ShipmentStuffed, TRIP, refs=("CONSIGNMENT:A",), trip_id=TRIP.partition(":")[2],
+                container_no="MSCU1234566", children=(), gross_kg=Decimal(9000))  # fmt: skip
+    cold = fact(ShipmentSensor, TRIP, refs=("CONSIGNMENT:A",), device_id="d", value=5.0, unit="CEL",
+                metric="TEMPERATURE", lower=2.0, upper=8.0, time_precision="S")  # fmt: skip
+    assert asked("A", weighed("A", 700), trip)[0].temperature_control is None
+    assert asked("A", weighed("A", 700), trip, cold)[0].temperature_control == "refrigerated"
 
 
 def test_loading_tells_no_leg() -> None:
