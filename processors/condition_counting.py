@@ -11,9 +11,14 @@ from typing import Literal
 
 from msgspec import Struct
 
-from supplytwin.processors.condition_view import Due, Fact, Scope, Statement, Told
-from supplytwin.schemas.ids import Micros
-from supplytwin.schemas.rfc3339 import moment_in
+from supplytwin.processors.condition_view import (
+    Due,
+    Fact,
+    Scope,
+    Statement,
+    Told,
+    shown_time,
+)
 
 Value = Literal["TRUE", "FALSE", "UNKNOWN"]
 Cause = Literal[
@@ -185,8 +190,3 @@ def settled(
         witnesses=witnesses,
         others=others,
     )
-
-
-def shown_time(moment: int, scope: Scope) -> str:
-    """An instant as people of the contract read it."""
-    return moment_in(Micros(moment), scope.zone, "MS").text

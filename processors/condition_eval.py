@@ -12,8 +12,8 @@ from msgspec import Struct
 
 from supplytwin.processors import condition_leaves as leaves
 from supplytwin.processors import condition_windows as windows
-from supplytwin.processors.condition_counting import Cause, Outcome, Value, shown_time
-from supplytwin.processors.condition_view import Evidence, Scope, said
+from supplytwin.processors.condition_counting import Cause, Outcome, Value
+from supplytwin.processors.condition_view import Evidence, Scope, said, shown_time
 from supplytwin.schemas.condition import (
     Absent,
     All,

@@ -14,7 +14,9 @@ from msgspec.structs import replace
 
 from supplytwin.schemas.condition import Anchor, Instant, When, micros
 from supplytwin.schemas.durations import duration_us
+from supplytwin.schemas.ids import Micros
 from supplytwin.schemas.localtime import local_day
+from supplytwin.schemas.rfc3339 import moment_in
 
 T = TypeVar("T")
 Kind = Literal["MILESTONE", "QUANTITY", "QUALITY", "DOCUMENT", "ASSET", "CARBON", "OTHER"]
@@ -287,3 +289,8 @@ def resolve(when: When, evidence: Evidence) -> Resolved:
 def said(value: Struct) -> bytes:
     """One spelling of what a part of the evidence says."""
     return msgspec.json.encode(value, order="sorted")
+
+
+def shown_time(moment: int, scope: Scope) -> str:
+    """An instant as people of the contract read it."""
+    return moment_in(Micros(moment), scope.zone, "MS").text

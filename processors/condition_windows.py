@@ -11,7 +11,6 @@ from supplytwin.processors.condition_counting import (
     Witness,
     heaviest,
     settled,
-    shown_time,
 )
 from supplytwin.processors.condition_view import (
     Asked,
@@ -22,6 +21,7 @@ from supplytwin.processors.condition_view import (
     Statement,
     resolve,
     said,
+    shown_time,
 )
 from supplytwin.schemas.condition import (
     BP,

@@ -286,15 +286,22 @@ def plain(node: Condition) -> dict[str, Any]:
     if isinstance(node, AtLeast):
         return {"at_least": {"k": node.k, "of": [plain(child) for child in node.of]}}
     if isinstance(node, Absent):
-        during: Any = node.during
-        if during != "CHALLENGE":
-            during = [strict.written(one) if isinstance(one, Anchor) else one for one in during]
-        return {"absent": {"type": node.type, "during": during}}
-    body = strict.written(node)
-    for name, value in body.items():
-        if isinstance(value, Anchor):
-            body[name] = strict.written(value)
+        during = node.during
+        shown = during if during == "CHALLENGE" else [_written(one) for one in during]
+        return {"absent": {"type": node.type, "during": shown}}
+    whens = {"from": "from_", "to": "to"} if isinstance(node, Telemetry) else {}
+    if isinstance(node, Time):
+        whens = {"not_before": "not_before", "not_after": "not_after"}
+    body = strict.written(replace(node, **dict.fromkeys(whens.values())))
+    for name, attribute in whens.items():
+        when: When | None = getattr(node, attribute)
+        if when is not None:
+            body[name] = _written(when)
     return {operator(node): body}
+
+
+def _written(when: When) -> Any:
+    return strict.written(when) if isinstance(when, Anchor) else when
 
 
 def encode(node: Condition) -> bytes:
