@@ -166,7 +166,8 @@ def settled(
     others: tuple[tuple[str, bytes], ...] = (),
 ) -> Outcome:
     """The rule of a leaf: TRUE when it is; UNKNOWN up to its close; after it FALSE, unless what was
-    in time may still make it TRUE (`possible`).
+    in time may still make it TRUE (`possible`), of which `otherwise` is the cause when no witness
+    has another.
     """
     value: Value = "TRUE" if true else "UNKNOWN"
     cause: Cause | None = None
@@ -174,7 +175,9 @@ def settled(
     until: int | None = None
     if not true:
         is_closed = scope.passed(close)
-        cause = heaviest(witnesses, otherwise if is_closed else "OPEN")
+        cause = heaviest(witnesses, "OPEN")
+        if is_closed and cause == "OPEN":
+            cause = otherwise
         until = None if is_closed else close
         if is_closed and not possible:
             value, cause, asks = "FALSE", None, None

@@ -289,3 +289,53 @@ def evidence_for(rng, node, scope, facts_max=8):
     )
     asked = sorted(set(asked_of_series(node, known, scope)))
     return replace(known, series=tuple(_answer(rng, one) for one in asked if rng.random() < 0.8))
+
+
+def support(rng, leaf_, scope, number):
+    """A fact that surely counts for a leaf, in time by far; None = no fact makes such a leaf TRUE.
+
+    It may speak against another leaf.
+    """
+    body = as_json(leaf_)[operator(leaf_)]
+    early = scope.deadline - 30 * DAY
+    fields = {"revision": 1, "arrival": early, "first": early, "last": early}
+    role = rng.choice(ROLES)
+    match operator(leaf_):
+        case "milestone":
+            role = rng.choice(body["by"]["roles"])
+            subject = body.get("subject") or rng.choice(SUBJECTS)
+            fields |= {"kind": "MILESTONE", "type": body["type"], "subject": subject}
+            fields |= {"place": body.get("place"), "assurance": "SIGNED"}
+        case "quantity" if body["line"] == "1":
+            fields |= {"kind": "QUANTITY", "type": body["measure"], "subject": "1"}
+            fields |= {"value": Decimal("0.5"), "unit": "t"}
+        case "quality":
+            value = {"<": "1", "<=": "13.0", "=": "13", ">=": "13", ">": "99"}[body["op"]]
+            fields |= {"kind": "QUALITY", "type": body["test"], "subject": rng.choice(SUBJECTS)}
+            fields |= {"value": Decimal(value), "unit": body["unit"]}
+            role = body["certificate_role"]
+        case "carbon":
+            fields |= {"kind": "CARBON", "type": body["measure"], "subject": rng.choice(SUBJECTS)}
+            fields |= {"value": Decimal(1), "unit": body["unit"], "assurance": "VERIFIED"}
+        case "document":
+            fields |= {"kind": "DOCUMENT", "type": body["type"], "subject": rng.choice(SUBJECTS)}
+            fields |= {"state": body["state"], "unique": True}
+            role = body["issuer_role"]
+        case "asset":
+            fields |= {"kind": "ASSET", "type": body["kind"], "subject": rng.choice(SUBJECTS)}
+            fields |= {"state": body["state"], "controller": body["controller_role"]}
+        case _:
+            return None
+    return Fact(
+        source="support",
+        event_id=f"s{number}",
+        organisation=rng.choice(ORGANISATIONS),
+        role=role,
+        current=Statement(**fields),
+    )
+
+
+def withdrawn(rng, one):
+    """A live fact that counts no longer, in one of the ways there are."""
+    standing = rng.choice(("RETRACTED", "SUPERSEDED", "CONFLICTED", "VOID"))
+    return replace(one, standing=standing, current=None, others=one.statements)
