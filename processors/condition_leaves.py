@@ -88,7 +88,7 @@ def milestone(leaf: Milestone, evidence: Evidence, scope: Scope) -> Outcome:
         )
 
     limits = due(scope, leaf.before)
-    found = tuple(supporting(evidence.every, fits, limits, scope))
+    found = tuple(supporting(evidence.of_type(leaf.type), fits, limits, scope))
     counted = [(one.now.subject, one.fact) for one in found if one.counts and one.now is not None]
     possible = [(one.subject, witness.fact) for witness in found for one in witness.ever]
     most = _most(counted)
@@ -158,8 +158,9 @@ def quantity(leaf: Quantity, evidence: Evidence, scope: Scope) -> Outcome:
         return whether(about(one) and (one.value or 0) < 0)
 
     limits = due(scope)
-    found = tuple(supporting(evidence.every, fits, limits, scope))
-    taken = tuple(against(evidence.every, takes_back))
+    known = evidence.of_type(leaf.measure)
+    found = tuple(supporting(known, fits, limits, scope))
+    taken = tuple(against(known, takes_back))
     is_clear = all(
         ordered is not None and one.unit == ordered.unit for each in taken for one in each.may
     )
@@ -217,12 +218,11 @@ def last_word(leaf: Stated, evidence: Evidence, scope: Scope) -> Outcome:
         return whether(_is_about(leaf, fact, one) and _wanted(leaf, one) == "NO")
 
     limits = due(scope)
-    found = tuple(supporting(evidence.every, fits, limits, scope))
+    known = evidence.of_type(_type(leaf))
+    found = tuple(supporting(known, fits, limits, scope))
     wishes = [one for each in found for one in each.ever]
     contrary = tuple(
-        each
-        for each in against(evidence.every, speaks)
-        if any(_overrules(each, one) for one in wishes)
+        each for each in against(known, speaks) if any(_overrules(each, one) for one in wishes)
     )
     standing = [
         one.now
@@ -246,19 +246,32 @@ def last_word(leaf: Stated, evidence: Evidence, scope: Scope) -> Outcome:
     )
 
 
-def _is_about(leaf: Stated, fact: Fact, one: Statement) -> bool:
+def _type(leaf: Stated) -> str:
+    """The type of the facts that it is about."""
     match leaf:
         case Quality():
-            same = one.kind == "QUALITY" and one.type == leaf.test
-            return same and fact.role == leaf.certificate_role
+            return leaf.test
         case Document():
-            same = one.kind == "DOCUMENT" and one.type == leaf.type
-            return same and fact.role == leaf.issuer_role
+            return leaf.type
         case Asset():
-            return one.kind == "ASSET" and one.type == leaf.kind
+            return leaf.kind
         case Carbon():
-            same = one.kind == "CARBON" and one.type == leaf.measure
-            return same and _reaches(CARBON_ASSURANCE, one.assurance, leaf.assurance)
+            return leaf.measure
+
+
+def _is_about(leaf: Stated, fact: Fact, one: Statement) -> bool:
+    if one.type != _type(leaf):
+        return False
+    match leaf:
+        case Quality():
+            return one.kind == "QUALITY" and fact.role == leaf.certificate_role
+        case Document():
+            return one.kind == "DOCUMENT" and fact.role == leaf.issuer_role
+        case Asset():
+            return one.kind == "ASSET"
+        case Carbon():
+            is_kind = one.kind == "CARBON"
+            return is_kind and _reaches(CARBON_ASSURANCE, one.assurance, leaf.assurance)
 
 
 def _wanted(leaf: Stated, one: Statement) -> Told:

@@ -185,6 +185,18 @@ class Evidence(Struct, frozen=True, kw_only=True, dict=True):
         return tuple([found[one] for one in sorted(found)])
 
     @cached_property
+    def _by_type(self) -> dict[str, tuple[Fact, ...]]:
+        found: dict[str, list[Fact]] = {}
+        for fact in self.every:
+            for type_ in {one.type for one in fact.statements}:
+                found.setdefault(type_, []).append(fact)
+        return {type_: tuple(facts) for type_, facts in found.items()}
+
+    def of_type(self, type_: str) -> tuple[Fact, ...]:
+        """Each fact once of which any revision is of a type, by identity."""
+        return self._by_type.get(type_, ())
+
+    @cached_property
     def agreed(self) -> tuple[Assent, ...]:
         """Each assent once, sorted."""
         return tuple(sorted(set(self.assents), key=lambda one: (one.review_id, repr(one))))

@@ -208,7 +208,7 @@ def _in_window(
         overlaps = span is None or (one.first <= span[1] and one.last >= span[0])
         return one.type == leaf.type and overlaps
 
-    for fact in evidence.every:
+    for fact in evidence.of_type(leaf.type):
         in_time = tuple([one for one in fact.statements if is_in(one) and one.arrival <= close])
         if not in_time:
             continue

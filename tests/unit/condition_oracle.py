@@ -220,9 +220,7 @@ class Oracle:
             for told in itertools.product(*may):
                 yield enough([one for one in told if one is not None], back)
 
-        return self.decided(
-            self.end, not unclear and enough(now, [*back, *doubtful]), completions
-        )
+        return self.decided(self.end, not unclear and enough(now, [*back, *doubtful]), completions)
 
     def last_word(self, about, wanted):
         def asked(fact, one):
@@ -244,18 +242,20 @@ class Oracle:
 
     def quality(self, body):
         return self.last_word(
-            lambda fact, one: one.kind == "QUALITY"
-            and one.type == body["test"]
-            and fact.role == body["certificate_role"],
+            lambda fact, one: (
+                one.kind == "QUALITY"
+                and one.type == body["test"]
+                and fact.role == body["certificate_role"]
+            ),
             lambda one: measured(one, body),
         )
 
     def carbon(self, body):
         good = SCALES[1][SCALES[1].index(body["assurance"]) :]
         return self.last_word(
-            lambda _, one: one.kind == "CARBON"
-            and one.type == body["measure"]
-            and one.assurance in good,
+            lambda _, one: (
+                one.kind == "CARBON" and one.type == body["measure"] and one.assurance in good
+            ),
             lambda one: measured(one, body),
         )
 
@@ -266,9 +266,11 @@ class Oracle:
             return one.unique
 
         return self.last_word(
-            lambda fact, one: one.kind == "DOCUMENT"
-            and one.type == body["type"]
-            and fact.role == body["issuer_role"],
+            lambda fact, one: (
+                one.kind == "DOCUMENT"
+                and one.type == body["type"]
+                and fact.role == body["issuer_role"]
+            ),
             wanted,
         )
 
@@ -355,9 +357,9 @@ class Oracle:
             for name in ("not_before", "not_after")
             if body.get(name) is not None
         }
-        if "not_after" in ends and ends["not_after"][0] is not None:
-            if self.passed(ends["not_after"][0]):
-                return "FALSE"
+        last = ends.get("not_after", (None, False))[0]
+        if last is not None and self.passed(last):
+            return "FALSE"
         if all(at is not None for at, _ in ends.values()):
             begun = "not_before" not in ends or ends["not_before"][0] <= min(tick, self.end)
             going = "not_after" not in ends or tick <= ends["not_after"][0]

@@ -78,7 +78,11 @@ def _milestone(rng):
 
 
 def _quantity(rng):
-    body = {"line": rng.choice(("1", "1", "2")), "measure": "ACCEPTED", "op": rng.choice((">=", ">"))}
+    body = {
+        "line": rng.choice(("1", "1", "2")),
+        "measure": "ACCEPTED",
+        "op": rng.choice((">=", ">")),
+    }
     if rng.random() < 0.5:
         return {**body, "value": rng.choice(("5", "9.8", "10"))}
     return {**body, "pct_of_ordered_bp": rng.choice((5000, 9800, 10_000))}
@@ -191,7 +195,9 @@ def _statement(rng, scope, kind, revision):
     elif kind == "ASSET":
         controller = rng.choice(("FINANCIER", "SELLER"))
         extra = {"state": rng.choice(("LOCKED", "LOCKED", "ACTIVE")), "controller": controller}
-    scale = ("UNVERIFIED", "VERIFIED") if kind == "CARBON" else ("UNSIGNED", "SIGNED", "SIGNED", None)
+    scale = (
+        ("UNVERIFIED", "VERIFIED") if kind == "CARBON" else ("UNSIGNED", "SIGNED", "SIGNED", None)
+    )
     return Statement(
         revision=revision,
         arrival=scope.close + rng.choice((*NEAR, *(-3 * DAY,) * 5)),

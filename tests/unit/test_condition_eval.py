@@ -89,7 +89,9 @@ def test_rules_4_and_7_what_was_in_time_may_come_back(standing: str) -> None:
     """After the close it is UNKNOWN, for ever; what was not in time, or never fitted, is FALSE."""
     withdrawn = fact(says(), standing=standing)
     for late in (MS, DAY, 10_000 * DAY):
-        assert valued(milestone(), withdrawn, at=replace(AFTER, tick=AFTER.close + late)) == "UNKNOWN"
+        assert (
+            valued(milestone(), withdrawn, at=replace(AFTER, tick=AFTER.close + late)) == "UNKNOWN"
+        )
     too_late = fact(says(arrival=SCOPE.close + MS), standing=standing)
     assert valued(milestone(), too_late, at=AFTER) == "FALSE"
     other = fact(says(type_="FILED"), standing=standing)

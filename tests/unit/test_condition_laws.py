@@ -6,7 +6,9 @@ from typing import Any
 
 from condition_oracle import Oracle
 from condition_world import (
+    DAY,
     MS,
+    ORGANISATIONS,
     as_json,
     condition,
     evidence_for,
@@ -22,8 +24,25 @@ from msgspec.structs import replace
 
 from supplytwin.processors.condition_eval import Evaluation, at_least, evaluate
 from supplytwin.processors.condition_lint import FAULTS, lint
-from supplytwin.processors.condition_view import Evidence, Fact, Scope
-from supplytwin.schemas.condition import Absent, Condition, Milestone, Time, micros, walked
+from supplytwin.processors.condition_view import (
+    Assent,
+    Evidence,
+    Exposure,
+    Fact,
+    Scope,
+    Series,
+)
+from supplytwin.processors.condition_windows import asked_of_series
+from supplytwin.schemas.condition import (
+    Absent,
+    Approval,
+    Condition,
+    Milestone,
+    Telemetry,
+    Time,
+    micros,
+    walked,
+)
 
 seeds = st.integers(0, 2**32).map(random.Random)
 laws = settings(max_examples=120, deadline=None)
@@ -72,10 +91,28 @@ def _speaks_against(one: Fact, node: Condition) -> bool:
     assert told is not None
     kind = LAST_WORDS.get(told.kind)
     rivals = [leaf for _, leaf in walked(node) if kind in as_json(leaf)]
-    forbidden = any(
-        isinstance(leaf, Absent) and leaf.type == told.type for _, leaf in walked(node)
-    )
+    forbidden = any(isinstance(leaf, Absent) and leaf.type == told.type for _, leaf in walked(node))
     return forbidden or len({repr(leaf) for leaf in rivals}) > 1
+
+
+def _more(
+    rng: random.Random, leaf: Any, node: Condition, evidence: Evidence, scope: Scope, at: int
+) -> Evidence:
+    """The evidence with more of what a leaf asks for."""
+    if isinstance(leaf, Approval):
+        role, who = rng.choice(leaf.roles), rng.choice(ORGANISATIONS)
+        act = Assent(review_id=f"s{at}", organisation=who, role=role, at=scope.deadline - 30 * DAY)
+        return replace(evidence, assents=(*evidence.assents, act))
+    if isinstance(leaf, Telemetry):
+        asked = list(asked_of_series(leaf, evidence, scope))
+        whole = Exposure(covered_us=max((one.last - one.first for one in asked), default=0))
+        series = [one for one in evidence.series if one.asked not in asked]
+        series += [Series(asked=one, now=whole, best=whole) for one in asked]
+        return replace(evidence, series=tuple(series))
+    one = None if list(_inner(leaf)) else support(rng, leaf, scope, at)
+    if one is None or _speaks_against(one, node):
+        return evidence
+    return replace(evidence, facts=(*evidence.facts, one))
 
 
 @laws
@@ -85,13 +122,10 @@ def test_supporting_evidence_never_takes_back_what_is_true(rng: random.Random) -
     node, evidence, scope = world(rng)
     rank = ("FALSE", "UNKNOWN", "TRUE")
     for at, (_, leaf) in enumerate(walked(node)):
-        one = None if list(_inner(leaf)) else support(rng, leaf, scope, at)
-        if one is None or _speaks_against(one, node):
-            continue
-        before = evaluate(node, evidence, scope).value
-        evidence = replace(evidence, facts=(*evidence.facts, one))
-        after = evaluate(node, evidence, scope).value
+        more = _more(rng, leaf, node, evidence, scope, at)
+        before, after = (evaluate(node, one, scope).value for one in (evidence, more))
         assert rank.index(after) >= rank.index(before)
+        evidence = more
 
 
 @laws
@@ -144,7 +178,9 @@ def test_other_evidence_has_another_hash(rng: random.Random) -> None:
     named = {name for leaf in found.leaves for name, _ in leaf.evidence}
     for one in evidence.facts:
         if one.name in named and one.standing == "LIVE":
-            facts = tuple(withdrawn(rng, one) if other is one else other for other in evidence.facts)
+            facts = tuple(
+                withdrawn(rng, one) if other is one else other for other in evidence.facts
+            )
             changed = evaluate(node, replace(evidence, facts=facts), scope)
             assert changed.evidence_hash != found.evidence_hash
 
