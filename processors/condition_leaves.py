@@ -150,9 +150,11 @@ def quantity(leaf: Quantity, evidence: Evidence, scope: Scope) -> Outcome:
         same = one.kind == "QUANTITY" and one.type == leaf.measure and one.subject == leaf.line
         return same and one.value is not None
 
+    def in_unit(one: Statement) -> bool:
+        return ordered is not None and one.unit == ordered.unit
+
     def fits(_: Fact, one: Statement) -> Told:
-        is_unit = ordered is not None and one.unit == ordered.unit
-        return whether(about(one) and is_unit and (one.value or 0) > 0)
+        return whether(about(one) and in_unit(one) and (one.value or 0) > 0)
 
     def takes_back(_: Fact, one: Statement) -> Told:
         return whether(about(one) and (one.value or 0) < 0)
@@ -161,13 +163,12 @@ def quantity(leaf: Quantity, evidence: Evidence, scope: Scope) -> Outcome:
     known = evidence.of_type(leaf.measure)
     found = tuple(supporting(known, fits, limits, scope))
     taken = tuple(against(known, takes_back))
-    is_clear = all(
-        ordered is not None and one.unit == ordered.unit for each in taken for one in each.may
-    )
+    is_clear = all(in_unit(one) for each in taken for one in each.may)
+    stands = [one for each in taken if each.how == "contrary" for one in each.may]
     net = _total(one.now for one in found if one.counts)
     net += _total(min(each.may, key=_value) for each in taken)
     possible = _total(max(each.ever, key=_value) for each in found)
-    possible += _total(one for each in taken if each.how == "contrary" for one in each.may)
+    possible += _total(one for one in stands if in_unit(one))
     enough = _COMPARE[leaf.op]
     unit = ordered.unit if ordered is not None else "units (the terms have no such line)"
     goal = "what was ordered" if wanted is None else _shown(wanted)
@@ -175,7 +176,7 @@ def quantity(leaf: Quantity, evidence: Evidence, scope: Scope) -> Outcome:
         scope,
         limits.close,
         true=wanted is not None and is_clear and enough(net, wanted),
-        possible=wanted is None or not is_clear or enough(possible, wanted),
+        possible=wanted is None or enough(possible, wanted),
         witnesses=(*found, *taken),
         why=f"{_shown(net)} {unit} of line {leaf.line} are {leaf.measure}",
         needs=f"{leaf.op} {goal} {unit} of line {leaf.line} {leaf.measure}",

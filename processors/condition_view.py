@@ -27,7 +27,7 @@ Identity = tuple[str, str]
 Told = Literal["YES", "NO", "PERHAPS"]
 
 
-class Statement(Struct, frozen=True, kw_only=True, gc=False):
+class Statement(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """What one revision of a fact says, and when it arrived."""
 
     revision: int
@@ -58,7 +58,7 @@ class Statement(Struct, frozen=True, kw_only=True, gc=False):
     """Of a DOCUMENT: whether it backs no other live contract; None = nobody has answered yet."""
 
 
-class Fact(Struct, frozen=True, kw_only=True, gc=False):
+class Fact(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """One identity with all its revisions. Raises ValueError unless exactly a LIVE one has what
     counts now.
     """
@@ -100,7 +100,7 @@ class Fact(Struct, frozen=True, kw_only=True, gc=False):
         return self.others if self.current is None else (self.current, *self.others)
 
 
-class Assent(Struct, frozen=True, kw_only=True, gc=False):
+class Assent(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """An organisation agreed, in a role, to what stands there now. What lapsed is no longer in the
     evidence.
     """
@@ -112,7 +112,7 @@ class Assent(Struct, frozen=True, kw_only=True, gc=False):
     """Its arrival, us UTC."""
 
 
-class Exposure(Struct, frozen=True, kw_only=True, gc=False):
+class Exposure(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """A series over its whole window, us: covered by readings, outside of the bounds, and the
     longest time without a break outside.
     """
@@ -136,7 +136,7 @@ class Asked(Struct, frozen=True, kw_only=True, gc=False, order=True):
     close: int
 
 
-class Series(Struct, frozen=True, kw_only=True, gc=False):
+class Series(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """The answer to what a leaf asked."""
 
     asked: Asked
@@ -147,7 +147,7 @@ class Series(Struct, frozen=True, kw_only=True, gc=False):
     """What it rests on, ``source/event_id`` or a hash of many."""
 
 
-class Anchored(Struct, frozen=True, kw_only=True, gc=False):
+class Anchored(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """The time of an anchor."""
 
     anchor: str
@@ -299,7 +299,9 @@ def resolve(when: When, evidence: Evidence) -> Resolved:
 
 
 def said(value: Struct) -> bytes:
-    """One spelling of what a part of the evidence says."""
+    """One spelling of what a part of the evidence says; fields at their defaults are left out, so
+    that one more field changes no hash.
+    """
     return msgspec.json.encode(value, order="sorted")
 
 

@@ -194,7 +194,9 @@ class Oracle:
             taken = [one for one in spoken if about(one) and one.value < 0]
             if fact.standing not in ("LIVE", "CONFLICTED", "VOID") or not taken:
                 continue
-            unclear |= line is None or any(one.unit != line.unit for one in taken)
+            if line is None or any(one.unit != line.unit for one in taken):
+                unclear = True
+                continue
             (back if fact.standing == "LIVE" else doubtful).append(
                 min(Fraction(one.value) for one in taken)
             )
@@ -215,7 +217,7 @@ class Oracle:
         may = [[*options, None] for options in may]
 
         def completions():
-            if line is None or unclear:
+            if line is None:
                 yield True
             for told in itertools.product(*may):
                 yield enough([one for one in told if one is not None], back)

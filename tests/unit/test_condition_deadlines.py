@@ -130,6 +130,21 @@ def test_dates_are_compared_as_dates(
     assert found.value == value and local_day(scope.deadline, terms) is not None, zone
 
 
+@pytest.mark.parametrize(
+    ("before", "value"),
+    [("2027-02-10T02:00:00+08:00", "TRUE"), ("2027-02-09T18:00:00+00:00", "FALSE")],
+)
+def test_the_offset_of_before_decides_its_day(before: str, value: str) -> None:
+    """One instant is the tenth in Shanghai and the ninth in London; the fact says the tenth."""
+    scope = window("2027-02-20T00:00:00+00:00", "+00:00", "P2D")
+    leaf = condition(
+        {"milestone": {"type": "CLEARED", "by": {"roles": ["CUSTOMS"]}, "before": before}}
+    )
+    day = local_day(micros("2027-02-10T12:00:00+00:00"), "+00:00")
+    evidence = told(micros(before), micros(before), day)
+    assert evaluate(leaf, evidence, replace(scope, tick=scope.close + MS)).value == value
+
+
 TIMES = ("2027-03-28T03:00:00+02:00", "2027-10-31T02:30:00+01:00", "2027-02-10T00:00:00-05:00")
 
 
@@ -169,7 +184,10 @@ def test_approvals_close_at_the_long_stop_or_their_deadline() -> None:
     """An act has no grace: it counts up to that instant, and is missed 1 ms later."""
     scope = window("2027-02-10T00:00:00+00:00", "+00:00", "P2D")
     own = "2027-02-11T00:00:00+00:00"
-    for more, end in (({}, scope.long_stop), ({"deadline": own}, micros(own))):
+    far = "2027-06-01T00:00:00+00:00"
+    ends = (({}, scope.long_stop), ({"deadline": own}, micros(own)), ({"deadline": far}, None))
+    for more, given in ends:
+        end = scope.long_stop if given is None else given
         leaf = condition({"approval": {"roles": ["BUYER"], "k": 1, **more}})
         for late, value in ((-MS, "TRUE"), (0, "TRUE"), (MS, "FALSE")):
             act = Assent(review_id="r", organisation="o", role="BUYER", at=end + late)
@@ -218,3 +236,17 @@ def test_happened_in_the_window_includes_both_of_its_ends() -> None:
     ):
         assert evaluate(fixed, told(moment, scope.deadline), at).value == value
         assert evaluate(challenge, told(moment, scope.deadline), at).value == "FALSE"
+
+
+def test_what_may_have_happened_in_the_window_counts_against_it() -> None:
+    """It is not surely outside: half an hour before it, or half an hour later."""
+    scope = window("2027-02-10T00:00:00+00:00", "+00:00", "PT1H")
+    first, last = "2027-02-09T00:00:00+00:00", "2027-02-10T00:00:00+00:00"
+    leaf = condition({"absent": {"type": "CLEARED", "during": [first, last]}})
+    at = replace(scope, tick=scope.close + MS)
+    half = duration_us("PT30M")
+    for edge in (micros(first), micros(last)):
+        (fact,) = told(edge - half, scope.deadline).facts
+        assert fact.current is not None
+        vague = replace(fact, current=replace(fact.current, last=edge + half))
+        assert evaluate(leaf, Evidence(facts=(vague,)), at).value == "FALSE"

@@ -213,9 +213,12 @@ def test_a_fact_ahead_of_the_tick_waits() -> None:
 
 def test_a_time_that_is_not_known_closely_enough_is_named() -> None:
     """It may have been in time: it does not pay, and after the close it is not FALSE either."""
-    vague = fact(says(first=DEADLINE - HOUR, last=DEADLINE + HOUR))
+    told = says(first=DEADLINE - HOUR, last=DEADLINE + HOUR)
+    vague = fact(told)
     found = evaluate(condition(milestone()), Evidence(facts=(vague,)), AFTER)
     assert (found.value, found.leaves[0].cause) == ("UNKNOWN", "UNSURE")
+    late = says(revision=2, arrival=SCOPE.close + MS)  # exact, and nothing exact was in time
+    assert valued(milestone(), fact(told, late), at=AFTER) == "UNKNOWN"
 
 
 def received(value: str, name: str = "1", **more: Any) -> Fact:
@@ -264,7 +267,8 @@ def test_another_unit_is_no_quantity_and_an_unknown_line_is_no_answer() -> None:
     """Kilograms are not tonnes; what was taken back in them cannot be subtracted."""
     assert valued(at_least("1"), received("1000", unit="kg"), at=AFTER) == "FALSE"
     back = received("-1", "2", unit="kg")
-    assert valued(at_least("1"), received("5"), back, at=AFTER) == "UNKNOWN"
+    assert valued(at_least("5"), received("5"), back, at=AFTER) == "UNKNOWN"
+    assert valued(at_least("6"), received("5"), back, at=AFTER) == "FALSE"
     unknown = replace(AFTER, lines=())
     assert valued(at_least("1"), received("5"), at=unknown) == "UNKNOWN"
 
@@ -382,6 +386,20 @@ def test_a_series_stays_within(covered: int, outside: int, longest: int, value: 
     assert valued(COLD, at=AFTER, anchors=anchors, series=revivable) == expected
 
 
+def test_a_series_is_not_over_before_its_window() -> None:
+    """However well it is covered: up to its end more may be read."""
+    anchors = (
+        Anchored(anchor="MILESTONE:OUT", at=EARLY),
+        Anchored(anchor="MILESTONE:IN", at=DEADLINE),
+    )
+    (asked,) = asked_of_series(condition(COLD), Evidence(anchors=anchors), SCOPE)
+    whole = Exposure(covered_us=DAY)
+    series = (Series(asked=asked, now=whole, best=whole),)
+    early = replace(SCOPE, tick=DEADLINE - MS)
+    assert valued(COLD, at=early, anchors=anchors, series=series) == "UNKNOWN"
+    assert valued(COLD, anchors=anchors, series=series) == "TRUE"
+
+
 def test_a_window_that_nobody_knows_is_not_measured() -> None:
     """Without its anchors a series waits, and is FALSE after the close unless one may come back."""
     known = Anchored(anchor="MILESTONE:OUT", at=EARLY)
@@ -399,6 +417,14 @@ def test_times_after_an_anchor() -> None:
     for late, value in ((-1, "UNKNOWN"), (0, "TRUE")):
         anchored = Anchored(anchor="TRANCHE:T2", at=DEADLINE - 30 * DAY - late)
         assert valued(leaf, anchors=(anchored,)) == value
+
+
+def test_a_time_that_begins_too_late_does_not_wait_for_its_other_end() -> None:
+    """What may come back for not_after helps nothing when not_before is after the close."""
+    gone = Anchored(anchor="TRANCHE:T2", at=None, may_return=True)
+    for first, value in (("2027-03-28T03:00:00Z", "FALSE"), ("2027-03-28T01:00:00Z", "UNKNOWN")):
+        leaf = {"time": {"not_before": first, "not_after": {"anchor": "TRANCHE:T2"}}}
+        assert valued(leaf, at=AFTER, anchors=(gone,)) == value
 
 
 def test_approvals_of_one_organisation_count_once() -> None:
@@ -453,6 +479,13 @@ def test_the_evidence_hash_leaves_out_what_bears_on_nothing() -> None:
     late = fact(says(arrival=AFTER.tick), name="2", organisation="b")
     other = fact(says(type_="FILED"), name="3")
     assert hashed(fact(says())) == hashed(fact(says()), late, other) != hashed()
+
+
+def test_the_evidence_hash_is_a_known_one() -> None:
+    """Reviews are bound to it, so it may not change from one process or version to another."""
+    facts = tuple(fact(says(), name=str(at), organisation=f"o{at}") for at in range(6))
+    found = evaluate(condition(milestone()), Evidence(facts=facts), SCOPE)
+    assert found.evidence_hash == "d396379ca0a8128a99ffece832ad80e420b124a18f020642aafd8a95bd8d4c91"
 
 
 def test_each_leaf_is_explained_in_words() -> None:
