@@ -48,7 +48,7 @@ class Witness(Struct, frozen=True, kw_only=True, gc=False):
 
     fact: Fact
     how: How
-    now: Statement | None = None
+    present: Statement | None = None
     """What it says for the leaf, if it counts or is ahead."""
     may: tuple[Statement, ...] = ()
     """What else it may come to say for the leaf; or what it may say against it."""
@@ -61,7 +61,7 @@ class Witness(Struct, frozen=True, kw_only=True, gc=False):
     @property
     def ever(self) -> tuple[Statement, ...]:
         """All that it says for the leaf or may come to say."""
-        return self.may if self.now is None else (self.now, *self.may)
+        return self.may if self.present is None else (self.present, *self.may)
 
 
 class Outcome(Struct, frozen=True, kw_only=True, gc=False):
@@ -102,7 +102,7 @@ def supporting(facts: Iterable[Fact], fits: Fits, due: Due, scope: Scope) -> Ite
         is_sure = any(how == "YES" for _, how in in_time)
         now = fact.current if told[0][1] == "YES" and is_sure else None
         may = tuple([one for one, _ in in_time if one != now])
-        yield Witness(fact=fact, how=_how(fact, now, scope, is_sure=is_sure), now=now, may=may)
+        yield Witness(fact=fact, how=_how(fact, now, scope, is_sure=is_sure), present=now, may=may)
 
 
 def _how(fact: Fact, now: Statement | None, scope: Scope, *, is_sure: bool) -> How:

@@ -89,7 +89,9 @@ def milestone(leaf: Milestone, evidence: Evidence, scope: Scope) -> Outcome:
 
     limits = due(scope, leaf.before)
     found = tuple(supporting(evidence.of_type(leaf.type), fits, limits, scope))
-    counted = [(one.now.subject, one.fact) for one in found if one.counts and one.now is not None]
+    counted = [
+        (one.present.subject, one.fact) for one in found if one.counts and one.present is not None
+    ]
     possible = [(one.subject, witness.fact) for witness in found for one in witness.ever]
     most = _most(counted)
     what = leaf.type + (f" of {leaf.subject}" if leaf.subject else "")
@@ -165,7 +167,7 @@ def quantity(leaf: Quantity, evidence: Evidence, scope: Scope) -> Outcome:
     taken = tuple(against(known, takes_back))
     is_clear = all(in_unit(one) for each in taken for one in each.may)
     stands = [one for each in taken if each.how == "contrary" for one in each.may]
-    net = _total(one.now for one in found if one.counts)
+    net = _total(one.present for one in found if one.counts)
     net += _total(min(each.may, key=_value) for each in taken)
     possible = _total(max(each.ever, key=_value) for each in found)
     possible += _total(one for one in stands if in_unit(one))
@@ -226,10 +228,10 @@ def last_word(leaf: Stated, evidence: Evidence, scope: Scope) -> Outcome:
         each for each in against(known, speaks) if any(_overrules(each, one) for one in wishes)
     )
     standing = [
-        one.now
+        one.present
         for one in found
-        if one.counts and one.now is not None
-        if not any(_overrules(each, one.now) for each in contrary)
+        if one.counts and one.present is not None
+        if not any(_overrules(each, one.present) for each in contrary)
     ]
     what, wanted = _words(leaf)
     seen = sorted({one.subject or "-" for one in standing})

@@ -140,7 +140,7 @@ class Series(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """The answer to what a leaf asked."""
 
     asked: Asked
-    now: Exposure
+    current: Exposure
     best: Exposure
     """What it would be if every in-time reading that no longer counts came back, at its best."""
     evidence: tuple[str, ...] = ()

@@ -110,7 +110,7 @@ def telemetry(leaf: Telemetry, evidence: Evidence, scope: Scope) -> Outcome:
             others=named,
         )  # fmt: skip
     answer = evidence.answer(question)
-    now, best = (Exposure(), Exposure()) if answer is None else (answer.now, answer.best)
+    now, best = (Exposure(), Exposure()) if answer is None else (answer.current, answer.best)
     if answer is not None:
         named = (*named, *((name, said(answer)) for name in answer.evidence or (leaf.metric,)))
     length = question.last - question.first

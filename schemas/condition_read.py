@@ -30,6 +30,9 @@ from supplytwin.schemas.findings import Finding, below, in_order, shown
 from supplytwin.schemas.json_exact import parsed
 from supplytwin.schemas.json_text import Twice
 
+_LOOKED_AT_MAX = 4 * NODES_MAX
+"""Whatever stands behind so many is not looked at: the work for one text must have a bound."""
+
 
 class _AtLeastHead(Form, frozen=True, kw_only=True):
     k: int
@@ -77,7 +80,7 @@ def checked(value: Any, path: str) -> tuple[Condition | None, list[Finding]]:
     reader = _Reader()
     node = reader.node(value, path, 1)
     if reader.nodes > NODES_MAX:
-        says = f"has {reader.nodes} conditions, at most {NODES_MAX} are read: leave some out"
+        says = f"has more than {NODES_MAX} conditions: leave some out"
         reader.findings.insert(0, Finding(path=path, code="RANGE", says=says))
     return (None if reader.findings else node), reader.findings
 
@@ -97,6 +100,8 @@ class _Reader:
     def node(self, value: Any, path: str, depth: int) -> Condition | None:
         """None where something in it is wrong; what is deeper than DEPTH_MAX is not read."""
         self.nodes += 1
+        if self.nodes > _LOOKED_AT_MAX:
+            return None
         if depth > DEPTH_MAX:
             says = f"lies deeper than {DEPTH_MAX} conditions: flatten it"
             self.findings.append(Finding(path=path, code="RANGE", says=says))

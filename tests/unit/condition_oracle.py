@@ -306,7 +306,7 @@ class Oracle:
             same = (asked.metric, asked.unit) == (body["metric"], body["unit"])
             same &= (asked.low, asked.high) == (Decimal(body["min"]), Decimal(body["max"]))
             if same and (asked.first, asked.last, asked.close) == (first, last, self.end):
-                now = (one.now.covered_us, one.now.outside_us, one.now.longest_us)
+                now = (one.current.covered_us, one.current.outside_us, one.current.longest_us)
                 best = (one.best.covered_us, one.best.outside_us, one.best.longest_us)
 
         def good(covered, outside, longest):

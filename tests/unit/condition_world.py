@@ -259,7 +259,7 @@ def _answer(rng, asked):
 
     now = exposure()
     best = exposure() if rng.random() < 0.5 else now
-    return Series(asked=asked, now=now, best=best, evidence=("device/1",))
+    return Series(asked=asked, current=now, best=best, evidence=("device/1",))
 
 
 def _kinds(node):

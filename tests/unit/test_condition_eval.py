@@ -378,10 +378,10 @@ def test_a_series_stays_within(covered: int, outside: int, longest: int, value: 
     known = Evidence(anchors=anchors)
     (asked,) = asked_of_series(condition(COLD), known, AFTER)
     exposure = Exposure(covered_us=covered, outside_us=outside, longest_us=longest)
-    series = (Series(asked=asked, now=exposure, best=exposure),)
+    series = (Series(asked=asked, current=exposure, best=exposure),)
     assert valued(COLD, at=AFTER, anchors=anchors, series=series) == value
     perfect = Exposure(covered_us=10_000)
-    revivable = (Series(asked=asked, now=exposure, best=perfect),)
+    revivable = (Series(asked=asked, current=exposure, best=perfect),)
     expected = "TRUE" if value == "TRUE" else "UNKNOWN"
     assert valued(COLD, at=AFTER, anchors=anchors, series=revivable) == expected
 
@@ -394,7 +394,7 @@ def test_a_series_is_not_over_before_its_window() -> None:
     )
     (asked,) = asked_of_series(condition(COLD), Evidence(anchors=anchors), SCOPE)
     whole = Exposure(covered_us=DAY)
-    series = (Series(asked=asked, now=whole, best=whole),)
+    series = (Series(asked=asked, current=whole, best=whole),)
     early = replace(SCOPE, tick=DEADLINE - MS)
     assert valued(COLD, at=early, anchors=anchors, series=series) == "UNKNOWN"
     assert valued(COLD, anchors=anchors, series=series) == "TRUE"

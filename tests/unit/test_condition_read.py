@@ -8,7 +8,7 @@ from typing import Any
 import jsonschema
 import pytest
 from condition_world import as_json, condition, leaf, leaves, tree
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from supplytwin.schemas.condition import (
@@ -36,6 +36,7 @@ def findings(value: Any) -> dict[str, str]:
     return {one.path: one.code for one in found.findings}
 
 
+@settings(deadline=None)
 @given(seeds)
 def test_what_is_written_is_read_as_the_same(rng: random.Random) -> None:
     """Canonical bytes read back as the very condition, and are written as the very bytes."""
@@ -162,6 +163,8 @@ def test_depth_and_number_are_bounded() -> None:
     assert list(findings({"any": [deep]}).values()) == ["RANGE"]
     assert findings({"any": [TIME] * (NODES_MAX - 1)}) == {}
     assert findings({"any": [TIME] * NODES_MAX}) == {"$": "RANGE"}
+    many = findings({"any": [3] * 100_000})
+    assert many["$"] == "RANGE" and len(many) == 4 * NODES_MAX
     assert [one.code for one in read(b"{").findings] == ["MALFORMED"]
     assert [one.code for one in read(b"[" * 100_000).findings] == ["MALFORMED"]
 
@@ -212,6 +215,7 @@ def test_the_schema_is_one_and_knows_every_operator_and_field() -> None:
         assert set(SCHEMA["$defs"][name]["properties"]) == fields, name
 
 
+@settings(deadline=None)
 @given(seeds)
 def test_the_schema_takes_what_the_reader_takes(rng: random.Random) -> None:
     """What is read without a finding is valid for the schema."""
@@ -234,6 +238,7 @@ def _mutated(rng: random.Random, value: Any) -> Any:
     return rng.choice(odd)
 
 
+@settings(deadline=None)
 @given(seeds)
 def test_the_schema_refuses_what_the_reader_refuses(rng: random.Random) -> None:
     """One thing changed in a condition is refused by both or by neither."""
