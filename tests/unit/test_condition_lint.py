@@ -159,3 +159,79 @@ def test_nothing_is_said_of_the_tranche_without_its_window() -> None:
     }
     assert said(tree, None) == {}
     assert len(said(tree)) == 2
+
+
+def by(*roles: str, k: int = 1) -> Any:
+    """Who has to tell a milestone."""
+    return {"roles": list(roles), "k": k}
+
+
+def reached(name: str, *roles: str, k: int = 1) -> Any:
+    """A milestone."""
+    return {"milestone": {"type": name, "by": by(*roles, k=k)}}
+
+
+def document(name: str, state: str, role: str) -> Any:
+    """A document that backs nothing else."""
+    return {"document": {"type": name, "state": state, "unique": True, "issuer_role": role}}
+
+
+def quality(test: str, op: str, value: str) -> Any:
+    """A certificate of the inspector, in percent."""
+    return {"quality": {"test": test, "op": op, "value": value, "unit": "%",
+                        "certificate_role": "INSPECTOR"}}  # fmt: skip
+
+
+def not_seen(name: str) -> Any:
+    """Nothing of the kind in the challenge window."""
+    return {"absent": {"type": name, "during": "CHALLENGE"}}
+
+
+LOCKED = {"asset": {"kind": "WAREHOUSE_RECEIPT", "state": "LOCKED", "controller_role": "FINANCIER"}}
+PUBLISHED = {
+    "electronics T1": {"all": [
+        reached("EXPORT_DECLARED", "CUSTOMS"), document("INVOICE", "ISSUED", "SELLER"),
+    ]},
+    "electronics T2": {"all": [
+        reached("IMPORT_CLEARED", "CUSTOMS"),
+        reached("IN_BUYER_WAREHOUSE", "IOT", "WAREHOUSE", k=2),
+        quantity(pct_of_ordered_bp=9800), not_seen("CUSTOMS_SEIZED"),
+    ]},
+    "electronics T3": {"all": [
+        {"time": {"not_before": anchored("P30D")}},
+        {"absent": {"type": "BUYER_CLAIM", "during": [anchored("PT0S"), anchored("P30D")]}},
+    ]},
+    "durian T2": {"all": [
+        reached("CIQ_RELEASED", "CUSTOMS"),
+        {"at_least": {"k": 2, "of": [
+            reached("RECEIVED", "WAREHOUSE"), reached("DELIVERED", "CARRIER"),
+            reached("SEALED", "INSPECTOR"),
+        ]}},
+        without(**{"from": {"anchor": "MILESTONE:GATE_OUT"},
+                   "to": {"anchor": "MILESTONE:RECEIVED"}}),
+    ]},
+    "soybeans T1": {"all": [
+        document("EBL", "SURRENDERED", "CARRIER"), quality("MOISTURE", "<=", "13.0"),
+        quality("PROTEIN", ">=", "34.5"),
+        reached("DISCHARGED", "INSPECTOR", "WAREHOUSE", k=2), LOCKED,
+    ]},
+    "inventory T1": {"all": [
+        {"quantity": {"line": "1", "measure": "RECEIVED", "op": ">=", "pct_of_ordered_bp": 9500}},
+        LOCKED, not_seen("DUPLICATE_PLEDGE"), not_seen("PLAUSIBILITY_REJECT"),
+    ]},
+    "machine tools Tn": {"all": [
+        {"any": [reached("IMPORT_CLEARED", "CUSTOMS"), reached("BONDED_STORED", "WAREHOUSE")]},
+        {"approval": {"roles": ["BUYER_QA", "SELLER_QA", "INSPECTOR"], "k": 2}},
+        document("CERT_ORIGIN", "ISSUED", "CUSTOMS"),
+    ]},
+    "a price, never a release": {"carbon": {
+        "measure": "INTENSITY", "op": "<=", "value": "2.1", "unit": "kgCO2e/unit",
+        "assurance": "VERIFIED",
+    }},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("value", PUBLISHED.values(), ids=list(PUBLISHED))
+def test_the_usual_contracts_are_good(value: Any) -> None:
+    """The conditions of the five example contracts read, and there is nothing to say of them."""
+    assert lint(condition(value), SCOPE) == ()
