@@ -93,15 +93,17 @@ def whether(true: bool) -> Told:
 
 
 def supporting(facts: Iterable[Fact], fits: Fits, due: Due, scope: Scope) -> Iterator[Witness]:
-    """Each fact that counts for a leaf, or may."""
+    """Each fact that counts for a leaf, or may: when it was told in time, it may come back by all
+    that it ever said for the leaf, as it counts by a revision that was late.
+    """
     for fact in facts:
         told = [(one, _qualifies(fact, one, fits, due)) for one in fact.statements]
-        in_time = [(one, how) for one, how in told if how != "NO" and one.arrival <= due.close]
-        if not in_time:
+        in_time = {how for one, how in told if one.arrival <= due.close}
+        is_sure = "YES" in in_time
+        if not is_sure and "PERHAPS" not in in_time:
             continue
-        is_sure = any(how == "YES" for _, how in in_time)
         now = fact.current if told[0][1] == "YES" and is_sure else None
-        may = tuple([one for one, _ in in_time if one != now])
+        may = tuple([one for one, how in told if how != "NO" and one != now])
         yield Witness(fact=fact, how=_how(fact, now, scope, is_sure=is_sure), present=now, may=may)
 
 

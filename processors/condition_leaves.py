@@ -293,7 +293,10 @@ def _wanted(leaf: Stated, one: Statement) -> Told:
 
 def _overrules(contrary: Witness, one: Statement) -> bool:
     """Whether it says otherwise of the same thing and is not surely earlier."""
-    return any(each.subject == one.subject and each.last >= one.first for each in contrary.may)
+    return any(
+        each.subject == one.subject and each.last + each.grain_us >= one.first
+        for each in contrary.may
+    )
 
 
 def _words(leaf: Stated) -> tuple[str, str]:

@@ -42,6 +42,9 @@ class Statement(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True)
     last: int
     """The first and the last instant at which it may have happened, us UTC; the same one where its
     source is exact to its own precision and its zone is known."""
+    grain_us: int = 0
+    """How long the unit of its precision is (a minute of MIN): against a leaf it may have happened
+    that much later, for one it happened when it says."""
     day: int | None = None
     """Of DAY precision: the local date, in days since 1970-01-01; then dates are compared."""
     place: str | None = None

@@ -205,7 +205,8 @@ def _in_window(
     span, close = (None, _FOREVER) if end is None else end[:2]
 
     def is_in(one: Statement) -> bool:
-        overlaps = span is None or (one.first <= span[1] and one.last >= span[0])
+        latest = one.last + one.grain_us
+        overlaps = span is None or (one.first <= span[1] and latest >= span[0])
         return one.type == leaf.type and overlaps
 
     for fact in evidence.of_type(leaf.type):

@@ -110,22 +110,21 @@ class Oracle:
         now, may = [], []
         for fact in self.facts:
             all_of_it = [*([fact.current] if fact.current is not None else []), *fact.others]
-            in_time = []
+            fitting, in_time = [], []
             for one in all_of_it:
                 parts = (asked(fact, one), self.by_deadline(one, before))
                 told = False if False in parts else None if None in parts else True
-                if told is not False and one.arrival <= close:
-                    in_time.append((one, told))
+                if told is not False:
+                    fitting.append(one)
+                    if one.arrival <= close:
+                        in_time.append(told)
             winner = fact.current
-            if winner is not None and any(told for _, told in in_time):
+            if winner is not None and True in in_time:
                 right = asked(fact, winner) is True and self.by_deadline(winner, before) is True
-                if right:
-                    if (winner, True) not in in_time:
-                        in_time.append((winner, True))
-                    if winner.first <= self.scope.tick:
-                        now.append((fact, winner))
+                if right and winner.first <= self.scope.tick:
+                    now.append((fact, winner))
             if in_time:
-                may.append([(fact, one) for one, _ in in_time])
+                may.append([(fact, one) for one in fitting])
         return now, may
 
     def decided(self, close, is_true, completions):
@@ -238,7 +237,9 @@ class Oracle:
         stands = [
             one
             for _, one in now
-            if not any(g.subject == one.subject and g.last >= one.first for g in contrary)
+            if not any(
+                g.subject == one.subject and g.last + g.grain_us >= one.first for g in contrary
+            )
         ]
         return self.decided(self.end, bool(stands), lambda: (True for _ in may))
 
@@ -338,7 +339,7 @@ class Oracle:
             return "FALSE" if self.passed(self.scope.long_stop) else "UNKNOWN"
 
         def is_in(one):
-            inside = span is None or not (one.last < span[0] or one.first > span[1])
+            inside = span is None or not (one.last + one.grain_us < span[0] or one.first > span[1])
             return one.type == body["type"] and inside
 
         stands = doubt = False

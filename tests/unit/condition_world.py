@@ -207,6 +207,7 @@ def _statement(rng, scope, kind, revision):
         first=first,
         last=last,
         day=day,
+        grain_us=rng.choice((0, 0, 0, MS, HOUR)),
         place=rng.choice((None, "DEHAM", "DEHAM")),
         assurance=rng.choice(scale),
         **extra,

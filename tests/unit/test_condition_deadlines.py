@@ -250,3 +250,8 @@ def test_what_may_have_happened_in_the_window_counts_against_it() -> None:
         assert fact.current is not None
         vague = replace(fact, current=replace(fact.current, last=edge + half))
         assert evaluate(leaf, Evidence(facts=(vague,)), at).value == "FALSE"
+    (fact,) = told(micros(first) - half, scope.deadline).facts
+    assert fact.current is not None
+    for grain, value in ((half - MS, "TRUE"), (half, "FALSE")):
+        rough = replace(fact, current=replace(fact.current, grain_us=grain))
+        assert evaluate(leaf, Evidence(facts=(rough,)), at).value == value

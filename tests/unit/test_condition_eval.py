@@ -30,6 +30,7 @@ SCOPE = Scope(
 )
 AFTER = replace(SCOPE, tick=SCOPE.close + MS)
 EARLY = DEADLINE - DAY
+MINUTE = 60_000_000
 
 
 def says(kind: Any = "MILESTONE", type_: str = "CLEARED", **more: Any) -> Statement:
@@ -263,6 +264,14 @@ def test_a_quantity_that_was_lowered_may_be_raised_again() -> None:
     assert valued(at_least("10"), received("9"), at=AFTER) == "FALSE"
 
 
+def test_what_was_raised_after_the_close_may_come_back_as_raised() -> None:
+    """An in-time fact counts by a later revision, too; withdrawn it is UNKNOWN, not too little."""
+    few, many = received("9").current, received("10", revision=2, arrival=AFTER.tick).current
+    assert few is not None and many is not None
+    assert valued(at_least("10"), fact(few, many), at=AFTER) == "TRUE"
+    assert valued(at_least("10"), fact(few, many, standing="RETRACTED"), at=AFTER) == "UNKNOWN"
+
+
 def test_another_unit_is_no_quantity_and_an_unknown_line_is_no_answer() -> None:
     """Kilograms are not tonnes; what was taken back in them cannot be subtracted."""
     assert valued(at_least("1"), received("1000", unit="kg"), at=AFTER) == "FALSE"
@@ -294,6 +303,9 @@ def test_the_last_certificate_counts() -> None:
     assert valued(DRY, good, measured("13.1", "2", EARLY + HOUR, subject="LOT:2")) == "TRUE"
     assert valued(DRY, bad, at=AFTER) == "FALSE"
     assert valued(DRY, good, measured("13.1", "2")) == "UNKNOWN"  # of one instant
+    for early, value in ((MS, "TRUE"), (0, "UNKNOWN")):
+        minute = measured("13.1", "2", EARLY - MINUTE - early, grain_us=MINUTE)
+        assert valued(DRY, good, minute) == value  # it is told to the minute
 
 
 def test_another_unit_says_otherwise() -> None:
@@ -357,7 +369,6 @@ COLD = {"telemetry": {
     "from": {"anchor": "MILESTONE:OUT"}, "max_excursion": "PT45M", "max_single": "PT20M",
     "min_coverage_bp": 9700,
 }}  # fmt: skip
-MINUTE = 60_000_000
 
 
 @pytest.mark.parametrize(
