@@ -82,12 +82,12 @@ def _own(line: Line, deliveries: Iterable[Delivery]) -> list[tuple[str | None, i
     for one in sorted(deliveries, key=lambda one: (one.id, one.unit, one.qty, one.lot or "")):
         if one.line != line.line:
             continue
-        other = once.setdefault(one.id, one)
-        if other is not one:
-            if other != one:
+        if one.id in once:
+            if once[one.id] != one:
                 says = f"delivery {one.id} is told in two ways: nobody knows which one counts"
                 return refused("CONFLICTING_DELIVERY", says, delivery=one.id)
             continue
+        once[one.id] = one
         got = _converted(one, line.unit)
         if isinstance(got, Refused):
             return got
