@@ -12,10 +12,9 @@ from decimal import Decimal
 from msgspec import Struct
 
 from supplytwin.processors.explained import Refused, Why, refused, why
-from supplytwin.schemas.amounts import ALL_BP, QTY_DECIMALS, Line, billionths
+from supplytwin.schemas.amounts import ALL_BP, QTY_DECIMALS, Line, billionths, check_number
 from supplytwin.schemas.dimensions import factor
 from supplytwin.schemas.errors import RecordError
-from supplytwin.schemas.validate import decimal
 
 SCALE: int = 10 ** (2 * QTY_DECIMALS)
 """Quantities are computed in whole numbers of 10^-18 of the line's unit."""
@@ -97,7 +96,7 @@ def _own(line: Line, deliveries: Iterable[Delivery]) -> list[tuple[str | None, i
 
 def _converted(one: Delivery, unit: str) -> int | Refused:
     try:
-        decimal(str(one.qty), "qty")
+        check_number(one.qty, "qty")
         up, down = factor(one.unit, unit)
     except RecordError as error:
         rule = "UNIT_MISMATCH" if error.field == "unit" else "BAD_QUANTITY"

@@ -22,6 +22,8 @@ from supplytwin.schemas.validate import decimal
 ALL_BP = 10_000
 QTY_DECIMALS = 9
 """Of a quantity and of a price."""
+_POWER_MAX = 60
+"""What has a larger exponent, up or down, is not even spelled out."""
 Id = Annotated[str, Meta(pattern=r"^[A-Za-z0-9-]{1,35}$")]
 Unit = Annotated[str, Meta(pattern=r"^[A-Z0-9]{2,3}$")]
 Date = Annotated[str, Meta(pattern=r"^\d{4}-\d\d-\d\d$")]
@@ -204,8 +206,10 @@ def _once(names: Sequence[str], field: str) -> None:
 
 
 def _number(value: Decimal, field: str, *, positive: bool = False) -> None:
+    said = "must be 0 or at least 0.000001, without exponent: choose another unit"
+    _need("E" not in str(value), field, said)  # it has one spelling in canonical terms
     try:
-        decimal(str(value), field)
+        check_number(value, field)
     except RecordError as error:
         raise _bad(field, error.reason) from None
     _need(value > 0 if positive else value >= 0, field, "must be positive")
@@ -235,6 +239,13 @@ def check(terms: AmountTerms) -> None:
         _check_tranche(terms, tranche, f"tranches[{at}]")
         _check_adjustments(tranche.adjustments, f"tranches[{at}].adjustments")
     _check_together(terms)
+
+
+def check_number(value: Decimal, field: str) -> None:
+    """Raise RecordError(BAD_VALUE) unless `value` has at most 18 digits and 9 decimals."""
+    exponent_of = value.as_tuple().exponent
+    usual = isinstance(exponent_of, int) and -_POWER_MAX <= exponent_of <= _POWER_MAX
+    decimal(format(value, "f") if usual else str(value), field)
 
 
 def billionths(value: Decimal) -> int:

@@ -350,10 +350,10 @@ def test_pounds_convert_into_kilograms_exactly():
 
 
 def test_a_delivery_in_two_tellings_refuses():
-    """One id with two quantities, a negative one, one with an exponent: named, nothing is paid."""
+    """One id with two quantities, a negative one, one that is none: named, nothing is paid."""
     found = due(units(), "T1", now(came(1), came(2)))
     assert (found.verdict, rules(found)) == ("REFUSED", ["CONFLICTING_DELIVERY"])
-    for bad in ("-1", "1E+2", "0.0000000001", "NaN"):
+    for bad in ("-1", "1E+18", "0.0000000001", "NaN", "1E+999999", "1E-999999"):
         assert rules(due(units(), "T1", now(came(bad)))) == ["BAD_QUANTITY"], bad
 
 
@@ -590,7 +590,10 @@ LOTS = {"line": "L1", "sku": "S", "qty": "100", "unit": "KGM", "unit_price": "10
         ({"total_minor": 99_999}, "quantities times prices are 100000"),
         ({"rounding": "half-even"}, "rounding"), ({"tranches": []}, "empty"),
         ({"lines": [{**LOTS, "qty": "0"}]}, "positive"),
-        ({"lines": [{**LOTS, "qty": "1e2"}]}, "decimal"),
+        ({"lines": [{**LOTS, "qty": "1e2"}]}, "exponent"),
+        ({"lines": [{**LOTS, "qty": "0.0000001"}]}, "at least 0.000001"),
+        ({"lines": [{**LOTS, "qty": "1.0000000001"}]}, "9 decimals"),
+        ({"lines": [{**LOTS, "qty": "NaN"}]}, "decimal"),
         ({"lines": [{**LOTS, "unit": "KGM\n"}]}, "unit"),
         ({"lines": [{**LOTS, "unit": "kilo"}]}, "unit"),
         ({"lines": [LOTS, LOTS]}, "twice"),
