@@ -8,7 +8,7 @@ from pathlib import Path
 import amounts_oracle as oracle
 import jsonschema
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from supplytwin import schemas
@@ -96,6 +96,7 @@ def test_both_rounding_rules_split_as_published(rounding, parts):
     assert maxima(contract) == dict(zip(("T0", "T1", "T2"), parts, strict=True))
 
 
+@settings(deadline=None)
 @given(
     st.integers(0, 10**14), st.lists(st.integers(1, 3000), min_size=1, max_size=9),
     st.sampled_from(("largest-earliest", "cumulative")),
@@ -282,6 +283,7 @@ def _check_residual(rng, contract, told, taken, claims):
     assert found.amount_minor == min(left, reserved)
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.integers(0, 80), max_size=6), st.integers(0, 80), st.integers(0, 10**5),
     st.sampled_from(("LINE", "LOT")), st.randoms(use_true_random=False),
