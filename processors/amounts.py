@@ -42,6 +42,13 @@ class Money(Struct, frozen=True, kw_only=True, gc=False):
     minor: int
 
 
+class Most(Struct, frozen=True, kw_only=True, gc=False):
+    """The most that a tranche can pay, minor units, and why."""
+
+    minor: int
+    why: Why
+
+
 class Claimed(Struct, frozen=True, kw_only=True, gc=False):
     """A claim that was fixed before: what it was before adjustments, their sum, what of it was
     instructed (0 when that was recalled or never sent).
@@ -110,30 +117,36 @@ def split(total_minor: int, shares_bp: Sequence[int], rounding: Rounding) -> tup
     return tuple(part + (at < left) for at, part in enumerate(floors))
 
 
-def maxima(terms: AmountTerms) -> dict[str, int]:
-    """The most that each tranche can pay, minor units: what has to be reserved for it.
+def maxima(terms: AmountTerms) -> dict[str, Most]:
+    """The most that each tranche can pay: what has to be reserved for it.
 
     Raises RecordError(BAD_TERMS) when they are more than the cap. A RESIDUAL has what is left of
     the cap.
     """
-    found: dict[str, int] = {}
-    rest = None
-    for tranche in terms.tranches:
-        if isinstance(tranche.amount, PerUnit):
-            found[tranche.tranche_id] = tranche.amount.cap_minor
-        elif isinstance(tranche.amount, Residual):
-            rest = tranche.tranche_id
-        else:
-            carbon = tranche.adjustments.carbon
-            most = ALL_BP + (max(0, carbon.bp) if carbon else 0)
-            found[tranche.tranche_id] = _part(terms, tranche) * most // ALL_BP
-    left = terms.cap_minor - sum(found.values())
+    others = [one for one in terms.tranches if not isinstance(one.amount, Residual)]
+    found = {one.tranche_id: _most(terms, one) for one in others}
+    total = sum(one.minor for one in found.values())
+    left = terms.cap_minor - total
     if left < 0:
-        reason = f"is {terms.cap_minor}, the tranches may pay {sum(found.values())}"
+        reason = f"is {terms.cap_minor}, the tranches may pay {total}"
         raise RecordError(Code.BAD_TERMS, "cap_minor", reason)
-    if rest is not None:
-        found[rest] = left
-    return {one.tranche_id: found[one.tranche_id] for one in terms.tranches}
+    says = f"the cap of {_text(terms.cap_minor, terms)} less {_text(total, terms)} of the others"
+    rest = Most(minor=left, why=why("RESIDUAL", says, cap_minor=terms.cap_minor, others=total))
+    return {one.tranche_id: found.get(one.tranche_id, rest) for one in terms.tranches}
+
+
+def _most(terms: AmountTerms, tranche: Tranche) -> Most:
+    """The most of a tranche that is no RESIDUAL: of its part with a premium, or its own cap."""
+    amount, carbon = tranche.amount, tranche.adjustments.carbon
+    if isinstance(amount, PerUnit):
+        says = f"its own cap, {_text(amount.cap_minor, terms)}"
+        return Most(minor=amount.cap_minor, why=why("PER_UNIT", says, line=amount.line))
+    part = _part(terms, tranche)
+    premium = max(0, carbon.bp) if carbon else 0
+    most = part * (ALL_BP + premium) // ALL_BP
+    says = f"{_text(part, terms)}, with a premium of at most {premium} bp {_text(most, terms)}"
+    rule = "FIXED" if isinstance(amount, Fixed) else "SHARE"
+    return Most(minor=most, why=why(rule, says, part_minor=part, premium_bp=premium))
 
 
 def _part(terms: AmountTerms, tranche: Tranche) -> int:

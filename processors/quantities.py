@@ -22,7 +22,9 @@ _BILLION: int = 10**QTY_DECIMALS
 
 
 class Delivery(Struct, frozen=True, kw_only=True, gc=False):
-    """What was accepted at once. `id` is the fact's own: the same one twice counts once."""
+    """What was accepted at once, of one line. `id` is its own: told twice it counts once, told in
+    two ways nobody knows what it says, and nothing is payable.
+    """
 
     id: str
     line: str
@@ -65,6 +67,9 @@ def payable(
     """What may be paid of `line`, or of one `lot` of it; refused when a delivery is in a unit that
     cannot be converted exactly, is no number, or is told in two ways.
     """
+    bad = _bad(line, taken)
+    if bad is not None:
+        return bad
     own = _own(line, deliveries)
     if isinstance(own, Refused):
         return own
@@ -78,15 +83,17 @@ def _own(line: Line, deliveries: Iterable[Delivery]) -> list[tuple[str | None, i
     """(lot, quantity in 10^-18 of the line's unit) of each delivery of `line`."""
     once: dict[str, Delivery] = {}
     found: list[tuple[str | None, int]] = []
-    for one in sorted(deliveries, key=lambda one: (one.id, one.unit, one.qty, one.lot or "")):
-        if one.line != line.line:
-            continue
+    for one in deliveries:
         if one.id in once:
             if once[one.id] != one:
                 says = f"delivery {one.id} is told in two ways: nobody knows which one counts"
                 return refused("CONFLICTING_DELIVERY", says, delivery=one.id)
             continue
         once[one.id] = one
+    for name in sorted(once):
+        one = once[name]
+        if one.line != line.line:
+            continue
         got = _converted(one, line.unit)
         if isinstance(got, Refused):
             return got
@@ -110,6 +117,18 @@ def _converted(one: Delivery, unit: str) -> int | Refused:
         says = f"delivery {one.id}: {one.qty} {one.unit} is no decimal number of {unit}"
         return refused("UNIT_INEXACT", says, delivery=one.id, qty=one.qty, unit=one.unit)
     return got
+
+
+def _bad(line: Line, taken: Sequence[Taken]) -> Refused | None:
+    """An acceptance of this line that is no quantity."""
+    for one in taken:
+        if one.line == line.line and one.up_to is not None:
+            try:
+                check_number(one.up_to, "up_to")
+            except RecordError as error:
+                says = f"the buyer's acceptance of line {line.line}: {error.reason}"
+                return refused("BAD_QUANTITY", says, up_to=one.up_to)
+    return None
 
 
 def _accepted(taken: Sequence[Taken], line: str, lot: str | None) -> int:

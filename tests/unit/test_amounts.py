@@ -7,6 +7,7 @@ from pathlib import Path
 
 import amounts_oracle as oracle
 import jsonschema
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -76,6 +77,11 @@ def claim(found, name, tranche="T1", **changes):
     return Claimed(**{**made, **changes})
 
 
+def most(contract):
+    """The maximum of each tranche, minor units."""
+    return {name: one.minor for name, one in maxima(contract).items()}
+
+
 def rules(found):
     return [one.rule for one in found.reasons]
 
@@ -93,7 +99,7 @@ def test_both_rounding_rules_split_as_published(rounding, parts):
     contract = a_contract(*shares, total=10_001, rounding=rounding)
     found = [due(contract, f"T{n}", now()) for n in range(3)]
     assert tuple(one.amount_minor for one in found) == parts
-    assert maxima(contract) == dict(zip(("T0", "T1", "T2"), parts, strict=True))
+    assert most(contract) == dict(zip(("T0", "T1", "T2"), parts, strict=True))
 
 
 @settings(deadline=None)
@@ -355,6 +361,10 @@ def test_a_delivery_in_two_tellings_refuses():
     """One id with two quantities, a negative one, one that is none: named, nothing is paid."""
     found = due(units(), "T1", now(came(1), came(2)))
     assert (found.verdict, rules(found)) == ("REFUSED", ["CONFLICTING_DELIVERY"])
+    other = msgspec.structs.replace(came(1), line="L2")
+    assert rules(due(units(), "T1", now(came(1), other))) == ["CONFLICTING_DELIVERY"]
+    takes = (Taken(line="L1", up_to=Decimal("1.0000000001")),)
+    assert rules(due(units(), "T1", now(came(1), taken=takes))) == ["BAD_QUANTITY"]
     for bad in ("-1", "1E+18", "0.0000000001", "NaN", "1E+999999", "1E-999999"):
         assert rules(due(units(), "T1", now(came(bad)))) == ["BAD_QUANTITY"], bad
 
@@ -476,7 +486,8 @@ def test_a_deduction_does_not_come_back_with_the_next_delivery():
     claims = (claim(one, "c1"),)
     two = due(contract, "T1", now(*told, seen=Seen(days_late=0), claimed=claims))
     assert two.amount_minor == 47_500
-    assert maxima(contract) == {"T1": 95_000, "T2": 5_000}
+    assert most(contract) == {"T1": 95_000, "T2": 5_000}
+    assert "1000.00 CNY less 950.00 CNY" in maxima(contract)["T2"].why.says
     state = now(*told, claimed=(*claims, claim(two, "c2")), ended={"T1": "CLOSED"}, reserved=5_000)
     last = due(contract, "T2", state)
     assert last.amount_minor == 100_000 - 2_375 - 45_125 - 47_500 == 5_000
@@ -525,7 +536,7 @@ def test_a_bonus_stays_within_the_cap_and_the_maximum_knows_it():
                     assurance="VERIFIED")  # fmt: skip
     fixed = a_tranche("T1", terms_of.Fixed(amount_minor=1000), carbon=bonus)
     contract = a_contract(fixed, total=1000, cap=1050)
-    assert maxima(contract) == {"T1": 1050}
+    assert most(contract) == {"T1": 1050}
     assert due(contract, "T1", now(seen=Seen(footprint=low))).amount_minor == 1050
     with pytest.raises(RecordError, match="the tranches may pay 1050"):
         maxima(a_contract(fixed, total=1000, cap=1049))
