@@ -21,7 +21,7 @@ def _decoded(key: bytes) -> tuple[int, int] | None:
     x = pow(square, (P + 3) // 8, P)
     if (x * x - square) % P:
         x = x * _ROOT % P
-    if (x * x - square) % P or (x == 0 and sign):
+    if (x * x - square) % P:
         return None
     return (P - x if x % 2 != sign else x), y
 

@@ -3,6 +3,7 @@
 import json
 import random
 from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 
 import amounts_oracle as oracle
@@ -17,6 +18,7 @@ from supplytwin.processors.adjustments import Footprint, Seen, adjust, days_late
 from supplytwin.processors.amounts import Claimed, Money, Situation, due, maxima, split
 from supplytwin.processors.quantities import Delivery, Taken, payable
 from supplytwin.schemas import amounts as terms_of
+from supplytwin.schemas.dimensions import DIMENSIONS, factor
 from supplytwin.schemas.errors import RecordError
 from supplytwin.schemas.ids import DAY_US, HOUR_US
 from supplytwin.schemas.strict_schema import json_schema
@@ -159,6 +161,24 @@ def test_flooring_each_lot_by_itself_would_drift():
     paid = pay_all(units(qty=Decimal(10)), [came(1, f"d{n}") for n in range(10)])
     assert [one.amount_minor for one in paid] == [1000, 1001] * 5
     assert sum(one.amount_minor for one in paid) == 10_005
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.integers(1, 999), min_size=1, max_size=6),
+    st.integers(0, 60),
+    st.permutations("abcdef"),
+)
+def test_equal_deductions_do_not_drift_either(pieces, late, order):
+    """With one deduction for all deliveries the claims sum to the floor of the whole."""
+    line = a_line(qty=Decimal(sum(pieces)), unit_price=Decimal("10.005"))
+    tranche = a_tranche("T1", terms_of.PerUnit(line="L1", cap_minor=10**9), late=LATE)
+    contract = a_contract(tranche, lines=[line], cap=10**9)
+    named = dict(zip(order, pieces, strict=False))
+    told = [came(named[name], name) for name in sorted(named)]
+    paid = pay_all(contract, told, seen=Seen(days_late=late))
+    left = 10_000 - min(500, 10 * late)
+    assert sum(one.amount_minor for one in paid) == contract.total_minor * left // 10_000
 
 
 def random_contract(rng):
@@ -353,8 +373,32 @@ def test_other_units_are_refused_by_name(given, wanted, rule):
 
 
 def test_pounds_convert_into_kilograms_exactly():
-    """1 lb is 0.45359237 kg by definition; at 1,000 it pays 453.59."""
-    assert due(units("1000"), "T1", now(came(1, unit="LBR"))).amount_minor == 45_359
+    """1 lb is 0.45359237 kg by definition; at 100,000 it pays 45,359.23."""
+    assert due(units("100000"), "T1", now(came(1, unit="LBR"))).amount_minor == 4_535_923
+
+
+@pytest.mark.parametrize(
+    ("many", "unit", "one"),
+    [
+        (16, "ONZ", "LBR"), (1000, "GRM", "KGM"), (1000, "MGM", "GRM"), (10, "DTN", "TNE"),
+        (1000, "KGM", "TNE"), (12, "INH", "FOT"), (3, "FOT", "YRD"), (100, "CMT", "MTR"),
+        (10, "MMT", "CMT"), (1000, "MTR", "KMT"), (1000, "MLT", "LTR"), (1000, "LTR", "MTQ"),
+        (100, "LTR", "HLT"), (1, "CMQ", "MLT"), (1, "DMQ", "LTR"), (10_000, "CMK", "MTK"),
+        (10_000, "MTK", "HAR"), (Fraction("453.59237"), "GRM", "LBR"),
+        (Fraction("2.54"), "CMT", "INH"), (Fraction("30.48") ** 2, "CMK", "FTK"),
+    ],
+)  # fmt: skip
+def test_factors_are_those_of_the_definitions(many, unit, one):
+    """So many of one unit are one of the other, exactly, in both directions."""
+    assert Fraction(*factor(one, unit)) == many
+    assert Fraction(*factor(unit, one)) * many == 1
+
+
+def test_every_factor_is_tested():
+    """No unit of the table is missing above."""
+    marks = test_factors_are_those_of_the_definitions.pytestmark[0].args[1]
+    known = {unit for units in DIMENSIONS.values() for unit in units}
+    assert {unit for mark in marks for unit in mark[1:]} == known
 
 
 def test_a_delivery_in_two_tellings_refuses():
@@ -622,6 +666,8 @@ LOTS = {"line": "L1", "sku": "S", "qty": "100", "unit": "KGM", "unit_price": "10
         ({"tranches": tranches({"rule": "RESIDUAL", "of": []})}, "every other"),
         ({"tranches": tranches(UNIT, {"rule": "RESIDUAL", "of": ["T1"]},
                                {"rule": "RESIDUAL", "of": ["T1", "T2"]})}, "every other"),
+        ({"tranches": tranches({"rule": "RESIDUAL", "of": ["T2"]},
+                               {"rule": "RESIDUAL", "of": ["T1"]})}, "more than one RESIDUAL"),
         ({"tranches": tranches({"rule": "BORROWING_BASE"})}, "BORROWING_BASE"),
         ({"tranches": [*tranches(UNIT), *tranches(UNIT)]}, "twice"),
     ],

@@ -185,6 +185,9 @@ def test_keys_under_which_anybody_signs_are_no_keys():
             assert not edwards.is_sound((y + sign).to_bytes(32, "little")), y
     assert not edwards.is_sound((2).to_bytes(32, "little"))  # no point has this y
     assert not edwards.is_sound(bytes(31))
+    twice = [y for y in range(2, 19) if edwards.is_sound(y.to_bytes(32, "little"))]
+    assert twice  # points that have a second spelling, beyond p
+    assert not any(edwards.is_sound((y + edwards.P).to_bytes(32, "little")) for y in twice)
     identity, trivial = (1).to_bytes(32, "little"), (1).to_bytes(32, "little") + bytes(32)
     assert signing.verifies(identity, b"anything at all", trivial)  # what would happen without
 
