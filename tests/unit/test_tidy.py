@@ -95,6 +95,11 @@ def test_money_never_meets_a_float() -> None:
     modules = [f"{path.parent.name}/{path.name}" for path in found]
     assert len(modules) > 16
     for name in (*modules, "schemas/durations.py", "processors/evidence.py",
+    modules = [f"processors/{path.name}" for path in (ROOT / "processors").glob("settlement*.py")]
+    assert len(modules) > 8
+    modules += [f"processors/{name}.py" for name in ("amounts", "quantities", "adjustments")]
+    modules += ["schemas/amounts.py", "schemas/dimensions.py"]
+    for name in (*modules, "processors/conditions.py", "processors/evidence.py",
                  "processors/postings.py", "schemas/money.py", "schemas/terms.py"):  # fmt: skip
         tree = ast.parse((ROOT / name).read_text())
         for node in ast.walk(tree):

@@ -1,0 +1,367 @@
+"""What a tranche pays: integer minor units, with the reasons.
+
+Everything is computed exactly in whole numbers and floored once. What was claimed before is
+counted before adjustments (`gross`), so that a deduction of one delivery does not come back with
+the next one; what is owed of several claims is floored as a whole, so that nothing drifts.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal
+
+from msgspec import Struct
+
+from supplytwin.processors.adjustments import Adjusted, Seen, adjust
+from supplytwin.processors.explained import Refused, Why, refused, why
+from supplytwin.processors.quantities import SCALE, Delivery, Taken, payable, shown
+from supplytwin.schemas.amounts import (
+    ALL_BP,
+    QTY_DECIMALS,
+    AmountTerms,
+    Fixed,
+    Line,
+    OfTotal,
+    PerUnit,
+    Residual,
+    Rounding,
+    Tranche,
+    billionths,
+)
+from supplytwin.schemas.errors import Code, RecordError
+from supplytwin.schemas.money import MINOR_MAX, exponent, from_minor
+
+FINISHED = frozenset(("SETTLED", "CLOSED"))
+"""How a tranche has to end for a RESIDUAL to be computed."""
+ENDED = FINISHED | {"RETURNED", "VOIDED", "EXPIRED", "SUPERSEDED"}
+_PRICE: int = 10**QTY_DECIMALS
+
+
+class Money(Struct, frozen=True, kw_only=True, gc=False):
+    """An amount in minor units of its currency."""
+
+    currency: str
+    minor: int
+
+
+class Most(Struct, frozen=True, kw_only=True, gc=False):
+    """The most that a tranche can pay, minor units, and why."""
+
+    minor: int
+    why: Why
+
+
+class Claimed(Struct, frozen=True, kw_only=True, gc=False):
+    """A claim that was fixed before: what it was before adjustments, their sum, what of it was
+    instructed (0 when that was recalled or never sent).
+
+    `owed_minor`: what is owed of it when a decision said another sum: an arbiter's award, 0 for a
+    claim that was voided or has expired. It is never claimed again.
+    """
+
+    claim_id: str
+    tranche_id: str
+    currency: str
+    gross_minor: int
+    bp: int = 0
+    amount_minor: int
+    owed_minor: int | None = None
+
+
+class Situation(Struct, frozen=True, kw_only=True, gc=False):
+    """What an amount is computed from, beside the terms.
+
+    `reserved` is what is still reserved for the tranche, after the claims that it has spawned;
+    `ended` the absorbing states of other tranches. `deliveries` are all that count for it.
+    """
+
+    reserved: Money
+    deliveries: tuple[Delivery, ...] = ()
+    taken: tuple[Taken, ...] = ()
+    claimed: tuple[Claimed, ...] = ()
+    seen: Seen = Seen()
+    ended: Mapping[str, str] = {}
+
+
+class Due(Struct, frozen=True, kw_only=True, gc=False):
+    """What is due now. Only DUE pays, and never more than is reserved; every other verdict has the
+    amount 0 and its reason: HOLD waits for people, WAIT for other tranches, ON_FALSE is the
+    tranche's `on_false`, REFUSED an input that has to be corrected.
+
+    A claim that is made of it keeps `gross_minor` and `bp` for the next one.
+    """
+
+    verdict: Literal["DUE", "HOLD", "WAIT", "ON_FALSE", "REFUSED"]
+    currency: str
+    amount_minor: int
+    gross_minor: int
+    bp: int
+    reasons: tuple[Why, ...]
+
+
+def split(total_minor: int, shares_bp: Sequence[int], rounding: Rounding) -> tuple[int, ...]:
+    """`total_minor` (not negative) in shares that add up to at most 10,000 bp.
+
+    The parts sum to the floor of all shares together. `largest-earliest`: each part is floored, one
+    more minor unit goes to the earliest ones until that sum is reached. `cumulative`: each part is
+    the floor of all shares up to it minus those before it.
+    """
+    if rounding == "cumulative":
+        parts, before, bp = [], 0, 0
+        for share in shares_bp:
+            bp += share
+            upto = total_minor * bp // ALL_BP
+            parts.append(upto - before)
+            before = upto
+        return tuple(parts)
+    floors = [total_minor * share // ALL_BP for share in shares_bp]
+    left = total_minor * sum(shares_bp) // ALL_BP - sum(floors)
+    return tuple(part + (at < left) for at, part in enumerate(floors))
+
+
+def maxima(terms: AmountTerms) -> dict[str, Most]:
+    """The most that each tranche can pay: what has to be reserved for it.
+
+    Raises RecordError(BAD_TERMS) when they are more than the cap. A RESIDUAL has what is left of
+    the cap.
+    """
+    others = [one for one in terms.tranches if not isinstance(one.amount, Residual)]
+    found = {one.tranche_id: _most(terms, one) for one in others}
+    total = sum(one.minor for one in found.values())
+    left = terms.cap_minor - total
+    if left < 0:
+        reason = f"is {terms.cap_minor}, the tranches may pay {total}"
+        raise RecordError(Code.BAD_TERMS, "cap_minor", reason)
+    says = f"the cap of {_text(terms.cap_minor, terms)} less {_text(total, terms)} of the others"
+    rest = Most(minor=left, why=why("RESIDUAL", says, cap_minor=terms.cap_minor, others=total))
+    return {one.tranche_id: found.get(one.tranche_id, rest) for one in terms.tranches}
+
+
+def _most(terms: AmountTerms, tranche: Tranche) -> Most:
+    """The most of a tranche that is no RESIDUAL: of its part with a premium, or its own cap."""
+    amount, carbon = tranche.amount, tranche.adjustments.carbon
+    if isinstance(amount, PerUnit):
+        says = f"its own cap, {_text(amount.cap_minor, terms)}"
+        return Most(minor=amount.cap_minor, why=why("PER_UNIT", says, line=amount.line))
+    part = _part(terms, tranche)
+    premium = max(0, carbon.bp) if carbon else 0
+    most = part * (ALL_BP + premium) // ALL_BP
+    says = f"{_text(part, terms)}, with a premium of at most {premium} bp {_text(most, terms)}"
+    rule = "FIXED" if isinstance(amount, Fixed) else "SHARE"
+    return Most(minor=most, why=why(rule, says, part_minor=part, premium_bp=premium))
+
+
+def _part(terms: AmountTerms, tranche: Tranche) -> int:
+    """What FIXED or SHARE says, before adjustments."""
+    if isinstance(tranche.amount, Fixed):
+        return tranche.amount.amount_minor
+    shares = [
+        (one.tranche_id, one.amount.bp) for one in terms.tranches if isinstance(one.amount, OfTotal)
+    ]
+    parts = split(terms.total_minor, [bp for _, bp in shares], terms.rounding)
+    return dict(zip((name for name, _ in shares), parts, strict=True))[tranche.tranche_id]
+
+
+def due(terms: AmountTerms, tranche_id: str, now: Situation) -> Due:
+    """What the tranche pays now, on top of what it has claimed.
+
+    `terms` are checked ones with a tranche of that id. Equal inputs give equal results, whatever
+    the order of deliveries, claims and acceptances.
+    """
+    tranche = terms.tranche(tranche_id)
+    bad = _bad(terms, now)
+    if bad is not None:
+        return _nothing("REFUSED", terms, (bad.why,))
+    if isinstance(tranche.amount, Residual):
+        waits = _waits(terms, tranche.amount, now)
+        if waits is not None:
+            return waits
+    entitled = _entitled(terms, tranche, now)
+    if isinstance(entitled, Refused):
+        return _nothing("REFUSED", terms, (entitled.why,))
+    whole, reasons = entitled
+    own = [one for one in now.claimed if one.tranche_id == tranche_id]
+    before = sum(one.gross_minor for one in own)
+    gross = max(0, whole - before)
+    if before:
+        rule = "CLAIMED_BEFORE" if whole >= before else "OVERCLAIMED"
+        says = f"{_text(before, terms)} of it were claimed before, {_text(gross, terms)} are left"
+        reasons.append(why(rule, says, whole=whole, before=before))
+    adjusted = adjust(tranche.adjustments, now.seen)
+    reasons.extend(adjusted.reasons)
+    if adjusted.held:
+        return _nothing("HOLD", terms, tuple(reasons), gross)
+    amount = _clamped(terms, tranche, now, _floored(own, gross, adjusted), reasons)
+    return Due(
+        verdict="DUE",
+        currency=terms.currency,
+        amount_minor=amount,
+        gross_minor=gross,
+        bp=adjusted.bp,
+        reasons=tuple(reasons),
+    )
+
+
+def _text(minor: int, terms: AmountTerms) -> str:
+    return f"{from_minor(minor, terms.currency)} {terms.currency}"
+
+
+def _nothing(
+    verdict: Literal["HOLD", "WAIT", "ON_FALSE", "REFUSED"],
+    terms: AmountTerms,
+    reasons: tuple[Why, ...],
+    gross: int = 0,
+) -> Due:
+    return Due(
+        verdict=verdict,
+        currency=terms.currency,
+        amount_minor=0,
+        gross_minor=gross,
+        bp=0,
+        reasons=reasons,
+    )
+
+
+def _bad(terms: AmountTerms, now: Situation) -> Refused | None:
+    """Money that is not in the terms' currency, or is less than nothing."""
+    given = [("the reservation", now.reserved.currency, now.reserved.minor)]
+    for one in now.claimed:
+        least = min(one.gross_minor, one.amount_minor, one.owed_minor or 0)
+        given.append((f"claim {one.claim_id}", one.currency, least))
+    for name, currency, minor in given:
+        if currency != terms.currency:
+            says = f"{name} is in {currency}, the terms are in {terms.currency}: nothing converts"
+            return refused("CURRENCY_MISMATCH", says, stated=currency, expected=terms.currency)
+        if minor < 0:
+            return refused("BAD_AMOUNT", f"{name} is less than nothing", minor=minor)
+    twice = {one.claim_id for one in now.claimed}
+    if len(twice) != len(now.claimed):
+        return refused("CLAIM_TWICE", "a claim is told twice: what was claimed is not known")
+    return None
+
+
+def _waits(terms: AmountTerms, amount: Residual, now: Situation) -> Due | None:
+    """Why a RESIDUAL cannot be computed; None = it can."""
+    open_ones = [name for name in amount.of if now.ended.get(name) not in ENDED]
+    if open_ones:
+        says = f"waits until {', '.join(open_ones)} have ended"
+        return _nothing("WAIT", terms, (why("RESIDUAL_WAITS", says),))
+    others = [name for name in amount.of if now.ended[name] not in FINISHED]
+    if others:
+        ends = ", ".join(f"{name} as {now.ended[name]}" for name in others)
+        says = f"ended otherwise than SETTLED or CLOSED: {ends}; on_false applies"
+        return _nothing("ON_FALSE", terms, (why("RESIDUAL_BROKEN", says),))
+    return None
+
+
+def _entitled(
+    terms: AmountTerms, tranche: Tranche, now: Situation
+) -> tuple[int, list[Why]] | Refused:
+    """What the tranche pays in all, with its earlier claims, before adjustments."""
+    amount = tranche.amount
+    if isinstance(amount, PerUnit):
+        return _per_unit(terms, amount, now)
+    if isinstance(amount, Residual):
+        return _residual(terms, tranche, now)
+    part = _part(terms, tranche)
+    if isinstance(amount, Fixed):
+        return part, [why("FIXED", f"{_text(part, terms)}", amount_minor=part)]
+    says = f"{amount.bp} bp of {_text(terms.total_minor, terms)} are {_text(part, terms)}"
+    inputs = {"bp": amount.bp, "total_minor": terms.total_minor, "rounding": terms.rounding}
+    return part, [why("SHARE", f"{says} ({terms.rounding})", **inputs)]
+
+
+def _priced(terms: AmountTerms, line: Line, qty_e18: int, bp: int = ALL_BP) -> tuple[int, int]:
+    """A quantity times its price, in minor units as (numerator, denominator)."""
+    minor = qty_e18 * billionths(line.unit_price) * bp * 10 ** exponent(terms.currency)
+    return minor, SCALE * _PRICE * ALL_BP
+
+
+def _per_unit(
+    terms: AmountTerms, amount: PerUnit, now: Situation
+) -> tuple[int, list[Why]] | Refused:
+    line = terms.line(amount.line)
+    found = payable(line, now.deliveries, now.taken, amount.lot)
+    if isinstance(found, Refused):
+        return found
+    up, down = _priced(terms, line, found.qty_e18, amount.bp)
+    whole = min(up // down, amount.cap_minor)
+    share = "" if amount.bp == ALL_BP else f", {amount.bp} bp of it"
+    says = f"{shown(found.qty_e18)} {line.unit} x {line.unit_price}{share}, floored, at most "
+    said = why(
+        "PER_UNIT",
+        f"{says}{_text(amount.cap_minor, terms)}: {_text(whole, terms)}",
+        quantity=shown(found.qty_e18),
+        unit_price=line.unit_price,
+        bp=amount.bp,
+        cap_minor=amount.cap_minor,
+    )
+    return whole, [*found.reasons, said]
+
+
+def _residual(
+    terms: AmountTerms, tranche: Tranche, now: Situation
+) -> tuple[int, list[Why]] | Refused:
+    """What is owed of the contract, less the deductions and the instructions of the others."""
+    total = _total(terms, now)
+    if isinstance(total, Refused):
+        return total
+    others = [one for one in now.claimed if one.tranche_id != tranche.tranche_id]
+    changed = sum(_owed(one) - one.gross_minor * ALL_BP for one in others)
+    adjusted = (total * ALL_BP + changed) // ALL_BP
+    instructed = sum(one.amount_minor for one in others)
+    left = max(0, adjusted - instructed)
+    says = (
+        f"{_text(total, terms)} in all, {_text(adjusted, terms)} after adjustments, less "
+        f"{_text(instructed, terms)} that others instructed: {_text(left, terms)}"
+    )
+    inputs = {"total_minor": total, "adjusted_minor": adjusted, "instructed_minor": instructed}
+    return left, [why("RESIDUAL", says, **inputs)]
+
+
+def _total(terms: AmountTerms, now: Situation) -> int | Refused:
+    """What is owed before adjustments: of lines that a PER_UNIT pays, what is payable; of others,
+    what was ordered. Floored once.
+    """
+    measured = {one.amount.line for one in terms.tranches if isinstance(one.amount, PerUnit)}
+    if not measured:
+        return terms.total_minor
+    total, down = 0, 1
+    for line in terms.lines:
+        qty = billionths(line.qty) * _PRICE
+        if line.line in measured:
+            found = payable(line, now.deliveries, now.taken)
+            if isinstance(found, Refused):
+                return found
+            qty = found.qty_e18
+        up, down = _priced(terms, line, qty)
+        total += up
+    return total // down
+
+
+def _owed(one: Claimed) -> int:
+    """What is owed of an earlier claim, in ten-thousandths of a minor unit."""
+    if one.owed_minor is not None:
+        return one.owed_minor * ALL_BP
+    return one.gross_minor * (ALL_BP + one.bp)
+
+
+def _floored(own: Iterable[Claimed], gross: int, adjusted: Adjusted) -> int:
+    """The new claim after adjustments: all of the tranche's claims, floored together, less those
+    before it.
+    """
+    before = sum(one.gross_minor * (ALL_BP + one.bp) for one in own)
+    return (before + gross * (ALL_BP + adjusted.bp)) // ALL_BP - before // ALL_BP
+
+
+def _clamped(
+    terms: AmountTerms, tranche: Tranche, now: Situation, amount: int, reasons: list[Why]
+) -> int:
+    """`amount` between nothing and what is reserved, and within the tranche's own cap."""
+    most = min(now.reserved.minor, MINOR_MAX)
+    if isinstance(tranche.amount, PerUnit):
+        own = (one.amount_minor for one in now.claimed if one.tranche_id == tranche.tranche_id)
+        most = min(most, max(0, tranche.amount.cap_minor - sum(own)))
+    if amount <= most:
+        return amount
+    says = f"{_text(amount, terms)} are more than the {_text(most, terms)} that are reserved"
+    reasons.append(why("CLAMPED", says, amount_minor=amount, most_minor=most))
+    return most

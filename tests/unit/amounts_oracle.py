@@ -1,0 +1,108 @@
+"""What amounts should be, computed a second time from the rules alone, in fractions.
+
+No function of `processors` is used: only the terms are read.
+"""
+
+from collections import defaultdict
+from fractions import Fraction
+from math import floor
+
+DECIMALS = {"CNY": 2, "JPY": 0, "KWD": 3}
+GRAMS = {
+    "KGM": 1000,
+    "GRM": 1,
+    "TNE": 1_000_000,
+    "MGM": Fraction(1, 1000),
+    "LBR": Fraction("453.59237"),
+}
+
+
+def shares(total, weights, rounding):
+    """Parts of an integer total by weights in bp."""
+    if rounding == "cumulative":
+        marks = [
+            floor(Fraction(total * sum(weights[: n + 1]), 10_000)) for n in range(len(weights))
+        ]
+        return [mark - before for mark, before in zip(marks, [0, *marks], strict=False)]
+    exact = [Fraction(total * weight, 10_000) for weight in weights]
+    parts = [floor(one) for one in exact]
+    for at in range(floor(sum(exact)) - sum(parts)):
+        parts[at] += 1
+    return parts
+
+
+def accepted(line, deliveries):
+    """Fractions of the line's unit by lot."""
+    found = defaultdict(Fraction)
+    for one in {one.id: one for one in deliveries if one.line == line.line}.values():
+        rate = (
+            Fraction(1) if one.unit == line.unit else Fraction(GRAMS[one.unit]) / GRAMS[line.unit]
+        )
+        found[one.lot] += Fraction(one.qty) * rate
+    return found
+
+
+def payable(line, deliveries, taken, only=None):
+    """What of a line, or of one lot, is payable."""
+    got, tolerance = accepted(line, deliveries), line.tolerance
+
+    def of(name, ordered, qty):
+        most = ordered * (1 + Fraction(tolerance.plus_bp, 10_000))
+        own = [one for one in taken if one.line == line.line and one.lot == name]
+        most = max([most, *(Fraction(one.up_to) for one in own if one.up_to is not None)])
+        least = ordered * (1 - Fraction(tolerance.minus_bp, 10_000))
+        if tolerance.basis == "LOT" and qty < least and not any(one.short for one in own):
+            return Fraction(0)
+        return min(qty, most)
+
+    if tolerance.basis == "LINE":
+        return of(None, Fraction(line.qty), sum(got.values(), Fraction(0)))
+    lots = [lot for lot in line.lots if only in (None, lot.lot)]
+    return sum((of(lot.lot, Fraction(lot.qty), got[lot.lot]) for lot in lots), Fraction(0))
+
+
+def change(rules, seen):
+    """The adjustment as a fraction of the amount; None = held."""
+    total = Fraction(0)
+    if rules.late:
+        if seen.days_late is None:
+            return None
+        total -= Fraction(min(rules.late.max_bp, seen.days_late * rules.late.bp_per_day), 10_000)
+    if rules.excursion:
+        if seen.excursion_us is None:
+            return None
+        off = 0
+        for band in rules.excursion:
+            if Fraction(seen.excursion_us, 60_000_000) > band.over_min:
+                off = band.off_bp
+        if off == "HOLD":
+            return None
+        total -= Fraction(off, 10_000)
+    found = seen.footprint
+    if rules.carbon and found and found.assurance == "VERIFIED":
+        same = (found.measure, found.unit) == (rules.carbon.measure, rules.carbon.unit)
+        if same and found.value <= rules.carbon.at_most:
+            total += Fraction(rules.carbon.bp, 10_000)
+    return max(Fraction(-1), total)
+
+
+def per_unit(terms, amount, deliveries, taken):
+    """The gross of a PER_UNIT, in minor units."""
+    line = next(one for one in terms.lines if one.line == amount.line)
+    qty = payable(line, deliveries, taken, amount.lot)
+    exact = qty * Fraction(line.unit_price) * Fraction(amount.bp, 10_000)
+    return min(floor(exact * 10 ** DECIMALS[terms.currency]), amount.cap_minor)
+
+
+def residual(terms, deliveries, taken, claims):
+    """What is left of the contract; claims = (gross, change, owed or None, instructed)."""
+    measured = {getattr(one.amount, "line", None) for one in terms.tranches}
+    total = Fraction(0)
+    for line in terms.lines:
+        whole = line.line not in measured
+        qty = Fraction(line.qty) if whole else payable(line, deliveries, taken)
+        total += qty * Fraction(line.unit_price) * 10 ** DECIMALS[terms.currency]
+    exact = Fraction(floor(total) if terms.lines else terms.total_minor)
+    for gross, by, owed, _ in claims:
+        exact += (gross * by) if owed is None else owed - gross
+    return max(0, floor(exact) - sum(one[3] for one in claims))
