@@ -111,7 +111,7 @@ def test_dependency_files_name_no_host() -> None:
     """The lock and the pom pin by name and hash; where packages come from is the machine's
     business.
     """
-    for name in ("requirements.lock", "infra/kafka/pom.xml"):
+    for name in ("requirements.lock", "infra/iso20022.lock", "infra/kafka/pom.xml"):
         for line in (ROOT / name).read_text().splitlines():
             if "://" in line:
                 assert re.search(r"xmlns|schemaLocation|POM/4", line), f"{name}: {line.strip()}"
