@@ -211,6 +211,7 @@ def _put_block(body: Element, payments: list[Payment], message: str) -> list[Sen
     block = put(body, "PmtInf")
     put(block, "PmtInfId", block_id)
     put(block, "PmtMtd", "TRF")
+    put(block, "BtchBookg", "false")  # one entry per payment: a booked batch proves none of them
     _put_totals(block, payments)
     put(block, "ReqdExctnDt/Dt", str(first.execution_date))
     put_party(block, "Dbtr", first.debtor)
