@@ -55,15 +55,20 @@ class _Reader:
             raise _refused(f"is nested more than {DEPTH_MAX} levels deep")
         if self.elements > ELEMENTS_MAX:
             raise _refused(f"has more than {ELEMENTS_MAX} elements")
-        self.builder.start(name, attributes)
+        self.builder.start(_named(name), attributes)
 
     def end(self, name: str) -> None:
         self.depth -= 1
-        self.builder.end(name)
+        self.builder.end(_named(name))
 
     def declared(self, version: str, encoding: str | None, standalone: int) -> None:
         if encoding is not None and encoding.upper() not in {"UTF-8", "UTF8", "US-ASCII"}:
             raise _refused(f"is in {encoding[:20]}, only UTF-8 is read")
+
+
+def _named(name: str) -> str:
+    """As ElementTree writes it: `{namespace}local`."""
+    return "{" + name if "}" in name else name
 
 
 def _doctype(*_: object) -> None:
@@ -75,7 +80,7 @@ def _instruction(*_: object) -> None:
 
 
 def parsed(data: bytes) -> Element:
-    """The root of a document; names are `namespace}local`, split by `}`.
+    """The root of a document; names are `{namespace}local`.
 
     Raises RecordError (MALFORMED or TOO_LARGE) that says what is not taken.
     """
@@ -83,6 +88,8 @@ def parsed(data: bytes) -> Element:
         raise RecordError(
             Code.TOO_LARGE, "", f"has {len(data)} bytes, at most {BYTES_MAX} are read"
         )
+    if b"\0" in data:  # expat takes UTF-16 by its first bytes, whatever it is told
+        raise _refused("is not UTF-8")
     reader = _Reader()
     parser = expat.ParserCreate("utf-8", namespace_separator="}")
     parser.buffer_text = True
@@ -107,13 +114,13 @@ def message_of(root: Element) -> str:
     is no Document of ISO 20022.
     """
     space, _, name = root.tag.rpartition("}")
-    if name != "Document" or not space.startswith(_NAMESPACE):
+    if name != "Document" or not space.startswith("{" + _NAMESPACE):
         raise RecordError(
             Code.UNKNOWN_SCHEMA,
             "Document",
             f"the root is {root.tag[:120]!r}, no ISO 20022 Document",
         )
-    return space.removeprefix(_NAMESPACE)
+    return space.removeprefix("{" + _NAMESPACE)
 
 
 def _refused(why: str) -> RecordError:
