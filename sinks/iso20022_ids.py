@@ -39,14 +39,6 @@ def uetr(settlement: str, attempt: int) -> str:
     return ids.uetr(end_to_end_id(settlement), _counted(attempt, "attempt"))
 
 
-def attempt_of(settlement: str, stated: str, attempts: int) -> int | None:
-    """Which of the first `attempts` attempts has this UETR; None when none of them has."""
-    for attempt in range(1, attempts + 1):
-        if uetr(settlement, attempt) == stated.lower():
-            return attempt
-    return None
-
-
 def message_id(payments: Iterable[tuple[str, int]]) -> str:
     """MsgId of a file with these (settlement id, attempt); their order does not matter."""
     return _derived("M", payments)

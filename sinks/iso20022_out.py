@@ -28,8 +28,8 @@ from supplytwin.sinks.iso20022_parties import (
 from supplytwin.sinks.iso20022_xml import Element, document, put, written
 
 MESSAGE = "pain.001.001.09"
-PAYMENTS_MAX = 10_000
-"""In one file: banks take no more, and a file is handed over, and answered, as a whole."""
+PAYMENTS_MAX = 1_000
+"""In one file, so that every answer about all of it is far below what is read (iso20022_xml)."""
 DIGITS_MAX = 18
 CHARGES = ("", "DEBT", "SHAR", "SLEV")
 """Who bears the charges; "" leaves it to the agreement with the bank. `CRED` is not written: the
@@ -152,8 +152,10 @@ def amount_text(minor: int, currency: str, field: str) -> str:
 
     Raises RecordError (amount_minor, currency): zero or less, more than 18 digits, no currency.
     """
-    if minor <= 0:
-        raise RecordError(Code.BAD_VALUE, f"{field}.amount_minor", f"{minor} is not above zero")
+    if type(minor) is not int or minor <= 0:
+        raise RecordError(
+            Code.BAD_VALUE, f"{field}.amount_minor", f"{minor} is no whole number above zero"
+        )
     if len(str(minor)) > DIGITS_MAX:
         raise RecordError(
             Code.BAD_VALUE, f"{field}.amount_minor", f"{minor} has more than {DIGITS_MAX} digits"

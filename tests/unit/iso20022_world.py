@@ -278,11 +278,7 @@ def bank_statement(
         ("GrpHdr/MsgId", "BANK-D-1"),
         ("GrpHdr/CreDtTm", "2026-11-20T00:10:00Z"),
         ("Stmt/Id", "STMT-324"),
-        *(
-            [("Stmt/StmtPgntn/PgNb", page[0]), ("Stmt/StmtPgntn/LastPgInd", page[1])]
-            if page
-            else []
-        ),
+        *paged,
         ("Stmt/Acct/Id/IBAN", BUYER.account.iban),
         *below("Stmt", balance("OPBD", opening, currency)),
         *below("Stmt", balance("CLBD", closing, currency)),

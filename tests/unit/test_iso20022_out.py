@@ -25,7 +25,7 @@ from msgspec.structs import replace
 from supplytwin.schemas import ids as schema_ids
 from supplytwin.schemas.errors import RecordError
 from supplytwin.sinks import iso20022_ids as ids
-from supplytwin.sinks.iso20022_out import Payment, payment_file
+from supplytwin.sinks.iso20022_out import PAYMENTS_MAX, Payment, payment_file
 from supplytwin.sinks.iso20022_parties import Account, Agent, Party
 from supplytwin.sinks.iso20022_recall import REASONS, Recall, recall_message
 
@@ -67,13 +67,6 @@ def test_ids_are_those_of_the_reference() -> None:
     assert ONE == "469af9ab0b71391e886257284c8084f9"
     assert ids.uetr(ONE, 7) == "75cca02b-a430-4ef5-8715-ea772b1dc585"
     assert ids.message_id([(ONE, 7)]) == "M79f9777baf70eae9c4765f96993dcf3e"
-
-
-def test_an_attempt_is_found_by_its_uetr() -> None:
-    """The attempt of a UETR is found among those made, in either case of letters, and no other."""
-    assert ids.attempt_of(ONE, ids.uetr(ONE, 3).upper(), 5) == 3
-    assert ids.attempt_of(ONE, ids.uetr(ONE, 6), 5) is None
-    assert ids.attempt_of(OTHER, ids.uetr(ONE, 3), 5) is None
 
 
 @pytest.mark.parametrize(
@@ -171,6 +164,7 @@ def _creditor(**changes: object) -> Payment:
         (payment(amount_minor=0), "amount_minor"),
         (payment(amount_minor=-5), "amount_minor"),
         (payment(amount_minor=10**18), "amount_minor"),
+        (payment(amount_minor=10.5), "amount_minor"),
         (payment(currency="XXX"), "currency"),
         (payment(currency="cny"), "currency"),
         (payment(charges="CRED"), "charges"),
@@ -233,6 +227,9 @@ def test_a_file_is_refused_as_a_whole() -> None:
     initiator that cannot be written.
     """
     assert refused(lambda: payment_file([], DESK, NOW)) == "payments"
+    many = [payment(settlement_id=f"{number:032x}") for number in range(PAYMENTS_MAX + 1)]
+    assert refused(lambda: payment_file(many, DESK, NOW)) == "payments"
+    assert len(payment_file(many[1:], DESK, NOW).sent) == PAYMENTS_MAX
     twice = [payment(), payment(attempt=2)]
     assert refused(lambda: payment_file(twice, DESK, NOW)) == "payments[1].settlement_id"
     huge = [payment(settlement_id=one, amount_minor=9 * 10**17) for one in (ONE, OTHER)]
