@@ -103,8 +103,7 @@ class Entry(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     currency: str
     entry_id: str | None
     settlement_id: str | None
-    reference: str | None
-    """The EndToEndId as stated."""
+    """None when it is other business on the account."""
     uetr: str | None = None
     returned: bool = False
 

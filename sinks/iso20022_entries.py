@@ -14,6 +14,7 @@ from supplytwin.sinks.iso20022_answers import (
     Reader,
     Statement,
 )
+from supplytwin.sinks.iso20022_ids import BATCH_ID, SETTLEMENT_ID
 
 _SIGN = {"CRDT": 1, "DBIT": -1}
 _OPENING = ("OPBD", "PRCD")
@@ -59,52 +60,71 @@ class Entries:
         if status is None or whole is None or direction is None:
             return []
         details = [tx for part in reader.all(ntry, "NtryDtls") for tx in reader.all(part, "TxDtls")]
+        ours = [tx for tx in details if self._is_ours(tx)]
+        if status == "BOOK":
+            return self._booked(ntry, details, ours, direction, whole, rail_time)
         if status == "PDNG":
-            for tx in details:
+            for tx in ours:
                 self._pending(ntry, tx, rail_time)
-            return []
-        if status != "BOOK":
-            known = status in {"INFO", "FUTR"}
-            fault = Fault.NOT_BOOKED if known else Fault.UNKNOWN_CODE
-            reader.fault(f"{ntry.path}/Sts/Cd", fault, f"an entry of status {status!r}")
-            return []
-        reversal = reader.text(ntry, "RvslInd") in {"true", "1"}
-        if reversal:
-            reader.fault(ntry.path, Fault.REVERSAL, "the bank reverses an entry")
-        if not details:
-            self._check_batch(ntry)
-            return [self._entry(ntry, None, direction, whole)]
-        return self._transactions(ntry, details, direction, whole, rail_time, reversal=reversal)
+        elif status not in {"INFO", "FUTR"}:
+            says = f"an entry of status {status!r}"
+            reader.fault(f"{ntry.path}/Sts/Cd", Fault.UNKNOWN_CODE, says)
+        elif ours:
+            reader.fault(ntry.path, Fault.NOT_BOOKED, f"an entry of status {status}")
+        return []
 
-    def _transactions(
+    def _is_ours(self, tx: Place) -> bool:
+        """Whether a transaction bears a reference of our form, or a UETR and no reference. What is
+        not ours is nobody's finding.
+        """
+        reference = self.reader.text(tx, "Refs/EndToEndId")
+        if reference is None:
+            return self.reader.text(tx, "Refs/UETR") is not None
+        return SETTLEMENT_ID.fullmatch(reference) is not None
+
+    def _booked(
         self,
         ntry: Place,
         details: list[Place],
+        ours: list[Place],
         direction: str,
         whole: Money,
         rail_time: Micros | None,
-        *,
-        reversal: bool,
     ) -> list[Entry]:
-        """One entry per TxDtls; when they do not add up to the Ntry, the Ntry alone counts."""
+        if not ours:
+            self._check_batch(ntry)
+            return [self._entry(ntry, None, direction, whole)]
+        reversal = self.reader.text(ntry, "RvslInd") in {"true", "1"}
+        if reversal:
+            self.reader.fault(ntry.path, Fault.REVERSAL, "the bank reverses an entry")
+        found = self._transactions(ntry, details, direction, whole)
+        if found is None:
+            return [self._entry(ntry, None, direction, whole)]
+        if not reversal:
+            for tx, entry in zip(details, found, strict=True):
+                if tx in ours:
+                    self._answer(tx, entry, rail_time)
+        return found
+
+    def _transactions(
+        self, ntry: Place, details: list[Place], direction: str, whole: Money
+    ) -> list[Entry] | None:
+        """One entry per TxDtls; None, with a finding, when they do not add up to the Ntry."""
         reader, found = self.reader, []
         for tx in details:
             stated = reader.one(tx, "Amt")
             money = reader.money(tx, "Amt") if stated or len(details) > 1 else whole
             turned = self._direction(tx, direction)
             if money is None or turned is None:
-                return [self._entry(ntry, None, direction, whole)]
-            found.append((tx, self._entry(ntry, tx, turned, money)))
+                return None
+            found.append(self._entry(ntry, tx, turned, money))
         booked = _SIGN[direction] * whole.minor
-        alike = {entry.currency for _, entry in found} == {whole.currency}
-        if not alike or sum(entry.signed_minor for _, entry in found) != booked:
+        alike = {entry.currency for entry in found} == {whole.currency}
+        if not alike or sum(entry.signed_minor for entry in found) != booked:
             says = f"its transactions do not add up to the entry's {whole.minor} {whole.currency}"
             reader.fault(ntry.path, Fault.CONTRADICTION, says)
-            return [self._entry(ntry, None, direction, whole)]
-        if not reversal:
-            for tx, entry in found:
-                self._answer(tx, entry, rail_time)
-        return [entry for _, entry in found]
+            return None
+        return found
 
     def _direction(self, place: Place, otherwise: str | None = None) -> str | None:
         stated = self.reader.text(place, "CdtDbtInd") or otherwise
@@ -123,7 +143,6 @@ class Entries:
             currency=money.currency,
             entry_id=own or reader.id(ntry, "AcctSvcrRef"),
             settlement_id=reader.settlement(tx, "Refs/EndToEndId"),
-            reference=reader.id(tx, "Refs/EndToEndId"),
             uetr=reader.uetr(tx, "Refs/UETR"),
             returned=tx is not None and reader.one(tx, "RtrInf") is not None,
         )
@@ -131,9 +150,6 @@ class Entries:
     def _answer(self, tx: Place, entry: Entry, rail_time: Micros | None) -> None:
         """BOOKED when it went the way of a payment, RETURNED when it came back as a return."""
         reader = self.reader
-        nameless = entry.reference is None and entry.uetr is not None
-        if entry.settlement_id is None and not nameless:
-            return  # somebody else's
         outward = (entry.signed_minor < 0) == (self.side is Side.DEBTOR)
         if outward == entry.returned:
             says = "a payment of ours that goes the other way and is no return"
@@ -163,19 +179,17 @@ class Entries:
     def _pending(self, ntry: Place, tx: Place, rail_time: Micros | None) -> None:
         """An entry that is not booked yet says of a payment of ours that it is on its way."""
         reader = self.reader
-        about = self._about(tx, "PDNG", rail_time)
-        if about.settlement_id is None:
-            return
         if reader.one(tx, "RtrInf") is not None:
             reader.fault(ntry.path, Fault.NOT_BOOKED, "a return that is pending")
             return
-        self.answers.append(about)
+        self.answers.append(self._about(tx, "PDNG", rail_time))
 
     def _check_batch(self, ntry: Place) -> None:
         """A batch that is booked as one, without its payments, says of none that it is booked."""
         batches = [self.reader.one(part, "Btch") for part in self.reader.all(ntry, "NtryDtls")]
         for batch in filter(None, batches):
-            if self.reader.id(batch, "PmtInfId") or self.reader.id(batch, "MsgId"):
+            names = (self.reader.text(batch, "PmtInfId"), self.reader.text(batch, "MsgId"))
+            if any(BATCH_ID.fullmatch(name or "") for name in names):
                 self.reader.fault(batch.path, Fault.MISSING, "a batch without its payments")
 
     def _about(self, tx: Place, status: str, rail_time: Micros | None) -> Answer:

@@ -234,11 +234,36 @@ def test_a_reversal_is_for_people() -> None:
     assert [one.code for one in reading.findings] == [Fault.REVERSAL]
 
 
-def test_other_business_on_the_account_is_nobodys_answer() -> None:
-    """An entry with a reference that is not of our form answers nothing and is no fault."""
-    data = notification(entry(SENT)).replace(SENT.settlement_id.encode(), b"INVOICE 17")
-    assert read(data).answers == ()
-    assert read(data).findings == ()
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b"x", b"x"), (b"DBIT", b"CRDT"), (b"BOOK", b"INFO"), (b"BOOK", b"PDNG"),
+        (b"<Sts>", b"<RvslInd>true</RvslInd><Sts>"), (SENT.uetr.encode(), b"NO-UETR"),
+        (b"240000.50</Amt><CdtDbtInd>DBIT</CdtDbtInd></TxDtls>",
+         b"1.234</Amt><CdtDbtInd>DBIT</CdtDbtInd></TxDtls>"),
+        (SENT.message_id.encode(), b"PAYROLL"),
+    ],
+)  # fmt: skip
+def test_other_business_on_the_account_is_nobodys_finding(old: bytes, new: bytes) -> None:
+    """An entry with a reference that is not of our form answers nothing and is no fault, whatever
+    else it says; when booked it counts for the balance.
+    """
+    data = bank_statement(0, -SENT.amount_minor, entry(SENT))
+    foreign = data.replace(SENT.settlement_id.encode(), b"INVOICE 17").replace(old, new)
+    reading = read(foreign)
+    assert reading.answers == ()
+    assert reading.findings == ()
+    booked = [one.signed_minor for one in reading.statements[0].entries]
+    sign = 1 if new == b"CRDT" else -1
+    assert booked == ([sign * SENT.amount_minor] if new not in {b"INFO", b"PDNG"} else [])
+
+
+def test_a_reference_may_be_missing_when_there_is_a_uetr() -> None:
+    """Without an EndToEndId the UETR alone says whose a booking is."""
+    data = notification(entry(SENT))
+    data = data.replace(f"<EndToEndId>{SENT.settlement_id}</EndToEndId>".encode(), b"")
+    (answer,) = read(data).answers
+    assert (answer.settlement_id, answer.uetr, answer.status) == (None, SENT.uetr, "BOOKED")
 
 
 def test_transactions_of_one_entry_must_add_up() -> None:
@@ -262,6 +287,8 @@ def test_a_batch_without_its_payments_is_named() -> None:
     batch = [*plain, ("Ntry/NtryDtls/Btch/PmtInfId", SENT.payment_information_id)]
     assert faults(notification(batch)) == [Fault.MISSING]
     assert faults(notification(plain)) == []
+    salaries = [*plain, ("Ntry/NtryDtls/Btch/PmtInfId", "SALARIES 11/2026")]
+    assert faults(notification(salaries)) == []
 
 
 @pytest.mark.parametrize(

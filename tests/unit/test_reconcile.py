@@ -19,7 +19,7 @@ def row(settlement: str | None, minor: int, entry_id: str | None = "1", **change
     """An entry of the buyer's account: payments are negative."""
     fields: dict[str, object] = {
         "path": f"/{entry_id}", "signed_minor": minor, "currency": "CNY", "entry_id": entry_id,
-        "settlement_id": settlement, "reference": settlement or "INVOICE 9",
+        "settlement_id": settlement,
     }  # fmt: skip
     return Entry(**{**fields, **changes})  # type: ignore[arg-type]
 

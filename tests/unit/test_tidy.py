@@ -60,7 +60,7 @@ def _is_pure(path: Path) -> bool:
     return path.parent.name in PURE or path.name.startswith(("iso20022_", "reconcile"))
 
 
-@pytest.mark.parametrize("path", filter(_is_pure, MODULES), ids=_id)
+@pytest.mark.parametrize("path", [path for path in MODULES if _is_pure(path)], ids=_id)
 def test_meaning_and_consequence_are_pure(path: Path) -> None:
     """No module of schemas or processors, and none that writes or reads a bank's messages, reads a
     clock, random numbers, the environment or a log.
