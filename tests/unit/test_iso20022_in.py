@@ -150,6 +150,8 @@ def test_ids_of_wrong_form_are_named() -> None:
     assert faults(longer) == [Fault.BAD_ID]
     (answer,) = read(data.replace(SENT.settlement_id.encode(), b"NOTPROVIDED")).answers
     assert answer.settlement_id is None
+    (answer,) = read(data.replace(SENT.instruction_id.encode(), b"i" * 35)).answers
+    assert answer.instruction_id == "i" * 35
 
 
 # ---- camt.054 and pacs.004
@@ -423,6 +425,10 @@ def test_a_statement_that_is_not_whole_says_so() -> None:
     missing = bank_statement(0, 0).replace(b"CLBD", b"ITBD")
     assert faults(missing) == [Fault.BALANCE]
     assert read(missing).statements[0].closing_minor is None
+    for old, new in ((b">CRDT<", b">CRED<"), (b">0.00<", b">0.0<")):
+        unclear = bank_statement(0, 0).replace(old, new)
+        assert Fault.BALANCE in faults(unclear)
+        assert read(unclear).statements[0].opening_minor is None
     mixed = bank_statement(0, 0, entry(SENT, currency="KWD", minor=1))
     assert Fault.CONTRADICTION in faults(mixed)
     two = bank_statement(0, 0).replace(b"</Bal><Ntry>", b"</Bal><Ntry>")

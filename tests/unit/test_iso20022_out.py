@@ -202,6 +202,37 @@ def test_what_a_bank_would_not_take_is_refused(bad: Payment, field: str) -> None
     assert refused(lambda: sent_file(bad)) == f"payments[0].{field}"
 
 
+@pytest.mark.parametrize(
+    ("name", "most"),
+    [("town", 35), ("street", 70), ("building", 16), ("post_code", 16), ("subdivision", 35)],
+)
+def test_a_part_of_an_address_is_as_long_as_the_schema_takes(name: str, most: int) -> None:
+    """Up to the schema's length it is written, one character more is refused."""
+    for length in (most, most + 1):
+        address = replace(SELLER.address, **{name: "x" * length})
+        changed = payment(creditor=replace(SELLER, address=address))
+        if length == most:
+            assert b"x" * most in sent_file(changed).data
+        else:
+            assert refused(lambda one=changed: sent_file(one)).endswith(f"address.{name}")
+
+
+def test_the_longest_names_ids_and_numbers_are_written() -> None:
+    """Each at its limit: name 140, account 34, member id 35, contract and tranche 35, 18 digits."""
+    party = replace(
+        SELLER, name="n" * 140, account=Account(other="9" * 34),
+        agent=Agent(clearing_system="ABCDE", member_id="8" * 35),
+    )  # fmt: skip
+    one = payment(
+        creditor=party, contract_id="c" * 35, tranche_id="t" * 35, amount_minor=10**18 - 1,
+        currency="JPY", purpose_code="P" * 35, execution_date=dt.date(2026, 11, 17),
+    )  # fmt: skip
+    data = sent_file(one).data
+    for text in ("n" * 140, "9" * 34, "8" * 35, "P" * 35, str(10**18 - 1)):
+        assert f">{text}<".encode() in data
+    assert refused(lambda: sent_file(replace(one, purpose_code="P" * 36))).endswith("purpose_code")
+
+
 def test_a_purpose_is_needed_only_where_cny_crosses_a_border() -> None:
     """CNY at home, and other currencies, are written without; abroad is where address, IBAN or
     BIC are.
