@@ -240,6 +240,17 @@ def test_a_purpose_is_needed_only_where_cny_crosses_a_border() -> None:
     at_home = replace(BUYER, address=SELLER.address, agent=SELLER.agent, account=Account(other="1"))
     sent_file(payment(debtor=at_home, purpose_code=""))
     sent_file(payment(currency="USD", purpose_code=""))
+    here, there = (
+        replace(
+            BUYER, address=replace(BUYER.address, country="DE"), agent=Agent(bic="COBADEFF"),
+            account=Account(iban=iban("DE", digits * 18)),
+        )
+        for digits in "12"
+    )  # fmt: skip
+    sent_file(payment(debtor=here, creditor=there, purpose_code=""))
+    abroad = replace(there, account=Account(iban=iban("FR", "2" * 23)))
+    both = payment(debtor=here, creditor=abroad, purpose_code="")
+    assert refused(lambda: sent_file(both)).endswith("purpose_code")
     hong_kong = replace(at_home, agent=Agent(bic="BANKHK2A"))
     assert refused(lambda: sent_file(payment(debtor=hong_kong, purpose_code=""))).endswith(
         "purpose_code"

@@ -42,6 +42,20 @@ def test_the_uetr_says_which_attempt() -> None:
         assert (got.settlement_id, got.attempt) == (one.settlement_id, one.attempt)
 
 
+def test_the_uetr_alone_is_enough() -> None:
+    """Where a bank does not repeat the EndToEndId the UETR names the attempt; an unknown one names
+    nobody.
+    """
+    for data in (status_report(SECOND), notification(entry(SECOND)), payment_return(SECOND)):
+        for tag in ("EndToEndId", "OrgnlEndToEndId"):
+            data = data.replace(f"<{tag}>{SECOND.settlement_id}</{tag}>".encode(), b"")
+        (got,) = told(data).told
+        assert got.payment == (SECOND.settlement_id, 2)
+        nobody = told(data, (FIRST,))
+        assert not nobody.told
+        assert [one.code for one in nobody.findings] == [Fault.UNKNOWN_REFERENCE]
+
+
 def test_without_a_uetr_instruction_and_file_say_which_attempt() -> None:
     """A bank that does not repeat the UETR is understood by InstrId, or by the file's MsgId."""
     data = status_report(SECOND).replace(f"<OrgnlUETR>{SECOND.uetr}</OrgnlUETR>".encode(), b"")
