@@ -24,8 +24,9 @@ from msgspec.structs import replace
 
 from supplytwin.schemas import ids as schema_ids
 from supplytwin.schemas.errors import RecordError
+from supplytwin.schemas.ids import Micros
 from supplytwin.sinks import iso20022_ids as ids
-from supplytwin.sinks.iso20022_out import PAYMENTS_MAX, Payment, payment_file
+from supplytwin.sinks.iso20022_out import PAYMENTS_MAX, Payment, date_time, payment_file
 from supplytwin.sinks.iso20022_parties import Account, Agent, Party
 from supplytwin.sinks.iso20022_recall import REASONS, Recall, recall_message
 
@@ -105,6 +106,14 @@ def test_a_file_says_what_is_paid() -> None:
     assert currency is not None
     assert currency.attrib == {"Ccy": "CNY"}
     assert block.findtext("CdtTrfTxInf/PmtId/UETR") == file.sent[0].uetr
+
+
+@given(st.integers(0, 4 * 10**15))
+def test_a_file_is_of_the_instant_of_its_decision(micros: int) -> None:
+    """CreDtTm is the tick time in UTC, to the second below."""
+    text = date_time(Micros(micros))
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", text)
+    assert dt.datetime.fromisoformat(text).timestamp() == micros // 10**6
 
 
 def test_payments_of_one_file_are_counted_and_summed() -> None:
@@ -188,6 +197,8 @@ def _creditor(**changes: object) -> Payment:
         (_creditor(agent=Agent()), "creditor.agent"),
         (_creditor(agent=Agent(bic="EBILAEAD", member_id="1")), "creditor.agent"),
         (_creditor(agent=Agent(bic="EBILAEA")), "creditor.agent.bic"),
+        (_creditor(agent=Agent(clearing_system="CNAPS6", member_id="1")),
+         "creditor.agent.clearing_system"),
         (_creditor(agent=Agent(member_id="1")), "creditor.agent.clearing_system"),
         (_creditor(agent=Agent(clearing_system="CNAPS", member_id="/1")),
          "creditor.agent.member_id"),

@@ -119,7 +119,9 @@ def test_a_nearer_status_hides_that_of_the_file() -> None:
     data = status_report(one, "RJCT", "AC04", group="ACCP")
     block = data.replace(b"</OrgnlPmtInfId>", b"</OrgnlPmtInfId><PmtInfSts>ACSP</PmtInfSts>")
     for document, other in ((data, "ACCP"), (block, "ACSP")):
-        got = {two.settlement_id: two.answer.status for two in told(document).told}
+        all_told = told(document).told
+        assert len(all_told) == len(FILE.sent)
+        got = {two.settlement_id: two.answer.status for two in all_told}
         expected = {two.settlement_id: other for two in FILE.sent}
         assert got == expected | {one.settlement_id: "RJCT"}
 
