@@ -11,11 +11,13 @@ TIER ?= test
 help:  ## print this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-$(STAMP): requirements.lock pyproject.toml
+$(STAMP): requirements.lock infra/iso20022.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("supplytwin needs Python 3.11 or newer") if sys.version_info < (3, 11) else None'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --no-compile \
+	  --upgrade --target $(VENV)/iso20022 -r infra/iso20022.lock
 	touch $@
 
 setup: $(STAMP)  ## create .venv with the pinned dependencies
