@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from supplytwin.schemas import places, sea
 from supplytwin.schemas.calculation import Missing
+from supplytwin.schemas.events import Event
 
 Basis = Literal["GCD", "SFD", "ACTUAL"]
 _LOCODE = re.compile(r"[A-Z]{2}[A-Z2-9]{3}", re.ASCII)
@@ -33,6 +34,23 @@ class Way(Struct, frozen=True, kw_only=True, gc=False):
 def spot_of(name: str) -> Spot | None:
     """A place by its name in the table of places, or by the UN/LOCODE of a port; None = no name."""
     return Spot(name=name, position=places.positions().get(name)) if name else None
+
+
+def told_spot(
+    unlocode: str | None, facility: str | None, at: places.Position | None
+) -> Spot | None:
+    """Where a fact says that it happened: by its UN/LOCODE, else its facility; where no table knows
+    that, at the position that it tells.
+    """
+    name = unlocode or facility
+    if name is not None and (name in places.positions() or at is None):
+        return spot_of(name)
+    return None if at is None else Spot(name=name or f"{at[0]},{at[1]}", position=at)
+
+
+def position_of(event: Event) -> places.Position | None:
+    """That it tells itself."""
+    return None if event.lat is None or event.lon is None else (event.lat, event.lon)
 
 
 def is_same(one: Spot, other: Spot) -> bool:
