@@ -11,18 +11,11 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from supplytwin.processors.carbon_consignment import Weight
-from supplytwin.processors.carbon_places import Spot, is_same, position_of, told_spot
+from supplytwin.processors.carbon_places import Spot, is_same, told_spot
+from supplytwin.processors.passages import Passage
 from supplytwin.processors.subjects import Subject
 from supplytwin.processors.twin import Twin, subject
 from supplytwin.schemas.calculation import Container, Missing, Tce
-from supplytwin.schemas.events import (
-    Passage,
-    ShipmentGateIn,
-    ShipmentGateOut,
-    WarehouseDispatched,
-    WarehouseReceived,
-)
-from supplytwin.schemas.localtime import local_day
 from supplytwin.schemas.machines import TRIP
 
 TERMINAL, TRANSSHIPMENT = "MaritimeContainerTerminal", "Transshipment"
@@ -31,20 +24,10 @@ UNPLACED_MOST = 20
 """So many places are named: a record has to stay small."""
 
 
-class Passed(Struct, frozen=True, kw_only=True, gc=False):
-    """A gate or a warehouse that goods passed."""
-
-    spot: Spot
-    is_warehouse: bool
-    is_entry: bool
-    day: int
-    """Local date, in days since 1970."""
-
-
 class Stop(Struct, frozen=True, kw_only=True, gc=False):
     """What is told where a leg begins or ends, as far as it makes hubs there."""
 
-    told: tuple[Passed, ...] = ()
+    told: tuple[Passage, ...] = ()
 
     @property
     def has_gate(self) -> bool:
@@ -73,59 +56,46 @@ class Hub(NamedTuple):
 # ---- what is told
 
 
-def passed(twin: Twin, here: Subject) -> list[Passed]:
-    """The gates of its containers and the warehouses that name it, where they name a place."""
-    found = [*here.passages]
+def passed(twin: Twin, here: Subject) -> list[Passage]:
+    """The gates of its containers and the warehouses that name it, each place once a day."""
+    found = {*here.passages}
     for key in here.links:
         trip = subject(twin, *key) if key.subject_type == TRIP else None
         if trip is not None:
-            found += trip.passages
-    return [one for one in map(_passed, found) if one is not None]
-
-
-def _passed(event: Passage) -> Passed | None:
-    if isinstance(event, ShipmentGateIn | ShipmentGateOut) and event.empty:
-        return None
-    spot = told_spot(event.unlocode, event.facility, position_of(event))
-    if spot is None:
-        return None
-    return Passed(
-        spot=spot,
-        is_warehouse=isinstance(event, WarehouseReceived | WarehouseDispatched),
-        is_entry=isinstance(event, ShipmentGateIn | WarehouseReceived),
-        day=local_day(event.event_time, event.event_tz),
-    )
+            found.update(trip.passages)
+    return list(found)
 
 
 # ---- where that is
 
 
 def stops(
-    points: Sequence[Sequence[Spot | None]], told: Iterable[Passed]
+    points: Sequence[Sequence[Spot | None]], told: Iterable[Passage]
 ) -> tuple[list[Stop], list[Missing]]:
     """(a stop for each point of the way, what makes a hub that is at none of them).
 
     A point is where the way begins, where two legs meet, or where it ends: as its legs name it.
     """
     last = len(points) - 1
-    found: list[list[Passed]] = [[] for _ in points]
-    elsewhere: list[Passed] = []
-    either: list[Passed] = []
+    found: list[list[Passage]] = [[] for _ in points]
+    elsewhere: list[tuple[Passage, Spot]] = []
+    unplaced = set[str]()
     for one in told:
-        at = [n for n, spots in enumerate(points) if _is_at(one.spot, spots)]
+        spot = told_spot(one.unlocode, one.facility, one.position)
+        assert spot is not None
+        at = [n for n, spots in enumerate(points) if _is_at(spot, spots)]
         if not at:
-            elsewhere.append(one)
+            elsewhere.append((one, spot))
         elif at == [0, last]:
-            either.append(one)
+            unplaced.add(spot.name)
         else:
             for point in at:
                 if point not in (0, last) or one.is_entry == (point == 0):
                     found[point].append(one)
-    unplaced = [*either, *(one for one in elsewhere if _goes_on(one, elsewhere))]
-    places = sorted({one.spot.name for one in unplaced})[:UNPLACED_MOST]
+    unplaced.update(_through(elsewhere))
     return (
         [Stop(told=tuple(each)) for each in found],
-        [Missing(code="HUB_UNPLACED", says=name) for name in places],
+        [Missing(code="HUB_UNPLACED", says=name) for name in sorted(unplaced)[:UNPLACED_MOST]],
     )
 
 
@@ -133,14 +103,23 @@ def _is_at(spot: Spot, spots: Iterable[Spot | None]) -> bool:
     return any(other is not None and is_same(spot, other) for other in spots)
 
 
-def _goes_on(one: Passed, others: Iterable[Passed]) -> bool:
-    """Whether goods are told to have both entered and left there, by the same kind of fact."""
-    return any(
-        other.is_entry != one.is_entry
-        and other.is_warehouse == one.is_warehouse
-        and is_same(one.spot, other.spot)
-        for other in others
-    )
+def _through(elsewhere: Iterable[tuple[Passage, Spot]]) -> Iterator[str]:
+    """Places that goods are told to have both entered and left, by the same kind of fact."""
+    ways: dict[tuple[bool, bool], list[Spot]] = {}
+    for one, spot in elsewhere:
+        ways.setdefault((one.is_warehouse, one.is_entry), []).append(spot)
+    for is_warehouse in (False, True):
+        came, went = ways.get((is_warehouse, True), []), ways.get((is_warehouse, False), [])
+        by_position = {spot.position for spot in went}
+        by_name = {spot.name for spot in went}
+        nowhere = {spot.name for spot in went if spot.position is None}
+        for spot in came:
+            if spot.position is None:
+                same = spot.name in by_name
+            else:
+                same = spot.position in by_position or spot.name in nowhere
+            if same:
+                yield spot.name
 
 
 # ---- what hubs there are

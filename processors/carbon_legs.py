@@ -9,6 +9,7 @@ from typing import Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
+from supplytwin.processors import passages
 from supplytwin.processors.carbon_consignment import (
     Weight,
     all_delivered,
@@ -26,7 +27,6 @@ from supplytwin.processors.carbon_places import (
     Way,
     country_of,
     is_same,
-    position_of,
     spot_of,
     told_spot,
     way,
@@ -167,7 +167,7 @@ def _spot(twin: Twin, told: Reached | None, booked: str) -> Spot | None:
     if told is not None:
         slot = twin.facts.slots.get(Identity(told.source, told.event_id))
         event = None if slot is None or slot.effective is None else slot.effective.contents[0]
-        at = None if event is None else position_of(event)
+        at = None if event is None else passages.position_of(event)
         found = told_spot(told.unlocode, told.facility, at)
         if found is not None:
             return found

@@ -9,7 +9,6 @@ from msgspec import Struct
 
 from supplytwin.schemas import places, sea
 from supplytwin.schemas.calculation import Missing
-from supplytwin.schemas.events import Event
 
 Basis = Literal["GCD", "SFD", "ACTUAL"]
 _LOCODE = re.compile(r"[A-Z]{2}[A-Z2-9]{3}", re.ASCII)
@@ -46,11 +45,6 @@ def told_spot(
     if name is not None and (name in places.positions() or at is None):
         return spot_of(name)
     return None if at is None else Spot(name=name or f"{at[0]},{at[1]}", position=at)
-
-
-def position_of(event: Event) -> places.Position | None:
-    """That it tells itself."""
-    return None if event.lat is None or event.lon is None else (event.lat, event.lon)
 
 
 def is_same(one: Spot, other: Spot) -> bool:

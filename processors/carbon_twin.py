@@ -196,7 +196,7 @@ def _consignment_differs(old: Subject, new: Subject) -> bool:
     return (
         old.deliveries is not new.deliveries
         or old.measured is not new.measured
-        or old.passages is not new.passages
+        or _passages_differ(old, new)
         or old.stated != new.stated
         or old.links is not new.links
         or old.value.limits != new.value.limits
@@ -221,10 +221,14 @@ def _leg_differs(old: Subject, new: Subject) -> bool:
 def _trip_differs(old: Subject, new: Subject) -> bool:
     return (
         old.links is not new.links
-        or old.passages is not new.passages
+        or _passages_differ(old, new)
         or old.value.milestones.get("STUFFED") is not new.value.milestones.get("STUFFED")
         or _chill_differs(old, new)
     )
+
+
+def _passages_differ(old: Subject, new: Subject) -> bool:
+    return old.passages is not new.passages and {*old.passages} != {*new.passages}
 
 
 def _chill_differs(old: Subject, new: Subject) -> bool:

@@ -12,7 +12,7 @@ from immutables import Map
 from msgspec import Struct, to_builtins
 from msgspec.structs import replace
 
-from supplytwin.processors import across, sequence
+from supplytwin.processors import across, passages, sequence
 from supplytwin.processors.documents import Documents
 from supplytwin.processors.facts import FactSet, Identity, Slot, Verdict, Version
 from supplytwin.processors.facts import insert as insert_fact
@@ -34,20 +34,18 @@ from supplytwin.processors.subjects import (
 from supplytwin.schemas import localtime
 from supplytwin.schemas.errors import Code, RecordError
 from supplytwin.schemas.events import (
-    WAREHOUSE,
     Event,
     Measurement,
     OrderPlaced,
-    Passage,
     ShipmentDelivered,
 )
 from supplytwin.schemas.flow import Input
 from supplytwin.schemas.ids import HOUR_US
 from supplytwin.schemas.lifecycles import effect_on
-from supplytwin.schemas.machines import CONSIGNMENT, MACHINES, ORDER, TRIP
+from supplytwin.schemas.machines import MACHINES, ORDER
 
 Kept = TypeVar("Kept", bound=Event)
-Told = ShipmentDelivered | Measurement | Passage
+_KEPT = ShipmentDelivered | Measurement | passages.Told
 INFERRED = "inferred:"
 """What the sources begin with that tell what nobody saw."""
 FUTURE_US = 48 * HOUR_US
@@ -220,7 +218,7 @@ def _contribute(work: Work, identity: Identity, version: Version, count: int) ->
     if event.classifier == "ACTUAL":  # a plan links nothing: states follow links
         for other in linked:
             link(work, own, other, count)
-        if isinstance(event, Told):
+        if isinstance(event, _KEPT):
             _keep(work, keys, event, count)
         if event.source.startswith(INFERRED):
             for key in keys:
@@ -236,8 +234,8 @@ def _fact_for(version: Version, key: SubjectKey, *, is_subject: bool) -> Fact | 
     return make_fact(event, version.arrival, effect, key.subject_id)
 
 
-def _keep(work: Work, keys: Iterable[SubjectKey], event: Told, count: int) -> None:
-    """The subjects that it reaches have the event at hand, or (`count` -1) no longer."""
+def _keep(work: Work, keys: Iterable[SubjectKey], event: Event, count: int) -> None:
+    """The subjects that it reaches have at hand what footprints rest on, or (`count` -1) no longer."""
     for key in keys:
         one = work[key]
         if isinstance(event, ShipmentDelivered):
@@ -245,8 +243,8 @@ def _keep(work: Work, keys: Iterable[SubjectKey], event: Told, count: int) -> No
             work[key] = replace(one, deliveries=found, stated=True)
         elif isinstance(event, Measurement):
             work[key] = replace(one, measured=_exchanged(one.measured, event, count))
-        elif key.subject_type == (CONSIGNMENT if event.TOPIC == WAREHOUSE else TRIP):
-            work[key] = replace(one, passages=_exchanged(one.passages, event, count))
+        elif passages.remembers(key.subject_type, event):
+            work[key] = replace(one, passages=passages.changed(one.passages, event, count))
 
 
 def _exchanged(known: tuple[Kept, ...], event: Kept, count: int) -> tuple[Kept, ...]:

@@ -549,9 +549,6 @@ class WarehouseReceipt(Event, frozen=True, kw_only=True, gc=False):
     qty: Decimal
 
 
-Passage = ShipmentGateIn | ShipmentGateOut | WarehouseReceived | WarehouseDispatched
-"""Goods or a container enter or leave a place where they are handled."""
-
 EVENT_TYPES: dict[str, type[Event]] = {cls.TYPE: cls for cls in Event.__subclasses__()}
 """Every event type by its name on the wire."""
 

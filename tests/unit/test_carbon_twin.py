@@ -165,11 +165,11 @@ def gate(way: str, place: str, *, empty: bool = False, **fields: Any) -> Any:
 def stock(way: str, place: str | None, **fields: Any) -> Any:
     """A receipt or a dispatch of goods of consignment A."""
     told = {"refs": ("CONSIGNMENT:A",), "source": "wms:w", "unlocode": place, **fields}
+    told.setdefault("id", f"{way} {place}")
     if way == "in":
-        return fact(WarehouseReceived, "LOT:l", f"received {place}", lot_id="l", sku="s",
-                    qty=Decimal(1), uom="KGM", **told)  # fmt: skip
-    return fact(WarehouseDispatched, "LOT:l", f"dispatched {place}", hu_ids=(),
-                consignment_id="A", **told)  # fmt: skip
+        return fact(WarehouseReceived, "LOT:l", lot_id="l", sku="s", qty=Decimal(1), uom="KGM",
+                    **told)  # fmt: skip
+    return fact(WarehouseDispatched, "LOT:l", hu_ids=(), consignment_id="A", **told)
 
 
 def chain(*told: Event) -> list[str]:
@@ -397,3 +397,23 @@ def test_a_booking_that_is_taken_back_leaves_no_exception_open() -> None:
     assert open_codes == set()
     assert versions[-1] == (2, ("TRANSPORT_UNKNOWN:what was told of its transport is taken back",))
     assert carbon.canonical(found) == {}
+
+
+def test_a_thousand_cartons_at_one_door_are_one_passage() -> None:
+    """Each is a fact of its own; the footprint is computed for the first of them alone."""
+    legs = booked("A", "1;SEA;CNSHA;NLRTM")
+    known, versions = twin.EMPTY, 0
+    found = carbon.Versions()
+
+    def derive(topic: str, struct: type, /, **fields: Any) -> None:
+        nonlocal versions
+        versions += topic == "carbon.footprints"
+
+    cartons = [stock("out", "NLRTM", id=f"carton {at}") for at in range(100)]
+    for one in (legs, *cartons):
+        taken = twin.take(known, item_of(one))
+        found, known = carbon.follow(found, taken, (), derive), taken.twin
+    assert versions == 2
+    here = twin.subject(known, "CONSIGNMENT", "A")
+    assert here is not None
+    assert [*here.passages.values()] == [100]
