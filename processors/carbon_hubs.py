@@ -25,17 +25,24 @@ UNPLACED_MOST = 20
 
 
 class Stop(Struct, frozen=True, kw_only=True, gc=False):
-    """What is told where a leg begins or ends, as far as it makes hubs there."""
+    """What is told where legs meet, or where the way begins or ends."""
 
-    told: tuple[Passage, ...] = ()
+    told: tuple[Passage, ...]
+    makes: tuple[Passage, ...]
+    """Those that make a hub there: at the beginning goods that came in, at the end that went on."""
 
     @property
     def has_gate(self) -> bool:
-        return any(not one.is_warehouse for one in self.told)
+        return any(not one.is_warehouse for one in self.makes)
 
     @property
     def has_warehouse(self) -> bool:
-        return any(one.is_warehouse for one in self.told)
+        return any(one.is_warehouse for one in self.makes)
+
+    @property
+    def days(self) -> frozenset[int]:
+        """Local dates of what is told at its hubs."""
+        return frozenset(one.day for one in self.told) if self.makes else frozenset()
 
 
 class Side(Struct, frozen=True, kw_only=True, gc=False):
@@ -70,7 +77,7 @@ def passed(twin: Twin, here: Subject) -> list[Passage]:
 
 
 def stops(
-    points: Sequence[Sequence[Spot | None]], told: Iterable[Passage]
+    points: Sequence[Sequence[Spot | None]], passages: Iterable[Passage]
 ) -> tuple[list[Stop], list[Missing]]:
     """(a stop for each point of the way, what makes a hub that is at none of them).
 
@@ -80,23 +87,29 @@ def stops(
     found: list[list[Passage]] = [[] for _ in points]
     elsewhere: list[tuple[Passage, Spot]] = []
     unplaced = set[str]()
-    for one in told:
+    for one in passages:
         spot = told_spot(one.unlocode, one.facility, one.position)
         assert spot is not None
         at = [n for n, spots in enumerate(points) if _is_at(spot, spots)]
+        at = [n for n in at if 0 < n < last] or at
         if not at:
             elsewhere.append((one, spot))
         elif at == [0, last]:
             unplaced.add(spot.name)
         else:
             for point in at:
-                if point not in (0, last) or one.is_entry == (point == 0):
-                    found[point].append(one)
+                found[point].append(one)
     unplaced.update(_through(elsewhere))
     return (
-        [Stop(told=tuple(each)) for each in found],
+        [_stop(told, point, last) for point, told in enumerate(found)],
         [Missing(code="HUB_UNPLACED", says=name) for name in sorted(unplaced)[:UNPLACED_MOST]],
     )
+
+
+def _stop(told: Sequence[Passage], point: int, last: int) -> Stop:
+    inside = 0 < point < last
+    makes = [one for one in told if inside or one.is_entry == (point == 0)]
+    return Stop(told=tuple(told), makes=tuple(makes))
 
 
 def _is_at(spot: Spot, spots: Iterable[Spot | None]) -> bool:

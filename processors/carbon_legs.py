@@ -222,7 +222,7 @@ def chain_of(
         tces=in_a_row(tces, consignment_id, kept, is_done=done),
         missing=tuple(missing),
         assumptions=unplaced,
-        days=tuple({*moved, *(one.day for halt in halts for one in halt.told)}),
+        days=tuple({*moved, *(day for halt in halts for day in halt.days)}),
     )
 
 

@@ -96,7 +96,7 @@ def _by_deliveries(
         missing += distance.missing
     halts, unplaced = stops([(start,), (end,)], passed(twin, here))
     days = {local_day(event.event_time, event.event_tz) for event in found}
-    days.update(one.day for halt in halts for one in halt.told)
+    days.update(day for halt in halts for day in halt.days)
     tces: tuple[Tce, ...] = ()
     if not missing and start is not None and end is not None and distance is not None:
         key = SubjectKey(CONSIGNMENT, consignment_id)
