@@ -197,9 +197,7 @@ def _passage(
         fields["classifier"] = "ESTIMATED"
     # a container that is stuffed behind its gates would be another story: its mass is not counted
     first = 3 if kind in (IN, OUT) else -90
-    told = make.tell(kind, subject, make.pick((first, 30, 70, 130, 400)), **fields)
-    if make.chance(8):
-        _corrected(make, told)
+    make.tell(kind, subject, make.pick((first, 30, 70, 130, 400)), **fields)
 
 
 def _brought(make: Maker, name: str, *, on_legs: bool) -> None:
@@ -308,7 +306,7 @@ def chains(draw: Any) -> tuple[tuple[str, ...], list[Any]]:
     if len(names) > 1 and not make.chance(3):
         _shared(make, names)
     for told in [*make.made]:
-        if make.chance(12):
+        if make.chance(6 if told.event_type in (IN, OUT, RECEIVED, DISPATCHED) else 12):
             _corrected(make, told)
     return names, make.made
 
