@@ -235,7 +235,7 @@ def _fact_for(version: Version, key: SubjectKey, *, is_subject: bool) -> Fact | 
 
 
 def _keep(work: Work, keys: Iterable[SubjectKey], event: Event, count: int) -> None:
-    """The subjects that it reaches have what footprints rest on, or (`count` -1) no longer have it."""
+    """What footprints rest on is at hand where it is reached, or (`count` -1) no longer."""
     for key in keys:
         one = work[key]
         if isinstance(event, ShipmentDelivered):

@@ -447,7 +447,7 @@ def _travelled(
     ]
     if any(_apart(one.to_place, other.from_place) for one, other in pairwise(gone)):
         codes.add("GAP")
-    return _with_hubs(world, name, gone, [way.reports for way in ways], codes, notes, days)
+    return _with_hubs(world, name, gone, [way.reports for way in ways], codes, days)
 
 
 def _apart(one: str | None, other: str | None) -> bool:
@@ -691,12 +691,12 @@ def _passages(world: World, name: str) -> list[hubs.Passage]:
 
 def _with_hubs(
     world: World, name: str, gone: Sequence[Element], been: Sequence[Mapping[str, Any]],
-    codes: set[str], notes: set[str], days: set[date],
+    codes: set[str], days: set[date],
 ) -> list[Element]:  # fmt: skip
     """Legs that are elements, with the hubs before, between and behind them."""
     way = [hubs.Stretch(one.what, _where(one.from_place), _where(one.to_place)) for one in gone]
     found = hubs.hubs(_passages(world, name), way, boxed=bool(_stuffed(world, name)))
-    notes |= {"HUB_UNPLACED"} if found.unplaced else set()
+    codes |= {"HUB_UNPLACED"} if found.unplaced else set()
     days |= found.days
     made: list[Element] = []
     for at, slot in enumerate(found.slots):
@@ -751,13 +751,16 @@ def _delivered(
         km, basis = _distance(mode, (), start, end, codes)
     cooled = "refrigerated" if _is_cooled(world, name) else None
     if codes:
+        way_ = [hubs.Stretch(mode, _where(start), _where(end))]
+        if hubs.hubs(_passages(world, name), way_, boxed=False).unplaced:
+            codes.add("HUB_UNPLACED")
         return []
     facts = world.about(name, "shipment.energy")
     used, wtw = _own_energy(world, name, "", mass, start, facts, notes)
     if not used:
         wtw = _by_default(world, mode, mass, km, basis, cooled, codes)
     way = Element("TRANSPORT", mode, mass, km, basis, used, False, cooled, start, end, wtw)
-    return _with_hubs(world, name, [way], [{}], codes, notes, days)
+    return _with_hubs(world, name, [way], [{}], codes, days)
 
 
 def _common(names: Sequence[str | None], several: str, codes: set[str]) -> str | None:

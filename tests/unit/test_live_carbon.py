@@ -15,7 +15,7 @@ from supplytwin.processors.footprint import Computed
 
 PACKS = [oracle.built_in("desnz2025"), oracle.built_in("epa2025"), oracle.built_in("grids2023")]
 
-NOTED = ("UNPLACED", "ENERGY_UNUSED", "ENERGY_SOURCE", "HUB_UNPLACED")
+NOTED = ("UNPLACED", "ENERGY_UNUSED", "ENERGY_SOURCE")
 
 
 def elements(found: Computed) -> list[oracle.Element]:
