@@ -77,12 +77,14 @@ def passed(twin: Twin, here: Subject) -> list[Passage]:
 
 
 def stops(
-    points: Sequence[Sequence[Spot | None]], passages: Iterable[Passage]
+    points: Sequence[Sequence[Spot | None]], passages: Sequence[Passage]
 ) -> tuple[list[Stop], list[Missing]]:
     """(a stop for each point of the way, what makes a hub that is at none of them).
 
     A point is where the way begins, where two legs meet, or where it ends: as its legs name it.
     """
+    if not passages:
+        return [Stop(told=(), makes=())] * len(points), []
     last = len(points) - 1
     found: list[list[Passage]] = [[] for _ in points]
     elsewhere: list[tuple[Passage, Spot]] = []

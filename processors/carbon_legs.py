@@ -35,6 +35,7 @@ from supplytwin.processors.slots import Identity
 from supplytwin.processors.standing import Reached
 from supplytwin.processors.subjects import Subject, SubjectKey
 from supplytwin.processors.twin import Twin, subject
+from supplytwin.schemas import places
 from supplytwin.schemas.calculation import Missing, Tce
 from supplytwin.schemas.events import Measurement
 from supplytwin.schemas.machines import CONSIGNMENT, LEG, TRIP
@@ -165,13 +166,19 @@ def _spot(twin: Twin, told: Reached | None, booked: str) -> Spot | None:
     place.
     """
     if told is not None:
-        slot = twin.facts.slots.get(Identity(told.source, told.event_id))
-        event = None if slot is None or slot.effective is None else slot.effective.contents[0]
-        at = None if event is None else passages.position_of(event)
-        found = told_spot(told.unlocode, told.facility, at)
+        found = told_spot(told.unlocode, told.facility, None)
+        if found is None or found.position is None:
+            found = told_spot(told.unlocode, told.facility, _position(twin, told))
         if found is not None:
             return found
     return spot_of(booked)
+
+
+def _position(twin: Twin, told: Reached) -> places.Position | None:
+    """That a report tells itself."""
+    slot = twin.facts.slots.get(Identity(told.source, told.event_id))
+    event = None if slot is None or slot.effective is None else slot.effective.contents[0]
+    return None if event is None else passages.position_of(event)
 
 
 # ---- elements
@@ -320,6 +327,8 @@ def _hubs(
     """The hubs between two legs, or at an end of the way. Containers count where no other
     consignment is in them (`alone`).
     """
+    if not halt.makes and (before is None or after is None):
+        return
     where = (before and before.end) or (after and after.start)
     happened = halt.told or (before and before.came) or (after and after.left)
     for hub in hubs_at(halt, _side(before, trips), _side(after, trips)):
