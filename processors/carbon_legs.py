@@ -1,13 +1,15 @@
-"""The legs of a consignment and the hubs between them as elements of its transport chain."""
+"""The legs of a consignment and its hubs as elements of its transport chain."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
+from itertools import pairwise
 from typing import Literal
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from supplytwin.processors import passages
 from supplytwin.processors.carbon_consignment import (
     Weight,
     all_delivered,
@@ -18,18 +20,23 @@ from supplytwin.processors.carbon_consignment import (
     stuffed_mass,
 )
 from supplytwin.processors.carbon_factors import Shelf
-from supplytwin.processors.carbon_own import Element, Masses, homeless, names_a_leg, own
-from supplytwin.processors.carbon_places import Spot, Way, country_of, is_same, spot_of, way
+from supplytwin.processors.carbon_hubs import Side, Stop, hub_element, hubs_at, passed, stops
+from supplytwin.processors.carbon_own import Element, Masses, Own, homeless, names_a_leg, own
+from supplytwin.processors.carbon_places import (
+    Spot,
+    Way,
+    country_of,
+    is_same,
+    spot_of,
+    told_spot,
+    way,
+)
 from supplytwin.processors.slots import Identity
 from supplytwin.processors.standing import Reached
 from supplytwin.processors.subjects import Subject, SubjectKey
 from supplytwin.processors.twin import Twin, subject
 from supplytwin.schemas import places
-from supplytwin.schemas.calculation import (
-    Container,
-    Missing,
-    Tce,
-)
+from supplytwin.schemas.calculation import Missing, Tce
 from supplytwin.schemas.events import Measurement
 from supplytwin.schemas.machines import CONSIGNMENT, LEG, TRIP
 from supplytwin.schemas.trips import leg_id
@@ -41,7 +48,6 @@ _LOCODE = re.compile(r"[A-Z]{2}[A-Z2-9]{3}", re.ASCII)
 _IMO = re.compile(r"(?:IMO:? ?)?(\d{7})", re.ASCII)
 LEGS_MOST = 100
 """A record of more would not fit; no consignment travels so."""
-TERMINAL, TRANSSHIPMENT = "MaritimeContainerTerminal", "Transshipment"
 
 
 class Leg(Struct, frozen=True, kw_only=True, gc=False):
@@ -160,17 +166,19 @@ def _spot(twin: Twin, told: Reached | None, booked: str) -> Spot | None:
     place.
     """
     if told is not None:
-        name = told.unlocode or told.facility
-        if name is not None and name in places.positions():
-            return Spot(name=name, position=places.positions()[name])
-        slot = twin.facts.slots.get(Identity(told.source, told.event_id))
-        event = None if slot is None or slot.effective is None else slot.effective.contents[0]
-        if event is not None and event.lat is not None and event.lon is not None:
-            position = event.lat, event.lon
-            return Spot(name=name or f"{event.lat},{event.lon}", position=position)
-        if name is not None:
-            return Spot(name=name, position=None)
+        found = told_spot(told.unlocode, told.facility, None)
+        if found is None or found.position is None:
+            found = told_spot(told.unlocode, told.facility, _position(twin, told))
+        if found is not None:
+            return found
     return spot_of(booked)
+
+
+def _position(twin: Twin, told: Reached) -> places.Position | None:
+    """That a report tells itself."""
+    slot = twin.facts.slots.get(Identity(told.source, told.event_id))
+    event = None if slot is None or slot.effective is None else slot.effective.contents[0]
+    return None if event is None else passages.position_of(event)
 
 
 # ---- elements
@@ -184,66 +192,88 @@ def chain_of(
     shelf: Shelf,
     masses: Masses,
 ) -> Chain:
-    """An element for each leg, and a hub between each two."""
+    """An element for each leg, and the hubs that the goods entered and left."""
     if len(legs) > LEGS_MOST:
         says = f"{len(legs)} legs are told, at most {LEGS_MOST} are computed"
         too_many = (Missing(code="TOO_MANY_LEGS", says=says),)
         return Chain(tces=(), missing=too_many, assumptions=(), days=())
     whole = mass_of(twin, here)
     all_trips = frozenset(key for key in here.links if key.subject_type == TRIP)
-    alone, kept = _kept(twin, here, legs, all_trips)
+    alone, kept = kept_with(twin, here, legs, all_trips)
     known = {(one.source, one.event_id) for leg in legs for one in leg.subject.measured}
     loose = [one for one in here.measured if (one.source, one.event_id) not in known]
     placed, unplaced = _placed(loose, legs)
     done = all_delivered(twin, here, deliveries(here))
     own_key = SubjectKey(CONSIGNMENT, consignment_id)
+    inner = [(before.end, after.start) for before, after in pairwise(legs)]
+    points = [(legs[0].start,), *inner, (legs[-1].end,)]
+    halts, missing = stops(points, passed(twin, here))
     tces: list[Tce] = []
-    missing: list[Missing] = []
-    weights: list[Weight] = []
-    for at, leg in enumerate(legs):
-        weight = _weight(twin, here, leg, whole, all_trips)
-        weights.append(weight)
-        element = Element(key=own_key, leg=leg.subject, kg=weight.kg, country=country_of(leg.start))
-        told = own(masses, element, [*leg.subject.measured, *placed.get(leg.name, ())], shelf)
-        if at:
-            before = legs[at - 1]
-            hub, gap = _hub(before, leg, weight, tces, all_trips, consignment_id, alone=alone)
-            tces.append(replace(hub, temperature_control=kept, planned=hub.planned and not done))
-            missing += gap
+    weights = [_weight(twin, here, leg, whole, all_trips) for leg in legs]
+    for at, (leg, weight) in enumerate(zip(legs, weights, strict=True)):
+        before = legs[at - 1] if at else None
+        missing += _gap(before, leg)
+        tces += _hubs(halts[at], before, leg, weight, all_trips, alone=alone)
         if leg.mode is None:
             missing.append(Missing(code="MODE_UNKNOWN", says=f"leg {leg.name}"))
             continue
+        element = Element(key=own_key, leg=leg.subject, kg=weight.kg, country=country_of(leg.start))
+        told = own(masses, element, [*leg.subject.measured, *placed.get(leg.name, ())], shelf)
         way = _way(leg)
         missing += way.missing
-        tces.append(
-            Tce(
-                tce_id=leg.name,
-                prev_tce_ids=(tces[-1].tce_id,) if tces else (),
-                consignment_id=consignment_id,
-                mode=leg.mode,  # type: ignore[arg-type]
-                mass_kg=weight.kg,
-                distance_km=way.km,
-                distance_basis=way.basis,
-                energy=told.energy,
-                supplied=told.supplied,
-                temperature_control=kept,
-                planned=leg.left is None and leg.came is None and not done,
-                assumptions=(*leg.assumptions, *_how(weight, way), *told.assumptions),
-                from_place=None if leg.start is None else leg.start.name,
-                to_place=None if leg.end is None else leg.end.name,
-            )
-        )
+        tces.append(_carried(leg, weight, way, told))
+    tces += _hubs(halts[-1], legs[-1], None, weights[-1], all_trips, alone=alone)
     missing += {one: None for weight in weights for one in weight.missing}
-    moved = (one for leg in legs for one in (leg.left, leg.came) if one is not None)
+    moved = (one.day for leg in legs for one in (leg.left, leg.came) if one is not None)
     return Chain(
-        tces=tuple(tces),
+        tces=in_a_row(tces, consignment_id, kept, is_done=done),
         missing=tuple(missing),
         assumptions=unplaced,
-        days=tuple({one.day for one in moved}),
+        days=tuple({*moved, *(day for halt in halts for day in halt.days)}),
     )
 
 
-def _kept(
+def in_a_row(
+    tces: Iterable[Tce],
+    consignment_id: str,
+    kept: Literal["refrigerated"] | None,
+    *,
+    is_done: bool,
+) -> tuple[Tce, ...]:
+    """The elements of one consignment, each behind the one before; none is a plan once all that is
+    to be delivered is (`is_done`).
+    """
+    made: list[Tce] = []
+    for one in tces:
+        made.append(
+            replace(
+                one,
+                prev_tce_ids=(made[-1].tce_id,) if made else (),
+                consignment_id=consignment_id,
+                temperature_control=kept,
+                planned=one.planned and not is_done,
+            )
+        )
+    return tuple(made)
+
+
+def _carried(leg: Leg, weight: Weight, way: Way, told: Own) -> Tce:
+    return Tce(
+        tce_id=leg.name,
+        mode=leg.mode,  # type: ignore[arg-type]
+        mass_kg=weight.kg,
+        distance_km=way.km,
+        distance_basis=way.basis,
+        energy=told.energy,
+        supplied=told.supplied,
+        planned=leg.left is None and leg.came is None,
+        assumptions=(*leg.assumptions, *_how(weight, way), *told.assumptions),
+        from_place=None if leg.start is None else leg.start.name,
+        to_place=None if leg.end is None else leg.end.name,
+    )
+
+
+def kept_with(
     twin: Twin, here: Subject, legs: Sequence[Leg], trips: Iterable[SubjectKey]
 ) -> tuple[bool, Literal["refrigerated"] | None]:
     """(whether nobody else's goods are in its containers, its temperature control)."""
@@ -276,38 +306,40 @@ def _way(leg: Leg) -> Way:
     return way(leg.mode, leg.start or nowhere, leg.end or nowhere, f"leg {leg.name}: ")
 
 
-def _hub(
-    before: Leg,
-    leg: Leg,
+def _gap(before: Leg | None, leg: Leg) -> Iterator[Missing]:
+    """A leg that begins elsewhere than the one before it ended."""
+    if before is None or before.end is None or leg.start is None:
+        return
+    if not is_same(before.end, leg.start):
+        says = f"{before.name} ends in {before.end.name}, {leg.name} begins in {leg.start.name}"
+        yield Missing(code="GAP", says=says)
+
+
+def _hubs(
+    halt: Stop,
+    before: Leg | None,
+    after: Leg | None,
     weight: Weight,
-    tces: Sequence[Tce],
     trips: frozenset[SubjectKey],
-    consignment_id: str,
     *,
     alone: bool,
-) -> tuple[Tce, list[Missing]]:
-    """The hub between two legs, entered by the one and left by the other. Containers count where
-    no other consignment is in them (`alone`).
+) -> Iterator[Tce]:
+    """The hubs between two legs, or at an end of the way. Containers count where no other
+    consignment is in them (`alone`).
     """
-    terminal = bool(trips) and "SEA" in (before.mode, leg.mode)
-    inside = len(leg.trips & trips) or len(trips)
-    where = before.end or leg.start
-    gap = []
-    if before.end is not None and leg.start is not None and not is_same(before.end, leg.start):
-        says = f"{before.name} ends in {before.end.name}, {leg.name} begins in {leg.start.name}"
-        gap.append(Missing(code="GAP", says=says))
-    hub = Tce(
-        tce_id=f"{before.name}+hub",
-        prev_tce_ids=(tces[-1].tce_id,) if tces else (),
-        consignment_id=consignment_id,
-        hub_type=TERMINAL if terminal else TRANSSHIPMENT,
-        mass_kg=weight.kg,
-        containers=(Container(count=Decimal(inside)),) if terminal and alone else (),
-        planned=before.came is None and leg.left is None,
-        from_place=None if where is None else where.name,
-        to_place=None if where is None else where.name,
-    )
-    return hub, gap
+    if not halt.makes and (before is None or after is None):
+        return
+    where = (before and before.end) or (after and after.start)
+    happened = halt.told or (before and before.came) or (after and after.left)
+    for hub in hubs_at(halt, _side(before, trips), _side(after, trips)):
+        place = where.name if where else None
+        yield hub_element(hub, weight, place, planned=not happened, alone=alone)
+
+
+def _side(leg: Leg | None, trips: frozenset[SubjectKey]) -> Side | None:
+    if leg is None:
+        return None
+    return Side(name=leg.name, mode=leg.mode, containers=len(leg.trips & trips) or len(trips))
 
 
 # ---- what was measured

@@ -35,6 +35,18 @@ def spot_of(name: str) -> Spot | None:
     return Spot(name=name, position=places.positions().get(name)) if name else None
 
 
+def told_spot(
+    unlocode: str | None, facility: str | None, at: places.Position | None
+) -> Spot | None:
+    """Where a fact says that it happened: by its UN/LOCODE, else its facility; where no table knows
+    that, at the position that it tells.
+    """
+    name = unlocode or facility
+    if name is not None and (name in places.positions() or at is None):
+        return spot_of(name)
+    return None if at is None else Spot(name=name or f"{at[0]},{at[1]}", position=at)
+
+
 def is_same(one: Spot, other: Spot) -> bool:
     """Whether two names are one place."""
     if one.position is not None and other.position is not None:

@@ -1,8 +1,8 @@
 """The transport chain of a consignment, from the facts of its twin, as a request to the calculator.
 
-Its legs are elements, and the hub between two of them is one. Without legs the deliveries say from
-where, to where and how it went. What is only planned is marked, what is missing is named; nothing
-is estimated. The rules stand in docs/carbon.md, "The live twin".
+Its legs are elements, and so are the hubs that its goods entered and left. Without legs the
+deliveries say from where, to where and how it went. What is only planned is marked, what is missing
+is named; nothing is estimated. The rules stand in docs/carbon.md, "The live twin".
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,15 +11,16 @@ from typing import Literal
 from msgspec.structs import replace
 
 from supplytwin.processors.carbon_consignment import (
+    Weight,
     all_delivered,
     delivered_mass,
     deliveries,
     is_chilled,
-    is_temperature_controlled,
     mode_of,
 )
 from supplytwin.processors.carbon_factors import Shelf
-from supplytwin.processors.carbon_legs import chain_of, legs_of
+from supplytwin.processors.carbon_hubs import Hub, Side, Stop, hub_element, hubs_at, passed, stops
+from supplytwin.processors.carbon_legs import chain_of, in_a_row, kept_with, legs_of
 from supplytwin.processors.carbon_own import Element, Masses, own
 from supplytwin.processors.carbon_places import country_of, one_place, way
 from supplytwin.processors.consignment import CANCELLED
@@ -89,34 +90,55 @@ def _by_deliveries(
     start, no_start = one_place([event.from_place or "" for event in found], "MULTI_ORIGIN")
     end, no_end = one_place([event.to_place or "" for event in found], "MULTI_DESTINATION")
     missing = [*weight.missing, *missing, *(one for one in (no_start, no_end) if one is not None)]
-    tces = []
+    distance = None
     if start is not None and end is not None:
         distance = way(mode, start, end, "")
         missing += distance.missing
-    if not missing and start is not None and end is not None:
+    halts, unplaced = stops([(start,), (end,)], passed(twin, here))
+    days = {local_day(event.event_time, event.event_tz) for event in found}
+    days.update(day for halt in halts for day in halt.days)
+    tces: tuple[Tce, ...] = ()
+    if not missing and start is not None and end is not None and distance is not None:
         key = SubjectKey(CONSIGNMENT, consignment_id)
         element = Element(key=key, leg=None, kg=weight.kg, country=country_of(start))
         told = own(masses or Masses(twin), element, here.measured, shelf)
-        trips = [subject(twin, *key) for key in here.links if key.subject_type == TRIP]
-        chilled = is_temperature_controlled(here, [trip for trip in trips if trip is not None])
-        tces.append(
-            Tce(
-                tce_id=f"{consignment_id}-1",
-                consignment_id=consignment_id,
-                mode=mode,  # type: ignore[arg-type]
-                mass_kg=weight.kg,
-                distance_km=distance.km,
-                distance_basis=distance.basis,
-                energy=told.energy,
-                supplied=told.supplied,
-                temperature_control="refrigerated" if chilled else None,
-                assumptions=(f"DISTANCE: {distance.how}", *told.assumptions),
-                from_place=start.name,
-                to_place=end.name,
-            )
+        carried = Tce(
+            tce_id=f"{consignment_id}-1",
+            mode=mode,  # type: ignore[arg-type]
+            mass_kg=weight.kg,
+            distance_km=distance.km,
+            distance_basis=distance.basis,
+            energy=told.energy,
+            supplied=told.supplied,
+            assumptions=(f"DISTANCE: {distance.how}", *told.assumptions),
+            from_place=start.name,
+            to_place=end.name,
         )
-    days = {local_day(event.event_time, event.event_tz) for event in found}
-    return _request(consignment_id, tces, missing, days)
+        tces = _with_hubs(twin, here, consignment_id, carried, weight, halts)
+    return _request(consignment_id, tces, [*missing, *unplaced], days)
+
+
+def _with_hubs(
+    twin: Twin,
+    here: Subject,
+    consignment_id: str,
+    carried: Tce,
+    weight: Weight,
+    halts: Sequence[Stop],
+) -> tuple[Tce, ...]:
+    """The one element, and the hubs at both of its ends."""
+    trips = [key for key in here.links if key.subject_type == TRIP]
+    alone, kept = kept_with(twin, here, (), trips)
+    side = Side(name=carried.tce_id, mode=carried.mode, containers=len(trips))
+    first = _elements(hubs_at(halts[0], None, side), weight, carried.from_place, alone=alone)
+    last = _elements(hubs_at(halts[1], side, None), weight, carried.to_place, alone=alone)
+    return in_a_row((*first, carried, *last), consignment_id, kept, is_done=True)
+
+
+def _elements(
+    hubs: Iterable[Hub], weight: Weight, place: str | None, *, alone: bool
+) -> Iterator[Tce]:
+    return (hub_element(one, weight, place, planned=False, alone=alone) for one in hubs)
 
 
 # ---- when it may differ
@@ -126,8 +148,9 @@ def affected(subjects: Subjects, moved: Iterable[tuple[SubjectKey, Subject, Subj
     """Consignments whose footprint may differ after what moved, sorted.
 
     It rests on deliveries, energy, links and limits; on departures, arrivals, bookings and states
-    of legs; on what was stuffed into containers, and whose lines are in them; and on the masses of
-    those with whom it shares a leg or a measurement. Nothing else recomputes it.
+    of legs; on what was stuffed into containers, and whose lines are in them; on gates of these
+    and warehouses; and on the masses of those with whom it shares a leg or a measurement. Nothing
+    else recomputes it.
     """
     found = set[str]()
     for key, old, new in moved:
@@ -173,6 +196,7 @@ def _consignment_differs(old: Subject, new: Subject) -> bool:
     return (
         old.deliveries is not new.deliveries
         or old.measured is not new.measured
+        or _passages_differ(old, new)
         or old.stated != new.stated
         or old.links is not new.links
         or old.value.limits != new.value.limits
@@ -197,9 +221,14 @@ def _leg_differs(old: Subject, new: Subject) -> bool:
 def _trip_differs(old: Subject, new: Subject) -> bool:
     return (
         old.links is not new.links
+        or _passages_differ(old, new)
         or old.value.milestones.get("STUFFED") is not new.value.milestones.get("STUFFED")
         or _chill_differs(old, new)
     )
+
+
+def _passages_differ(old: Subject, new: Subject) -> bool:
+    return old.passages is not new.passages and {*old.passages} != {*new.passages}
 
 
 def _chill_differs(old: Subject, new: Subject) -> bool:

@@ -2,6 +2,7 @@
 without lines stands where its trips stand: a carrier that stops telling holds no line back.
 """
 
+from collections.abc import Hashable
 from typing import TypeVar
 
 from immutables import Map
@@ -12,7 +13,7 @@ from supplytwin.schemas.effect import NONE
 from supplytwin.schemas.machines import LINE, MACHINES
 
 CANCELLED = "CANCELLED"
-K = TypeVar("K", str, int, Happened)
+K = TypeVar("K", bound=Hashable)
 _RANK = {state: rank for rank, state in enumerate((NONE, *MACHINES[LINE].path, CANCELLED))}
 
 

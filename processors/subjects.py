@@ -10,6 +10,7 @@ from msgspec import Struct
 from supplytwin.processors import excursions
 from supplytwin.processors.consignment import Tally, least_of
 from supplytwin.processors.facts import Identity
+from supplytwin.processors.passages import Passages
 from supplytwin.processors.sensed import NOTHING_SENSED, Sensed
 from supplytwin.processors.sequence import NOTHING, Ordered
 from supplytwin.processors.standing import Accumulator, Happened, Problem
@@ -48,6 +49,7 @@ class Subject(Struct, frozen=True, kw_only=True, gc=False):
     measured: tuple[Measurement, ...] = ()
     """Energy and footprints that are told of it, the facts that count, by their subject, source and
     event id."""
+    passages: Passages = Map()
     inferred: int = 0
     """How many actual facts that count were inferred by their source."""
     marked: Map[tuple[str, str, str], int] = Map()

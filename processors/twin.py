@@ -12,7 +12,7 @@ from immutables import Map
 from msgspec import Struct, to_builtins
 from msgspec.structs import replace
 
-from supplytwin.processors import across, sequence
+from supplytwin.processors import across, passages, sequence
 from supplytwin.processors.documents import Documents
 from supplytwin.processors.facts import FactSet, Identity, Slot, Verdict, Version
 from supplytwin.processors.facts import insert as insert_fact
@@ -33,13 +33,19 @@ from supplytwin.processors.subjects import (
 )
 from supplytwin.schemas import localtime
 from supplytwin.schemas.errors import Code, RecordError
-from supplytwin.schemas.events import Event, Measurement, OrderPlaced, ShipmentDelivered
+from supplytwin.schemas.events import (
+    Event,
+    Measurement,
+    OrderPlaced,
+    ShipmentDelivered,
+)
 from supplytwin.schemas.flow import Input
 from supplytwin.schemas.ids import HOUR_US
 from supplytwin.schemas.lifecycles import effect_on
 from supplytwin.schemas.machines import MACHINES, ORDER
 
 Kept = TypeVar("Kept", bound=Event)
+_KEPT = ShipmentDelivered | Measurement | passages.Told
 INFERRED = "inferred:"
 """What the sources begin with that tell what nobody saw."""
 FUTURE_US = 48 * HOUR_US
@@ -212,10 +218,8 @@ def _contribute(work: Work, identity: Identity, version: Version, count: int) ->
     if event.classifier == "ACTUAL":  # a plan links nothing: states follow links
         for other in linked:
             link(work, own, other, count)
-        if isinstance(event, ShipmentDelivered):
-            _deliver(work, keys, event, count)
-        elif isinstance(event, Measurement):
-            _measure(work, keys, event, count)
+        if isinstance(event, _KEPT):
+            _keep(work, keys, event, count)
         if event.source.startswith(INFERRED):
             for key in keys:
                 work[key] = replace(work[key], inferred=work[key].inferred + count)
@@ -230,16 +234,17 @@ def _fact_for(version: Version, key: SubjectKey, *, is_subject: bool) -> Fact | 
     return make_fact(event, version.arrival, effect, key.subject_id)
 
 
-def _deliver(work: Work, keys: Iterable[SubjectKey], event: ShipmentDelivered, count: int) -> None:
+def _keep(work: Work, keys: Iterable[SubjectKey], event: Event, count: int) -> None:
+    """What footprints rest on is at hand where it is reached, or (`count` -1) no longer."""
     for key in keys:
-        found = _exchanged(work[key].deliveries, event, count)
-        work[key] = replace(work[key], deliveries=found, stated=True)
-
-
-def _measure(work: Work, keys: Iterable[SubjectKey], event: Measurement, count: int) -> None:
-    for key in keys:
-        found = _exchanged(work[key].measured, event, count)
-        work[key] = replace(work[key], measured=found)
+        one = work[key]
+        if isinstance(event, ShipmentDelivered):
+            found = _exchanged(one.deliveries, event, count)
+            work[key] = replace(one, deliveries=found, stated=True)
+        elif isinstance(event, Measurement):
+            work[key] = replace(one, measured=_exchanged(one.measured, event, count))
+        elif passages.remembers(key.subject_type, event):
+            work[key] = replace(one, passages=passages.changed(one.passages, event, count))
 
 
 def _exchanged(known: tuple[Kept, ...], event: Kept, count: int) -> tuple[Kept, ...]:

@@ -4,15 +4,20 @@ no rule and no arithmetic.
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from datetime import date
 from decimal import Decimal
 from fractions import Fraction
 from functools import cache
 from importlib.resources import files
+from itertools import pairwise
 from typing import Any, NamedTuple
+
+import live_carbon_hubs as hubs
 
 from supplytwin.schemas import places, sea
 from supplytwin.schemas.events import Event
+from supplytwin.schemas.ids import DAY_US
 
 Leg = str
 """Subject id of a leg."""
@@ -45,11 +50,14 @@ class Element(NamedTuple):
 
 
 class Footprint(NamedTuple):
-    """`codes`: what is missing, without any there is a total; `told`: what is said of energy."""
+    """`codes`: what is missing, without any there is a total; `told`: what is said of energy and
+    of hubs; `days`: those of what is told at hubs.
+    """
 
     elements: tuple[Element, ...]
     codes: frozenset[str]
     told: frozenset[str]
+    days: frozenset[date]
     total_kg: Fraction | None
 
 
@@ -252,17 +260,19 @@ def footprint(
     world = World(told, packs)
     codes: set[str] = set()
     notes: set[str] = set()
+    days: set[date] = set()
     legs = world.legs(name)
     if legs:
-        elements = _travelled(world, name, legs, codes, notes)
+        elements = _travelled(world, name, legs, codes, notes, days)
     else:
         stated = [one for one in world.every if one.event_type == "shipment.delivered"
                   and name in _names(one, "CONSIGNMENT")]  # fmt: skip
         if not stated:
             return None
-        elements = _delivered(world, name, codes, notes)
+        elements = _delivered(world, name, codes, notes, days)
     whole = sum((one.wtw_kg or Fraction(0) for one in elements), Fraction(0))
-    return Footprint(tuple(elements), frozenset(codes), frozenset(notes), None if codes else whole)
+    return Footprint(tuple(elements), frozenset(codes), frozenset(notes), frozenset(days),
+                     None if codes else whole)  # fmt: skip
 
 
 def is_open(told: Sequence[Event], name: str) -> bool:
@@ -334,12 +344,13 @@ def _stuffed(world: World, name: str) -> dict[str, Fraction | None]:
     others: set[str] = set()
     for one in world.facts:
         named = _names(one, "CONSIGNMENT")
+        if named - {name}:
+            others |= _trips(one)
         if name not in named:
             continue
         for trip in _trips(one):
             known = Fraction(one.gross_kg) if getattr(one, "gross_kg", None) else None
             found[trip] = known or found.get(trip)
-            others |= {trip} if named != {name} else set()
     return {trip: None if trip in others else gross for trip, gross in found.items()}
 
 
@@ -424,37 +435,28 @@ def _is_cooled(world: World, name: str) -> bool:
 
 
 def _travelled(
-    world: World, name: str, legs: Sequence[Leg], codes: set[str], notes: set[str]
-) -> list[Element]:
+    world: World, name: str, legs: Sequence[Leg], codes: set[str], notes: set[str],
+    days: set[date],
+) -> list[Element]:  # fmt: skip
     cooled = "refrigerated" if _is_cooled(world, name) else None
     energy = _measured(world, name, legs, notes)
-    boxed = bool(_stuffed(world, name))
-    made: list[Element] = []
-    before: Element | None = None
-    been: Mapping[str, Any] = {}
-    for leg in legs:
-        way = world.course(leg)
-        here = _leg(world, name, leg, way, energy.get(leg, []), cooled, codes, notes)
-        if before is not None:
-            if _apart(before.to_place, here.from_place):
-                codes.add("GAP")
-            sea_ = "SEA" in (before.what, here.what)
-            what = "MaritimeContainerTerminal" if sea_ and boxed else "Transshipment"
-            happened = been.get("ARRIVED") or way.reports.get("DEPARTED")
-            planned = not happened and not _is_delivered(world, name)
-            where = before.to_place or here.from_place
-            hub = Element("HUB", what, here.mass_kg, None, None, (), planned, cooled,
-                          where, where, None)  # fmt: skip
-            made.append(_hub(world, hub, codes))
-        if here.what is not None:
-            made.append(here)
-        before, been = here, way.reports
-    return made
+    ways = [world.course(leg) for leg in legs]
+    gone = [
+        _leg(world, name, leg, way, energy.get(leg, []), cooled, codes, notes)
+        for leg, way in zip(legs, ways, strict=True)
+    ]
+    if any(_apart(one.to_place, other.from_place) for one, other in pairwise(gone)):
+        codes.add("GAP")
+    return _with_hubs(world, name, gone, [way.reports for way in ways], codes, days)
 
 
 def _apart(one: str | None, other: str | None) -> bool:
     known = one is not None and other is not None
-    return known and (_position(one) or one) != (_position(other) or other)
+    return known and _where(one) != _where(other)
+
+
+def _where(place: str | None) -> Hashable:
+    return _position(place) or place
 
 
 def _leg(
@@ -665,6 +667,54 @@ def _by_default(
     return mass / 1000 * km * by * Fraction(factor["wtw"])
 
 
+# ---- hubs
+
+
+def _passages(world: World, name: str) -> list[hubs.Passage]:
+    """What is told of the goods at places that are known; all zones of the world are UTC."""
+    boxes = _stuffed(world, name).keys()
+    made = []
+    for one in world.facts:
+        if one.event_type in (hubs.GATE_IN, hubs.GATE_OUT):
+            counts = not one.empty and bool(_trips(one) & boxes)
+        else:
+            stored = one.event_type in (hubs.RECEIVED, hubs.DISPATCHED)
+            counts = stored and name in _names(one, "CONSIGNMENT")
+        place = _where(one.unlocode or one.facility)
+        if place is None and None not in (one.lat, one.lon):
+            place = Decimal(repr(one.lat)), Decimal(repr(one.lon))
+        if counts and place is not None:
+            day = date.fromordinal(date(1970, 1, 1).toordinal() + one.event_time // DAY_US)
+            made.append(hubs.Passage(one.event_type, place, day))
+    return made
+
+
+def _with_hubs(
+    world: World, name: str, gone: Sequence[Element], been: Sequence[Mapping[str, Any]],
+    codes: set[str], days: set[date],
+) -> list[Element]:  # fmt: skip
+    """Legs that are elements, with the hubs before, between and behind them."""
+    way = [hubs.Stretch(one.what, _where(one.from_place), _where(one.to_place)) for one in gone]
+    found = hubs.hubs(_passages(world, name), way, boxed=bool(_stuffed(world, name)))
+    codes |= {"HUB_UNPLACED"} if found.unplaced else set()
+    days |= found.days
+    made: list[Element] = []
+    for at, slot in enumerate(found.slots):
+        before = gone[at - 1] if at else gone[0]
+        behind = gone[at] if at < len(gone) else gone[-1]
+        where = before.to_place or behind.from_place if at else behind.from_place
+        happened = slot.told or (0 < at < len(gone) and (
+            "ARRIVED" in been[at - 1] or "DEPARTED" in been[at]))  # fmt: skip
+        planned = not happened and not _is_delivered(world, name)
+        for what in slot.hubs:
+            hub = Element("HUB", what, behind.mass_kg, None, None, (), planned,
+                          behind.temperature, where, where, None)  # fmt: skip
+            made.append(_hub(world, hub, codes))
+        if at < len(gone) and behind.what is not None:
+            made.append(behind)
+    return made
+
+
 def _hub(world: World, hub: Element, codes: set[str]) -> Element:
     factor = _default(world.packs, hub.what, hub.temperature, None)
     if factor is None:
@@ -680,7 +730,9 @@ def _hub(world: World, hub: Element, codes: set[str]) -> Element:
 # ---- deliveries
 
 
-def _delivered(world: World, name: str, codes: set[str], notes: set[str]) -> list[Element]:
+def _delivered(
+    world: World, name: str, codes: set[str], notes: set[str], days: set[date]
+) -> list[Element]:
     deliveries, whole = _lines(world, name)
     if not deliveries or not whole:
         codes.add("DELIVERY_UNKNOWN")
@@ -699,12 +751,16 @@ def _delivered(world: World, name: str, codes: set[str], notes: set[str]) -> lis
         km, basis = _distance(mode, (), start, end, codes)
     cooled = "refrigerated" if _is_cooled(world, name) else None
     if codes:
+        way_ = [hubs.Stretch(mode, _where(start), _where(end))]
+        if hubs.hubs(_passages(world, name), way_, boxed=False).unplaced:
+            codes.add("HUB_UNPLACED")
         return []
     facts = world.about(name, "shipment.energy")
     used, wtw = _own_energy(world, name, "", mass, start, facts, notes)
     if not used:
         wtw = _by_default(world, mode, mass, km, basis, cooled, codes)
-    return [Element("TRANSPORT", mode, mass, km, basis, used, False, cooled, start, end, wtw)]
+    way = Element("TRANSPORT", mode, mass, km, basis, used, False, cooled, start, end, wtw)
+    return _with_hubs(world, name, [way], [{}], codes, days)
 
 
 def _common(names: Sequence[str | None], several: str, codes: set[str]) -> str | None:

@@ -30,6 +30,21 @@ AMOUNTS = (
     ("diesel", "l"), ("electricity", "kWh"), ("petrol", "l"), ("jet a1", "l"),
     ("diesel", "gallon"), ("moonshine", "l"), ("electricity", "l"),
 )  # fmt: skip
+IN, OUT, RECEIVED, DISPATCHED = (
+    "shipment.gate_in", "shipment.gate_out", "wh.received", "wh.dispatched",
+)  # fmt: skip
+PASSAGES = (
+    (IN,), (OUT,), (RECEIVED,), (DISPATCHED,), (IN, OUT), (RECEIVED, DISPATCHED),
+    (IN, RECEIVED), (OUT, DISPATCHED), (IN, DISPATCHED), (IN, OUT, RECEIVED, DISPATCHED),
+)  # fmt: skip
+"""What is told at one place."""
+ELSEWHERE = (
+    {"unlocode": "USLAX"}, {"unlocode": "XXXXX"}, {"facility": "Depot 7"}, {"facility": "Haiti"},
+    {"lat": 1.5, "lon": 2.5}, {},
+)  # fmt: skip
+SAME, ALIKE = "Orasure Technologies, Inc", "Orasure Technologies, Inc USA"
+"""Two names of one place."""
+ORIGINS = "Roche Basel", SAME
 
 
 def event(kind: str, subject: str, name: str, at: int, **fields: Any) -> Any:
@@ -129,7 +144,7 @@ def _filled(make: Maker, name: str, other: str | None, legs: int) -> None:
     for at in range(make.pick((0, 1, 1, 1, 2))):
         trip = f"MSCU123456{at}/{name}"
         refs = [f"CONSIGNMENT:{name}"]
-        if other and make.chance(8):
+        if other and make.chance(5):
             refs.append(f"CONSIGNMENT:{other}")
         make.tell("shipment.stuffed", f"EQUIPMENT_TRIP:{trip}", 2, refs=tuple(refs), trip_id=trip,
                   container_no=trip[:11], children=(),
@@ -140,9 +155,56 @@ def _filled(make: Maker, name: str, other: str | None, legs: int) -> None:
                       leg_no=make.pick(range(1, legs + 1)))  # fmt: skip
 
 
+def _passed(make: Maker, name: str, other: str | None, stops: Sequence[str]) -> None:
+    """Gates, receipts and dispatches at some stops of a way, and elsewhere."""
+    for _ in range(make.pick((0, 1, 1, 2, 3))):
+        where = make.pick(ELSEWHERE)
+        if not make.chance(5):
+            where = _at(make, make.pick((stops[0], stops[-1], stops[0], stops[-1], *stops)))
+        for kind in make.pick(PASSAGES):
+            _passage(make, kind, name, other, where)
+
+
+def _at(make: Maker, place: str) -> dict[str, Any]:
+    """A place as a gate or a warehouse tells it."""
+    if place not in PORTS:
+        return {"facility": ALIKE if place == SAME and make.chance(2) else place}
+    return make.pick((*({"unlocode": place},) * 3, {"facility": place},
+                      {"unlocode": place, "facility": "Depot 7"}))  # fmt: skip
+
+
+def _passage(
+    make: Maker, kind: str, name: str, other: str | None, where: dict[str, Any]
+) -> None:  # fmt: skip
+    of = make.pick((*((name,),) * 6, (), (name, other or name), (other or name,)))
+    refs = tuple(f"CONSIGNMENT:{one}" for one in dict.fromkeys(of))
+    fields: dict[str, Any] = {"refs": refs, **where}
+    if kind in (IN, OUT):
+        trip = f"MSCU123456{make.pick((0, 0, 0, 1))}/{name}"
+        subject = f"EQUIPMENT_TRIP:{trip}"
+        fields |= {"trip_id": trip, "empty": make.chance(6)}
+        if make.chance(3):
+            del fields["refs"]
+    else:
+        lot = make.pick(("1", "2"))
+        subject = f"LOT:{name}{lot}"
+        fields |= {"lot_id": f"{name}{lot}", "qty": Decimal(3)}
+        fields |= {"sku": "s", "uom": "u"} if kind == RECEIVED else {
+            "hu_ids": (), "consignment_id": of[0] if of else "Z"}  # fmt: skip
+        if kind == DISPATCHED and of and make.chance(2):
+            subject, fields["refs"] = refs[0], (*refs[1:], f"LOT:{name}{lot}")
+    if make.chance(15):
+        fields["classifier"] = "ESTIMATED"
+    # a container that is stuffed behind its gates would be another story: its mass is not counted
+    first = 3 if kind in (IN, OUT) else -90
+    make.tell(kind, subject, make.pick((first, 30, 70, 130, 400)), **fields)
+
+
 def _brought(make: Maker, name: str, *, on_legs: bool) -> None:
-    masses = (Decimal(700), Decimal("55.25")) if on_legs else (Decimal(700), Decimal("55.25"), None)
-    for at in range(make.pick((1, 2, 2))):
+    masses = (Decimal(700), Decimal("55.25")) * 6 + (() if on_legs else (None,))
+    mode = make.pick(("AIR", "AIR", "ROAD", "SEA", "SEA"))
+    origin = make.pick(ORIGINS)
+    for at in range(make.pick((1, 1, 2))):
         line = f"ORDER_LINE:{name}{at}"
         refs = (f"CONSIGNMENT:{name}",)
         if make.chance(3):
@@ -154,9 +216,9 @@ def _brought(make: Maker, name: str, *, on_legs: bool) -> None:
             for _ in range(2 if make.chance(20) else 1):
                 make.tell(
                     "shipment.delivered", line, 300, refs=refs, consignment_id=name, receiver="r",
-                    mode=make.pick((*("AIR",) * 6, "ROAD", "SEA", None)),
-                    from_place=make.pick((*("Roche Basel",) * 6, "Roche Madrid", "?", None)),
-                    to_place=make.pick((*("Kenya",) * 6, "Haiti", "nowhere")),
+                    mode=make.pick((*(mode,) * 20, "ROAD", "SEA", None)),
+                    from_place=make.pick((*(origin,) * 20, "Roche Madrid", "?", None)),
+                    to_place=make.pick((*("Kenya",) * 20, "Haiti", "nowhere")),
                     mass_kg=make.pick(masses),
                     mass_included_in=make.pick((None, None, f"{name}0")),
                 )  # fmt: skip
@@ -182,6 +244,7 @@ NEW: dict[str, Any] = {
     "shipment.energy": {"energy_qty": Decimal(33)}, "shipment.stuffed": {"gross_kg": Decimal(1234)},
     "shipment.delivered": {"mass_kg": Decimal(88)},
     "shipment.booked": {"legs": ("1;ROAD;CNSHA;CNSZX",)},
+    **{kind: {"unlocode": "CNSZX"} for kind in (IN, OUT, RECEIVED, DISPATCHED)},
 }  # fmt: skip
 """What a correction makes of an event."""
 
@@ -216,10 +279,12 @@ def chains(draw: Any) -> tuple[tuple[str, ...], list[Any]]:
     make = Maker(draw)
     names = make.pick((("A",), ("A", "B")))
     for name in names:
-        count = make.pick((0, 1, 1, 2, 3, 4))
+        count = make.pick((0, 0, 1, 1, 1, 2, 2, 3, 4))
         stops = [make.pick(PORTS)]
         while len(stops) <= count:
             stops.append(make.pick([one for one in PORTS if one != stops[-1] or make.chance(15)]))
+        if make.chance(10):
+            stops[-1] = stops[0]
         ways = [
             (make.pick(("SEA", "SEA", "ROAD", "RAIL", "AIR", "BARGE")), *stops[at : at + 2])
             for at in range(count)
@@ -233,6 +298,7 @@ def chains(draw: Any) -> tuple[tuple[str, ...], list[Any]]:
         _filled(make, name, other, count)
         if not count or make.chance(3):
             _brought(make, name, on_legs=count > 0)
+        _passed(make, name, other, stops if ways else (make.pick(ORIGINS), "Kenya"))
         if make.chance(5):
             make.tell("shipment.sensor", f"CONSIGNMENT:{name}", 60, device_id="d",
                       metric=make.pick(("temperature", "humidity")), value=5.0, unit="CEL",
@@ -240,13 +306,14 @@ def chains(draw: Any) -> tuple[tuple[str, ...], list[Any]]:
     if len(names) > 1 and not make.chance(3):
         _shared(make, names)
     for told in [*make.made]:
-        if make.chance(12):
+        if make.chance(6 if told.event_type in (IN, OUT, RECEIVED, DISPATCHED) else 12):
             _corrected(make, told)
     return names, make.made
 
 
 def noise() -> list[Event]:
     """Facts of the same subjects that no footprint rests on."""
+    trip = "EQUIPMENT_TRIP:MSCU1234560/A"
     line = OrderLine(line_id="A0", sku="s", qty=Decimal(1), uom="u", unit_price=Decimal(1))
     return [
         event("order.line_changed", "ORDER_LINE:A0", "n1", 700, line_id="A0", field="PRICE",
@@ -260,6 +327,10 @@ def noise() -> list[Event]:
         event("shipment.sensor", "CONSIGNMENT:A", "n5", 704, device_id="d", metric="shock",
               value=1.0, unit="G"),
         event("shipment.arrived", "CONSIGNMENT:A", "n6", 705, classifier="ESTIMATED", leg_no=1),
+        event(IN, trip, "n7", 706, trip_id=trip[15:], empty=True, unlocode="CNSZX"),
+        event(OUT, trip, "n8", 707, trip_id=trip[15:], empty=False),
+        event(RECEIVED, "LOT:1", "n9", 708, lot_id="1", sku="s", qty=Decimal(3), uom="u",
+              unlocode="CNSZX"),
     ]  # fmt: skip
 
 
@@ -295,9 +366,11 @@ PACK: dict[str, Any] = {
         _of_hub("terminal", "MaritimeContainerTerminal", "1.7", "ambient"),
         _of_hub("terminal-cold", "MaritimeContainerTerminal", "2.9", "refrigerated"),
         _of_hub("transshipment", "Transshipment", "0.9", "ambient"),
+        _of_hub("warehouse", "Warehouse", "2.3", "ambient"),
+        _of_hub("warehouse-cold", "Warehouse", "4.1", "refrigerated"),
     ],
 }  # fmt: skip
-"""Defaults of every mode and of both hubs, by every kind of distance; no energy carrier."""
+"""Defaults of every mode and of the three hubs, by every kind of distance; no energy carrier."""
 OWN: Rules = (Rule(since="2000-01-01", packs=(json.dumps(PACK), *DEFAULT)),)
 """It is in force, before the built-in ones."""
 

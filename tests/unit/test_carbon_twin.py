@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 from test_footprint import T, delivered, event, item_of, load
 
 from supplytwin.processors import carbon, twin
@@ -18,11 +19,15 @@ from supplytwin.schemas.events import (
     ShipmentDeparted,
     ShipmentEnergy,
     ShipmentFootprint,
+    ShipmentGateIn,
+    ShipmentGateOut,
     ShipmentLoaded,
     ShipmentSensor,
     ShipmentStuffed,
+    WarehouseDispatched,
+    WarehouseReceived,
 )
-from supplytwin.schemas.ids import Micros
+from supplytwin.schemas.ids import DAY_US, Micros
 
 ROAD = "1;ROAD;CNSZX;CNSHA"
 TRIP = "EQUIPMENT_TRIP:MSCU1234566/B"
@@ -146,6 +151,122 @@ def test_a_cooled_container_counts_without_legs_too() -> None:
                 metric="TEMPERATURE", lower=2.0, upper=8.0, time_precision="S")  # fmt: skip
     assert asked("A", weighed("A", 700), trip)[0].temperature_control is None
     assert asked("A", weighed("A", 700), trip, cold)[0].temperature_control == "refrigerated"
+
+
+TWO_LEGS = ("1;ROAD;CNSZX;CNSHA", "2;SEA;CNSHA;NLRTM")
+
+
+def gate(way: str, place: str, *, empty: bool = False, **fields: Any) -> Any:
+    kind: type[Event] = ShipmentGateIn if way == "in" else ShipmentGateOut
+    return fact(kind, TRIP, f"gate {way} {place}", refs=("CONSIGNMENT:A",), unlocode=place,
+                trip_id=TRIP.partition(":")[2], empty=empty, **fields)  # fmt: skip
+
+
+def stock(way: str, place: str | None, **fields: Any) -> Any:
+    """A receipt or a dispatch of goods of consignment A."""
+    told = {"refs": ("CONSIGNMENT:A",), "source": "wms:w", "unlocode": place, **fields}
+    told.setdefault("id", f"{way} {place}")
+    if way == "in":
+        return fact(WarehouseReceived, "LOT:l", lot_id="l", sku="s", qty=Decimal(1), uom="KGM",
+                    **told)  # fmt: skip
+    return fact(WarehouseDispatched, "LOT:l", hu_ids=(), consignment_id="A", **told)
+
+
+def chain(*told: Event) -> list[str]:
+    """Its elements, a hub by its type and what is special of it."""
+    return [one.mode or f"{one.hub_type} {one.from_place}" for one in asked("A", *told)]
+
+
+def test_a_warehouse_where_two_legs_meet_is_the_hub_between_them() -> None:
+    """By land it takes the place of the transshipment; the goods were there, so it is no plan."""
+    legs = booked("A", "1;ROAD;CNSZX;CNSHA", "2;RAIL;CNSHA;CNNGB")
+    assert chain(legs) == ["ROAD", "Transshipment CNSHA", "RAIL"]
+    assert [one.planned for one in asked("A", legs)] == [True, True, True]
+    for told in (stock("in", "CNSHA"), stock("out", "CNSHA")):
+        assert chain(legs, told) == ["ROAD", "Warehouse CNSHA", "RAIL"]
+        assert [one.planned for one in asked("A", legs, told)] == [True, False, True]
+
+
+def test_a_warehouse_at_a_port_stands_beside_the_terminal() -> None:
+    """On the side away from the sea, whichever that is."""
+    boxed = gate("in", "CNSHA")
+    out = (booked("A", *TWO_LEGS), boxed, stock("in", "CNSHA"))
+    assert chain(*out) == ["ROAD", "Warehouse CNSHA", "MaritimeContainerTerminal CNSHA", "SEA"]
+    back = booked("A", "1;SEA;NLRTM;CNSHA", "2;ROAD;CNSHA;CNSZX")
+    found = chain(back, boxed, stock("in", "CNSHA"))
+    assert found == ["SEA", "MaritimeContainerTerminal CNSHA", "Warehouse CNSHA", "ROAD"]
+    names = [one.tce_id for one in asked("A", back, boxed, stock("in", "CNSHA"))]
+    assert names == ["A/1", "A/1+hub", "A/1+warehouse", "A/2"]
+
+
+def test_the_ends_of_the_way_are_hubs_when_goods_came_to_them_or_went_on() -> None:
+    """A gate in or receipt before the first leg, a gate out or dispatch behind the last; not the
+    other way round: there the goods are with those who send and receive them.
+    """
+    way = booked("A", "1;SEA;CNSHA;NLRTM")
+    both = (gate("in", "CNSHA"), gate("out", "NLRTM"))
+    port = "MaritimeContainerTerminal"
+    assert chain(way, *both) == [f"{port} CNSHA", "SEA", f"{port} NLRTM"]
+    assert [one.tce_id for one in asked("A", way, *both)] == ["hub+A/1", "A/1", "A/1+hub"]
+    assert chain(way, gate("out", "CNSHA"), gate("in", "NLRTM")) == ["SEA"]
+    assert chain(way, gate("in", "CNSHA", empty=True)) == ["SEA"]
+    stored = (stock("in", "CNSHA"), stock("out", "NLRTM"))
+    assert chain(way, *stored) == ["Warehouse CNSHA", "SEA", "Warehouse NLRTM"]
+    assert chain(way, stock("out", "CNSHA"), stock("in", "NLRTM")) == ["SEA"]
+    every = chain(way, *both, *stored)
+    assert every == ["Warehouse CNSHA", f"{port} CNSHA", "SEA", f"{port} NLRTM", "Warehouse NLRTM"]
+
+
+def test_a_consignment_without_legs_has_hubs_at_its_ends() -> None:
+    """They hang on the one element that its delivery tells."""
+    told = delivered("A", on="CONSIGNMENT", id="d", refs=(), mode="SEA", mass_kg=Decimal(500),
+                     from_place="CNSHA", to_place="NLRTM")  # fmt: skip
+    found = asked("A", told, gate("in", "CNSHA"), stock("out", "NLRTM"))
+    assert [one.tce_id for one in found] == ["hub+A-1", "A-1", "A-1+warehouse"]
+    assert [one.prev_tce_ids for one in found] == [(), ("hub+A-1",), ("A-1",)]
+    assert [one.mass_kg for one in found] == [500, 500, 500]
+
+
+def test_a_hub_off_the_way_leaves_the_footprint_incomplete() -> None:
+    """Entered and left at a place to which no leg leads: that is said, not put somewhere."""
+    legs = booked("A", *TWO_LEGS)
+    through = (stock("in", "CNNGB"), stock("out", "CNNGB"))
+    off = [one for one in of("A", legs, *through).missing if one.startswith("HUB")]
+    assert off == ["HUB_UNPLACED:CNNGB"]
+    for told in (through[:1], through[1:], (through[0], gate("out", "CNNGB")),
+                 (stock("in", None), stock("out", None))):  # fmt: skip
+        assert not any(one.startswith("HUB") for one in of("A", legs, *told).missing)
+    there_and_back = booked("A", "1;SEA;CNSHA;CNSHA")
+    either = of("A", there_and_back, gate("in", "CNSHA"))
+    assert "HUB_UNPLACED:CNSHA" in either.missing
+    assert [one.mode for one in either.request.tces] == ["SEA"]
+
+
+def test_a_passage_belongs_to_the_period_of_the_hub_that_it_makes() -> None:
+    """Its date is that of a fact that counts."""
+    way = booked("A", "1;SEA;CNSHA;NLRTM")
+    early = gate("in", "CNSHA", event_time=Micros(T - 3 * DAY_US))
+    gone = fact(ShipmentDeparted, "LEG:A/1", unlocode="CNSHA", refs=("CONSIGNMENT:A",))
+    alone, period = of("A", way, gone).request.period, of("A", way, gone, early).request.period
+    assert alone is not None
+    assert period is not None
+    assert (period.first, period.last) < (alone.first, alone.last)
+    assert period.last == alone.last
+    no_hub = gate("in", "NLRTM", event_time=Micros(T - 3 * DAY_US))
+    assert of("A", way, gone, no_hub).request.period == alone
+
+
+def test_gates_and_receipts_that_come_late_or_are_taken_back_count_as_in_order() -> None:
+    """Also on a container that is known only afterwards to carry the consignment."""
+    gates = replace(gate("in", "CNSHA"), refs=())
+    trip = fact(ShipmentStuffed, TRIP, refs=("CONSIGNMENT:A",), trip_id=TRIP.partition(":")[2],
+                container_no="MSCU1234566", children=(), gross_kg=Decimal(9000))  # fmt: skip
+    told = (booked("A", "1;SEA;CNSHA;NLRTM"), trip, gates, stock("out", "NLRTM"))
+    assert in_order(*told) == in_order(*reversed(told))
+    assert in_order(*told) != in_order(*told[:3])
+    back = replace(told[3], event_id="back", correction_event_id=told[3].event_id,
+                   correction_action="RETRACT")  # fmt: skip
+    assert chain(*told, back) == chain(*told[:3])
 
 
 def test_loading_tells_no_leg() -> None:
@@ -276,3 +397,23 @@ def test_a_booking_that_is_taken_back_leaves_no_exception_open() -> None:
     assert open_codes == set()
     assert versions[-1] == (2, ("TRANSPORT_UNKNOWN:what was told of its transport is taken back",))
     assert carbon.canonical(found) == {}
+
+
+def test_a_thousand_cartons_at_one_door_are_one_passage() -> None:
+    """Each is a fact of its own; the footprint is computed for the first of them alone."""
+    legs = booked("A", "1;SEA;CNSHA;NLRTM")
+    known, versions = twin.EMPTY, 0
+    found = carbon.Versions()
+
+    def derive(topic: str, struct: type, /, **fields: Any) -> None:
+        nonlocal versions
+        versions += topic == "carbon.footprints"
+
+    cartons = [stock("out", "NLRTM", id=f"carton {at}") for at in range(100)]
+    for one in (legs, *cartons):
+        taken = twin.take(known, item_of(one))
+        found, known = carbon.follow(found, taken, (), derive), taken.twin
+    assert versions == 2
+    here = twin.subject(known, "CONSIGNMENT", "A")
+    assert here is not None
+    assert [*here.passages.values()] == [100]

@@ -15,7 +15,7 @@ from supplytwin.processors.footprint import Computed
 
 PACKS = [oracle.built_in("desnz2025"), oracle.built_in("epa2025"), oracle.built_in("grids2023")]
 
-ENERGY = ("UNPLACED", "ENERGY_UNUSED", "ENERGY_SOURCE")
+NOTED = ("UNPLACED", "ENERGY_UNUSED", "ENERGY_SOURCE")
 
 
 def elements(found: Computed) -> list[oracle.Element]:
@@ -61,8 +61,12 @@ def agree(told: list[Any], name: str, rules: Rules = ()) -> None:
     for one, other in zip(theirs, mine, strict=True):
         assert near(one.wtw_kg, other.wtw_kg), (one, other)
     noted = {one.partition(":")[0] for one in found.assumptions}
-    assert {one for one in noted if one in ENERGY} == wanted.told
+    assert {one for one in noted if one in NOTED} == wanted.told
     assert found.complete == (not wanted.codes)
+    period = found.request.period
+    for day in wanted.days:
+        assert period is not None
+        assert period.first <= day.isoformat() <= period.last
     if found.complete:
         assert near(fraction(found.whole.co2e.co2e_wtw_kg), wanted.total_kg)
 
