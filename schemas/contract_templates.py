@@ -125,10 +125,11 @@ def _default(value: Any) -> Any:
 def _type(parameter: Parameter) -> Any:
     match parameter.type:
         case "share" | "points" | "count":
-            return Annotated[int, Meta(ge=_whole(parameter.min, 0), le=_whole(parameter.max, ALL_BP))]
+            low, high = _whole(parameter.min, 0), _whole(parameter.max, ALL_BP)
+            return Annotated[int, Meta(ge=low, le=high)]
         case "decimal":
-            low, high = Decimal(str(parameter.min)), Decimal(str(parameter.max))
-            return Annotated[Decimal, Meta(extra={"bounds": Bounds(low=low, high=high)})]
+            bounds = Bounds(low=Decimal(str(parameter.min)), high=Decimal(str(parameter.max)))
+            return Annotated[Decimal, Meta(extra={"bounds": bounds})]
         case "word":
             return Annotated[str, Meta(extra={"words": parameter.words})]
         case "items":
