@@ -54,6 +54,9 @@ def _held(terms: ContractTerms) -> Iterator[Finding]:
                 f"({total.why.says}): make them equal"
             )
             yield problem(f"$.tranches[{at}].claims", "CLAIMS", says)
+        if total.minor == 0:
+            says = "is nothing at most: the tranche is closed without a payment"
+            yield problem(f"$.tranches[{at}].amount", "DOUBTFUL", says)
 
 
 def _claims(terms: ContractTerms, tranche: Tranche, path: str) -> Iterator[Finding]:

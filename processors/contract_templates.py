@@ -79,7 +79,7 @@ def read_parameters(
     template: Template, value: Any, path: str
 ) -> tuple[Values | None, tuple[Finding, ...]]:
     """The values of a template's parameters, defaults filled in; None when any is wrong."""
-    made, findings = contract_read.checked_as(value, data.form(template), path)
+    made, findings = contract_read.checked_as(value, data.form(template.name), path)
     return (None if made is None else msgspec.to_builtins(made)), in_order(findings)
 
 

@@ -51,7 +51,7 @@ def read(raw: bytes) -> strict.Read[ContractTerms]:
 def checked(value: Any) -> strict.Read[ContractTerms]:
     """The same of a value of `json_exact.parsed`."""
     walker = _Walker()
-    made = walker.walk(value, _form(), "$")
+    made = walker.walk(value, _form_of(ContractTerms), "$")
     if walker.findings:
         return strict.Read(value=None, findings=in_order(walker.findings))
     return strict.Read(value=spelled(msgspec.convert(made, ContractTerms)), findings=())
@@ -62,7 +62,7 @@ def checked_as(value: Any, kind: type[T], path: str) -> tuple[T | None, list[Fin
     and what is.
     """
     walker, known = _Walker(), cast(Any, kind)
-    made = walker.walk(value, inspect.type_info(known), path)
+    made = walker.walk(value, _form_of(known), path)
     return None if walker.findings else msgspec.convert(made, kind), walker.findings
 
 
@@ -81,8 +81,8 @@ def decode(canonical: bytes) -> ContractTerms:
 
 
 @cache
-def _form() -> inspect.Type:
-    return inspect.type_info(ContractTerms)
+def _form_of(kind: Any) -> inspect.Type:
+    return inspect.type_info(kind)
 
 
 class _Walker(strict._Walker):

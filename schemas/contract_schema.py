@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from supplytwin.schemas.contract import LATER, ContractTerms
+from supplytwin.schemas.money import MINOR_MAX
 
 ADDRESS = "urn:supplytwin:contract:1"
 _CONDITION = "condition.schema.json"
@@ -36,13 +37,17 @@ def json_schema() -> dict[str, Any]:
 
 
 def _corrected(part: dict[str, Any]) -> None:
-    """What msgspec does not know: decimals are texts, times and durations have their forms."""
+    """What msgspec does not know: decimals are texts, integers have 64 bits, times and durations
+    have their forms.
+    """
     if isinstance(part.get("description"), str):
         part["description"] = " ".join(part["description"].split())
     if part.get("format") == "decimal":
         del part["format"]
         part["$ref"] = "#/$defs/decimal"
         del part["type"]
+    if part.get("type") == "integer":
+        part.setdefault("maximum", MINOR_MAX)
     for name, one in part.get("properties", {}).items():
         if isinstance(one, dict):
             _as(one, "instant", name in _INSTANTS)

@@ -16,7 +16,7 @@ from msgspec import Meta, Struct
 
 from supplytwin.schemas import strict
 from supplytwin.schemas.amounts import Id
-from supplytwin.schemas.contract import Form, Hash, Text
+from supplytwin.schemas.contract import Form, Hash
 from supplytwin.schemas.errors import Code, RecordError
 from supplytwin.schemas.records import Signature
 from supplytwin.schemas.signature import ED25519, SIZES
@@ -26,11 +26,13 @@ FORM = "contract-signatures/1"
 SUFFIX = ".signatures.json"
 """Behind the name of the terms' file."""
 
+Seat = Annotated[str, Meta(min_length=1, max_length=300, pattern=r"\S", extra={"line": True})]
+
 
 class Signed(Form, frozen=True, kw_only=True):
     """One signature: who, with which key, and its 64 bytes in base64url without padding."""
 
-    party: Text
+    party: Seat
     kid: Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
     alg: Literal["Ed25519"] = "Ed25519"
     sig: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{86}$")]

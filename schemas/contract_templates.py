@@ -100,9 +100,10 @@ def shipped() -> dict[str, Template]:
     }
 
 
-def form(template: Template) -> type[Struct]:
-    """The parameters of a template as a Struct, for the strict reader."""
-    return _form(template.name, template.parameters)
+@cache
+def form(name: str) -> type[Struct]:
+    """The parameters of a shipped template as a Struct, for the strict reader."""
+    return _form(name, shipped()[name].parameters)
 
 
 def _form(name: str, parameters: tuple[Parameter, ...]) -> type[Struct]:

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from supplytwin.processors import contract_signing
 from supplytwin.processors import keys as key_register
+from supplytwin.processors.feeds import BYTES_MAX
 from supplytwin.schemas import codec, signing
 from supplytwin.schemas import contract_signature as signatures
 from supplytwin.schemas.contract import ContractTerms, encode
@@ -210,9 +211,13 @@ def signed_contract(
 
 
 def send(broker: Broker, meta: Meta, contract: Contract, arrival: Micros) -> None:
-    """Send a contract under its chain; it is acknowledged when this returns."""
+    """Send a contract under its chain; it is acknowledged when this returns. Raises UsageError for
+    one that is too large.
+    """
     framed.require(broker, (CONTRACTS,))
     value = codec.encode(CONTRACTS, contract)
+    if len(value) > BYTES_MAX:
+        raise UsageError(f"the record has {len(value)} bytes, the topic takes {BYTES_MAX}: split it")
     producer = broker.producer(None)
     try:
         stamp = arrival if meta.simulated else None
