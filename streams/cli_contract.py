@@ -49,11 +49,14 @@ def keygen(
     kid: Annotated[str, typer.Option(help="The name of the key.")],
     organisation: Annotated[str, typer.Option(help="Its owner, as `org_id` in the terms.")],
     role: Annotated[str, typer.Option(help="The owner's role in contracts, e.g. BUYER.")],
-    days: Annotated[int, typer.Option(min=1, max=3650, help="Valid from now for so long.")] = 365,
+    since: Annotated[
+        str | None, typer.Option("--from", help="Valid from then (default: now).")
+    ] = None,
+    days: Annotated[int, typer.Option(min=1, max=3650, help="Valid for so long.")] = 365,
 ) -> None:
     """Make an Ed25519 key that signs contracts; beside it FILE.public.json for the key register."""
     secret = secrets.token_bytes(signing.SECRET_BYTES)
-    now = time.time_ns() // 1_000
+    first = time.time_ns() // 1_000 if since is None else moment("--from", since, "start")
     public = key_register.Key(
         kid=kid,
         alg="Ed25519",
@@ -61,8 +64,8 @@ def keygen(
         role=role,
         site="contract-desk",
         key=signing.public_key(secret).hex(),
-        valid_from=Micros(now),
-        valid_to=Micros(now + days * DAY_US),
+        valid_from=Micros(first),
+        valid_to=Micros(first + days * DAY_US),
         sources=(CONTRACTS,),
     )
     body = key_register.body_of(key_register.KeyRecord(keys=(public,)))
@@ -217,7 +220,9 @@ def send(broker: Broker, meta: Meta, contract: Contract, arrival: Micros) -> Non
     framed.require(broker, (CONTRACTS,))
     value = codec.encode(CONTRACTS, contract)
     if len(value) > BYTES_MAX:
-        raise UsageError(f"the record has {len(value)} bytes, the topic takes {BYTES_MAX}: split it")
+        raise UsageError(
+            f"the record has {len(value)} bytes, the topic takes {BYTES_MAX}: split it"
+        )
     producer = broker.producer(None)
     try:
         stamp = arrival if meta.simulated else None

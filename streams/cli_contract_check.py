@@ -27,6 +27,10 @@ Free = Annotated[
     typer.Option("--free-conditions", help="This deployment permits terms without a template."),
 ]
 
+_TEXT_TYPES = ("moment", "date", "duration", "decimal", "id", "text", "word")
+_TEXTS = ("contract_id", "chain_id", "amends", "currency", "purpose_code")
+"""Members of every contract that are texts."""
+
 
 def add(contract_app: typer.Typer) -> None:
     """Add the commands to the group `supplytwin contract`."""
@@ -172,7 +176,7 @@ def new(
         str | None, typer.Argument(metavar="PARAMS.json", help="- reads standard input.")
     ] = None,
     given: Annotated[
-        list[str] | None, typer.Option("--set", help="NAME=VALUE, before what the file says.")
+        list[str] | None, typer.Option("--set", help="NAME=VALUE instead of what the file says.")
     ] = None,
     to: Annotated[Path | None, typer.Option("--out", help="Where to write the terms.")] = None,
     example: Annotated[
@@ -184,7 +188,7 @@ def new(
     if example:
         _write(None, msgspec.json.encode(chosen.example))
         return
-    raw = _with(content(parameters) if parameters is not None else b"{}", given or [])
+    raw = _with(chosen, content(parameters) if parameters is not None else b"{}", given or [])
     made = contract_templates.make(chosen, raw)
     findings, terms = made.findings, None
     if made.raw is not None:
@@ -198,8 +202,8 @@ def new(
     _write(to, msgspec.json.encode(written(terms)))
 
 
-def _with(raw: bytes, given: list[str]) -> bytes:
-    """Parameters with what was typed. A value is JSON if it is any, else a text."""
+def _with(template: Template, raw: bytes, given: list[str]) -> bytes:
+    """Parameters with what was typed: texts as they are, everything else as JSON."""
     if not given:
         return raw
     try:
@@ -208,20 +212,22 @@ def _with(raw: bytes, given: list[str]) -> bytes:
         raise UsageError(f"the parameters are no JSON: {error}") from None
     if not isinstance(values, dict):
         raise UsageError("the parameters must be a JSON object")
+    types = {one.name: one.type for one in template.parameters}
     for one in given:
         name, equals, text = one.partition("=")
         if not name or not equals:
             raise UsageError(f"--set {one!r}: write NAME=VALUE")
-        values[name] = _typed(text)
+        is_text = name in _TEXTS or types.get(name, "share") in _TEXT_TYPES
+        values[name] = text if is_text else _typed(text)
     return msgspec.json.encode(values)
 
 
 def _typed(text: str) -> Any:
+    """JSON; what is none stays a text, about which the reader has something to say."""
     try:
-        value = msgspec.json.decode(text.encode())
-    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
+        return json.loads(text, parse_float=str)
+    except (ValueError, RecursionError):
         return text
-    return text if isinstance(value, float) else value
 
 
 def _write(to: Path | None, raw: bytes) -> None:
