@@ -1,8 +1,10 @@
 """What `contract check` finds in terms that read well, and what it says in words."""
 
+import ast
 import json
 import random
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -287,3 +289,15 @@ def test_the_check_never_raises(required: Callable[[str], Any]) -> None:
             assert bank(report.terms) == ()
     assert good > count // 100
     count.done(count)
+
+
+def test_no_contract_meets_a_float() -> None:
+    """Terms, checks, templates and calendars use neither float literals nor float()."""
+    root = Path(__file__).parents[2]
+    patterns = ("*/contract*.py", "schemas/calendars.py", "streams/cli_contract*.py")
+    modules = [path for pattern in patterns for path in root.glob(pattern)]
+    assert len(modules) > 14
+    for path in modules:
+        for node in ast.walk(ast.parse(path.read_text())):
+            assert not (isinstance(node, ast.Constant) and isinstance(node.value, float)), path
+            assert not (isinstance(node, ast.Name) and node.id == "float"), path

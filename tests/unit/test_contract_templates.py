@@ -201,7 +201,7 @@ def test_the_commands_make_and_check_terms(name: str, tmp_path: Path) -> None:
 
 
 def test_parameters_can_be_typed() -> None:
-    """`--set NAME=VALUE` instead of the file's: texts stay texts, even of digits; others are JSON."""
+    """`--set NAME=VALUE`: texts stay texts, even of digits; everything else is JSON."""
     text = json.dumps({name: one for name, one in example().items() if name != "line"})
     said = run("new", ELECTRONICS, "-", "--set", "first_bp=2000", "--set", "grace=P4D", "--set",
                "line=1", "--set", "contract_id=17", "--set", 'warehouses=["JAFZA-7", "JAFZA-9"]',
