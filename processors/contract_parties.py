@@ -1,5 +1,6 @@
 """The people of a contract: who pays, who is paid, who signs, whose word counts, who decides."""
 
+import re
 from collections.abc import Iterator
 
 from supplytwin.processors.condition_counting import attested
@@ -22,6 +23,7 @@ from supplytwin.schemas.ids import check_chain_id
 IN_WAREHOUSE = frozenset(("IN_BUYER_WAREHOUSE", "RECEIVED_WH"))
 """Milestones of the buyer's warehouses."""
 _PURPOSE_CNY = 6
+_WILD = re.compile(r"[*?\[\]]")
 
 
 def problems(terms: ContractTerms) -> Iterator[Finding]:
@@ -32,9 +34,10 @@ def problems(terms: ContractTerms) -> Iterator[Finding]:
         yield from _side(terms, name, role)
     yield from _between(terms)
     yield from _attesters(terms)
+    people = _People(terms)
     for at, tranche in enumerate(terms.tranches):
         for path, node in walked(tranche.condition, f"$.tranches[{at}].condition"):
-            yield from _witnesses(terms, node, path)
+            yield from people.missing(node, path)
     if terms.disputes is None:
         says = "there are none: nobody can stop a payment but by evidence"
         yield problem("$.disputes", "NO_DISPUTES", says)
@@ -112,6 +115,9 @@ def _attesters(terms: ContractTerms) -> Iterator[Finding]:
             yield problem(f"{path}.org_id", "ATTESTERS", says)
         seats.add(seat)
         for number, source in enumerate(one.sources):
+            if _WILD.search(source):
+                says = "has a wildcard: write each source by its exact name"
+                yield problem(f"{path}.sources[{number}]", "ATTESTERS", says)
             owner = owners.setdefault(source, seat)
             if owner != seat:
                 says = f"is a source of {owner[0]} as {owner[1]}: one source speaks for one role"
@@ -121,27 +127,35 @@ def _attesters(terms: ContractTerms) -> Iterator[Finding]:
             yield problem(f"{path}.org_id", "OWN_WORD", says)
 
 
-def _witnesses(terms: ContractTerms, node: Condition, path: str) -> Iterator[Finding]:
+class _People:
     """Whether there is anybody whose word a leaf asks for."""
-    attesters = [(one.org_id, one.role) for one in terms.attesters]
-    match node:
-        case Milestone():
-            yield from _enough(attesters, node.by.roles, node.by.k, f"{path}.milestone.by")
-            if node.type in IN_WAREHOUSE and not terms.warehouses:
-                says = f"{path} asks for {node.type}: name the buyer's warehouses"
+
+    def __init__(self, terms: ContractTerms) -> None:
+        self._attesters = [(one.org_id, one.role) for one in terms.attesters]
+        parties = [(one.org_id, one.role) for one in terms.parties]
+        self._all = [*self._attesters, *parties]
+        self._homeless = not terms.warehouses
+
+    def missing(self, node: Condition, path: str) -> Iterator[Finding]:
+        """Of the leaf at `path`."""
+        match node:
+            case Milestone():
+                who = node.by
+                yield from _enough(self._attesters, who.roles, who.k, f"{path}.milestone.by")
+                if node.type in IN_WAREHOUSE and self._homeless:
+                    says = f"{path} asks for {node.type}: name the buyer's warehouses"
+                    yield problem("$.warehouses", "UNTOLD", says)
+            case Approval():
+                yield from _enough(self._all, node.roles, node.k, f"{path}.approval")
+            case Document():
+                where = f"{path}.document.issuer_role"
+                yield from _enough(self._attesters, (node.issuer_role,), 1, where)
+            case Quality():
+                where = f"{path}.quality.certificate_role"
+                yield from _enough(self._attesters, (node.certificate_role,), 1, where)
+            case Quantity(measure="RECEIVED" | "ACCEPTED") if self._homeless:
+                says = f"{path} asks for goods {node.measure}: name the buyer's warehouses"
                 yield problem("$.warehouses", "UNTOLD", says)
-        case Approval():
-            people = attesters + [(one.org_id, one.role) for one in terms.parties]
-            yield from _enough(people, node.roles, node.k, f"{path}.approval")
-        case Document():
-            where = f"{path}.document.issuer_role"
-            yield from _enough(attesters, (node.issuer_role,), 1, where)
-        case Quality():
-            where = f"{path}.quality.certificate_role"
-            yield from _enough(attesters, (node.certificate_role,), 1, where)
-        case Quantity(measure="RECEIVED" | "ACCEPTED") if not terms.warehouses:
-            says = f"{path} asks for goods {node.measure}: name the buyer's warehouses"
-            yield problem("$.warehouses", "UNTOLD", says)
 
 
 def _enough(

@@ -64,6 +64,12 @@ def _claims(terms: ContractTerms, tranche: Tranche, path: str) -> Iterator[Findi
     if not isinstance(amount, PerUnit) and len(tranche.claims) > 1:
         says = "are several: only a PER_UNIT is paid in parts, make a tranche of each"
         yield problem(f"{path}.claims", "CLAIMS", says)
+    scopes: dict[tuple[str | None, str | None], int] = {}
+    for at, claim in enumerate(tranche.claims):
+        first = scopes.setdefault((claim.consignment_id, claim.lot), at)
+        if first != at:
+            says = f"is of the same goods as claims[{first}]: name another consignment or lot"
+            yield problem(f"{path}.claims[{at}]", "CLAIMS", says)
     for at, claim in enumerate(tranche.claims):
         where = f"{path}.claims[{at}]"
         yield from _scope(terms, claim, where)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -14,6 +15,7 @@ from supplytwin.schemas.amounts import QTY_DECIMALS, AmountTerms, Line, billiont
 from supplytwin.schemas.contract import FORM, ContractTerms, written
 from supplytwin.schemas.contract_codes import problem
 from supplytwin.schemas.contract_templates import DETAILS, Template
+from supplytwin.schemas.decimal_text import plain
 from supplytwin.schemas.errors import RecordError
 from supplytwin.schemas.findings import Finding, below, in_order, shown
 from supplytwin.schemas.json_exact import Number, parsed
@@ -80,7 +82,19 @@ def read_parameters(
 ) -> tuple[Values | None, tuple[Finding, ...]]:
     """The values of a template's parameters, defaults filled in; None when any is wrong."""
     made, findings = contract_read.checked_as(value, data.form(template.name), path)
-    return (None if made is None else msgspec.to_builtins(made)), in_order(findings)
+    if made is None:
+        return None, in_order(findings)
+    values: Values = _texts(msgspec.to_builtins(made, builtin_types=(Decimal,)))
+    return values, ()
+
+
+def _texts(value: Any) -> Any:
+    """Decimals in their one spelling."""
+    if isinstance(value, dict):
+        return {name: _texts(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_texts(one) for one in value]
+    return plain(value) if isinstance(value, Decimal) else value
 
 
 def differences(terms: ContractTerms) -> Iterator[Finding]:

@@ -53,8 +53,9 @@ def _words(terms: ContractTerms) -> Iterator[str]:
     purpose = f", purpose {terms.purpose_code}" if terms.purpose_code else ""
     yield f"{payer} pays {payee} at most {_money(terms.cap_minor, terms)}{purpose}"
     yield from _funding(terms)
+    most = maxima(terms)
     for tranche in terms.tranches:
-        yield from _tranche(terms, tranche)
+        yield from _tranche(terms, tranche, most[tranche.tranche_id].minor)
     days = terms.calendar
     yield (
         f"The bank is asked to pay on the day of the decision until {days.cut_off} {days.zone}, "
@@ -88,14 +89,13 @@ def _funding(terms: ContractTerms) -> Iterator[str]:
     )
 
 
-def _tranche(terms: ContractTerms, tranche: Tranche) -> Iterator[str]:
-    most = maxima(terms)[tranche.tranche_id].minor
+def _tranche(terms: ContractTerms, tranche: Tranche, most: int) -> Iterator[str]:
     yield f"{tranche.tranche_id}: {_amount(terms, tranche)}, at most {_money(most, terms)}"
     for change in _adjustments(tranche):
         yield f"  {change}"
     yield from _condition(tranche.condition, "  when ")
     window = tranche.window
-    opens = f"from {window.not_before} " if window.not_before is not None else ""
+    opens = f"not before {window.not_before}, " if window.not_before is not None else ""
     grace = f", told at most {window.grace} later" if duration_us(window.grace) else ""
     yield f"  {opens}by {window.deadline}{grace}"
     if tranche.challenge is not None:
@@ -119,7 +119,7 @@ def _amount(terms: ContractTerms, tranche: Tranche) -> str:
         case OfTotal():
             return f"{_percent(amount.bp)} of {_money(terms.total_minor, terms)}"
         case PerUnit():
-            line = terms.amounts.line(amount.line)
+            line = next(one for one in terms.lines if one.line == amount.line)
             lot = f", lot {amount.lot}" if amount.lot else ""
             share = "" if amount.bp == 10_000 else f", {_percent(amount.bp)} of it"
             price = f"{plain(line.unit_price)} {terms.currency} for each {line.unit}"

@@ -145,7 +145,9 @@ class Funding(Form, frozen=True, kw_only=True):
 
 
 class Window(Form, frozen=True, kw_only=True):
-    """When what is asked for may happen (until `deadline`, inclusive) and arrive (`grace` more)."""
+    """Before `not_before` nothing is paid. What is asked for may happen until `deadline`
+    (inclusive) and arrive `grace` later.
+    """
 
     not_before: Instant | None = None
     deadline: Instant
@@ -238,10 +240,12 @@ class ContractTerms(Form, frozen=True, kw_only=True):
     template_version: Semver | None = None
     parameters: dict[str, Any] = {}
     """What the template was filled in with."""
-    parties: Annotated[tuple[Party, ...], Meta(min_length=2, extra={"filled": True})]
+    parties: Annotated[
+        tuple[Party, ...], Meta(min_length=2, max_length=100, extra={"filled": True})
+    ]
     payer: Role = "BUYER"
     payee: Role = "SELLER"
-    attesters: tuple[Attester, ...]
+    attesters: Annotated[tuple[Attester, ...], Meta(max_length=100)]
     warehouses: Names = ()
     """Facilities that are the buyer's: a receipt elsewhere counts for nothing."""
     references: References

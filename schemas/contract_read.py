@@ -144,21 +144,23 @@ class _Walker(strict._Walker):
         elif isinstance(value, str) and not value.isprintable():
             self._found(path, "PATTERN", value, "no control characters", "leave them out")
 
-    def _few(self, value: list[Any], path: str) -> None:
-        if len(value) > LIST_MAX:
-            says = "nothing can be decided on so many: split the contract"
-            expected = f"at most {LIST_MAX} elements"
-            self._found(path, "RANGE", Number(str(len(value))), expected, says)
+    def _few(self, value: list[Any], path: str, most: int = LIST_MAX) -> bool:
+        if len(value) <= most:
+            return True
+        says = "nothing can be decided on so many: split the contract"
+        self._found(path, "RANGE", Number(str(len(value))), f"at most {most} elements", says)
+        return False
 
     def _list(
         self, value: Any, kind: inspect.VarTupleType, path: str, extra: dict[str, Any]
     ) -> Any:
-        if isinstance(value, list) and len(value) > LIST_MAX:
-            self._few(value, path)
-            return []
-        least = kind.min_length or 0
-        if isinstance(value, list) and value and len(value) < least:
-            self._found(path, "EMPTY", value, f"at least {least} elements", "add what is missing")
+        if isinstance(value, list):
+            if not self._few(value, path, kind.max_length or LIST_MAX):
+                return []
+            least = kind.min_length or 0
+            if value and len(value) < least:
+                expected = f"at least {least} elements"
+                self._found(path, "EMPTY", value, expected, "add what is missing")
         return super()._list(value, kind, path, extra)
 
     def _union(self, value: Any, kind: inspect.UnionType, path: str) -> Any:

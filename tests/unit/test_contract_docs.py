@@ -108,7 +108,7 @@ def test_every_code_has_its_row() -> None:
     form = {
         "MALFORMED", "MISSING_FIELD", "FOREIGN_FIELD", "TWICE", "TYPE", "WORD", "PATTERN", "RANGE",
         "EMPTY", "EXCLUSIVE", "DECIMAL", "DECIMAL_NUMBER", "DECIMAL_COMMA", "DECIMAL_EXPONENT",
-        "LATER",
+        "LATER", "MORE",
     }  # fmt: skip
     assert set(said) == {*form, *FAULTS, *ADVICE}
 
