@@ -6,6 +6,7 @@ from supplytwin.processors import amounts
 from supplytwin.processors.amounts import Most
 from supplytwin.schemas import amounts as amount_terms
 from supplytwin.schemas.amounts import Line, PerUnit
+from supplytwin.schemas.condition import Milestone, walked
 from supplytwin.schemas.contract import Claim, ContractTerms, Tranche
 from supplytwin.schemas.contract_codes import problem
 from supplytwin.schemas.durations import duration_us
@@ -26,6 +27,7 @@ def problems(terms: ContractTerms) -> Iterator[Finding]:
     for at, tranche in enumerate(terms.tranches):
         yield from _claims(terms, tranche, f"$.tranches[{at}]")
         yield from _late(terms, tranche, f"$.tranches[{at}]")
+        yield from _subjects(tranche, f"$.tranches[{at}].condition")
         for number, claim in enumerate(tranche.claims):
             path = f"$.tranches[{at}].claims[{number}].claim_id"
             first = seen.setdefault(f"{tranche.tranche_id}/{claim.claim_id}", path)
@@ -94,6 +96,18 @@ def _scope(terms: ContractTerms, claim: Claim, path: str) -> Iterator[Finding]:
         if claim.lot not in {one.lot for line in lines for one in line.lots}:
             says = f"{claim.lot} is no lot of these lines"
             yield problem(f"{path}.lot", "CLAIMS", says)
+
+
+def _subjects(tranche: Tranche, path: str) -> Iterator[Finding]:
+    """A consignment that a condition names is one of the claims', where those name theirs."""
+    named = {one.consignment_id for one in tranche.claims}
+    for where, node in walked(tranche.condition, path):
+        if not isinstance(node, Milestone) or node.subject is None or None in named:
+            continue
+        kind, _, name = node.subject.partition(":")
+        if kind == "CONSIGNMENT" and name not in named:
+            says = f"{node.subject} is of no claim of this tranche: its evidence would not count"
+            yield problem(f"{where}.milestone.subject", "DOUBTFUL", says)
 
 
 def _late(terms: ContractTerms, tranche: Tranche, path: str) -> Iterator[Finding]:

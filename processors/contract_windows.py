@@ -106,14 +106,31 @@ def _funded(terms: ContractTerms) -> Iterator[Finding]:
         if due > tranche.close:
             says = f"is after the close of $.tranches[{at}] ({shown(tranche.close, terms)})"
             yield problem("$.funding.funding_deadline", "DOUBTFUL", says)
-    lasts = due + duration_us(funding.hold_len)
+    if funding.mode == "PREFUNDED_HOLD" and not funding.auto_renew:
+        yield from _lasting(terms, Micros(due + duration_us(funding.hold_len)))
+
+
+def _lasting(terms: ContractTerms, lasts: Micros) -> Iterator[Finding]:
+    """Whether a hold of the funding deadline, which ends at `lasts`, covers what it is for."""
     last = max(one.close for one in terms.tranches)
-    if funding.mode == "PREFUNDED_HOLD" and not funding.auto_renew and lasts <= last:
+    paid = max(one.close + _challenged(one) for one in terms.tranches)
+    if lasts <= last:
         says = (
             f"even a hold of the funding deadline ends by {shown(lasts, terms)}, before the last "
             f"close ({shown(last, terms)}): lengthen it, or write auto_renew"
         )
         yield problem("$.funding.hold_len", "FUNDING", says)
+    elif lasts <= paid + duration_us(terms.status_sla):
+        says = (
+            f"a hold of the funding deadline ends by {shown(lasts, terms)}: what is proven at the "
+            "close is challenged and sent later than that, so it is not paid"
+        )
+        yield problem("$.funding.hold_len", "TIGHT", says)
+
+
+def _challenged(tranche: Tranche) -> int:
+    """How long its challenge window is, us."""
+    return 0 if tranche.challenge is None else duration_us(tranche.challenge)
 
 
 def _window(terms: ContractTerms, tranche: Tranche, path: str) -> Iterator[Finding]:
@@ -208,8 +225,7 @@ def _in_time(
         says = f"is {shown(earliest, terms)} at the earliest, after the close: nothing is paid"
         yield problem(path, "UNREACHABLE", says)
         return
-    challenge = 0 if other.challenge is None else duration_us(other.challenge)
-    latest = other.close + challenge + plus
+    latest = other.close + _challenged(other) + plus
     if latest > tranche.close:
         says = (
             f"is {shown(latest, terms)} if {other.tranche_id} is proven at its close, after the "

@@ -226,7 +226,9 @@ class EvidenceTerms(Form, frozen=True, kw_only=True):
 
 
 class ContractTerms(Form, frozen=True, kw_only=True):
-    """The terms of one contract in one version."""
+    """The terms of one contract in one version. Only `encode` and `written` spell them right:
+    msgspec alone knows nothing of the operators of conditions.
+    """
 
     form: Literal["contract/1"]
     contract_id: Id
