@@ -189,6 +189,13 @@ def test_free_conditions_need_permission(name: str) -> None:
     assert [one.code for one in checked(raw).findings] == ["FREE_CONDITIONS"]
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_sound_terms_get_no_advice_that_they_do_not_need(name: str) -> None:
+    """Of the examples nothing is said but what holds of any contract of theirs."""
+    advice = checked(json.dumps(document(name)).encode()).advice
+    assert {one.code for one in advice} <= {"RAIL", "CALENDAR_ENDS", "OWN_WORD"}
+
+
 def test_advice_is_no_fault() -> None:
     """Credit risk is said everywhere and keeps nobody from signing."""
     raw = changed(free(), {"funding.mode": "COMMITMENT_ONLY"})
