@@ -19,6 +19,7 @@ from supplytwin.streams import (
     cli_carbon_restate,
     cli_carbon_validate,
     cli_check,
+    cli_contract,
     cli_export,
     cli_feed,
     cli_look,
@@ -57,6 +58,7 @@ cli_feed.add(app)
 cli_look.add(app)
 cli_times.add()
 cli_check.add(app)
+cli_contract.add(app)
 cli_export.add(twin_app)
 cli_carbon.add(app)
 cli_carbon_validate.add(cli_carbon.carbon_app)
