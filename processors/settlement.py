@@ -41,7 +41,7 @@ from supplytwin.processors.settlement_state import (
     Transition,
 )
 from supplytwin.processors.settlement_step import case_of, first, take
-from supplytwin.processors.settlement_table import OPEN, STALE, VOTES, rows
+from supplytwin.processors.settlement_table import AGREED_FOLLOWS, OPEN, STALE, VOTES, rows
 from supplytwin.processors.settlement_verdict import evaluated
 from supplytwin.processors.twin import Twin
 from supplytwin.schemas.errors import Code, RecordError
@@ -157,16 +157,20 @@ def _agreed(
     transitions: list[Transition] = []
     event = event_of(contract)
     assert event is not None
-    while True:
+    follows: tuple[int, ...] | None = None
+    while follows is None or follows:
         case = case_of(book, claim, now, cause=contract)
-        row = first(case, rows(claim.state, event))
+        candidates = rows(claim.state, event)
+        if follows is not None:
+            candidates = tuple(row for row in candidates if row.number in follows)
+        row = first(case, candidates)
         if row is None:
-            return book, transitions
+            break
         book, transition = take(book, case, row)
         transitions.append(transition)
         claim = book.claims[claim.settlement_id]
-        if transition.to_state != "CREATED":
-            return book, transitions
+        follows = AGREED_FOLLOWS.get(row.number, ())
+    return book, transitions
 
 
 def receipt(book: Book, item: Receipt, content_hash: bytes, now: int) -> Outcome:

@@ -20,8 +20,8 @@ from supplytwin.processors.settlement_rows import (
 )
 
 __all__ = [
-    "AS_IN_DOUBT", "CUT", "CUT_FIRST", "CUT_FOLLOWS", "CUT_ORDER", "EVENTS", "FLYING",
-    "INPUT_EVENTS", "OPEN", "ROWS", "SAME", "STALE", "VOTES", "Row", "row_of", "rows",
+    "AGREED_FOLLOWS", "AS_IN_DOUBT", "CUT", "CUT_FIRST", "CUT_FOLLOWS", "CUT_ORDER", "EVENTS",
+    "FLYING", "INPUT_EVENTS", "OPEN", "ROWS", "SAME", "STALE", "VOTES", "Row", "row_of", "rows",
 ]  # fmt: skip
 
 INPUT_EVENTS = (
@@ -40,6 +40,8 @@ CUT_ORDER = (34, 19, 18, 4, 8, 9, 15, 28, 32, 54, 10, 12, 20, 37, 7, 43, 11, 21,
 end of a dispute that nobody decided, rows 19 and 18, is one question with two answers."""
 CUT_FOLLOWS: dict[int, tuple[int, ...]] = {7: (11,), 11: (21,), 43: (21,)}
 """Rows that may follow a row on the same claim at the same cut."""
+AGREED_FOLLOWS: dict[int, tuple[int, ...]] = {1: (2,), 52: (2,)}
+"""Rows that may follow a row by the same contract: a commitment funds a claim at once."""
 CUT_FIRST = ("SETTLED",)
 """Claims in these states go first at a cut: row 32 freezes the others before they are decided."""
 
