@@ -81,7 +81,8 @@ def enact(
     draft = replace(draft, claim=moved)
     freezes = book.freezes | {name} if row.number == 32 else book.freezes
     tolling = (claim.tolls_since, claim.tolled_us)
-    if (moved.tolls_since, moved.tolled_us) != tolling:
+    replaced = to_state == "SUPERSEDED"  # the promise is its successor's already
+    if (moved.tolls_since, moved.tolled_us) != tolling and not replaced:
         promise = _in_force(terms, moved)
         book = replace(book, promises=book.promises.set(name, promise))
     if name in book.votes:

@@ -119,7 +119,7 @@ def release(draft: Draft, act: Act) -> Draft:
     if act.committed_only and not claim.held_minor:
         return change(draft, hold_live=False)
     if claim.hold_no in claim.releases:
-        return _again(draft, act, claim.hold_no)
+        return _again(change(draft, hold_live=False), act, claim.hold_no)
     return _release_amount(draft, act, claim.held_minor or claim.reserve_minor)
 
 
@@ -150,7 +150,7 @@ def free_rest(draft: Draft, act: Act) -> Draft:
 def _again(draft: Draft, act: Act, hold_no: int) -> Draft:
     found = draft.claim.releases[hold_no]
     renewed = replace(found, open=True, at=act.at)
-    draft = change(draft, hold_live=False, releases=draft.claim.releases.set(hold_no, renewed))
+    draft = change(draft, releases=draft.claim.releases.set(hold_no, renewed))
     return again(draft, found.order)
 
 

@@ -7,8 +7,8 @@ from msgspec.structs import replace
 
 from supplytwin.processors import settlement, settlement_table
 from supplytwin.processors.conditions import evaluate
-from supplytwin.processors.settlement_effects import EFFECTS
 from supplytwin.processors.settlement_case import Case
+from supplytwin.processors.settlement_effects import EFFECTS
 from supplytwin.processors.settlement_guards import GUARDS, holds
 from supplytwin.processors.settlement_state import (
     ABSORBING,
@@ -320,9 +320,10 @@ SENDS = {
 }  # fmt: skip
 """Row -> the instructions that go out (42, 46, 48: see below); every other row sends nothing."""
 ALARMS = {
-    4: {"NOT_FUNDED"}, 16: {"DISPUTED"}, 38: {"HOLD_UNFIT"}, 9: {"HELD_FOR_REVIEW"}, 12: {"HELD_FOR_REVIEW"}, 25: {"HELD_FOR_REVIEW"},
-    32: {"CLAIM_RECORD"}, 45: {"HELD_FOR_REVIEW"}, 46: {"RAIL_SILENT"}, 48: {"RECON_BREAK"},
-    49: {"RECON_BREAK", "CLAIM_RECORD"}, 50: {"RECON_BREAK"}, 53: {"RECON_BREAK"},
+    4: {"NOT_FUNDED"}, 9: {"HELD_FOR_REVIEW"}, 12: {"HELD_FOR_REVIEW"}, 16: {"DISPUTED"},
+    25: {"HELD_FOR_REVIEW"}, 32: {"CLAIM_RECORD"}, 38: {"HOLD_UNFIT"}, 45: {"HELD_FOR_REVIEW"},
+    46: {"RAIL_SILENT"}, 48: {"RECON_BREAK"}, 49: {"RECON_BREAK", "CLAIM_RECORD"},
+    50: {"RECON_BREAK"}, 51: {"HELD_FOR_REVIEW"}, 53: {"RECON_BREAK"},
 }  # fmt: skip
 ORIGINS = {9: "REVIVABLE", 10: "REVIVABLE", 12: "RISK", 25: "REJECTED", 45: "REJECTED"}
 

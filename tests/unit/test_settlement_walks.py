@@ -314,9 +314,10 @@ class Walk:
         base = {
             "input_id": f"help-{pick.randrange(10**9)}", "source": "rail", "chain_id": w.CHAIN,
             "contract_id": w.CONTRACT, "settlement_id": order.settlement_id, "kind": order.kind,
-            "instruction_no": order.instruction_no, "attempt": order.attempt, "hold_no": order.hold_no,
-            "recall_no": order.recall_no, "query_no": order.query_no, "rail_status": status,
-            "rail_time": self.tick, "amount_minor": order.amount_minor, "currency": "USD",
+            "instruction_no": order.instruction_no, "attempt": order.attempt,
+            "hold_no": order.hold_no, "recall_no": order.recall_no,
+            "query_no": order.query_no, "rail_status": status, "rail_time": self.tick,
+            "amount_minor": order.amount_minor, "currency": "USD",
         }  # fmt: skip
         self.receive(Receipt(**{**base, **fields}))
 
