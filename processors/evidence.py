@@ -57,6 +57,10 @@ class Verdict(Struct, frozen=True, kw_only=True, gc=False):
     leaves: tuple[Leaf, ...]
     wakes_at: int | None
     """The first tick at which a fact that is still ahead will count."""
+    matches: Value | None = None
+    """The value when nothing is taken to be missing during the challenge; None = the same."""
+    due_minor: int | None = None
+    """What is to be paid, in minor units; None = the whole amount of the claim."""
 
     @property
     def evidence(self) -> tuple[str, ...]:

@@ -7,29 +7,32 @@ the row just chosen, at restore (`apply`) with the one that the journal recorded
 condition is evaluated.
 
 A contract is ACTIVE as soon as it is agreed: the terms of this version ask for no signature,
-screening or limit, so AGREED and ACTIVE are one. It is COMPLETED when every claim is in an
-absorbing state, TERMINATED by a mutual cancel (one review CANCEL of the BUYER and one of the
-SELLER, by two persons; both act on the whole contract).
+screening or limit, so AGREED and ACTIVE are one. A later version with all that the first one needs
+amends it: claims that are not approved yet are replaced, the others keep the terms that they are
+under. It is COMPLETED when every claim is in an absorbing state, TERMINATED by a mutual cancel (one
+review CANCEL of the BUYER and one of the SELLER, by two persons) or by a COURT: all of these act on
+the whole contract.
 """
 
 from msgspec.structs import replace
 
-from supplytwin.processors.conditions import evaluate
-from supplytwin.processors.settlement_apply import (
-    CANCEL,
-    apply,
+from supplytwin.processors import settlement_grants
+from supplytwin.processors.settlement_apply import apply, new_claim
+from supplytwin.processors.settlement_case import Case
+from supplytwin.processors.settlement_cut import cut, due
+from supplytwin.processors.settlement_guards import failing
+from supplytwin.processors.settlement_noted import (
+    AMENDMENT,
+    amendment_refused,
     cancel_refused,
     claim_of,
+    ends_contract,
     event_of,
-    new_claim,
     noted,
     seen_before,
 )
-from supplytwin.processors.settlement_cut import cut, due
-from supplytwin.processors.settlement_guards import Case, failing
 from supplytwin.processors.settlement_report import canonical, event_fields, explain
 from supplytwin.processors.settlement_state import (
-    NONE,
     Alarm,
     Book,
     Cause,
@@ -38,9 +41,11 @@ from supplytwin.processors.settlement_state import (
     Transition,
 )
 from supplytwin.processors.settlement_step import case_of, first, take
-from supplytwin.processors.settlement_table import OPEN, STALE, rows
+from supplytwin.processors.settlement_table import AGREED_FOLLOWS, OPEN, STALE, VOTES, rows
+from supplytwin.processors.settlement_verdict import evaluated
 from supplytwin.processors.twin import Twin
 from supplytwin.schemas.errors import Code, RecordError
+from supplytwin.schemas.ids import settlement_id
 from supplytwin.schemas.records import EVERY, QUARANTINE_DESK, Contract, Receipt, Review
 from supplytwin.schemas.terms import Terms, decode, terms_hash
 
@@ -80,6 +85,8 @@ def _move(book: Book, case: Case, event: str) -> Outcome:
     candidates = rows(case.claim.state, event)
     row = first(case, candidates)
     if row is None:
+        if any(VOTES.issuperset(failing(case, one.guards)) for one in candidates):
+            return Outcome(book=book, verdict="NOTED")
         refused = {
             name for one in candidates if one.number != STALE for name in failing(case, one.guards)
         }
@@ -92,8 +99,12 @@ def _move(book: Book, case: Case, event: str) -> Outcome:
 
 
 def check_contract(contract: Contract) -> Terms:
-    """The terms of `contract`. Raises RecordError(BAD_TERMS) when they are not valid or are not
-    what it says."""
+    """The terms of `contract`. Raises RecordError(BAD_TERMS) when they are not valid, are not what
+    it says, or ask for a rule that nobody keeps.
+
+    A contract that passes is AGREED: this is the one place where it is asked whether all who have
+    to sign have signed. The terms of this version ask nobody to.
+    """
     terms = decode(contract.terms)
     for name in ("contract_id", "version", "chain_id"):
         if getattr(contract, name) != getattr(terms, name):
@@ -102,33 +113,64 @@ def check_contract(contract: Contract) -> Terms:
             )
     if contract.terms_hash != terms_hash(contract.terms):
         raise RecordError(Code.BAD_TERMS, "terms_hash", "is not the SHA-256 of the terms")
+    settlement_grants.check(terms)
     return terms
 
 
 def agree(book: Book, contract: Contract, content_hash: bytes, now: int) -> Outcome:
-    """Row 1 for every claim of the terms, row 37 for those of amount 0.
+    """Row 1 for every claim of the terms, row 37 for those of amount 0; a later version takes the
+    place of what it may amend (rows 33 and 52).
 
     Raises RecordError(BAD_TERMS) for terms that are not valid. A chain has one contract: a second
-    one is illegal.
+    one is illegal, and so is a version that does not follow.
     """
-    check_contract(contract)
+    terms = check_contract(contract)
     verdict = seen_before(book, contract, content_hash)
     if verdict == "DUPLICATE":
         return Outcome(book=book, verdict="DUPLICATE")
-    had_contract = book.terms is not None
+    refused = amendment_refused(book, terms)
     book = noted(book, contract, content_hash)
     if verdict == "CONFLICT":
         return _conflict(book, None, contract.contract_id, contract, now)
-    if had_contract:
-        return _illegal(book, contract.contract_id, "this chain has a contract already")
+    if refused is not None:
+        return _illegal(book, contract.contract_id, refused)
     transitions = []
-    for settlement in book.order:
-        case = case_of(book, new_claim(book, settlement), now, cause=contract)
-        row = first(case, rows(NONE, "ContractAgreed"))
-        assert row is not None
+    for name in book.order if event_of(contract) == AMENDMENT else ():
+        if name in book.claims:
+            book, moved = _agreed(book, book.claims[name], contract, now)
+            transitions.extend(moved)
+    for claim in terms.claims:
+        name = settlement_id(terms.contract_id, claim.tranche_id, claim.claim_id)
+        known = book.claims.get(name)
+        if known is None or known.state == "SUPERSEDED":
+            book, moved = _agreed(book, new_claim(book, name), contract, now)
+            transitions.extend(moved)
+    return Outcome(
+        book=book, verdict="TAKEN" if transitions else "NOTED", transitions=tuple(transitions)
+    )
+
+
+def _agreed(
+    book: Book, claim: Claim, contract: Contract, now: int
+) -> tuple[Book, list[Transition]]:
+    """What the terms do to one claim: it ends, or it begins, and a commitment funds it at once."""
+    transitions: list[Transition] = []
+    event = event_of(contract)
+    assert event is not None
+    follows: tuple[int, ...] | None = None
+    while follows is None or follows:
+        case = case_of(book, claim, now, cause=contract)
+        candidates = rows(claim.state, event)
+        if follows is not None:
+            candidates = tuple(row for row in candidates if row.number in follows)
+        row = first(case, candidates)
+        if row is None:
+            break
         book, transition = take(book, case, row)
         transitions.append(transition)
-    return Outcome(book=book, verdict="TAKEN", transitions=tuple(transitions))
+        claim = book.claims[claim.settlement_id]
+        follows = AGREED_FOLLOWS.get(row.number, ())
+    return book, transitions
 
 
 def receipt(book: Book, item: Receipt, content_hash: bytes, now: int) -> Outcome:
@@ -157,8 +199,8 @@ def review(book: Book, twin: Twin, item: Review, content_hash: bytes, now: int) 
     claim, before, book = claim_of(book, item), book, noted(book, item, content_hash)
     if verdict == "CONFLICT":
         return _conflict(book, claim, item.settlement_id, item, now)
-    if item.verdict == CANCEL:
-        return _cancel(before, book, item, now)
+    if ends_contract(item):
+        return _ended(before, book, item, now)
     if item.settlement_id == EVERY:
         return _of_records(book, item, now)
     if claim is None:
@@ -166,22 +208,24 @@ def review(book: Book, twin: Twin, item: Review, content_hash: bytes, now: int) 
     event = event_of(item)
     if event is None:
         return _illegal(book, item.settlement_id, f"unknown verdict {item.verdict}")
-    assert before.terms is not None
     seen = None
     if event == "ReviewReleased":
-        seen = evaluate(before.terms, before.promises[claim.settlement_id], twin, now)
+        seen = evaluated(before, claim, twin, now)
     return _move(book, case_of(before, claim, now, cause=item, verdict=seen), event)
 
 
-def _cancel(before: Book, book: Book, item: Review, now: int) -> Outcome:
-    """One half of a mutual cancel waits for the other; the second ends what has not been
-    instructed."""
+def _ended(before: Book, book: Book, item: Review, now: int) -> Outcome:
+    """One half of a mutual cancel waits for the other; the second, or a court, ends what has not
+    been instructed."""
     refused = cancel_refused(before, item)
     if refused is not None:
-        return _illegal(book, item.settlement_id or item.contract_id, f"CANCEL: {refused}")
+        reason = f"{item.verdict}: {refused}"
+        return _illegal(book, item.settlement_id or item.contract_id, reason)
     if not book.terminated:
         return Outcome(book=book, verdict="NOTED")
-    return _move_all(book, item, "MutualCancel", now)
+    event = event_of(item)
+    assert event is not None
+    return _move_all(book, item, event, now)
 
 
 def _move_all(book: Book, item: Review, event: str, now: int) -> Outcome:

@@ -1,197 +1,37 @@
-"""What an input and a transition do to the book: one way, live and at restore.
+"""What a transition does to the book: one way, live and at restore.
 
-`noted` registers an ordered input (its id, what it tells about bookings and returns, a contract's
-terms, a half of a mutual cancel); `enact` runs the effects of a row that was chosen; `apply` does
-the same for a row that was recorded.
+`settlement_noted.noted` has registered its cause; `enact` runs the effects of a row that was
+chosen; `apply` does the same for a row that was recorded.
 """
 
-from immutables import Map
 from msgspec.structs import replace
 
-from supplytwin.processors import remembered
 from supplytwin.processors.settlement_draft import Act, Draft
 from supplytwin.processors.settlement_effects import EFFECTS
-from supplytwin.processors.settlement_guards import booking_key
-from supplytwin.processors.settlement_state import (
-    NEXT,
-    NONE,
-    Book,
-    Booking,
-    Cause,
-    Claim,
-    Recorded,
-)
+from supplytwin.processors.settlement_noted import event_of, input_key, noted
+from supplytwin.processors.settlement_state import NEXT, NONE, Book, Cause, Claim, Recorded
 from supplytwin.processors.settlement_table import CUT, Row, row_of
 from supplytwin.schemas.errors import FatalError
-from supplytwin.schemas.ids import Micros, settlement_id
-from supplytwin.schemas.records import Contract, Receipt, Review
-from supplytwin.schemas.terms import ClaimTerms, Terms, decode
+from supplytwin.schemas.ids import Micros
+from supplytwin.schemas.records import QUARANTINE_DESK
+from supplytwin.schemas.terms import ClaimTerms, Terms
 
-CANCEL = "CANCEL"
-CANCEL_ROLES = ("BUYER", "SELLER")
-BOOKED = "Booked"
+__all__ = ["apply", "enact", "event_of", "input_key", "new_claim", "noted"]
 
-_PAYMENT = {
-    "ACTC": "Pending",
-    "ACCP": "Pending",
-    "ACSP": "Pending",
-    "ACWC": "Pending",
-    "PDNG": "Pending",
-    "ACSC": BOOKED,
-    "BOOKED": BOOKED,
-    "RJCT": "Rejected",
-    "NOT_FOUND": "NotFound",
-    "RETURNED": "Returned",
-}
-_STATUSES: dict[str, dict[str, str]] = {
-    "RESERVE": {"CONFIRMED": "HoldConfirmed", "REFUSED": "HoldRefused"},
-    "PAY": _PAYMENT,
-    "QUERY": _PAYMENT,
-    "RELEASE": {"RELEASED": "Released", "FAILED": "ReleaseFailed"},
-    "RECALL": {"CNCL": "RecallDone", "RJCR": "RecallRefused", "NOOR": "NoOriginal"},
-}
-_VERDICTS = {
-    "RELEASE": "ReviewReleased",
-    "REJECT": "ReviewRejected",
-    "HOLD": "RiskHold",
-    "RECALL": "RecallOrdered",
-    "QUARANTINE": "RecordRefused",
-    "RELEASE_RECORD": "RecordResolved",
-    "DROP_RECORD": "RecordResolved",
-    CANCEL: "MutualCancel",
-}
-
-
-def event_of(cause: Cause) -> str | None:
-    """The table's event for an input; None for a status or a verdict that is none."""
-    match cause:
-        case Contract():
-            return "ContractAgreed"
-        case Review():
-            return _VERDICTS.get(cause.verdict)
-        case Receipt():
-            return _STATUSES.get(cause.kind, {}).get(cause.rail_status)
-
-
-def input_key(message: Cause) -> str:
-    """Ordered inputs of the three kinds have ids of their own."""
-    return f"{type(message).__name__.lower()}:{message.input_id}"
-
-
-def seen_before(book: Book, message: Cause, content_hash: bytes) -> str:
-    """NEW, DUPLICATE (same id, same content) or CONFLICT (same id, another content)."""
-    known = book.inputs.get(input_key(message))
-    if known is None:
-        return "NEW"
-    return "DUPLICATE" if content_hash in known else "CONFLICT"
-
-
-# ---- an input is registered
-
-
-def noted(book: Book, message: Cause, content_hash: bytes) -> Book:
-    """The book after an INPUT entry, before the transitions that it causes.
-
-    What an input tells is registered whether or not a row takes it: bookings and returns are facts
-    of the rail. A second content under a known id registers nothing but itself.
-    """
-    verdict = seen_before(book, message, content_hash)
-    if verdict == "DUPLICATE":
-        return book
-    key = input_key(message)
-    hashes = tuple(sorted((*book.inputs.get(key, ()), content_hash)))
-    book = replace(book, inputs=book.inputs.set(key, hashes), agenda=NEXT)
-    if verdict == "CONFLICT":
-        return book
-    match message:
-        case Contract():
-            return _with_terms(book, decode(message.terms)) if book.terms is None else book
-        case Receipt():
-            claim = claim_of(book, message)
-            return book if claim is None else _with_claim(book, _told(claim, message))
-        case Review():
-            if message.verdict == CANCEL and cancel_refused(book, message) is None:
-                return replace(book, cancels=book.cancels.set(message.role, message.reviewer))
-            return _without_contract(book, message) if book.terms is None else book
-
-
-def _without_contract(book: Book, review: Review) -> Book:
-    match event_of(review):
-        case "RecordRefused":
-            return remembered.refused(book, review)
-        case "RecordResolved":
-            return remembered.resolved(book, review)
-        case _:
-            return book
-
-
-def _with_terms(book: Book, terms: Terms) -> Book:
-    promises = {
-        settlement_id(terms.contract_id, claim.tranche_id, claim.claim_id): claim
-        for claim in terms.claims
-    }
-    return replace(book, terms=terms, promises=Map(promises), order=tuple(promises))
-
-
-def _with_claim(book: Book, claim: Claim) -> Book:
-    return replace(book, claims=book.claims.set(claim.settlement_id, claim))
-
-
-def claim_of(book: Book, message: Receipt | Review) -> Claim | None:
-    """The claim that a receipt or a review names, when it is one of this contract."""
-    if book.terms is None or message.contract_id != book.terms.contract_id:
-        return None
-    return book.claims.get(message.settlement_id)
-
-
-def cancel_refused(book: Book, review: Review) -> str | None:  # one reason each
-    """Why a CANCEL does not count as a half of a mutual cancel; None = it counts."""
-    if book.terms is None or review.contract_id != book.terms.contract_id:
-        return "names no contract of this chain"
-    if review.role not in CANCEL_ROLES:
-        return "only the BUYER and the SELLER together cancel a contract"
-    if not review.reviewer:
-        return "names no reviewer"
-    if book.contract_state != "ACTIVE":
-        return f"the contract is {book.contract_state}"
-    if review.role in book.cancels:
-        return f"the {review.role} has cancelled already"
-    if review.reviewer in book.cancels.values():
-        return "one person cannot cancel for both parties"
-    return None
-
-
-def _told(claim: Claim, receipt: Receipt) -> Claim:
-    """Register a booking or a return. A status without an entry id and the entry of its attempt are
-    one booking."""
-    amount, currency = receipt.amount_minor, receipt.currency
-    if amount is None or currency is None:
-        return claim
-    match event_of(receipt):
-        case "Booked":
-            booking = Booking(attempt=receipt.attempt, amount_minor=amount, currency=currency)
-            bookings, nameless = claim.bookings, f"attempt:{receipt.attempt}"
-            if receipt.entry_id is not None:
-                bookings = bookings.delete(nameless) if nameless in bookings else bookings
-                bookings = bookings.set(receipt.entry_id, booking)
-            elif all(known.attempt != receipt.attempt for known in bookings.values()):
-                bookings = bookings.set(booking_key(receipt), booking)
-            fits = (amount, currency) == (claim.amount_minor, claim.currency)
-            return replace(claim, bookings=bookings, unbooked=claim.unbooked and not fits)
-        case "Returned" if receipt.return_id is not None and currency == claim.currency:
-            return replace(claim, returns=claim.returns.set(receipt.return_id, amount))
-        case _:
-            return claim
-
-
-# ---- a transition is enacted
+_HANDED_ON = (
+    "hold_no", "hold_answered", "hold_live", "hold_expires", "held_minor", "hold_lost_no",
+    "attempt", "issued", "recall_no", "refused_no", "query_no", "instruction_no", "releases",
+    "bookings", "returns", "standing", "cleared", "noted", "accounts", "cancelled",
+)  # fmt: skip
 
 
 def new_claim(book: Book, settlement: str) -> Claim:
-    """The claim as it is before row 1: nothing asked, nothing held."""
+    """The claim as it is before row 1: nothing asked, nothing held. The successor of another
+    (row 52) has its hold, its numbers, and what people and the rail have said.
+    """
     assert book.terms is not None
     promise: ClaimTerms = book.promises[settlement]
-    return Claim(
+    fresh = Claim(
         settlement_id=settlement,
         claim_id=promise.claim_id,
         tranche_id=promise.tranche_id,
@@ -199,7 +39,12 @@ def new_claim(book: Book, settlement: str) -> Claim:
         amount_minor=promise.amount_minor,
         currency=book.terms.currency,
         funding_due=book.terms.funding_deadline,
+        version=book.terms.version,
     )
+    before = book.claims.get(settlement)
+    if before is None:
+        return fresh
+    return replace(fresh, **{name: getattr(before, name) for name in _HANDED_ON})
 
 
 def enact(
@@ -210,29 +55,41 @@ def enact(
     *,
     at: int,
     evidence_ids: tuple[str, ...],
+    verdict: str | None,
+    due_minor: int,
     cause: Cause | None,
 ) -> tuple[Book, Draft]:
-    """Run a row's effects on `claim` and put the result into the book."""
+    """Run a row's effects on `claim` and put the result into the book. `due_minor`: see `Act`."""
     assert book.terms is not None
+    terms, name = book.terms_of(claim), claim.settlement_id
     act = Act(
-        terms=book.terms,
+        terms=terms,
+        promise=book.promises[name],
         to_state=to_state,
         at=at,
         evidence_ids=evidence_ids,
+        verdict=verdict,
+        due_minor=due_minor,
         cause=cause,
         refused=book.refused,
+        succeeded=_named(book.terms, claim) is not None,
     )
     draft = Draft(claim=claim)
-    for name in row.effects:
-        draft = EFFECTS[name](draft, act)
-    draft = replace(draft, claim=replace(draft.claim, state=to_state))
-    freezes = book.freezes | {claim.settlement_id} if row.number == 32 else book.freezes
+    for effect in row.effects:
+        draft = EFFECTS[effect](draft, act)
+    moved = _clocked(replace(draft.claim, state=to_state), act)
+    draft = replace(draft, claim=moved)
+    freezes = book.freezes | {name} if row.number == 32 else book.freezes
     tolling = (claim.tolls_since, claim.tolled_us)
-    if (draft.claim.tolls_since, draft.claim.tolled_us) != tolling:
-        promise = _in_force(book.terms, draft.claim)
-        book = replace(book, promises=book.promises.set(claim.settlement_id, promise))
+    replaced = to_state == "SUPERSEDED"  # the promise is its successor's already
+    if (moved.tolls_since, moved.tolled_us) != tolling and not replaced:
+        promise = _in_force(terms, moved)
+        book = replace(book, promises=book.promises.set(name, promise))
+    if name in book.votes:
+        book = replace(book, votes=book.votes.delete(name))
     book = replace(
-        _with_claim(book, draft.claim),
+        book,
+        claims=book.claims.set(name, moved),
         freezes=freezes,
         contract_seq=book.contract_seq + 1,
         agenda=NEXT,
@@ -240,13 +97,34 @@ def enact(
     return book, draft
 
 
+def _clocked(claim: Claim, act: Act) -> Claim:
+    """Deadlines stand still while the claim is disputed, while it is held if that is agreed, and
+    while a record of the chain is in the quarantine; then what was lost is added.
+    """
+    refused = {key for key in claim.standing if key.startswith(f"{QUARANTINE_DESK}/")}
+    still = claim.state == "DISPUTED" or (claim.state == "HELD" and act.tolls)
+    if still or refused - claim.cleared:
+        since = act.at if claim.tolls_since is None else claim.tolls_since
+        return replace(claim, tolls_since=since)
+    if claim.tolls_since is None:
+        return claim
+    tolled = claim.tolled_us + max(0, act.at - claim.tolls_since)
+    return replace(claim, tolls_since=None, tolled_us=tolled)
+
+
+def _named(terms: Terms, claim: Claim) -> ClaimTerms | None:
+    """What the terms say about a claim; None = they do not name it."""
+    own = (claim.tranche_id, claim.claim_id)
+    return next((one for one in terms.claims if (one.tranche_id, one.claim_id) == own), None)
+
+
 def _in_force(terms: Terms, claim: Claim) -> ClaimTerms:
     """The terms of a claim with its effective deadline; while that stands still, the last possible.
 
     Nothing is extended beyond the long stop.
     """
-    own = (claim.tranche_id, claim.claim_id)
-    agreed = next(one for one in terms.claims if (one.tranche_id, one.claim_id) == own)
+    agreed = _named(terms, claim)
+    assert agreed is not None
     last = terms.long_stop - agreed.grace_us
     tolled = last if claim.tolls_since is not None else agreed.deadline + claim.tolled_us
     return replace(agreed, deadline=Micros(min(tolled, last)))
@@ -260,7 +138,9 @@ def apply(book: Book, recorded: Recorded, cause: Cause | None) -> Book:
     """
     if recorded.settlement_id not in book.promises:
         raise FatalError(f"settlement {recorded.settlement_id} is not one of this chain's contract")
-    claim = book.claims.get(recorded.settlement_id) or new_claim(book, recorded.settlement_id)
+    claim = book.claims.get(recorded.settlement_id)
+    if claim is None or (claim.state, recorded.from_state) == ("SUPERSEDED", NONE):
+        claim = new_claim(book, recorded.settlement_id)
     events = (CUT,) if cause is None else (event_of(cause), "ReconBreak")
     found = (
         row_of(recorded.row, recorded.from_state, recorded.to_state, event)
@@ -284,6 +164,8 @@ def apply(book: Book, recorded: Recorded, cause: Cause | None) -> Book:
         recorded.to_state,
         at=recorded.tick_time,
         evidence_ids=recorded.evidence_ids,
+        verdict=recorded.verdict,
+        due_minor=recorded.amount_minor,
         cause=cause,
     )
     if draft.postings != tuple(recorded.postings):

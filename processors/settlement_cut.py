@@ -3,7 +3,7 @@
 from msgspec.structs import replace
 
 from supplytwin.processors.conditions import Verdict
-from supplytwin.processors.settlement_guards import Case
+from supplytwin.processors.settlement_case import Case
 from supplytwin.processors.settlement_memory import Recollection
 from supplytwin.processors.settlement_state import (
     ABSORBING,
@@ -13,7 +13,8 @@ from supplytwin.processors.settlement_state import (
     Transition,
 )
 from supplytwin.processors.settlement_step import case_of, first, take
-from supplytwin.processors.settlement_table import CUT, CUT_FIRST, CUT_FOLLOWS, rows
+from supplytwin.processors.settlement_table import CUT, CUT_FIRST, CUT_FOLLOWS, FLYING, OPEN, rows
+from supplytwin.processors.settlement_verdict import appraised
 from supplytwin.processors.twin import Twin
 
 
@@ -30,12 +31,12 @@ def cut(book: Book, twin: Twin, tick: int) -> tuple[Book, tuple[Transition, ...]
     past = Recollection(book, book.terms, twin, tick)
     for number in _turns(book):
         settlement = book.order[number]
-        claim = book.claims[settlement]
-        if past.rests(number, claim):
+        claim, promise = book.claims[settlement], book.promises[settlement]
+        if not promise.residual_of and past.rests(number, claim):
             continue
         verdict = None
         if claim.state not in ABSORBING or claim.state in CUT_FIRST:
-            verdict = past.verdict(number, book.promises[settlement])
+            verdict = appraised(book, claim, past.verdict(number, book.terms_of(claim), promise))
         else:
             past.forget(number)
             if not claim.release_open:
@@ -49,9 +50,13 @@ def cut(book: Book, twin: Twin, tick: int) -> tuple[Book, tuple[Transition, ...]
 
 
 def _turns(book: Book) -> list[int]:
-    """Places in the order of the terms: first the claims whose rows may freeze the others."""
-    first = [book.claims[one].state in CUT_FIRST for one in book.order]
-    return sorted(range(len(first)), key=first.__getitem__, reverse=True)
+    """Places in the order of the terms: first the claims whose rows may freeze the others, last
+    those that are the rest of others."""
+    turns = [
+        0 if book.claims[one].state in CUT_FIRST else 2 if book.promises[one].residual_of else 1
+        for one in book.order
+    ]
+    return sorted(range(len(turns)), key=turns.__getitem__)
 
 
 def _cut_claim(
@@ -75,22 +80,25 @@ def _cut_claim(
 
 def _wakes(case: Case) -> list[int]:
     """The tick times after this cut from which on time alone may make a row apply to the claim."""
-    claim, terms, state = case.claim, case.terms, case.claim.state
+    claim, sla, state = case.claim, case.status_sla_us, case.claim.state
     moments: list[int | None] = []
     if case.verdict is not None:
         moments.append(case.verdict.wakes_at)
     if state not in ABSORBING:
         moments.append(case.close + 1)
-    if state in ("CREATED", "RESERVED", "MATCHED", "APPROVED", "HELD"):
-        moments.append(terms.long_stop + 1)
+    if state in OPEN:
+        moments.append(case.long_stop + 1)
     if state == "CREATED":
-        moments.append(claim.funding_due + 1)
+        moments.append(case.funding_due + 1)
     if state == "MATCHED":
         moments.append(claim.window_end)
-    if state in ("INSTRUCTED", "ACCEPTED", "IN_DOUBT", "CANCEL_PENDING"):
-        moments.append(claim.status_at + terms.status_sla_us + 1)
-    if claim.release_open:
-        moments.append(claim.release_at + terms.status_sla_us + 1)
+    if state == "APPROVED" and claim.hold_expires is not None:
+        moments.append(claim.hold_expires - sla + 1)
+    if state == "DISPUTED" and case.disputes is not None:
+        moments.append(claim.disputed_at + case.disputes.max_len_us + 1)
+    if state in FLYING:
+        moments.append(claim.status_at + sla + 1)
+    moments.extend(one.at + sla + 1 for one in claim.releases.values() if one.open)
     return [moment for moment in moments if moment is not None and moment > case.at]
 
 

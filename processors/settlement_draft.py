@@ -9,28 +9,38 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from supplytwin.processors import postings
+from supplytwin.processors.settlement_agreement import Agreement
 from supplytwin.processors.settlement_state import Alarm, Cause, Claim, Order
 from supplytwin.schemas.ids import Micros, uetr
 from supplytwin.schemas.money import exponent
-from supplytwin.schemas.records import Receipt
-from supplytwin.schemas.terms import Terms
+from supplytwin.schemas.records import Receipt, Review
 
 
-class Act(Struct, frozen=True, kw_only=True, gc=False):
-    """What an effect may read: the transition being taken and its cause."""
+class Act(Agreement, frozen=True, kw_only=True, gc=False):
+    """What an effect may read: the transition being taken, its record, and its cause."""
 
-    terms: Terms
     to_state: str
     at: int
     evidence_ids: tuple[str, ...]
+    verdict: str | None
+    due_minor: int
+    """The amount that the record names: what is due where a row fixes it."""
     cause: Cause | None
     refused: tuple[str, ...]
     """See `Book.refused`."""
+    succeeded: bool
+    """The terms that were agreed last name the claim, too."""
 
     @property
     def receipt(self) -> Receipt:
         """The cause, which is a receipt for every row with an event of the rail."""
         assert isinstance(self.cause, Receipt)
+        return self.cause
+
+    @property
+    def review(self) -> Review:
+        """The cause, which is a review for every act of a person."""
+        assert isinstance(self.cause, Review)
         return self.cause
 
     @property
@@ -97,7 +107,7 @@ def order(draft: Draft, act: Act, kind: str, amount_minor: int) -> tuple[Draft, 
         exponent=exponent(claim.currency),
         debtor=terms.buyer.account,
         creditor=terms.seller.account,
-        hold_until=Micros(terms.long_stop + terms.status_sla_us),
+        hold_until=Micros(act.long_stop + act.status_sla_us),
         end_to_end_id=claim.settlement_id,
         uetr=uetr(claim.settlement_id, claim.attempt),
     )

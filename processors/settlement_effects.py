@@ -1,72 +1,37 @@
 """The effects of the state table: pure functions from one draft to the next, by name.
 
 An effect reads the terms, the cause and the record of its transition, never a condition: the same
-effects run live and at restore. `settlement_apply.noted` has registered the cause before they run.
+effects run live and at restore. `settlement_noted.noted` has registered the cause before they run.
 """
 
 from collections.abc import Callable
 
-from supplytwin.processors.settlement_draft import Act, Draft, again, alarm, change, move, order
-from supplytwin.schemas.records import QUARANTINE_DESK, Review
-
-# ---- the hold
-
-
-def _ask_hold(draft: Draft, act: Act) -> Draft:
-    return order(draft, act, "RESERVE", draft.claim.amount_minor)[0]
-
-
-def _confirm_hold(draft: Draft, act: Act) -> Draft:
-    return change(draft, hold_answered=True, hold_live=True, hold_expires=act.receipt.hold_expires)
-
-
-def _refuse_hold(draft: Draft, act: Act) -> Draft:
-    return change(draft, hold_answered=True)
-
-
-def _reserve(draft: Draft, act: Act) -> Draft:
-    return move(draft, "buyer", "reserved", draft.claim.amount_minor)
-
-
-def _unreserve(draft: Draft, act: Act) -> Draft:
-    return move(draft, "reserved", "buyer", draft.claim.accounts.reserved)
-
-
-def _release_amount(draft: Draft, act: Act, amount_minor: int) -> Draft:
-    draft, sent = order(draft, act, "RELEASE", amount_minor)
-    return change(draft, hold_live=False, release=sent, release_open=True, release_at=act.at)
-
-
-def _release(draft: Draft, act: Act) -> Draft:
-    return _release_amount(draft, act, draft.claim.amount_minor)
-
-
-def _release_again(draft: Draft, act: Act) -> Draft:
-    return change(again(draft, draft.claim.release), release_open=True, release_at=act.at)
-
-
-def _release_late_hold(draft: Draft, act: Act) -> Draft:
-    draft = change(draft, hold_answered=True)
-    return _release(draft, act) if draft.claim.release is None else _release_again(draft, act)
-
-
-def _close_release(draft: Draft, act: Act) -> Draft:
-    return change(draft, release_open=False)
-
+from supplytwin.processors import settlement_holds as holds
+from supplytwin.processors import settlement_payments as payments
+from supplytwin.processors.settlement_draft import Act, Draft, alarm, change, move
+from supplytwin.schemas.records import Review
 
 # ---- evidence, holds by people
 
 
 def _open_window(draft: Draft, act: Act) -> Draft:
-    return change(draft, window_end=act.at)
+    end = act.at + act.challenge_us
+    return change(draft, window_end=end, challenge_end=end)
 
 
 def _open_window_if_matched(draft: Draft, act: Act) -> Draft:
-    return _open_window(draft, act) if act.to_state == "MATCHED" else draft
+    matched = act.to_state == "MATCHED"
+    return _set_amount(_open_window(draft, act), act) if matched else draft
 
 
 def _close_window(draft: Draft, act: Act) -> Draft:
-    return change(draft, window_end=None)
+    """The match does not count any more, nor what was due by it; an award stays."""
+    draft = change(draft, window_end=None)
+    return draft if draft.claim.basis == "AWARD" else change(draft, due_minor=None)
+
+
+def _set_amount(draft: Draft, act: Act) -> Draft:
+    return change(draft, due_minor=act.due_minor)
 
 
 def _note_adverse(draft: Draft, act: Act) -> Draft:
@@ -87,7 +52,7 @@ def _stand_refused(draft: Draft, act: Act) -> Draft:
         return draft
     standing = draft.claim.standing.update(dict.fromkeys(act.refused, ""))
     noted = draft.claim.noted.union(act.refused)
-    return _toll(change(draft, standing=standing, noted=noted), act)
+    return change(draft, standing=standing, noted=noted)
 
 
 def _clear_named(draft: Draft, act: Act) -> Draft:
@@ -95,24 +60,13 @@ def _clear_named(draft: Draft, act: Act) -> Draft:
     return change(draft, cleared=draft.claim.cleared.union(act.cause.cleared_ids))
 
 
-def _toll(draft: Draft, act: Act) -> Draft:
-    """Deadlines stand still from now on."""
-    since = draft.claim.tolls_since
-    return change(draft, tolls_since=act.at if since is None else since)
-
-
-def _untoll(draft: Draft, act: Act) -> Draft:
-    """They go on when no refused record is left: what was lost is added."""
-    claim = draft.claim
-    left = {key for key in claim.standing if key.startswith(f"{QUARANTINE_DESK}/")}
-    if claim.tolls_since is None or left - claim.cleared:
-        return draft
-    tolled = claim.tolled_us + max(0, act.at - claim.tolls_since)
-    return change(draft, tolls_since=None, tolled_us=tolled)
-
-
 def _forget_origin(draft: Draft, act: Act) -> Draft:
     return change(draft, origin=None)
+
+
+def _allow_attempts(draft: Draft, act: Act) -> Draft:
+    more = max(0, act.review.attempts or 0)
+    return change(draft, attempts_added=draft.claim.attempts_added + more)
 
 
 def _hold_as(origin: str) -> "Effect":
@@ -125,6 +79,28 @@ def _hold_as(origin: str) -> "Effect":
     return effect
 
 
+def _hold_as_found(draft: Draft, act: Act) -> Draft:
+    return _hold_as("FALSE" if act.verdict == "FALSE" else "REVIVABLE")(draft, act)
+
+
+def _dispute(draft: Draft, act: Act) -> Draft:
+    draft = change(draft, disputed_by=act.review.role, disputed_at=act.at)
+    return alarm(draft, "DISPUTED", "the claim is disputed: nothing is paid until that is decided")
+
+
+def _end_dispute(draft: Draft, act: Act) -> Draft:
+    return change(draft, disputed_by=None)
+
+
+def _award(draft: Draft, act: Act) -> Draft:
+    """The amount is that of the arbiters; when time has decided, all that is reserved."""
+    reserved = draft.claim.accounts.reserved
+    amount = act.review.amount_minor if act.cause is not None else reserved
+    assert amount is not None
+    draft = change(draft, basis="AWARD", due_minor=amount)
+    return move(draft, "reserved", "buyer", reserved - amount)
+
+
 def _claim_back(draft: Draft, act: Act) -> Draft:
     own = f"settlement/{draft.claim.settlement_id}"
     draft = change(draft, claimed=draft.claim.claimed.union(act.evidence_ids, (own,)))
@@ -135,207 +111,85 @@ def _claim_back(draft: Draft, act: Act) -> Draft:
 
 
 def _notify_unfunded(draft: Draft, act: Act) -> Draft:
-    return alarm(draft, "NOT_FUNDED", "the buyer's hold was not confirmed by the funding deadline")
-
-
-# ---- the payment
-
-
-def _fly(draft: Draft, act: Act) -> Draft:
-    return move(draft, "reserved", "in_flight", draft.claim.accounts.reserved)
-
-
-def _land(draft: Draft, act: Act) -> Draft:
-    return move(draft, "in_flight", "reserved", draft.claim.accounts.in_flight)
-
-
-def _refund(draft: Draft, act: Act) -> Draft:
-    return move(draft, "in_flight", "buyer", draft.claim.accounts.in_flight)
-
-
-def _pay(draft: Draft, act: Act) -> Draft:
-    draft, sent = order(draft, act, "PAY", draft.claim.amount_minor)
-    return change(draft, pay=sent, issued=draft.claim.attempt, status_at=act.at)
-
-
-def _pay_again(draft: Draft, act: Act) -> Draft:
-    return change(again(draft, draft.claim.pay), status_at=act.at)
-
-
-def _next_attempt(draft: Draft, act: Act) -> Draft:
-    return change(draft, attempt=draft.claim.attempt + 1)
-
-
-def _void_if_voided(draft: Draft, act: Act) -> Draft:
-    return _release(_unreserve(draft, act), act) if act.to_state == "VOIDED" else draft
-
-
-def _alive(draft: Draft, act: Act) -> Draft:
-    return change(draft, status_at=act.at)
-
-
-def _query(draft: Draft, act: Act) -> Draft:
-    draft = change(draft, query_no=draft.claim.query_no + 1, status_at=act.at)
-    return order(draft, act, "QUERY", draft.claim.amount_minor)[0]
-
-
-def _recall(draft: Draft, act: Act) -> Draft:
-    draft = change(draft, recall_no=draft.claim.recall_no + 1, status_at=act.at)
-    draft, sent = order(draft, act, "RECALL", draft.claim.amount_minor)
-    return change(draft, recall=sent)
-
-
-def _recall_again(draft: Draft, act: Act) -> Draft:
-    return again(draft, draft.claim.recall) if act.to_state == "CANCEL_PENDING" else draft
-
-
-def _mark_refused(draft: Draft, act: Act) -> Draft:
-    return change(draft, refused_no=draft.claim.recall_no)
-
-
-# ---- bookings and returns
-
-
-def _settle(draft: Draft, act: Act) -> Draft:
-    return move(draft, "in_flight", "seller", draft.claim.accounts.in_flight)
-
-
-def _settle_unbooked(draft: Draft, act: Act) -> Draft:
-    return change(_settle(draft, act), unbooked=True)
-
-
-def _apply_known_returns(draft: Draft, act: Act) -> Draft:
-    known = sum(draft.claim.returns.values())
-    return move(draft, "seller", "buyer", min(known, draft.claim.accounts.seller))
-
-
-def _give_back(draft: Draft, act: Act) -> Draft:
-    return move(draft, "seller", "buyer", act.amount_minor)
-
-
-def _pay_out(draft: Draft, act: Act, amount_minor: int) -> Draft:
-    """Money went to the seller without our PAY: out of the reservation first; what is left of that
-    is released."""
-    waiting = draft.claim.state == "CREATED" and not draft.claim.hold_answered
-    reserved = min(draft.claim.accounts.reserved, amount_minor)
-    draft = move(draft, "reserved", "seller", reserved)
-    draft = move(draft, "buyer", "seller", amount_minor - reserved)
-    rest = draft.claim.accounts.reserved
-    draft = move(draft, "reserved", "buyer", rest)
-    if waiting or rest:
-        return _release_amount(draft, act, draft.claim.amount_minor if waiting else rest)
-    return change(draft, hold_live=False)
-
-
-def _book_unordered(draft: Draft, act: Act) -> Draft:
-    return _alarm_break(_pay_out(draft, act, act.amount_minor), act)
-
-
-def _return_unordered(draft: Draft, act: Act) -> Draft:
-    draft = _give_back(_pay_out(draft, act, draft.claim.amount_minor), act)
-    return _alarm_break(change(draft, unbooked=True), act)
-
-
-def _mirror_after_end(draft: Draft, act: Act) -> Draft:
-    """seller = what was booked less what was returned (never below zero: a return may come before
-    its booking)."""
-    claim = draft.claim
-    booked = sum(b.amount_minor for b in claim.bookings.values() if b.currency == claim.currency)
-    target = max(0, booked - sum(claim.returns.values()))
-    change = target - claim.accounts.seller
-    source, sink = ("buyer", "seller") if change > 0 else ("seller", "buyer")
-    draft = _alarm_break(move(draft, source, sink, abs(change)), act)
-    return alarm(
-        draft, "CLAIM_RECORD", "the rail moved money after the claim had ended: claim it back"
-    )
-
-
-def _overpay(draft: Draft, act: Act) -> Draft:
-    receipt = act.receipt
-    if receipt.currency == draft.claim.currency and (receipt.amount_minor or 0) > 0:
-        draft = move(draft, "buyer", "seller", act.amount_minor)
-    return alarm(
-        _alarm_break(draft, act), "CLAIM_RECORD", "the rail booked twice: overpaid, claim it back"
-    )
-
-
-def _break_reconciliation(draft: Draft, act: Act) -> Draft:
-    return _alarm_break(change(draft, recon_break=True, status_at=act.at), act)
-
-
-# ---- alarms alone
-
-
-def _alarm_break(draft: Draft, act: Act) -> Draft:
-    receipt = act.receipt
-    said = f"{receipt.kind} attempt {receipt.attempt}: {receipt.rail_status}"
-    if receipt.amount_minor is not None:
-        said += f" {receipt.amount_minor} {receipt.currency} (minor units)"
-    return alarm(draft, "RECON_BREAK", f"the rail's answer does not fit the claim: {said}")
-
-
-def _alarm_silence(draft: Draft, act: Act) -> Draft:
-    return alarm(
-        draft, "RAIL_SILENT", f"no answer to query {draft.claim.query_no - 1}: asked again"
-    )
-
-
-def _alarm_release(draft: Draft, act: Act) -> Draft:
-    return alarm(
-        draft, "RELEASE_FAILED", "the hold is not released yet: the release was sent again"
-    )
+    draft = alarm(draft, "NOT_FUNDED", "the buyer's hold was not confirmed by the funding deadline")
+    if not draft.claim.hold_lost_no:
+        return draft
+    return alarm(draft, "FUNDING_DEFAULT", "a hold was lost and none took its place: a default")
 
 
 Effect = Callable[[Draft, Act], Draft]
 
 EFFECTS: dict[str, Effect] = {
-    "ask_hold": _ask_hold,
-    "confirm_hold": _confirm_hold,
-    "refuse_hold": _refuse_hold,
-    "reserve": _reserve,
-    "unreserve": _unreserve,
-    "release": _release,
-    "release_again": _release_again,
-    "release_late_hold": _release_late_hold,
-    "close_release": _close_release,
+    "ask_hold": holds.ask_hold,
+    "ask_next_hold": holds.ask_next_hold,
+    "ask_hold_while_due": holds.ask_hold_while_due,
+    "confirm_hold": holds.confirm_hold,
+    "commit": holds.commit,
+    "take_undertaking": holds.take_undertaking,
+    "renew_hold": holds.renew_hold,
+    "mark_hold_lost": holds.mark_hold_lost,
+    "lose_hold": holds.lose_hold,
+    "refuse_hold": holds.refuse_hold,
+    "reject_hold": holds.reject_hold,
+    "take_or_reject_hold": holds.take_or_reject_hold,
+    "await_hold_if_created": holds.await_hold_if_created,
+    "reserve": holds.reserve,
+    "unreserve": holds.unreserve,
+    "release": holds.release,
+    "release_if_unanswered": holds.release_if_unanswered,
+    "release_late_hold": holds.release_late_hold,
+    "free_rest": holds.free_rest,
+    "release_again": holds.release_again,
+    "release_overdue_again": holds.release_overdue_again,
+    "close_release": holds.close_release,
+    "pass_hold_on": holds.pass_hold_on,
+    "take_hold_over": holds.take_hold_over,
+    "give_hold_up": holds.give_hold_up,
     "open_window": _open_window,
     "open_window_if_matched": _open_window_if_matched,
     "close_window": _close_window,
+    "set_amount": _set_amount,
     "note_adverse": _note_adverse,
     "stand": _stand,
     "stand_refused": _stand_refused,
     "clear_named": _clear_named,
     "forget_origin": _forget_origin,
-    "toll": _toll,
-    "untoll": _untoll,
+    "allow_attempts": _allow_attempts,
+    "hold_as_found": _hold_as_found,
+    "dispute": _dispute,
+    "end_dispute": _end_dispute,
+    "award": _award,
+    "claim_back": _claim_back,
+    "notify_unfunded": _notify_unfunded,
     "hold_as_quarantined": _hold_as("QUARANTINED"),
     "hold_as_risk": _hold_as("RISK"),
     "hold_as_revivable": _hold_as("REVIVABLE"),
     "hold_as_rejected": _hold_as("REJECTED"),
-    "claim_back": _claim_back,
-    "notify_unfunded": _notify_unfunded,
-    "fly": _fly,
-    "land": _land,
-    "refund": _refund,
-    "pay": _pay,
-    "pay_again": _pay_again,
-    "next_attempt": _next_attempt,
-    "void_if_voided": _void_if_voided,
-    "alive": _alive,
-    "query": _query,
-    "recall": _recall,
-    "recall_again": _recall_again,
-    "mark_refused": _mark_refused,
-    "settle": _settle,
-    "settle_unbooked": _settle_unbooked,
-    "apply_known_returns": _apply_known_returns,
-    "give_back": _give_back,
-    "book_unordered": _book_unordered,
-    "return_unordered": _return_unordered,
-    "mirror_after_end": _mirror_after_end,
-    "overpay": _overpay,
-    "break_reconciliation": _break_reconciliation,
-    "alarm_break": _alarm_break,
-    "alarm_silence": _alarm_silence,
-    "alarm_release": _alarm_release,
+    "hold_as_recon": _hold_as("RECON"),
+    "fly": payments.fly,
+    "land": payments.land,
+    "refund": payments.refund,
+    "pay": payments.pay,
+    "pay_again": payments.pay_again,
+    "next_attempt": payments.next_attempt,
+    "void_if_voided": payments.void_if_voided,
+    "alive": payments.alive,
+    "query": payments.query,
+    "recall": payments.recall,
+    "recall_again": payments.recall_again,
+    "mark_refused": payments.mark_refused,
+    "settle": payments.settle,
+    "settle_unbooked": payments.settle_unbooked,
+    "apply_known_returns": payments.apply_known_returns,
+    "give_back": payments.give_back,
+    "settle_as_resolved": payments.settle_as_resolved,
+    "mend": payments.mend,
+    "book_unordered": payments.book_unordered,
+    "return_unordered": payments.return_unordered,
+    "mirror_after_end": payments.mirror_after_end,
+    "overpay": payments.overpay,
+    "break_reconciliation": payments.break_reconciliation,
+    "alarm_break": payments.alarm_break,
+    "alarm_silence": payments.alarm_silence,
+    "alarm_release": payments.alarm_release,
 }

@@ -63,7 +63,7 @@ class Memory(Struct, frozen=True, kw_only=True, gc=False, eq=False):
     twin: Twin = Twin()
     frame: tuple[object, ...] = ()
     findings: tuple[Finding | None, ...] = ()
-    """One for each claim in the order of the terms."""
+    """One for each claim in the order of the book."""
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Memory)
@@ -80,7 +80,7 @@ class Recollection:
         self.twin = twin
         self.tick = tick
         self._frame = _frame(book, book.memory.frame)
-        self._stirred, self._findings = _recalled(book.memory, terms, twin)
+        self._stirred, self._findings = _recalled(book.memory, terms, len(book.order), twin)
         self._wakes: list[int] = []
 
     def rests(self, number: int, claim: "Claim") -> bool:
@@ -98,16 +98,16 @@ class Recollection:
         """The claim is over: no verdict matters to it any more."""
         self._findings[number] = None
 
-    def verdict(self, number: int, promise: ClaimTerms) -> Verdict:
-        """The condition of a claim over the facts as they are: what still holds is not evaluated
-        again."""
+    def verdict(self, number: int, terms: Terms, promise: ClaimTerms) -> Verdict:
+        """The condition of a claim under its terms, over the facts as they are: what still holds is
+        not evaluated again."""
         found, stirred = self._findings[number], self._stirred
         seen = None if found is None else found.assessment
         known: list[Part | None] | None = None
         if seen is not None and seen.promise is promise:
             known = [one if one.holds(self.tick, stirred) else None for one in seen.parts]
         if seen is None or known is None or None in known:
-            seen = assess(self.terms, promise, self.twin, self.tick, known)
+            seen = assess(terms, promise, self.twin, self.tick, known)
         self._findings[number] = Finding(assessment=seen, at=self.tick)
         return seen.verdict
 
@@ -140,7 +140,7 @@ class Recollection:
 
 # ---- what else of a book matters
 
-_APART = ("claims", "inputs", "contract_seq", "agenda", "memory")
+_APART = ("claims", "inputs", "contract_seq", "agenda", "memory", "votes")
 """No row of a cut looks at these: guards read their own claim, and of the others only whether all
 are over, which their own is not. Whatever else a row reads must be a field of the book."""
 
@@ -161,14 +161,14 @@ def _frame(book: "Book", last: tuple[object, ...]) -> tuple[object, ...]:
 
 
 def _recalled(
-    memory: Memory, terms: Terms, twin: Twin
+    memory: Memory, terms: Terms, claims: int, twin: Twin
 ) -> tuple[set[Concern], list[Finding | None]]:
-    """What was found of each claim of `terms`, and which facts are others in `twin`."""
+    """What was found of each of the `claims` under `terms`, and the facts that differ in `twin`."""
     stirred: set[Concern] | None = set()
     if memory.terms is terms and memory.twin is not twin:
         stirred = _stirred(memory.twin.facts.slots, twin.facts.slots)
     if memory.terms is not terms or stirred is None:
-        return set(), [None] * len(terms.claims)
+        return set(), [None] * claims
     return stirred, list(memory.findings)
 
 

@@ -6,10 +6,12 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import asdict
 
-from supplytwin.processors.conditions import Leaf, evaluate
+from supplytwin.processors.conditions import Leaf
 from supplytwin.processors.emit import Emitter
-from supplytwin.processors.settlement_guards import Case, uncleared
-from supplytwin.processors.settlement_state import ABSORBING, PUBLIC, Alarm, Book, Transition
+from supplytwin.processors.settlement_case import Case, uncleared
+from supplytwin.processors.settlement_state import ABSORBING, Alarm, Book, Transition, public
+from supplytwin.processors.settlement_step import case_of
+from supplytwin.processors.settlement_verdict import evaluated
 from supplytwin.processors.twin import Twin
 from supplytwin.schemas.localtime import local_date
 from supplytwin.schemas.records import EXCEPTIONS, INSTRUCTIONS, ExceptionRecord, Instruction
@@ -36,14 +38,14 @@ def canonical(book: Book) -> object:
     return {
         settlement: {
             "state": claim.state,
-            "amount_minor": claim.amount_minor,
+            "amount_minor": claim.owed_minor,
             "currency": claim.currency,
             "basis": claim.basis,
             "bookings": [
                 [key, one.amount_minor, one.currency] for key, one in sorted(claim.bookings.items())
             ],
             "returns": [[key, amount] for key, amount in sorted(claim.returns.items())],
-            "terms_version": book.terms.version,
+            "terms_version": claim.version,
         }
         for settlement, claim in sorted(book.claims.items())
     }
@@ -74,14 +76,13 @@ class Explanation(Struct, frozen=True, kw_only=True, gc=False):
 
 def explain(book: Book, twin: Twin, at: int) -> tuple[Explanation, ...]:
     """Every claim in the order of the terms, as of tick time `at`."""
-    terms = book.terms
-    if terms is None:
+    if book.terms is None:
         return ()
     told = []
     for settlement in book.order:
         claim, promise = book.claims[settlement], book.promises[settlement]
-        verdict = evaluate(terms, promise, twin, at)
-        case = Case(book=book, terms=terms, promise=promise, claim=claim, at=at, verdict=verdict)
+        verdict = evaluated(book, claim, twin, at)
+        case = case_of(book, claim, at, verdict=verdict)
         told.append(
             Explanation(
                 settlement_id=settlement,
@@ -89,8 +90,8 @@ def explain(book: Book, twin: Twin, at: int) -> tuple[Explanation, ...]:
                 tranche_id=claim.tranche_id,
                 consignment_id=promise.consignment_id,
                 state=claim.state,
-                public_state=PUBLIC[claim.state],
-                amount_minor=claim.amount_minor,
+                public_state=public(claim.state, case.terms.funding_mode),
+                amount_minor=claim.owed_minor,
                 currency=claim.currency,
                 contract_state=book.contract_state,
                 waits_for="" if claim.state in ABSORBING else _waits_for(case),
@@ -112,10 +113,13 @@ def _waits_for(case: Case) -> str:  # one text for each state
     )
     match claim.state:
         case "CREATED":
-            until = local_date(claim.funding_due, terms.zone)
+            until = local_date(case.funding_due, terms.zone)
             return f"the rail to confirm the hold of the buyer's funds, until {until}"
         case "RESERVED":
             return missing or "the next cut"
+        case "MATCHED" if case.at < (claim.window_end or 0):
+            until = local_date(claim.window_end or 0, terms.zone)
+            return f"the end of the challenge window, {until}"
         case "MATCHED" | "APPROVED":
             return missing or "the next cut, with a live hold"
         case "INSTRUCTED" | "ACCEPTED":
@@ -126,6 +130,10 @@ def _waits_for(case: Case) -> str:  # one text for each state
             return f"the rail to answer query {claim.query_no} (attempt {claim.attempt})"
         case "CANCEL_PENDING":
             return f"the rail to answer recall {claim.recall_no} (attempt {claim.attempt})"
+        case "DISPUTED" if case.awarded:
+            return "the next cut, with a live hold: the dispute is decided"
+        case "DISPUTED":
+            return f"the arbiters: disputed by the {claim.disputed_by}"
         case _:
             adverse = ", ".join(sorted(uncleared(case)))
             because = adverse or missing or (claim.origin or "").lower()

@@ -15,15 +15,15 @@ from msgspec import Struct
 from supplytwin.processors.settlement_memory import Memory
 from supplytwin.schemas.ids import Micros
 from supplytwin.schemas.records import Contract, Receipt, Review
-from supplytwin.schemas.terms import ClaimTerms, Terms
+from supplytwin.schemas.terms import COMMITMENT, ClaimTerms, Terms
 
 NONE = "NONE"
 """The from-state of a claim that does not exist yet (∅ in the state table)."""
 
 PRE = ("RESERVED", "MATCHED", "APPROVED")
 LIVE = ("INSTRUCTED", "ACCEPTED", "IN_DOUBT")
-ABSORBING = ("SETTLED", "RETURNED", "VOIDED", "EXPIRED", "CLOSED")
-STATES = ("CREATED", *PRE, *LIVE, "CANCEL_PENDING", "HELD", *ABSORBING)
+ABSORBING = ("SETTLED", "RETURNED", "VOIDED", "EXPIRED", "SUPERSEDED", "CLOSED")
+STATES = ("CREATED", *PRE, *LIVE, "CANCEL_PENDING", "HELD", "DISPUTED", *ABSORBING)
 
 PUBLIC: dict[str, str] = {
     "CREATED": "awaiting funds",
@@ -35,13 +35,26 @@ PUBLIC: dict[str, str] = {
     "IN_DOUBT": "payment in doubt",
     "CANCEL_PENDING": "recall pending",
     "HELD": "held for review",
+    "DISPUTED": "disputed",
     "SETTLED": "paid",
     "RETURNED": "returned",
     "VOIDED": "cancelled",
     "EXPIRED": "expired",
+    "SUPERSEDED": "replaced by an amendment",
     "CLOSED": "closed without payment",
 }
 """What outsiders read for each state."""
+CREDIT_RISK = "credit risk: nothing is held"
+"""Stands in every public state of a claim that only the buyer's word funds."""
+COMMITTED = "committed"
+
+
+def public(state: str, funding_mode: str) -> str:
+    """What outsiders read for a claim in `state`."""
+    if funding_mode != COMMITMENT:
+        return PUBLIC[state]
+    return f"{COMMITTED if state == 'RESERVED' else PUBLIC[state]} ({CREDIT_RISK})"
+
 
 Cause = Contract | Receipt | Review
 NEXT: Literal["NEXT"] = "NEXT"
@@ -91,6 +104,15 @@ class Order(Struct, frozen=True, kw_only=True, gc=False):
     uetr: str
 
 
+class Release(Struct, frozen=True, kw_only=True, gc=False):
+    """A hold that was given back to the buyer; `order` is sent again until the rail confirms it."""
+
+    order: Order
+    open: bool
+    at: int
+    """Tick time of the last sending: the status SLA runs from here."""
+
+
 class Alarm(Struct, frozen=True, kw_only=True, gc=False):
     """Something that a person should see; becomes a twin.exceptions record."""
 
@@ -108,9 +130,18 @@ class Claim(Struct, frozen=True, kw_only=True, gc=False):
     tranche_id: str
     state: str
     amount_minor: int
+    """What is reserved: the most that may be paid."""
     currency: str
-    funding_due: int
+    funding_due: int | None
+    """None = a hold was lost since: another one has time until the close."""
+    version: int = 1
+    """Of the terms that it is under."""
+    due_minor: int | None = None
+    """What is to be paid: found at the match, fixed by the approval or by an award."""
     basis: str = "CONDITION"
+    """AWARD: an arbiter has decided, whatever the condition says."""
+    attempts_added: int = 0
+    """Attempts that reviews have allowed beyond the agreed ones."""
     attempt: int = 1
     issued: int = 0
     """The highest attempt for which a PAY was issued."""
@@ -119,15 +150,27 @@ class Claim(Struct, frozen=True, kw_only=True, gc=False):
     hold_live: bool = False
     hold_expires: int | None = None
     """None = the rail named no expiry: the hold stands until it is released."""
+    held_minor: int = 0
+    """What the rail holds under the current hold, as confirmed."""
+    hold_lost_no: int = 0
+    """The highest hold that the rail has told is lost; 0 = none was."""
     origin: str | None = None
     """Why it is HELD: RISK (row 12), QUARANTINED (row 12: a record of the chain was refused),
-    REVIVABLE (rows 9, 10), FALSE (row 9), REJECTED (rows 25, 45).
+    REVIVABLE (rows 9, 10), FALSE (row 9), REJECTED (rows 25, 45), RECON (row 51).
     """
     tolls_since: int | None = None
-    """Since when its deadlines stand still: a record of the chain is in the quarantine."""
+    """Since when its deadlines stand still (`settlement_clock`)."""
     tolled_us: int = 0
     """For how long they stood still before."""
     window_end: int | None = None
+    """End of the challenge window; None = it is not open."""
+    challenge_end: int | None = None
+    """End of the latest window, whether or not it is open still."""
+    disputed_by: str | None = None
+    """Role of who has raised the dispute."""
+    disputed_at: int = 0
+    cancelled: bool = False
+    """A court has ordered that it is not paid."""
     recall_no: int = 0
     refused_no: int = 0
     """The highest recall that the rail has refused."""
@@ -136,6 +179,8 @@ class Claim(Struct, frozen=True, kw_only=True, gc=False):
     """Tick time of the last sign of life, or of the last query: the status SLA runs from here."""
     recon_break: bool = False
     """The rail booked another amount or currency: nothing moves until people resolve it."""
+    overpaid_minor: int = 0
+    """What the rail has booked beyond the one payment."""
     unbooked: bool = False
     """A return came before its booking: the booking, when it comes, is already accounted for."""
     bookings: Map[str, Booking] = Map()
@@ -153,30 +198,56 @@ class Claim(Struct, frozen=True, kw_only=True, gc=False):
     instruction_no: int = 0
     pay: Order | None = None
     recall: Order | None = None
-    release: Order | None = None
-    release_open: bool = False
-    release_at: int = 0
+    releases: Map[int, Release] = Map()
+    """By hold_no."""
     accounts: Accounts = Accounts()
+
+    @property
+    def release_open(self) -> bool:
+        """Whether the rail has yet to confirm that a hold is released."""
+        return any(one.open for one in self.releases.values())
+
+    @property
+    def reserve_minor(self) -> int:
+        """What the next hold has to be for: after an award no more than that."""
+        return self.owed_minor if self.basis == "AWARD" else self.amount_minor
+
+    @property
+    def owed_minor(self) -> int:
+        """What is to be paid as far as it is known; before, the most that may be."""
+        return self.amount_minor if self.due_minor is None else self.due_minor
+
+    @property
+    def instructed_minor(self) -> int:
+        """What the last PAY was for; before the first, what is owed."""
+        return self.owed_minor if self.pay is None else self.pay.amount_minor
 
 
 class Book(Struct, frozen=True, kw_only=True, gc=False):
     """A chain's contract and claims. `Book()` is a chain without a contract."""
 
     terms: Terms | None = None
+    """The version that was agreed last."""
+    former: Map[int, Terms] = Map()
+    """By version: the ones before it."""
     contract_seq: int = 0
     claims: Map[str, Claim] = Map()
     """By settlement id."""
     promises: Map[str, ClaimTerms] = Map()
     """The terms of each claim, by settlement id, with the deadline that is in force."""
     order: tuple[str, ...] = ()
-    """Settlement ids in the order of the terms."""
+    """Settlement ids in the order of the terms; at the end those that only former terms name."""
     inputs: Map[str, tuple[bytes, ...]] = Map()
     """``kind:input_id`` -> the content hashes seen under it, sorted; more than one is a break."""
     freezes: frozenset[str] = frozenset()
     """Settlement ids of paid claims whose evidence was contradicted (row 32): they freeze the
     others."""
     cancels: Map[str, str] = Map()
-    """Role -> reviewer of each half of a mutual cancel."""
+    """Who has ended the contract: role -> reviewer of each half of a mutual cancel, COURT -> who
+    brought its order."""
+    votes: Map[str, Map[str, frozenset[str]]] = Map()
+    """Settlement id -> what is asked for -> the persons who ask for it, since the claim moved last.
+    """
     refused: tuple[str, ...] = ()
     """Without a contract: the records of the chain that are in the quarantine, as adverse ids; at
     most a few (`processors.remembered`). They stand against the claims as these are made."""
@@ -187,16 +258,16 @@ class Book(Struct, frozen=True, kw_only=True, gc=False):
 
     @property
     def terminated(self) -> bool:
-        """Buyer and seller, two different persons, have both cancelled."""
+        """Buyer and seller, two different persons, have both cancelled, or a court has."""
         buyer, seller = self.cancels.get("BUYER"), self.cancels.get("SELLER")
-        return buyer is not None and seller is not None
+        return "COURT" in self.cancels or (buyer is not None and seller is not None)
 
     @property
     def contract_state(self) -> str | None:
-        """None (no contract) | ACTIVE | COMPLETED | TERMINATED.
+        """None (no contract; a DRAFT has no record) | ACTIVE | COMPLETED | TERMINATED.
 
-        AGREED and ACTIVE are one here: this version of the terms needs no signature, screening or
-        limit.
+        A contract counts once it is AGREED (`settlement.check_contract`), and then it is ACTIVE at
+        once: terms for which something would have to be granted before are refused.
         """
         if self.terms is None:
             return None
@@ -204,6 +275,11 @@ class Book(Struct, frozen=True, kw_only=True, gc=False):
             return "TERMINATED"
         done = all(claim.state in ABSORBING for claim in self.claims.values())
         return "COMPLETED" if done else "ACTIVE"
+
+    def terms_of(self, claim: Claim) -> Terms:
+        """The terms that the claim is under: an amendment does not touch what is approved."""
+        assert self.terms is not None
+        return self.terms if claim.version == self.terms.version else self.former[claim.version]
 
 
 class Recorded(Protocol):
@@ -223,6 +299,10 @@ class Recorded(Protocol):
     def tick_time(self) -> int: ...
     @property
     def evidence_ids(self) -> tuple[str, ...]: ...
+    @property
+    def verdict(self) -> str | None: ...
+    @property
+    def amount_minor(self) -> int: ...
     @property
     def postings(self) -> tuple[str, ...]: ...
 
@@ -260,8 +340,8 @@ class Outcome(Struct, frozen=True, kw_only=True, gc=False):
 
     DUPLICATE: same id, same content: the book is unchanged, write nothing, count it. Every other
     verdict asks for an INPUT entry, then one DECISION per transition: TAKEN has at least one
-    (CONFLICT may have); NOTED = recorded and waiting for its other half; STALE = row 36; ILLEGAL =
-    no row of the table fits, see the alarm's reason.
+    (CONFLICT may have); NOTED = recorded, waiting for others to say the same; STALE = row 36;
+    ILLEGAL = no row of the table fits, see the alarm's reason.
     """
 
     book: Book

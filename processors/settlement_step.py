@@ -2,8 +2,9 @@
 
 from supplytwin.processors.conditions import Verdict
 from supplytwin.processors.settlement_apply import enact
-from supplytwin.processors.settlement_guards import Case, contrary, holds, plain, uncleared
-from supplytwin.processors.settlement_state import PUBLIC, Book, Cause, Claim, Transition
+from supplytwin.processors.settlement_case import Case, contrary, plain, uncleared
+from supplytwin.processors.settlement_guards import holds
+from supplytwin.processors.settlement_state import NONE, Book, Cause, Claim, Transition, public
 from supplytwin.processors.settlement_table import SAME, Row
 from supplytwin.schemas.ids import Micros
 from supplytwin.schemas.records import Receipt, Review
@@ -18,11 +19,10 @@ def case_of(
     book: Book, claim: Claim, at: int, *, cause: Cause | None = None, verdict: Verdict | None = None
 ) -> Case:
     """What the guards see of a claim of `book` at tick time `at`."""
-    assert book.terms is not None
     promise = book.promises[claim.settlement_id]
     return Case(
         book=book,
-        terms=book.terms,
+        terms=book.terms_of(claim),
         promise=promise,
         claim=claim,
         at=at,
@@ -77,11 +77,20 @@ def take(book: Book, case: Case, row: Row) -> tuple[Book, Transition]:
     claim, terms = case.claim, case.terms
     to_state = _target(case, row)
     ids = _evidence(case, row)
-    current = book.claims.get(claim.settlement_id, claim)
-    book, draft = enact(
-        book, row, current, to_state, at=case.at, evidence_ids=ids, cause=case.cause
-    )
+    current = claim if claim.state == NONE else book.claims[claim.settlement_id]
     verdict = case.verdict if row.evidence is not None else None
+    value = None if verdict is None else verdict.value
+    book, draft = enact(
+        book,
+        row,
+        current,
+        to_state,
+        at=case.at,
+        evidence_ids=ids,
+        verdict=value,
+        due_minor=case.due_minor,
+        cause=case.cause,
+    )
     return book, Transition(
         contract_id=terms.contract_id,
         contract_seq=book.contract_seq,
@@ -91,12 +100,12 @@ def take(book: Book, case: Case, row: Row) -> tuple[Book, Transition]:
         row=row.number,
         from_state=claim.state,
         to_state=to_state,
-        public_state=PUBLIC[to_state],
+        public_state=public(to_state, terms.funding_mode),
         tick_time=Micros(case.at),
         rule_version=_rule_version(terms),
-        verdict=None if verdict is None else verdict.value,
+        verdict=value,
         evidence_ids=ids,
-        amount_minor=claim.amount_minor,
+        amount_minor=draft.claim.owed_minor,
         currency=claim.currency,
         postings=draft.postings,
         reason=_reason(case, row, ids),

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from supplytwin.processors.chain import ChainState
 
 UNPAID = frozenset(("CREATED", "RESERVED", "MATCHED", "APPROVED", "INSTRUCTED", "ACCEPTED",
-                    "IN_DOUBT", "CANCEL_PENDING", "HELD"))  # fmt: skip
+                    "IN_DOUBT", "CANCEL_PENDING", "HELD", "DISPUTED"))  # fmt: skip
 
 
 def key_of(chain_id: str, subject: SubjectKey) -> str:

@@ -53,10 +53,9 @@ class Receipt(Struct, frozen=True, kw_only=True, gc=False):
     """The rail's answer to one instruction. `kind` is the instruction's kind; rail_status per
     kind:
 
-    RESERVE: CONFIRMED | REFUSED · PAY and QUERY: ACTC ACCP ACSP ACWC PDNG | ACSC | RJCT |
-    NOT_FOUND
-    | BOOKED | RETURNED · RELEASE: RELEASED | FAILED · RECALL: CNCL | RJCR | NOOR (no original
-    received).
+    RESERVE: CONFIRMED | REFUSED | RENEWED (it stands longer) | LOST (it shrank, or ran out) · PAY
+    and QUERY: ACTC ACCP ACSP ACWC PDNG | ACSC | RJCT | NOT_FOUND | BOOKED | RETURNED · RELEASE:
+    RELEASED | FAILED · RECALL: CNCL | RJCR | NOOR (no original received).
     """
 
     input_id: str
@@ -81,10 +80,14 @@ class Receipt(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Review(Struct, frozen=True, kw_only=True, gc=False):
-    """An act on a claim: verdict RELEASE | REJECT | HOLD | CANCEL (mutual cancel) | RECALL; or on
-    all claims of the chain: QUARANTINE (a record of it was refused: written by the worker itself)
-    | RELEASE_RECORD | DROP_RECORD (an operator has dealt with that record, which `cleared_ids`
-    names: see `refused_record`).
+    """An act on a claim: verdict RELEASE | REJECT | HOLD | RECALL | UNDERTAKING (a bank's word for
+    the amount) | DISPUTE | WITHDRAW | DISMISS | RESOLVE_SELLER (an award of the amount) |
+    RESOLVE_BUYER | RECON_BREAK | RECON_SETTLED (of the amount) | RECON_HELD | COURT_ORDER.
+
+    Or on the whole contract (its settlement `EVERY`): CANCEL (mutual cancel) | COURT_ORDER |
+    TERMINATE; or on all claims of the chain: QUARANTINE (a record of it was refused: written by the
+    worker itself) | RELEASE_RECORD | DROP_RECORD (an operator has dealt with that record, which
+    `cleared_ids` names: see `refused_record`).
     """
 
     input_id: str
@@ -98,6 +101,10 @@ class Review(Struct, frozen=True, kw_only=True, gc=False):
     reason: str
     evidence_hash: str | None = None
     cleared_ids: tuple[str, ...] = ()
+    amount_minor: int | None = None
+    """Minor units of the contract's currency, where the verdict is about an amount."""
+    attempts: int | None = None
+    """How many attempts more than agreed a RELEASE allows; null = none."""
 
 
 QUARANTINE_DESK = "supplytwin:quarantine"
@@ -258,6 +265,8 @@ class SettlementEvent(Derived, frozen=True, kw_only=True, gc=False):
     evidence_ids: tuple[str, ...]
     """``source/event_id`` of each fact that the verdict rests on, sorted."""
     amount_minor: int
+    """Minor units: what is due, once the condition is met; before, and when that is taken back,
+    the most that may be."""
     currency: str
     postings: tuple[str, ...]
     """``account;signed minor units``: two per movement, sum zero. Accounts: buyer, reserved,

@@ -24,14 +24,14 @@ class Claim:
         self.still_since, self.lost = None, 0
         self.state = "CREATED"
         self.attempt, self.sent = 1, 0
-        self.answered, self.live, self.expires = False, False, None
+        self.hold_no, self.answered, self.live, self.expires = 1, False, False, None
         self.origin, self.window = None, None
         self.recalls, self.refused = 0, 0
         self.broken = self.awaits_entry = False
         self.entries, self.returns = {}, {}
         self.raised, self.cleared, self.noted, self.claimed = {}, set(), set(), None
         self.reserved = self.in_flight = self.seller = 0
-        self.release, self.release_at, self.status_at = "none", 0, 0
+        self.released, self.status_at = {}, 0
 
     # -- pieces
 
@@ -42,10 +42,14 @@ class Claim:
 
     def let_go(self, now):
         self.live = False
-        self.release, self.release_at = "open", now
+        self.released[self.hold_no] = now
 
     def hold_stands(self, now):
         return self.live and (self.expires is None or now <= self.expires)
+
+    def hold_lasts(self, now):
+        """Until an answer may be awaited, too."""
+        return self.hold_stands(now + self.terms.status_sla_us)
 
     @property
     def close(self):
@@ -127,15 +131,19 @@ class Oracle:
             claim.returns[r.return_id] = r.amount_minor
 
     def _reserve_confirmed(self, c, r, now):
-        if r.hold_no < 1 or (r.hold_no == 1 and c.answered):
+        if r.hold_no < c.hold_no or (r.hold_no == c.hold_no and c.answered):
             return 36
-        if r.hold_no > 1:
+        if r.hold_no > c.hold_no:
             return None
         if c.state == "CREATED":
             enough = r.currency == "USD" and (r.amount_minor or 0) >= max(1, c.amount)
+            c.answered = True
             if not enough or (r.hold_expires is not None and r.hold_expires <= c.close):
-                return None
-            c.state, c.answered, c.live, c.expires = "RESERVED", True, True, r.hold_expires
+                c.let_go(now)
+                if now <= self.terms.funding_deadline:
+                    c.hold_no, c.answered = c.hold_no + 1, False
+                return 38
+            c.state, c.live, c.expires = "RESERVED", True, r.hold_expires
             c.reserved = c.amount
             return 2
         if c.state in ("EXPIRED", "VOIDED", "CLOSED"):
@@ -145,9 +153,11 @@ class Oracle:
         return None
 
     def _reserve_refused(self, c, r, now):
-        if r.hold_no < 1 or (r.hold_no == 1 and (c.answered or c.state in ENDED)):
+        if r.hold_no < c.hold_no:
             return 36
-        if r.hold_no == 1 and c.state == "CREATED":
+        if r.hold_no == c.hold_no and (c.answered or c.state in ENDED):
+            return 36
+        if r.hold_no == c.hold_no and c.state == "CREATED":
             c.state, c.answered = "VOIDED", True
             return 3
         return None
@@ -197,7 +207,7 @@ class Oracle:
     _pay_acsc = _pay_booked = _booked
 
     def _unordered(self, c, paid, now):
-        waiting = c.state == "CREATED" and not c.answered
+        waiting = not c.answered
         rest = max(0, c.reserved - paid)
         c.reserved, c.seller = 0, c.seller + paid
         c.live = False
@@ -278,16 +288,23 @@ class Oracle:
         return row
 
     def _release_released(self, c, r, now):
-        if c.release == "open" and r.hold_no == 1:
-            c.release = "closed"
+        if c.released.get(r.hold_no) is not None:
+            c.released[r.hold_no] = None
             return 42
-        return 36 if c.release == "closed" and r.hold_no <= 1 else None
+        return self._released_before(c, r)
 
     def _release_failed(self, c, r, now):
-        if c.release == "open" and r.hold_no == 1:
-            c.release_at = now
+        if c.released.get(r.hold_no) is not None:
+            c.released[r.hold_no] = now
             return 42
-        return 36 if c.release == "closed" and r.hold_no <= 1 else None
+        return self._released_before(c, r)
+
+    def _released_before(self, c, r):
+        """None in `released` = the rail has confirmed it."""
+        if r.hold_no in c.released:
+            return 36
+        every = c.released and all(at is None for at in c.released.values())
+        return 36 if every and r.hold_no < c.hold_no else None
 
     def _recall_cncl(self, c, r, now):
         if 1 <= r.attempt < c.attempt:
@@ -467,8 +484,8 @@ class Oracle:
     def _at_cut(self, c, tick, verdict):
         order = (
             self._row_34, self._row_4, self._rows_8_9, self._row_15, self._rows_28_32_54,
-            self._row_10, self._row_12, self._row_37, self._row_7, self._row_11, self._row_21,
-            self._rows_26_46, self._row_42,
+            self._row_10, self._row_12, self._row_20, self._row_37, self._row_7, self._row_11,
+            self._row_21, self._rows_26_46, self._row_42,
         )  # fmt: skip
         for attempt in order:
             row = attempt(c, tick, verdict)
@@ -487,7 +504,8 @@ class Oracle:
         if c.state != "CREATED" or tick <= self.terms.funding_deadline:
             return None
         c.state = "EXPIRED"
-        c.let_go(tick)
+        if not c.answered:
+            c.let_go(tick)
         return 4
 
     def _rows_8_9(self, c, tick, verdict):
@@ -543,6 +561,12 @@ class Oracle:
         c.state, c.origin = "HELD", "RISK"
         return 12
 
+    def _row_20(self, c, tick, verdict):
+        if c.state != "APPROVED" or c.hold_lasts(tick):
+            return None
+        c.state = "MATCHED"
+        return 20
+
     def _row_37(self, c, tick, verdict):
         if c.state not in ("CREATED", "RESERVED") or c.amount:
             return None
@@ -562,6 +586,8 @@ class Oracle:
 
     def _row_11(self, c, tick, verdict):
         if c.state != "MATCHED" or not self._may_go_on(c, tick, verdict) or tick < c.window:
+            return None
+        if not c.hold_lasts(tick):
             return None
         c.state = "APPROVED"
         return 11
@@ -583,7 +609,6 @@ class Oracle:
         return 26
 
     def _row_42(self, c, tick, verdict):
-        if c.state not in ENDED or c.release != "open" or not c.quiet(c.release_at, tick):
-            return None
-        c.release_at = tick
-        return 42
+        late = [no for no, at in c.released.items() if at is not None and c.quiet(at, tick)]
+        c.released.update(dict.fromkeys(late, tick))
+        return 42 if late else None

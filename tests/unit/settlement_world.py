@@ -74,7 +74,7 @@ def contract(signed):
         source="buyer",
         chain_id=CHAIN,
         contract_id=signed.contract_id,
-        version=1,
+        version=signed.version,
         terms=body,
         terms_hash=terms.terms_hash(body),
     )
@@ -217,6 +217,11 @@ class Chain:
         return self._ordered(
             message, settlement.agree(self.book, message, _hash(message), self.now)
         )
+
+    def amend(self, signed):
+        message = with_(contract(signed), input_id=f"contract-{signed.version}")
+        outcome = settlement.agree(self.book, message, _hash(message), self.now)
+        return self._ordered(message, outcome)
 
     def facts(self, *pairs):
         for message, arrival in pairs:

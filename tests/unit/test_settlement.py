@@ -361,15 +361,25 @@ def test_unfunded_claims_expire_after_the_funding_deadline():
         {"currency": "EUR"},
         {"hold_expires": day(90)},
         {"amount_minor": None},
-        {"hold_no": 2},
     ],
     ids=str,
 )
 def test_an_insufficient_hold_reserves_nothing(hold):
-    """Too little, another currency, over at the close, another number: nothing moves."""
+    """Too little, another currency, over at the close: it is released and another is asked for."""
     chain = Chain()
     chain.agree()
     fields = {"hold_expires": day(300), **hold}
+    outcome = chain.answer(chain.last("RESERVE"), "CONFIRMED", **fields)
+    assert [(t.row, t.to_state) for t in outcome.transitions] == [(38, "CREATED")]
+    assert [(o.kind, o.hold_no) for o in chain.sent[1:]] == [("RELEASE", 1), ("RESERVE", 2)]
+    assert chain.claim().accounts.reserved == 0
+
+
+def test_a_hold_of_another_number_reserves_nothing():
+    """Only the hold that was asked for counts."""
+    chain = Chain()
+    chain.agree()
+    fields = {"hold_expires": day(300), "hold_no": 2}
     assert chain.answer(chain.last("RESERVE"), "CONFIRMED", **fields).verdict == "ILLEGAL"
     assert chain.state() == "CREATED"
 

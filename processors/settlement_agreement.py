@@ -1,0 +1,90 @@
+"""What a claim's row may read of the terms: the one place where the table meets the contract."""
+
+from msgspec import Struct
+
+from supplytwin.processors.settlement_state import Claim
+from supplytwin.schemas.records import Receipt
+from supplytwin.schemas.terms import COMMITMENT, UNDERTAKING, ClaimTerms, Disputes, Terms
+
+
+class Agreement(Struct, frozen=True, kw_only=True, gc=False):
+    """The terms that one claim is under, as guards and effects ask for them."""
+
+    terms: Terms
+    promise: ClaimTerms
+    """The claim's own, with the deadline that is in force."""
+
+    @property
+    def close(self) -> int:
+        """The last instant at which evidence for the claim may arrive."""
+        return self.terms.close(self.promise)
+
+    @property
+    def long_stop(self) -> int:
+        """After it nothing is instructed any more."""
+        return self.terms.long_stop
+
+    @property
+    def challenge_us(self) -> int:
+        """How long the window after a match is open; 0 = there is none."""
+        return self.promise.challenge_us
+
+    @property
+    def on_false(self) -> str:
+        """EXPIRE | HOLD: what becomes of a claim whose condition can no longer become true."""
+        return self.promise.on_false or self.terms.on_false
+
+    @property
+    def tolls(self) -> bool:
+        """Whether deadlines stand still while the claim is HELD."""
+        return self.terms.hold_tolls_deadline
+
+    @property
+    def committed_only(self) -> bool:
+        """Nothing is held at the rail: the buyer's word is all there is."""
+        return self.terms.funding_mode == COMMITMENT
+
+    @property
+    def undertaken(self) -> bool:
+        """A bank gives its word: a person records it, or the rail confirms it."""
+        return self.terms.funding_mode == UNDERTAKING
+
+    @property
+    def auto_renew(self) -> bool:
+        """Whether a hold that runs out before the close is renewed."""
+        return self.terms.auto_renew
+
+    @property
+    def disputes(self) -> Disputes | None:
+        """Who may dispute and who decides; None = nobody may."""
+        return self.terms.disputes
+
+    @property
+    def attempts_max(self) -> int:
+        """How often a payment is tried, as agreed."""
+        return self.terms.attempts_max
+
+    @property
+    def status_sla_us(self) -> int:
+        """How long an instruction may stay without a status."""
+        return self.terms.status_sla_us
+
+    @property
+    def release_reviewers(self) -> int:
+        """How many persons release a claim that is HELD."""
+        return self.terms.release_reviewers
+
+
+def hold_fits(agreed: Agreement, claim: Claim, receipt: Receipt) -> bool:
+    """Whether a confirmed hold is enough, stands for long enough, and was not lost before it was
+    confirmed.
+    """
+    enough = (receipt.amount_minor or 0) >= max(1, claim.reserve_minor)
+    if receipt.currency != claim.currency or not enough:
+        return False
+    return claim.hold_lost_no < receipt.hold_no and lasts(agreed, receipt.hold_expires)
+
+
+def lasts(agreed: Agreement, expires: int | None) -> bool:
+    """Whether a hold that runs out then stands beyond the close, renewed if that is agreed."""
+    return expires is None or expires > agreed.close or agreed.auto_renew

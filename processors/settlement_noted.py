@@ -1,0 +1,262 @@
+"""What an ordered input says is registered before the transitions that it causes: live and at
+restore the same.
+
+Its id, what it tells about bookings, returns and lost holds, a contract's terms, whose word ends
+the contract, and what people ask for together.
+"""
+
+from immutables import Map
+from msgspec.structs import replace
+
+from supplytwin.processors import remembered
+from supplytwin.processors.settlement_case import ballot_of, booking_key
+from supplytwin.processors.settlement_rows import OVER, REPLACEABLE
+from supplytwin.processors.settlement_state import NEXT, Book, Booking, Cause, Claim
+from supplytwin.schemas.ids import settlement_id
+from supplytwin.schemas.records import EVERY, Contract, Receipt, Review
+from supplytwin.schemas.terms import Terms, decode
+
+CANCEL = "CANCEL"
+CANCEL_ROLES = ("BUYER", "SELLER")
+COURT, COURT_ORDER, TERMINATE = "COURT", "COURT_ORDER", "TERMINATE"
+BOOKED, HOLD_LOST = "Booked", "HoldLost"
+AMENDMENT = "AmendmentAccepted"
+
+_PAYMENT = {
+    "ACTC": "Pending",
+    "ACCP": "Pending",
+    "ACSP": "Pending",
+    "ACWC": "Pending",
+    "PDNG": "Pending",
+    "ACSC": BOOKED,
+    "BOOKED": BOOKED,
+    "RJCT": "Rejected",
+    "NOT_FOUND": "NotFound",
+    "RETURNED": "Returned",
+}
+_STATUSES: dict[str, dict[str, str]] = {
+    "RESERVE": {
+        "CONFIRMED": "HoldConfirmed",
+        "REFUSED": "HoldRefused",
+        "RENEWED": "HoldRenewed",
+        "LOST": HOLD_LOST,
+    },
+    "PAY": _PAYMENT,
+    "QUERY": _PAYMENT,
+    "RELEASE": {"RELEASED": "Released", "FAILED": "ReleaseFailed"},
+    "RECALL": {"CNCL": "RecallDone", "RJCR": "RecallRefused", "NOOR": "NoOriginal"},
+}
+_VERDICTS = {
+    "RELEASE": "ReviewReleased",
+    "REJECT": "ReviewRejected",
+    "HOLD": "RiskHold",
+    "RECALL": "RecallOrdered",
+    "QUARANTINE": "RecordRefused",
+    "RELEASE_RECORD": "RecordResolved",
+    "DROP_RECORD": "RecordResolved",
+    CANCEL: "MutualCancel",
+    COURT_ORDER: "CourtOrder",
+    TERMINATE: "Terminated",
+    "UNDERTAKING": "UndertakingRecorded",
+    "DISPUTE": "DisputeRaised",
+    "WITHDRAW": "DisputeWithdrawn",
+    "DISMISS": "DisputeDismissed",
+    "RESOLVE_SELLER": "ResolvedForSeller",
+    "RESOLVE_BUYER": "ResolvedForBuyer",
+    "RECON_BREAK": "ReconFound",
+    "RECON_SETTLED": "ReconSettled",
+    "RECON_HELD": "ReconHeld",
+}
+
+
+def event_of(cause: Cause) -> str | None:
+    """The table's event for an input; None for a status or a verdict that is none."""
+    match cause:
+        case Contract():
+            return "ContractAgreed" if cause.version == 1 else AMENDMENT
+        case Review():
+            return _VERDICTS.get(cause.verdict)
+        case Receipt():
+            return _STATUSES.get(cause.kind, {}).get(cause.rail_status)
+
+
+def input_key(message: Cause) -> str:
+    """Ordered inputs of the three kinds have ids of their own."""
+    return f"{type(message).__name__.lower()}:{message.input_id}"
+
+
+def seen_before(book: Book, message: Cause, content_hash: bytes) -> str:
+    """NEW, DUPLICATE (same id, same content) or CONFLICT (same id, another content)."""
+    known = book.inputs.get(input_key(message))
+    if known is None:
+        return "NEW"
+    return "DUPLICATE" if content_hash in known else "CONFLICT"
+
+
+# ---- an input is registered
+
+
+def noted(book: Book, message: Cause, content_hash: bytes) -> Book:
+    """The book after an INPUT entry, before the transitions that it causes.
+
+    What an input tells is registered whether or not a row takes it: bookings and returns are facts
+    of the rail. A second content under a known id registers nothing but itself.
+    """
+    verdict = seen_before(book, message, content_hash)
+    if verdict == "DUPLICATE":
+        return book
+    key = input_key(message)
+    hashes = tuple(sorted((*book.inputs.get(key, ()), content_hash)))
+    book = replace(book, inputs=book.inputs.set(key, hashes), agenda=NEXT)
+    if verdict == "CONFLICT":
+        return book
+    match message:
+        case Contract():
+            return _agreed(book, decode(message.terms))
+        case Receipt():
+            claim = claim_of(book, message)
+            return book if claim is None else _with_claim(book, _told(claim, message))
+        case Review():
+            return _without_contract(book, message) if book.terms is None else _said(book, message)
+
+
+def _said(book: Book, review: Review) -> Book:
+    """Whose word ends the contract, or keeps a claim from being paid, and what people ask for."""
+    if ends_contract(review):
+        if cancel_refused(book, review) is not None:
+            return book
+        role = review.role if review.verdict == CANCEL else COURT
+        return replace(book, cancels=book.cancels.set(role, review.reviewer))
+    claim, ballot = claim_of(book, review), ballot_of(review)
+    if claim is None:
+        return book
+    if review.verdict == COURT_ORDER and review.role == COURT and review.reviewer:
+        return _with_claim(book, replace(claim, cancelled=True))
+    if ballot is None:
+        return book
+    votes: Map[str, frozenset[str]] = book.votes.get(claim.settlement_id, Map())
+    votes = votes.set(ballot, votes.get(ballot, frozenset()) | {review.reviewer})
+    return replace(book, votes=book.votes.set(claim.settlement_id, votes))
+
+
+def _without_contract(book: Book, review: Review) -> Book:
+    match event_of(review):
+        case "RecordRefused":
+            return remembered.refused(book, review)
+        case "RecordResolved":
+            return remembered.resolved(book, review)
+        case _:
+            return book
+
+
+def _agreed(book: Book, terms: Terms) -> Book:
+    """The book under these terms: they are the first, or amend what is not approved yet."""
+    if amendment_refused(book, terms) is not None:
+        return book
+    named = {
+        settlement_id(terms.contract_id, claim.tranche_id, claim.claim_id): claim
+        for claim in terms.claims
+    }
+    promises = book.promises
+    for name, promise in named.items():
+        claim = book.claims.get(name)
+        if claim is None or claim.state == "SUPERSEDED" or replaceable(claim):
+            promises = promises.set(name, promise)
+    former = book.former if book.terms is None else book.former.set(book.terms.version, book.terms)
+    rest = (name for name in book.order if name not in named)
+    return replace(book, terms=terms, former=former, promises=promises, order=(*named, *rest))
+
+
+def replaceable(claim: Claim) -> bool:
+    """Whether an amendment may put another claim in its place: what row 33 asks."""
+    fresh = claim.issued == 0 and claim.basis == "CONDITION"
+    return claim.state in REPLACEABLE and fresh
+
+
+def amendment_refused(book: Book, terms: Terms) -> str | None:  # one reason each
+    """Why these terms are neither the first of the chain nor an amendment; None = they count."""
+    now = book.terms
+    if now is None:
+        return None if terms.version == 1 else "the first version is missing"
+    if terms.contract_id != now.contract_id or terms.version == 1:
+        return "this chain has a contract already"
+    if terms.version != now.version + 1:
+        return f"version {terms.version} does not follow version {now.version}"
+    if book.contract_state != "ACTIVE":
+        return f"the contract is {book.contract_state}"
+    if terms.currency != now.currency:
+        return "another currency needs another contract"
+    named = {settlement_id(terms.contract_id, c.tranche_id, c.claim_id) for c in terms.claims}
+    kept = [one for one in book.claims.values() if not replaceable(one)]
+    theirs = {one.settlement_id for one in kept if one.state != "SUPERSEDED"}
+    most = sum(one.amount_minor for one in kept if one.state not in (*OVER, "CLOSED"))
+    most += sum(
+        claim.amount_minor
+        for claim in terms.claims
+        if settlement_id(terms.contract_id, claim.tranche_id, claim.claim_id) in named - theirs
+    )
+    return f"{most} could be paid, more than the cap" if most > terms.cap_minor else None
+
+
+def _with_claim(book: Book, claim: Claim) -> Book:
+    return replace(book, claims=book.claims.set(claim.settlement_id, claim))
+
+
+def claim_of(book: Book, message: Receipt | Review) -> Claim | None:
+    """The claim that a receipt or a review names, when it is one of this contract."""
+    if book.terms is None or message.contract_id != book.terms.contract_id:
+        return None
+    return book.claims.get(message.settlement_id)
+
+
+def ends_contract(review: Review) -> bool:
+    """Whether it is about the end of the whole contract."""
+    if review.verdict == COURT_ORDER:
+        return review.settlement_id == EVERY
+    return review.verdict in (CANCEL, TERMINATE)
+
+
+def cancel_refused(book: Book, review: Review) -> str | None:  # one reason each
+    """Why a review does not end the contract, nor is a half of what does; None = it counts."""
+    if book.terms is None or review.contract_id != book.terms.contract_id:
+        return "names no contract of this chain"
+    if review.verdict == CANCEL and review.role not in CANCEL_ROLES:
+        return "only the BUYER and the SELLER together cancel a contract"
+    if review.verdict != CANCEL and review.role != COURT:
+        return "only a COURT may"
+    if not review.reviewer:
+        return "names no reviewer"
+    if book.contract_state != "ACTIVE":
+        return f"the contract is {book.contract_state}"
+    if review.verdict != CANCEL:
+        return None
+    if review.role in book.cancels:
+        return f"the {review.role} has cancelled already"
+    if review.reviewer in book.cancels.values():
+        return "one person cannot cancel for both parties"
+    return None
+
+
+def _told(claim: Claim, receipt: Receipt) -> Claim:
+    """Register a booking or a return. A status without an entry id and the entry of its attempt are
+    one booking."""
+    amount, currency = receipt.amount_minor, receipt.currency
+    if event_of(receipt) == HOLD_LOST and receipt.hold_no == claim.hold_no:
+        return claim if claim.hold_answered else replace(claim, hold_lost_no=receipt.hold_no)
+    if amount is None or currency is None:
+        return claim
+    match event_of(receipt):
+        case "Booked":
+            booking = Booking(attempt=receipt.attempt, amount_minor=amount, currency=currency)
+            bookings, nameless = claim.bookings, f"attempt:{receipt.attempt}"
+            if receipt.entry_id is not None:
+                bookings = bookings.delete(nameless) if nameless in bookings else bookings
+                bookings = bookings.set(receipt.entry_id, booking)
+            elif all(known.attempt != receipt.attempt for known in bookings.values()):
+                bookings = bookings.set(booking_key(receipt), booking)
+            fits = (amount, currency) == (claim.instructed_minor, claim.currency)
+            return replace(claim, bookings=bookings, unbooked=claim.unbooked and not fits)
+        case "Returned" if receipt.return_id is not None and currency == claim.currency:
+            return replace(claim, returns=claim.returns.set(receipt.return_id, amount))
+        case _:
+            return claim

@@ -1,0 +1,177 @@
+"""The effects of the state table on a claim's payment: sent, recalled, booked, returned."""
+
+from supplytwin.processors import settlement_holds as holds
+from supplytwin.processors.settlement_draft import Act, Draft, again, alarm, change, move, order
+
+# ---- the payment
+
+
+def fly(draft: Draft, act: Act) -> Draft:
+    return move(draft, "reserved", "in_flight", draft.claim.owed_minor)
+
+
+def land(draft: Draft, act: Act) -> Draft:
+    """Reserved again; to the buyer when the hold is lost, and a claim that goes on asks for
+    another."""
+    draft = move(draft, "in_flight", "reserved", draft.claim.accounts.in_flight)
+    if draft.claim.hold_live or act.committed_only:
+        return draft
+    draft = holds.unreserve(draft, act)
+    return holds.ask_next_hold(draft, act) if act.to_state == "HELD" else draft
+
+
+def refund(draft: Draft, act: Act) -> Draft:
+    draft = move(draft, "in_flight", "buyer", draft.claim.accounts.in_flight)
+    return holds.unreserve(draft, act)
+
+
+def pay(draft: Draft, act: Act) -> Draft:
+    draft, sent = order(draft, act, "PAY", draft.claim.owed_minor)
+    return change(draft, pay=sent, issued=draft.claim.attempt, status_at=act.at)
+
+
+def pay_again(draft: Draft, act: Act) -> Draft:
+    return change(again(draft, draft.claim.pay), status_at=act.at)
+
+
+def next_attempt(draft: Draft, act: Act) -> Draft:
+    return change(draft, attempt=draft.claim.attempt + 1)
+
+
+def void_if_voided(draft: Draft, act: Act) -> Draft:
+    return holds.release(holds.unreserve(draft, act), act) if act.to_state == "VOIDED" else draft
+
+
+def alive(draft: Draft, act: Act) -> Draft:
+    return change(draft, status_at=act.at)
+
+
+def query(draft: Draft, act: Act) -> Draft:
+    draft = change(draft, query_no=draft.claim.query_no + 1, status_at=act.at)
+    return order(draft, act, "QUERY", draft.claim.instructed_minor)[0]
+
+
+def recall(draft: Draft, act: Act) -> Draft:
+    draft = change(draft, recall_no=draft.claim.recall_no + 1, status_at=act.at)
+    draft, sent = order(draft, act, "RECALL", draft.claim.instructed_minor)
+    return change(draft, recall=sent)
+
+
+def recall_again(draft: Draft, act: Act) -> Draft:
+    return again(draft, draft.claim.recall) if act.to_state == "CANCEL_PENDING" else draft
+
+
+def mark_refused(draft: Draft, act: Act) -> Draft:
+    return change(draft, refused_no=draft.claim.recall_no)
+
+
+# ---- bookings and returns
+
+
+def settle(draft: Draft, act: Act) -> Draft:
+    return move(draft, "in_flight", "seller", draft.claim.accounts.in_flight)
+
+
+def settle_unbooked(draft: Draft, act: Act) -> Draft:
+    return change(settle(draft, act), unbooked=True)
+
+
+def apply_known_returns(draft: Draft, act: Act) -> Draft:
+    known = sum(draft.claim.returns.values())
+    return move(draft, "seller", "buyer", min(known, draft.claim.accounts.seller))
+
+
+def give_back(draft: Draft, act: Act) -> Draft:
+    return move(draft, "seller", "buyer", act.amount_minor)
+
+
+def settle_as_resolved(draft: Draft, act: Act) -> Draft:
+    """The seller has what people found that was paid; more than was under way is the buyer's to
+    bear, less goes back to him.
+    """
+    paid = act.review.amount_minor
+    assert paid is not None
+    draft = change(draft, recon_break=False)
+    for account in ("in_flight", "reserved"):
+        part = min(paid, getattr(draft.claim.accounts, account))
+        draft = move(draft, account, "seller", part)
+        paid -= part
+    draft = move(draft, "buyer", "seller", paid)
+    return move(draft, "in_flight", "buyer", draft.claim.accounts.in_flight)
+
+
+def mend(draft: Draft, act: Act) -> Draft:
+    return change(draft, recon_break=False)
+
+
+def _pay_out(draft: Draft, act: Act, amount_minor: int) -> Draft:
+    """Money went to the seller without our PAY: out of the reservation first; what is left of that
+    is released."""
+    waiting, held = not draft.claim.hold_answered, draft.claim.held_minor
+    reserved = min(draft.claim.accounts.reserved, amount_minor)
+    draft = move(draft, "reserved", "seller", reserved)
+    draft = holds.unreserve(move(draft, "buyer", "seller", amount_minor - reserved), act)
+    if waiting:
+        return holds.release(draft, act)
+    return change(holds.release_rest(draft, act, held, reserved), hold_live=False)
+
+
+def book_unordered(draft: Draft, act: Act) -> Draft:
+    return alarm_break(_pay_out(draft, act, act.amount_minor), act)
+
+
+def return_unordered(draft: Draft, act: Act) -> Draft:
+    draft = give_back(_pay_out(draft, act, draft.claim.instructed_minor), act)
+    return alarm_break(change(draft, unbooked=True), act)
+
+
+def mirror_after_end(draft: Draft, act: Act) -> Draft:
+    """seller = what was booked less what was returned (never below zero: a return may come before
+    its booking)."""
+    claim = draft.claim
+    booked = sum(b.amount_minor for b in claim.bookings.values() if b.currency == claim.currency)
+    target = max(0, booked - sum(claim.returns.values()))
+    change = target - claim.accounts.seller
+    source, sink = ("buyer", "seller") if change > 0 else ("seller", "buyer")
+    draft = alarm_break(move(draft, source, sink, abs(change)), act)
+    return alarm(
+        draft, "CLAIM_RECORD", "the rail moved money after the claim had ended: claim it back"
+    )
+
+
+def overpay(draft: Draft, act: Act) -> Draft:
+    receipt = act.receipt
+    if receipt.currency == draft.claim.currency and (receipt.amount_minor or 0) > 0:
+        overpaid = draft.claim.overpaid_minor + act.amount_minor
+        draft = change(draft, overpaid_minor=overpaid)
+        draft = move(draft, "buyer", "seller", act.amount_minor)
+    return alarm(
+        alarm_break(draft, act), "CLAIM_RECORD", "the rail booked twice: overpaid, claim it back"
+    )
+
+
+def break_reconciliation(draft: Draft, act: Act) -> Draft:
+    return alarm_break(change(draft, recon_break=True, status_at=act.at), act)
+
+
+# ---- alarms alone
+
+
+def alarm_break(draft: Draft, act: Act) -> Draft:
+    receipt = act.receipt
+    said = f"{receipt.kind} attempt {receipt.attempt}: {receipt.rail_status}"
+    if receipt.amount_minor is not None:
+        said += f" {receipt.amount_minor} {receipt.currency} (minor units)"
+    return alarm(draft, "RECON_BREAK", f"the rail's answer does not fit the claim: {said}")
+
+
+def alarm_silence(draft: Draft, act: Act) -> Draft:
+    return alarm(
+        draft, "RAIL_SILENT", f"no answer to query {draft.claim.query_no - 1}: asked again"
+    )
+
+
+def alarm_release(draft: Draft, act: Act) -> Draft:
+    return alarm(
+        draft, "RELEASE_FAILED", "the hold is not released yet: the release was sent again"
+    )
