@@ -87,7 +87,7 @@ def built(twin: Twin, asked: ClaimAsked) -> Built:
         told[type_] = tuple(milestones.of_type(type_, words))
     facts = [fact for found in told.values() for fact in found]
     for measure, line in _quantities(asked):
-        facts += Goods(look, claim, line).facts(measure)
+        facts += Goods(look, line, measure).facts()
     papers = Papers(look, claim, declarations)
     documents, kinds, measures = papers_in(look)
     facts += [fact for type_ in sorted(documents) for fact in papers.documents(type_)]
@@ -262,7 +262,7 @@ def _holds(look: Look, declarations: Declarations) -> Iterator[Fact]:
                 return ()
             return ({"kind": "OTHER", "type": HOLD, "subject": ":".join(key)},)
 
-        for slot in look.slots(one.key) if one.live or one.doubted else ():
+        for slot in look.slots(one.key) if one.live or one.link_doubted else ():
             event: Any = None if slot.effective is None else slot.effective.event
             is_placed = event is not None and event.event_type == "customs.hold_placed"
             if is_placed and f"{event.authority}:{event.hold_id}" not in one.holds:

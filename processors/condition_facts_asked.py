@@ -5,12 +5,18 @@ what, and what is known besides the twin. Data alone: nothing here looks at a fa
 from collections.abc import Mapping
 from decimal import Decimal
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from supplytwin.processors.condition_view import Assent, Scope
 from supplytwin.processors.signed import Counts, Nothing
 from supplytwin.schemas.condition import Condition
 
+MEASURED_BY: Mapping[str, tuple[str, ...]] = {
+    "SHIPPED": ("CARRIER", "INSPECTOR", "SELLER", "WAREHOUSE"),
+    "RECEIVED": ("INSPECTOR", "WAREHOUSE"),
+    "ACCEPTED": ("BUYER",),
+}
+"""Measure -> the roles whose word a quantity is taken by, where the terms say nothing else."""
 Judgements = Mapping[bytes, Counts | Nothing]
 """Content hash (`slots.Version.hashes`) -> the best verdict on a record that carried it."""
 
@@ -69,6 +75,9 @@ class ClaimAsked(Struct, frozen=True, kw_only=True, gc=False):
     attesters: tuple[Attester, ...] = ()
     min_assurance: str = "UNSIGNED"
     """One of EVIDENCE_ASSURANCE: what is told with less counts for nothing."""
+    measured_by: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MEASURED_BY)
+    customs_roles: tuple[str, ...] = ("CUSTOMS",)
+    """Who may link a declaration with the claim, lift a hold and settle duty."""
     warehouses: tuple[str, ...] = ()
     """Facilities that are the buyer's."""
     controllers: Mapping[str, str] = {}

@@ -42,7 +42,9 @@ class Declared(Struct, frozen=True, kw_only=True, gc=False):
     holds: frozenset[str]
     """Those that are open."""
     doubted: bool
-    """What speaks against it, or took a part of it away, may itself be taken back."""
+    """What speaks against it may itself be taken back."""
+    link_doubted: bool
+    """What referred it to the claim was withdrawn."""
     removal_may_return: bool
     regime: str | None
     """None = nobody says so, or in two ways."""
@@ -77,10 +79,13 @@ class Declarations:
     """Those of one claim; `roots` = its consignment, or what else it is of."""
 
     def __init__(self, look: Look, roots: tuple[SubjectKey, ...]) -> None:
-        self._look, self._roots = look, roots
+        self._look, self._roots, self._roles = look, roots, look.asked.customs_roles
         self._references = {":".join(key) for key in roots}
         self.every = tuple(self._declared(key) for key in sorted(set(self._keys())))
         self.is_revoked = any(one.live and one.revoked for one in self.every)
+        """A release of any of them was taken back: then none is believed."""
+        in_doubt = any(one.doubted or one.link_doubted for one in self.every)
+        self.is_revoked_surely = self.is_revoked and not in_doubt
 
     def _links(self, event: Event) -> bool:
         """Whether it refers a declaration to the claim; what is contrary does so, too, when it is
@@ -106,7 +111,7 @@ class Declarations:
     def _declared(self, key: SubjectKey) -> Declared:
         look = self._look
         counted, ended = list[Slot](), list[Slot]()
-        linked = anybody = ending = doubted = removal = False
+        linked = anybody = ending = doubted = link_doubted = removal = False
         now, ever = set[str](), set[str]()
         for slot in look.slots(key):
             contents = [one for version in slot.versions for one in version.contents]
@@ -115,6 +120,7 @@ class Declarations:
             look.note_conflict(slot)
             ever |= {one.regime for one in contents if isinstance(one, CustomsDeclared)}
             doubted |= self._is_doubted(slot, key)
+            link_doubted |= self._is_link_doubted(slot, key)
             removal |= self._may_remove(slot, key)
             event = None if slot.effective is None else slot.effective.event
             if event is None or event.classifier != "ACTUAL" or not is_of(event, key):
@@ -122,12 +128,12 @@ class Declarations:
             own, kind = is_about(event, key), event.event_type
             is_link = self._links(event) and (own or kind in CONTRARY)
             anybody |= is_link
-            is_told = look.is_heard(slot) and self._is_here(event)
+            is_told = look.is_heard(slot, self._roles) and self._is_here(event)
             linked |= is_link and own and is_told
             if isinstance(event, CustomsDeclared) and own and is_told:
                 now.add(event.regime)
             if kind in SUPPORT:
-                if own and look.counts(slot, lambda one: self._supports(one, key)):
+                if own and look.counts(slot, lambda one: self._supports(one, key), self._roles):
                     counted.append(slot)
             elif kind in CONTRARY:
                 counted.append(slot)
@@ -146,7 +152,8 @@ class Declarations:
             revoked=value.revoked,
             holds=value.holds,
             doubted=doubted,
-            removal_may_return=removal,
+            link_doubted=link_doubted,
+            removal_may_return=removal or ending,
             regime=next(iter(now)) if len(now) == 1 else None,
             regimes=frozenset(ever),
             sources={
@@ -165,23 +172,29 @@ class Declarations:
         return self._look.passes(one.first if one.begins is None else one.begins)
 
     def _is_doubted(self, slot: Slot, key: SubjectKey) -> bool:
-        """It is contrary and in conflict, or its key was compromised; or it referred the
-        declaration to the claim in time, and does so no longer.
-        """
+        """It is contrary and in conflict, or its key was compromised."""
         versions = slot.disputed
         now = slot.effective
         if now is not None and self._look.voice(now.event, now.hashes[0]).void:
             versions = (now,)
-        if any(
-            is_of(one, key) and (one.event_type in _AGAINST or self._links(one))
+        return any(
+            is_of(one, key) and one.event_type in _AGAINST
             for version in versions
             for one in version.contents
-        ):
-            return True
-        is_link = now is not None and self._links(now.event) and self._look.is_heard(slot)
-        return not is_link and self._look.was_in_time(
-            slot, lambda one: self._links(one) and is_about(one, key)
         )
+
+    def _is_link_doubted(self, slot: Slot, key: SubjectKey) -> bool:
+        """It referred the declaration to the claim in time, and does so no longer, or by a key
+        that was compromised.
+        """
+        look, now = self._look, slot.effective
+
+        def links(one: Event) -> bool:
+            return self._links(one) and is_about(one, key)
+
+        if now is not None and links(now.event):
+            return look.voice(now.event, now.hashes[0]).void
+        return look.was_in_time(slot, links, self._roles)
 
     def _may_remove(self, slot: Slot, key: SubjectKey) -> bool:
         """Whether it removed a hold in time, and does not now."""
@@ -189,7 +202,8 @@ class Declarations:
         def removes(one: Event) -> bool:
             return one.event_type == _REMOVED and is_about(one, key)
 
-        return self._look.was_in_time(slot, removes) and not self._look.counts(slot, removes)
+        was = self._look.was_in_time(slot, removes, self._roles)
+        return was and not self._look.counts(slot, removes, self._roles)
 
 
 def is_partial(event: Event) -> bool:

@@ -17,7 +17,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from supplytwin.processors.condition_facts_look import Look, Tell, demoted, silenced
-from supplytwin.processors.condition_facts_milestones import Claim, is_the_claims
+from supplytwin.processors.condition_facts_milestones import is_the_claims
 from supplytwin.processors.condition_view import Fact
 from supplytwin.processors.evidence import RECEIVED, REVERSED
 from supplytwin.processors.facts import Slot
@@ -69,8 +69,9 @@ def in_unit(value: Decimal, unit: str | None, wanted: str | None) -> tuple[Decim
 class Goods:
     """The quantities of one line of a claim. Lives for one call."""
 
-    def __init__(self, look: Look, claim: Claim, line: SubjectKey) -> None:
-        self._look, self._claim, self._line = look, claim, line
+    def __init__(self, look: Look, line: SubjectKey, measure: str) -> None:
+        self._look, self._line = look, line
+        self._measure, self._roles = measure, look.asked.measured_by.get(measure, ("",))
         ordered = [one for one in look.asked.scope.lines if one.line == line.subject_id]
         self._wanted = code_of(ordered[0].unit) or ordered[0].unit if ordered else None
         self._stated = ordered[0].unit if ordered else None
@@ -78,12 +79,11 @@ class Goods:
         self._own = self._unit_of_line()
         self._by_lot: dict[str, str | None] = {}
 
-    def facts(self, measure: str) -> Iterable[Fact]:
+    def facts(self) -> Iterable[Fact]:
         """All that is told of a measure."""
-        if measure == "RECEIVED":
+        if self._measure == "RECEIVED":
             return self._received()
-        kind = OrderAccepted if measure == "ACCEPTED" else WarehouseDispatched
-        return self._reported(measure, kind)
+        return self._reported(OrderAccepted if self._measure == "ACCEPTED" else WarehouseDispatched)
 
     # -- units
 
@@ -103,10 +103,10 @@ class Goods:
         amount, found = in_unit(value, known, self._wanted)
         return {"value": amount, "unit": self._stated if found == self._wanted else found}
 
-    def _said(self, value: Decimal, unit: str | None, measure: str) -> dict[str, Any]:
+    def _said(self, value: Decimal, unit: str | None) -> dict[str, Any]:
         subject = self._line.subject_id
         amount = self._amount(value, unit)
-        return {"kind": "QUANTITY", "type": measure, "subject": subject, **amount}
+        return {"kind": "QUANTITY", "type": self._measure, "subject": subject, **amount}
 
     # -- what was received
 
@@ -126,9 +126,9 @@ class Goods:
             if any(lots.loses(one, look.asked.warehouses) for one in _said_of(slot)):
                 taken.append((lots.of(event) if event is not None else None, slot))
             if event is not None and self._is_witnessed(event):
-                counts = look.counts(slot, self._is_receipt)
+                counts = look.counts(slot, self._is_receipt, self._roles)
                 assert slot.effective is not None
-                if counts or (slot.effective.arrival <= close and look.is_heard(slot)):
+                if counts or (slot.effective.arrival <= close and look.is_heard(slot, self._roles)):
                     by_source = told.setdefault(event.lot_id, {})
                     qty = event.qty if counts else ZERO
                     known = by_source.get(teller(event), ZERO)
@@ -183,19 +183,19 @@ class Goods:
                     if not isinstance(event, WarehouseReceived) or event.lot_id != lot:
                         continue
                     is_said = event.classifier == "ACTUAL" and line_of(event) == self._line
-                    if is_said and not self._look.voice(event, content_hash).reason:
+                    if is_said and not self._look.voice(event, content_hash, self._roles).reason:
                         ranks.append(_rank(teller(event)))
         return min(ranks)
 
     def _receipt(self, slot: Slot, believed: dict[str, str | None]) -> Iterator[Fact]:
         def tell(event: Event) -> Iterable[dict[str, Any]]:
             if isinstance(event, WarehouseReceived) and self._is_receipt(event):
-                return (self._said(event.qty, event.uom, "RECEIVED"),)
+                return (self._said(event.qty, event.uom),)
             if isinstance(event, WarehouseReceived) and line_of(event) == self._line:
                 self._look.ignore(event, "NOT_OF_THIS_CLAIM")
             return ()
 
-        for fact in self._look.support(slot, tell):
+        for fact in self._look.support(slot, tell, self._roles):
             event: Any = None if slot.effective is None else slot.effective.event
             if (
                 fact.current is None
@@ -251,7 +251,7 @@ class Goods:
                 return ()
             unit = self._by_lot.get(event.lot_id, self._own)
             qty = event.qty if amount is None else amount
-            return (self._said(-qty, unit, "RECEIVED"),)
+            return (self._said(-qty, unit),)
 
         return tell
 
@@ -287,7 +287,7 @@ class Goods:
                 lost = EXACT.subtract(left, event.counted)
             if lost <= 0 or not isinstance(event, WarehouseAdjusted | WarehouseCounted):
                 return ()
-            return (self._said(-lost, self._by_lot.get(key.subject_id, self._own), "RECEIVED"),)
+            return (self._said(-lost, self._by_lot.get(key.subject_id, self._own)),)
 
         return tell
 
@@ -309,12 +309,12 @@ class Goods:
 
     # -- what was shipped or accepted
 
-    def _reported(self, measure: str, kind: type[Event]) -> Iterator[Fact]:
+    def _reported(self, kind: type[Event]) -> Iterator[Fact]:
         def quantity(event: Any) -> Decimal | None:
             if not isinstance(event, kind) or self._line not in reached_by(event):
                 return None
             lines = [key for key in reached_by(event) if key.subject_type == LINE]
-            qty: Decimal | None = getattr(event, _QUANTITY[measure])
+            qty: Decimal | None = getattr(event, _QUANTITY[self._measure])
             if len(lines) != 1 or qty is None:
                 self._look.ignore(event, "QUANTITY_OF_SEVERAL_LINES" if qty else "NO_QUANTITY")
                 return None
@@ -325,7 +325,7 @@ class Goods:
             if qty is None:
                 return ()
             lot = getattr(event, "lot_id", None)
-            return (self._said(qty, self._by_lot.get(lot or "", self._own), measure),)
+            return (self._said(qty, self._by_lot.get(lot or "", self._own)),)
 
         yield from self._least(tell, quantity)
 
@@ -344,9 +344,9 @@ class Goods:
         sums: dict[str, Decimal] = {}
         found: list[tuple[str, Fact]] = []
         for slot in self._slots:
-            for fact in self._look.support(slot, tell):
+            for fact in self._look.support(slot, tell, self._roles):
                 found.append((slot.identity.source, fact))
-            if self._look.counts(slot, lambda event: quantity(event) is not None):
+            if self._look.counts(slot, lambda event: quantity(event) is not None, self._roles):
                 assert slot.effective is not None
                 source = slot.identity.source
                 more = quantity(slot.effective.event) or ZERO

@@ -33,7 +33,8 @@ from supplytwin.schemas.localtime import (
 
 NEVER = 2**63
 """Later than every tick, us."""
-Stated = tuple[Statement, ...]
+Test = Callable[[Event], bool]
+Roles = tuple[str, ...]
 Tell = Callable[[Event], Iterable[dict[str, Any]]]
 """What an event says of the things that are asked: each the fields of a Statement."""
 
@@ -142,12 +143,14 @@ class Look:
 
     # -- who tells it
 
-    def voice(self, event: Event, content_hash: bytes) -> Voice:
-        """In whose name an event speaks for the claim."""
+    def voice(self, event: Event, content_hash: bytes, roles: Roles = ()) -> Voice:
+        """In whose name an event speaks for the claim; of `roles`, unless none is named."""
         key = Identity(event.source, event.event_id), content_hash
         found = self._voices.get(key)
         if found is None:
             found = self._voices[key] = self._voice(event, content_hash)
+        if roles and not found.reason and set(roles).isdisjoint(found.roles):
+            return Voice(reason="OTHER_ROLE")
         return found
 
     def _voice(self, event: Event, content_hash: bytes) -> Voice:
@@ -174,43 +177,40 @@ class Look:
     def _is_at(self, event: Event, sites: tuple[str, ...]) -> bool:
         return event.facility in sites or event.unlocode in sites
 
-    def is_heard(self, slot: Slot) -> bool:
+    def is_heard(self, slot: Slot, roles: Roles = ()) -> bool:
         """Whether what counts of an identity speaks in a name that counts."""
         now = slot.effective
-        if now is None:
-            return False
-        voice = self.voice(now.event, now.hashes[0])
-        return not voice.reason and not voice.void
+        return now is not None and self._is_good(now.event, now.hashes[0], roles)
 
     # -- what counts
 
-    def counts(self, slot: Slot, test: Callable[[Event], bool]) -> bool:
+    def counts(self, slot: Slot, test: Test, roles: Roles = ()) -> bool:
         """Whether what is effective of an identity supports the claim at the tick: told by whom it
         has to be, it passes the test, happened and arrived in time and is not ahead.
         """
         now = slot.effective
-        if now is None or not self.is_heard(slot) or not self._fits(now.event, test):
+        if now is None or not self.is_heard(slot, roles) or not self._fits(now.event, test):
             return False
         is_here = self.passes(begun(self.stated(now.event, kind="OTHER", type="")))
-        return is_here and self.was_in_time(slot, test)
+        return is_here and self.was_in_time(slot, test, roles)
 
-    def was_in_time(self, slot: Slot, test: Callable[[Event], bool]) -> bool:
+    def was_in_time(self, slot: Slot, test: Test, roles: Roles = ()) -> bool:
         """Whether any revision of it that passes the test was told in time by whom it has to be."""
         return any(
             version.arrival <= self.due.close
             and version.revision not in slot.powerless
             and any(
-                self._fits(event, test) and self._is_good(event, content_hash)
+                self._fits(event, test) and self._is_good(event, content_hash, roles)
                 for content_hash, event in zip(version.hashes, version.contents, strict=True)
             )
             for version in slot.versions
         )
 
-    def _is_good(self, event: Event, content_hash: bytes) -> bool:
-        voice = self.voice(event, content_hash)
+    def _is_good(self, event: Event, content_hash: bytes, roles: Roles) -> bool:
+        voice = self.voice(event, content_hash, roles)
         return not voice.reason and not voice.void
 
-    def _fits(self, event: Event, test: Callable[[Event], bool]) -> bool:
+    def _fits(self, event: Event, test: Test) -> bool:
         if event.classifier != "ACTUAL" or event.correction_action == "RETRACT" or not test(event):
             return False
         one = self.stated(event, kind="OTHER", type="")
@@ -223,10 +223,10 @@ class Look:
 
     # -- facts
 
-    def rows(self, slot: Slot, tell: Tell, versions: Iterable[Version] | None = None) -> Rows:
-        """All that an identity ever said, by what it is about."""
+    def _rows(self, slot: Slot, tell: Tell, versions: Iterable[Version], roles: Roles = ()) -> Rows:
+        """All that versions of an identity say, by what it is about."""
         found: dict[str, list[Row]] = {}
-        for version in slot.versions if versions is None else versions:
+        for version in versions:
             if version.revision in slot.powerless:
                 continue
             for content_hash, event in zip(version.hashes, version.contents, strict=True):
@@ -234,16 +234,18 @@ class Look:
                     continue
                 for fields in tell(event):
                     one = replace(self.stated(event, **fields), arrival=version.arrival)
-                    voice = self.voice(event, content_hash)
+                    voice = self.voice(event, content_hash, roles)
                     row = Row(version=version, statement=one, voice=voice)
                     found.setdefault(about_of(one), []).append(row)
         return found
 
-    def support(self, slot: Slot, tell: Tell, *, may_deny: bool = False) -> Iterable[Fact]:
+    def support(
+        self, slot: Slot, tell: Tell, roles: Roles = (), *, may_deny: bool = False
+    ) -> Iterable[Fact]:
         """What an identity says for the claim. `may_deny`: said by anybody else, it is a fact
         without a role, that only speaks against a leaf.
         """
-        for about, rows in self.rows(slot, tell).items():
+        for about, rows in self._rows(slot, tell, slot.versions, roles).items():
             good = [row for row in rows if not row.voice.reason]
             for row in rows:
                 if row.voice.reason:
@@ -256,7 +258,7 @@ class Look:
     def against(self, slot: Slot, tell: Tell) -> Iterable[Fact]:
         """What an identity says against the claim, whoever tells it: as far as it may stand."""
         versions = slot.disputed or ((slot.effective,) if slot.effective is not None else ())
-        for about, rows in self.rows(slot, tell, versions).items():
+        for about, rows in self._rows(slot, tell, versions).items():
             yield from self._contrary(slot, about, rows)
 
     def _contrary(self, slot: Slot, about: str, rows: list[Row]) -> Iterable[Fact]:
@@ -306,10 +308,14 @@ class Look:
             return "VOID"
         if slot.conflicted:
             return "CONFLICTED"
+        actions = set[str | None]()
         for name in self.twin.facts.aims.get(slot.identity, ()):
-            by = self.twin.facts.slots[name].current.event
-            if by.correction_action == "SUPERSEDE":
-                return "SUPERSEDED"
+            by = self.twin.facts.slots[name]
+            is_so = by.current.revision >= slot.current.revision
+            if is_so and by.current.revision not in by.powerless and not by.retracted:
+                actions.add(by.current.event.correction_action)
+        if "SUPERSEDE" in actions and "RETRACT" not in actions:
+            return "SUPERSEDED"
         return "RETRACTED"
 
     def note_conflict(self, slot: Slot) -> None:

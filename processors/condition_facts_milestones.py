@@ -172,17 +172,22 @@ class Milestones:
     def _of_declaration(self, one: Declared, type_: str, word: Word) -> Iterator[Fact]:
         if word.regime is not None and word.regime not in one.regimes:
             return
-        stand = _Stand(sources=one.sources, doubted=one.doubted)
+        stand = _Stand(sources=one.sources, doubted=one.doubted or one.link_doubted)
         is_its = one.linked and (word.regime is None or word.regime == one.regime)
         is_free = word.code in (*RELEASES, FREE)
         for slot in self._look.slots(one.key):
             tell = self._telling(one.key, type_, word)
             for fact in self._look.support(slot, tell):
-                if not is_its or (is_free and self._declarations.is_revoked):
-                    if one.doubted or (one.linked and word.regime is not None):
-                        yield demoted(fact, silenced(fact.statements[0]))
-                    elif not _tells(fact, type_):
+                may = one.link_doubted if not one.linked else word.regime != one.regime
+                if is_its and is_free and self._declarations.is_revoked:
+                    is_its_now, may = False, not self._declarations.is_revoked_surely
+                else:
+                    is_its_now = is_its
+                if not is_its_now:
+                    if not _tells(fact, type_):
                         yield fact
+                    elif may:
+                        yield demoted(fact, silenced(fact.statements[0]))
                     continue
                 yield from self._standing(fact, slot, one.key, type_, word.code, stand)
 

@@ -116,7 +116,7 @@ class Papers:
         for fact in self._of((one.key,), tell):
             if is_its or fact.current is None:
                 yield fact
-            elif one.doubted or one.linked:
+            elif one.link_doubted or one.linked:
                 yield demoted(fact, silenced(fact.current))
 
     def _title_document(self, event: Event) -> Iterable[dict[str, Any]]:

@@ -66,7 +66,8 @@ def asked(value, claim=None, *, terms=None, tick=None, **changes):
     }  # fmt: skip
     scope = Scope(
         tick=tick, deadline=claim.deadline, grace_us=claim.grace_us, zone=terms.zone,
-        long_stop=terms.long_stop, challenge_end=changes.pop("challenge_end", tick),
+        long_stop=changes.pop("long_stop", terms.long_stop),
+        challenge_end=changes.pop("challenge_end", tick),
         lines=tuple(Ordered(line=one.line_id, qty=one.qty, unit="EA") for one in claim.lines),
     )  # fmt: skip
     fields = {
