@@ -24,7 +24,7 @@ from supplytwin.processors.condition_facts_customs import (
     sources_of,
 )
 from supplytwin.processors.condition_facts_look import Look, demoted, silenced
-from supplytwin.processors.condition_facts_words import FREE, RELEASES, Word, words_of
+from supplytwin.processors.condition_facts_words import FREE, RELEASES, Word, machines_of, words_of
 from supplytwin.processors.condition_view import Fact, Statement
 from supplytwin.processors.facts import Slot
 from supplytwin.processors.lots import line_of
@@ -33,7 +33,7 @@ from supplytwin.processors.subjects import SubjectKey
 from supplytwin.processors.twin import fold
 from supplytwin.schemas.condition import Anchor, Milestone, walked
 from supplytwin.schemas.events import Event, WarehouseReceived
-from supplytwin.schemas.lifecycles import EFFECTS, effect_on
+from supplytwin.schemas.lifecycles import effect_on
 from supplytwin.schemas.machines import CONSIGNMENT, DECLARATION, LINE, LOT
 
 
@@ -150,9 +150,7 @@ class Milestones:
 
     def _is_group(self, key: SubjectKey, code: str) -> bool:
         """Lots speak for the claim when it is of lots, or where no line could."""
-        machines = {
-            one.machine for effects in EFFECTS.values() for one in effects if one.milestone == code
-        }
+        machines = machines_of(code)
         by_lots = LOT in machines and (bool(self._look.asked.lots) or LINE not in machines)
         if key.subject_type == LOT:
             return by_lots
@@ -161,7 +159,7 @@ class Milestones:
     # -- one subject
 
     def _of(self, key: SubjectKey, type_: str, word: Word) -> Iterator[Fact]:
-        if word.regime is not None:
+        if word.regime is not None or key.subject_type not in machines_of(word.code):
             return
         stand = self._stand(key)
         for slot in self._look.slots(key):

