@@ -94,12 +94,17 @@ def whether(true: bool) -> Told:
 
 def supporting(facts: Iterable[Fact], fits: Fits, due: Due, scope: Scope) -> Iterator[Witness]:
     """Each fact that counts for a leaf, or may: when it was told in time, it may come back by all
-    that it ever said for the leaf, as it counts by a revision that was late.
+    that it ever said for the leaf, as it counts by a revision that was late. What nobody has a role
+    to tell counts for nothing.
     """
     for fact in facts:
+        if not fact.roles:
+            continue
         told = [(one, _qualifies(fact, one, fits, due)) for one in fact.statements]
         in_time = {how for one, how in told if one.arrival <= due.close}
-        is_sure = "YES" in in_time
+        is_sure = any(
+            how == "YES" and one.arrival <= due.close and not one.void for one, how in told
+        )
         if not is_sure and "PERHAPS" not in in_time:
             continue
         now = fact.current if told[0][1] == "YES" and is_sure else None
@@ -109,10 +114,12 @@ def supporting(facts: Iterable[Fact], fits: Fits, due: Due, scope: Scope) -> Ite
 
 def _how(fact: Fact, now: Statement | None, scope: Scope, *, is_sure: bool) -> How:
     if now is not None:
-        return "ahead" if now.first > scope.tick else "counts"
+        begun = now.first if now.begins is None else now.begins
+        return "ahead" if begun > scope.tick else "counts"
     if fact.standing == "CONFLICTED":
         return "conflicted"
-    return "unsure" if fact.standing == "LIVE" and not is_sure else "withdrawn"
+    is_void = any(one.void for one in fact.statements)
+    return "unsure" if fact.standing == "LIVE" and not is_sure and not is_void else "withdrawn"
 
 
 def _qualifies(fact: Fact, statement: Statement, fits: Fits, due: Due) -> Told:

@@ -78,7 +78,7 @@ def milestone(leaf: Milestone, evidence: Evidence, scope: Scope) -> Outcome:
         return whether(
             one.kind == "MILESTONE"
             and one.type == leaf.type
-            and fact.role in leaf.by.roles
+            and not set(fact.roles).isdisjoint(leaf.by.roles)
             and leaf.subject in (None, one.subject)
             and leaf.place in (None, one.place)
             and (
@@ -93,25 +93,26 @@ def milestone(leaf: Milestone, evidence: Evidence, scope: Scope) -> Outcome:
         (one.present.subject, one.fact) for one in found if one.counts and one.present is not None
     ]
     possible = [(one.subject, witness.fact) for witness in found for one in witness.ever]
-    most = _most(counted)
+    most = _most(counted, leaf.by.roles)
     what = leaf.type + (f" of {leaf.subject}" if leaf.subject else "")
     what += f" at {leaf.place}" if leaf.place else ""
     return settled(
         scope,
         limits.close,
         true=most >= leaf.by.k,
-        possible=_most(possible) >= leaf.by.k,
+        possible=_most(possible, leaf.by.roles) >= leaf.by.k,
         witnesses=found,
         why=f"{what} is told by {most} of {leaf.by.k}",
         needs=f"{what} from {_whom(leaf.by.roles, leaf.by.k)}",
     )
 
 
-def _most(told: Iterable[tuple[str, Fact]]) -> int:
-    """How many organisations tell it at most of one subject, each in another role."""
+def _most(told: Iterable[tuple[str, Fact]], roles: tuple[str, ...]) -> int:
+    """How many organisations tell it at most of one subject, each in another of the roles."""
     by_subject: dict[str, set[tuple[str, str]]] = {}
     for subject, fact in told:
-        by_subject.setdefault(subject, set()).add((fact.organisation, fact.role))
+        pairs = {(fact.organisation, role) for role in fact.roles if role in roles}
+        by_subject.setdefault(subject, set()).update(pairs)
     return max((attested(pairs) for pairs in by_subject.values()), default=0)
 
 
@@ -267,9 +268,9 @@ def _is_about(leaf: Stated, fact: Fact, one: Statement) -> bool:
         return False
     match leaf:
         case Quality():
-            return one.kind == "QUALITY" and fact.role == leaf.certificate_role
+            return one.kind == "QUALITY" and leaf.certificate_role in fact.roles
         case Document():
-            return one.kind == "DOCUMENT" and fact.role == leaf.issuer_role
+            return one.kind == "DOCUMENT" and leaf.issuer_role in fact.roles
         case Asset():
             return one.kind == "ASSET"
         case Carbon():

@@ -45,6 +45,9 @@ class Statement(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True)
     grain_us: int = 0
     """How long the unit of its precision is (a minute of MIN): against a leaf it may have happened
     that much later, for one it happened when it says."""
+    begins: int | None = None
+    """The last instant at which it may have begun, where that is not `first`: up to then it is
+    ahead of the tick."""
     day: int | None = None
     """Of DAY precision: the local date, in days since 1970-01-01; then dates are compared."""
     place: str | None = None
@@ -59,11 +62,14 @@ class Statement(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True)
     """Of a CARBON value one of CARBON_ASSURANCE, of others one of EVIDENCE_ASSURANCE."""
     unique: bool | None = None
     """Of a DOCUMENT: whether it backs no other live contract; None = nobody has answered yet."""
+    void: bool = False
+    """Its key was compromised: that it was in time brings no other revision in time, but it may
+    come back."""
 
 
 class Fact(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
-    """One identity with all its revisions. Raises ValueError unless exactly a LIVE one has what
-    counts now.
+    """One identity with all its revisions, as far as they are `about` one thing. Raises ValueError
+    unless exactly a LIVE one has what counts now.
     """
 
     source: str
@@ -71,6 +77,11 @@ class Fact(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     organisation: str
     """Whose source it is."""
     role: str
+    """"" = nobody gave its source one: it counts for nothing, and yet against a leaf."""
+    also: tuple[str, ...] = ()
+    """Further roles of its source."""
+    about: str = ""
+    """What of all that an event says this fact is: a receipt is a milestone and a quantity."""
     standing: Standing = "LIVE"
     current: Statement | None = None
     others: tuple[Statement, ...] = ()
@@ -82,8 +93,13 @@ class Fact(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
 
     @property
     def identity(self) -> Identity:
-        """It decides what a duplicate is."""
+        """With `about`, it decides what a duplicate is."""
         return self.source, self.event_id
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """All roles of its source; () = it has none."""
+        return (self.role, *self.also) if self.role else ()
 
     @property
     def name(self) -> str:
@@ -170,7 +186,9 @@ class Ordered(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Evidence(Struct, frozen=True, kw_only=True, dict=True):
-    """All that is known; of one identity one Fact, though it may stand there more than once."""
+    """All that is known; of one identity and what it is about one Fact, though it may stand there
+    more than once.
+    """
 
     facts: tuple[Fact, ...] = ()
     assents: tuple[Assent, ...] = ()
@@ -180,10 +198,10 @@ class Evidence(Struct, frozen=True, kw_only=True, dict=True):
     @cached_property
     def every(self) -> tuple[Fact, ...]:
         """Each fact once, by identity. Raises ValueError for two that differ under one."""
-        found: dict[Identity, Fact] = {}
+        found: dict[tuple[Identity, str], Fact] = {}
         for fact in self.facts:
             one = fact.spelled
-            if found.setdefault(fact.identity, one) != one:
+            if found.setdefault((fact.identity, fact.about), one) != one:
                 raise ValueError(f"{fact.name} stands there twice and differs")
         return tuple([found[one] for one in sorted(found)])
 

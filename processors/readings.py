@@ -9,7 +9,7 @@ reading out again and treats it as any other fact.
 
 import hashlib
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from operator import attrgetter
 from typing import Any
@@ -152,6 +152,15 @@ def every(readings: Readings) -> Iterator[Reading]:
     for rows in readings.shelves.values():
         for row in rows:
             yield _reading(readings, row)
+
+
+def chosen(readings: Readings, test: Callable[[ShipmentSensor], bool]) -> Iterator[Reading]:
+    """Those of which what they share with others passes a test, in no order."""
+    names = {name for name, form in readings.forms.items() if test(form.event)}
+    for rows in readings.shelves.values() if names else ():
+        for row in rows:
+            if row[DIGEST_LEN:_FORM_END] in names:
+                yield _reading(readings, row)
 
 
 def count(readings: Readings) -> int:

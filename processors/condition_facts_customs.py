@@ -1,0 +1,211 @@
+"""The declarations of a claim: which of their milestones stand, which holds are open.
+
+As it is in the twin, but over the facts that the claim may rest on: a release, the removal of a
+hold and a payment of duty count when a listed source tells them in time; a hold, a revocation, a
+cancellation or rejection counts whoever tells it, and wherever it refers to the declaration.
+"""
+
+from collections.abc import Iterator, Mapping
+
+from msgspec import Struct
+
+from supplytwin.processors.condition_facts_look import Look
+from supplytwin.processors.condition_facts_words import FREE, RELEASES
+from supplytwin.processors.facts import Slot
+from supplytwin.processors.reach import reached_by
+from supplytwin.processors.standing import Accumulator
+from supplytwin.processors.subjects import SubjectKey
+from supplytwin.processors.twin import fold
+from supplytwin.schemas.events import CUSTOMS, CustomsDeclared, CustomsReleased, Event
+from supplytwin.schemas.machines import DECLARATION
+
+_RELEASED, _CLEARED, _REMOVED = "customs.released", "customs.cleared", "customs.hold_removed"
+SUPPORT = (_RELEASED, _CLEARED, _REMOVED, "customs.duty_paid")
+CONTRARY = ("customs.hold_placed", "customs.release_revoked")
+ENDS = ("customs.cancelled", "customs.rejected")
+_AGAINST = (*CONTRARY, *ENDS)
+_DEAD = ("CANCELLED", "REJECTED")
+_GATES = (*RELEASES, FREE)
+Sources = Mapping[str, frozenset[str]]
+"""Milestone -> the sources by whose word it stands."""
+
+
+class Declared(Struct, frozen=True, kw_only=True, gc=False):
+    """A declaration that anything ever referred to the claim."""
+
+    key: SubjectKey
+    linked: bool
+    """A listed source refers it to the claim now."""
+    live: bool
+    """Somebody refers it to the claim, and it has not ended."""
+    revoked: bool
+    holds: frozenset[str]
+    """Those that are open."""
+    doubted: bool
+    """What speaks against it may itself be taken back."""
+    link_doubted: bool
+    """What referred it to the claim was withdrawn."""
+    removal_may_return: bool
+    regime: str | None
+    """None = nobody says so, or in two ways."""
+    regimes: frozenset[str]
+    """All that were ever told of it."""
+    sources: Sources
+
+
+def is_about(event: Event, key: SubjectKey) -> bool:
+    """Whether a subject is the event's own."""
+    return event.subject_id == key.subject_id and event.subject_type == key.subject_type
+
+
+def is_of(event: Event, key: SubjectKey) -> bool:
+    """Whether an event is a customs fact of a declaration; what speaks against it may be about
+    something else and refer to it.
+    """
+    if event.TOPIC != CUSTOMS:
+        return False
+    return is_about(event, key) or (event.event_type in _AGAINST and key in reached_by(event))
+
+
+def sources_of(value: Accumulator) -> dict[str, frozenset[str]]:
+    """By whose word the milestones of a subject stand."""
+    return {
+        code: frozenset(one.source for one in (first, *value.reports.get(code, ())))
+        for code, first in value.milestones.items()
+    }
+
+
+class Declarations:
+    """Those of one claim; `roots` = its consignment, or what else it is of."""
+
+    def __init__(self, look: Look, roots: tuple[SubjectKey, ...]) -> None:
+        self._look, self._roots, self._roles = look, roots, look.asked.customs_roles
+        self._references = {":".join(key) for key in roots}
+        self.every = tuple(self._declared(key) for key in sorted(set(self._keys())))
+        self.is_revoked = any(one.live and one.revoked for one in self.every)
+        """A release of any of them was taken back: then none is believed."""
+        in_doubt = any(one.doubted or one.link_doubted for one in self.every)
+        self.is_revoked_surely = self.is_revoked and not in_doubt
+
+    def _links(self, event: Event) -> bool:
+        """Whether it refers a declaration to the claim; what is contrary does so, too, when it is
+        about the claim and refers to the declaration.
+        """
+        if event.classifier != "ACTUAL" or event.TOPIC != CUSTOMS:
+            return False
+        if not self._references.isdisjoint(event.refs):
+            return True
+        return event.event_type in CONTRARY and any(is_about(event, one) for one in self._roots)
+
+    def _keys(self) -> Iterator[SubjectKey]:
+        for root in self._roots:
+            for slot in self._look.slots(root):
+                for version in slot.versions:
+                    for event in version.contents:
+                        if self._links(event):
+                            for key in reached_by(event):
+                                own = is_about(event, key) or event.event_type in CONTRARY
+                                if key.subject_type == DECLARATION and own:
+                                    yield key
+
+    def _declared(self, key: SubjectKey) -> Declared:
+        look = self._look
+        counted, ended = list[Slot](), list[Slot]()
+        linked = anybody = ending = doubted = link_doubted = removal = False
+        now, ever = set[str](), set[str]()
+        for slot in look.slots(key):
+            contents = [one for version in slot.versions for one in version.contents]
+            if not any(is_of(one, key) for one in contents):
+                continue
+            look.note_conflict(slot)
+            ever |= {one.regime for one in contents if isinstance(one, CustomsDeclared)}
+            doubted |= self._is_doubted(slot, key)
+            link_doubted |= self._is_link_doubted(slot, key)
+            removal |= self._may_remove(slot, key)
+            event = None if slot.effective is None else slot.effective.event
+            if event is None or event.classifier != "ACTUAL" or not is_of(event, key):
+                continue
+            own, kind = is_about(event, key), event.event_type
+            is_link = self._links(event) and (own or kind in CONTRARY)
+            anybody |= is_link
+            is_told = look.is_heard(slot, self._roles) and self._is_here(event)
+            linked |= is_link and own and is_told
+            if isinstance(event, CustomsDeclared) and own and is_told:
+                now.add(event.regime)
+            if kind in SUPPORT:
+                if own and look.counts(slot, lambda one: self._supports(one, key), self._roles):
+                    counted.append(slot)
+            elif kind in CONTRARY:
+                counted.append(slot)
+            elif self._is_here(event):
+                (counted if own else ended).append(slot)
+            elif kind in ENDS:
+                ending = True
+        value = fold(*key, counted)
+        whole = fold(*key, [*counted, *ended]) if ended else value
+        revoked, is_over = value.revoked or whole.revoked or ending, value.state in _DEAD
+        is_open = linked and not revoked and whole.state in ("RELEASED", "CLEARED")
+        return Declared(
+            key=key,
+            linked=linked,
+            live=anybody and not is_over,
+            revoked=value.revoked,
+            holds=value.holds,
+            doubted=doubted,
+            link_doubted=link_doubted,
+            removal_may_return=removal or ending,
+            regime=next(iter(now)) if len(now) == 1 else None,
+            regimes=frozenset(ever),
+            sources={
+                code: sources
+                for code, sources in sources_of(whole).items()
+                if (is_open and not is_over) or (code not in _GATES and not is_over)
+            },
+        )
+
+    def _supports(self, event: Event, key: SubjectKey) -> bool:
+        return event.event_type in SUPPORT and is_about(event, key)
+
+    def _is_here(self, event: Event) -> bool:
+        """Not ahead of the tick."""
+        one = self._look.stated(event, kind="OTHER", type="")
+        return self._look.passes(one.first if one.begins is None else one.begins)
+
+    def _is_doubted(self, slot: Slot, key: SubjectKey) -> bool:
+        """It is contrary and in conflict, or its key was compromised."""
+        versions = slot.disputed
+        now = slot.effective
+        if now is not None and self._look.voice(now.event, now.hashes[0]).void:
+            versions = (now,)
+        return any(
+            is_of(one, key) and one.event_type in _AGAINST
+            for version in versions
+            for one in version.contents
+        )
+
+    def _is_link_doubted(self, slot: Slot, key: SubjectKey) -> bool:
+        """It referred the declaration to the claim in time, and does so no longer, or by a key
+        that was compromised.
+        """
+        look, now = self._look, slot.effective
+
+        def links(one: Event) -> bool:
+            return self._links(one) and is_about(one, key)
+
+        if now is not None and links(now.event):
+            return look.voice(now.event, now.hashes[0]).void
+        return look.was_in_time(slot, links, self._roles)
+
+    def _may_remove(self, slot: Slot, key: SubjectKey) -> bool:
+        """Whether it removed a hold in time, and does not now."""
+
+        def removes(one: Event) -> bool:
+            return one.event_type == _REMOVED and is_about(one, key)
+
+        was = self._look.was_in_time(slot, removes, self._roles)
+        return was and not self._look.counts(slot, removes, self._roles)
+
+
+def is_partial(event: Event) -> bool:
+    """Whether a release states how much it is of."""
+    return isinstance(event, CustomsReleased) and event.qty is not None

@@ -1,0 +1,331 @@
+"""Milestones of a claim, from the facts of its subjects.
+
+A fact tells a milestone as long as it stands in the twin by the word of its source: what was undone
+(a revoked release, a reversed receipt, a cancelled line) tells nothing. Of the claim as a whole is
+what its consignment itself reached; what one of its declarations reached; and what every line,
+every lot, every container of it reached, as told by one organisation.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from decimal import Decimal
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from supplytwin.processors.condition_facts_asked import ClaimAsked
+from supplytwin.processors.condition_facts_customs import (
+    Declarations,
+    Declared,
+    Sources,
+    is_about,
+    is_of,
+    is_partial,
+    sources_of,
+)
+from supplytwin.processors.condition_facts_look import Look, demoted, silenced
+from supplytwin.processors.condition_facts_words import FREE, RELEASES, Word, machines_of, words_of
+from supplytwin.processors.condition_view import Fact, Statement
+from supplytwin.processors.facts import Slot
+from supplytwin.processors.lots import line_of
+from supplytwin.processors.reach import reached_by
+from supplytwin.processors.subjects import SubjectKey
+from supplytwin.processors.twin import fold
+from supplytwin.schemas.condition import Anchor, Milestone, walked
+from supplytwin.schemas.events import Event, WarehouseReceived
+from supplytwin.schemas.lifecycles import effect_on
+from supplytwin.schemas.machines import CONSIGNMENT, DECLARATION, LINE, LOT
+
+
+class Claim(Struct, frozen=True, kw_only=True, gc=False):
+    """The subjects of a claim, as they are linked now and ever were."""
+
+    home: str
+    """How a condition names the claim as a whole."""
+    roots: tuple[SubjectKey, ...]
+    lines: tuple[SubjectKey, ...]
+    lots: tuple[SubjectKey, ...]
+    trips: tuple[SubjectKey, ...]
+    once: frozenset[SubjectKey]
+    """Lots and trips that are not the claim's any more."""
+
+    @property
+    def every(self) -> tuple[SubjectKey, ...]:
+        """All of them but its declarations."""
+        found = {*self.roots, *self.lines, *self.lots, *self.trips, *self.once}
+        return tuple(sorted(found))
+
+
+class _Stand(Struct, frozen=True, kw_only=True, gc=False):
+    sources: Sources
+    doubted: bool
+
+
+def types_in(asked: ClaimAsked) -> dict[str, tuple[Word, ...]]:
+    """The milestones that a condition names, in a leaf or as an anchor, as far as there are any."""
+    names = set[str]()
+    for _, leaf in walked(asked.condition):
+        if isinstance(leaf, Milestone):
+            names.add(leaf.type)
+        for name in ("from_", "to", "not_before", "not_after"):
+            names |= _anchored(getattr(leaf, name, None))
+        for when in getattr(leaf, "during", ()):
+            names |= _anchored(when)
+    return {name: words_of(name) for name in sorted(names) if words_of(name)}
+
+
+def _anchored(when: Any) -> set[str]:
+    if not isinstance(when, Anchor) or not when.anchor.startswith("MILESTONE:"):
+        return set()
+    return {when.anchor.partition(":")[2]}
+
+
+def is_the_claims(asked: ClaimAsked, event: Any, line: str) -> bool:
+    """Whether a fact about a line is the claim's, where other deliveries share the line."""
+    rivals = {one for each in asked.lines if each.line == line for one in each.rivals}
+    if not rivals:
+        return True
+    named = {key.subject_id for key in reached_by(event) if key.subject_type == CONSIGNMENT}
+    named |= {getattr(event, "asn", None) or "", getattr(event, "consignment_id", None) or ""}
+    return asked.consignment_id in named and rivals.isdisjoint(named)
+
+
+class Milestones:
+    """The milestone facts of one claim. Lives for one call."""
+
+    def __init__(self, look: Look, claim: Claim, declarations: Declarations) -> None:
+        self._look, self._claim, self._declarations = look, claim, declarations
+        leaves = (leaf for _, leaf in walked(look.asked.condition) if isinstance(leaf, Milestone))
+        self._named, self._places = set[str](), set[str]()
+        for leaf in leaves:
+            self._named |= {leaf.subject} if leaf.subject else set()
+            self._places |= {leaf.place} if leaf.place else set()
+        self._stands: dict[SubjectKey, _Stand] = {}
+        self._is_whole = self._released_whole()
+
+    def of_type(self, type_: str, words: Iterable[Word]) -> Iterator[Fact]:
+        """All facts of one type that a condition names."""
+        for word in words:
+            for key in self._claim.roots:
+                if key.subject_type == CONSIGNMENT:
+                    for fact in self._of(key, type_, word):
+                        yield from self._both(fact, key, whole=True)
+            for one in self._declarations.every:
+                for fact in self._of_declaration(one, type_, word):
+                    yield from self._both(fact, one.key, whole=True)
+            for keys in (self._claim.lines, self._claim.lots, self._claim.trips):
+                yield from self._of_group(keys, type_, word)
+            for key in self._claim.once:
+                for fact in self._of(key, type_, word):
+                    yield from self._both(
+                        demoted(fact, silenced(fact.statements[0])), key, whole=True
+                    )
+
+    # -- the claim as a whole
+
+    def _both(self, fact: Fact, key: SubjectKey, *, whole: bool) -> Iterator[Fact]:
+        """A fact of a subject, if a leaf asks for that; and of the claim."""
+        name = ":".join(key)
+        if name in self._named or name == self._claim.home:
+            yield fact
+        if whole and name != self._claim.home:
+            yield _renamed(fact, self._claim.home)
+
+    def _of_group(self, keys: tuple[SubjectKey, ...], type_: str, word: Word) -> Iterator[Fact]:
+        """Facts of lines, lots or containers; of the claim as far as one organisation has told it
+        of every one of them, and perhaps if what it has told may come back.
+        """
+        found = {key: tuple(self._of(key, type_, word)) for key in keys}
+        now = _tellers(found, lambda fact: _tells(fact, type_))
+        ever = _tellers(found, lambda fact: True)
+        for key, facts in found.items():
+            for fact in facts:
+                whole = self._is_group(key, word.code) and fact.organisation in ever
+                yield from self._both(fact, key, whole=False)
+                if whole:
+                    is_complete = fact.organisation in now
+                    of_claim = fact if is_complete else demoted(fact, silenced(fact.statements[0]))
+                    if ":".join(key) != self._claim.home:
+                        yield _renamed(of_claim, self._claim.home)
+
+    def _is_group(self, key: SubjectKey, code: str) -> bool:
+        """Lots speak for the claim when it is of lots, or where no line could."""
+        machines = machines_of(code)
+        by_lots = LOT in machines and (bool(self._look.asked.lots) or LINE not in machines)
+        if key.subject_type == LOT:
+            return by_lots
+        return not (key.subject_type == LINE and by_lots)
+
+    # -- one subject
+
+    def _of(self, key: SubjectKey, type_: str, word: Word) -> Iterator[Fact]:
+        if word.regime is not None or key.subject_type not in machines_of(word.code):
+            return
+        stand = self._stand(key)
+        for slot in self._look.slots(key):
+            tell = self._telling(key, type_, word)
+            for fact in self._look.support(slot, tell):
+                yield from self._standing(fact, slot, key, type_, word.code, stand)
+
+    def _of_declaration(self, one: Declared, type_: str, word: Word) -> Iterator[Fact]:
+        if word.regime is not None and word.regime not in one.regimes:
+            return
+        stand = _Stand(sources=one.sources, doubted=one.doubted or one.link_doubted)
+        is_its = one.linked and (word.regime is None or word.regime == one.regime)
+        is_free = word.code in (*RELEASES, FREE)
+        for slot in self._look.slots(one.key):
+            tell = self._telling(one.key, type_, word)
+            for fact in self._look.support(slot, tell):
+                may = one.link_doubted if not one.linked else word.regime != one.regime
+                if is_its and is_free and self._declarations.is_revoked:
+                    is_its_now, may = False, not self._declarations.is_revoked_surely
+                else:
+                    is_its_now = is_its
+                if not is_its_now:
+                    if not _tells(fact, type_):
+                        yield fact
+                    elif may:
+                        yield demoted(fact, silenced(fact.statements[0]))
+                    continue
+                yield from self._standing(fact, slot, one.key, type_, word.code, stand)
+
+    def _standing(
+        self, fact: Fact, slot: Slot, key: SubjectKey, type_: str, code: str, stand: _Stand
+    ) -> Iterator[Fact]:
+        """The fact; without what it says now when that is undone or not enough."""
+        if not _tells(fact, type_):
+            yield fact
+            return
+        codes = RELEASES if code == FREE else (code,)
+        sources = frozenset[str]().union(*(stand.sources.get(one, ()) for one in codes))
+        if code == FREE and FREE not in stand.sources:
+            sources = frozenset()
+        counts = self._look.counts(slot, lambda event: self._is_told(event, key, codes))
+        if not counts or fact.source in sources:
+            event = None if slot.effective is None else slot.effective.event
+            if event is None or not is_partial(event) or self._is_whole:
+                yield fact
+            else:
+                self._look.ignore(event, "PARTIAL_RELEASE")
+        elif stand.doubted:
+            yield demoted(fact, silenced(fact.statements[0]))
+        else:
+            assert slot.effective is not None
+            self._look.ignore(slot.effective.event, "UNDONE")
+
+    def _telling(
+        self, key: SubjectKey, type_: str, word: Word
+    ) -> Callable[[Event], Iterable[dict[str, Any]]]:
+        codes = RELEASES if word.code == FREE else (word.code,)
+
+        def tell(event: Event) -> Iterable[dict[str, Any]]:
+            if not self._is_told(event, key, codes):
+                return
+            if word.at_buyers and event.facility not in self._look.asked.warehouses:
+                return
+            here = [one for one in (event.facility, event.unlocode) if one in self._places]
+            for place in here or (event.facility or event.unlocode,):
+                yield {"kind": "MILESTONE", "type": type_, "subject": ":".join(key), "place": place}
+
+        return tell
+
+    def _is_told(self, event: Event, key: SubjectKey, codes: tuple[str, ...]) -> bool:
+        """Whether an event reaches one of the milestones of a subject, for this claim."""
+        if key not in reached_by(event):
+            return False
+        effect = effect_on(event, key.subject_type, is_subject=is_about(event, key))
+        if effect is None or effect.milestone not in codes:
+            return False
+        if key.subject_type == DECLARATION:
+            return is_of(event, key) and is_about(event, key)
+        if isinstance(event, WarehouseReceived):
+            is_here = event.facility in self._look.asked.warehouses
+            if not is_here:
+                self._look.ignore(event, "NOT_AT_THE_BUYERS")
+            if not is_here or (key.subject_type == LINE and line_of(event) != key):
+                return False
+        if key.subject_type in (LINE, LOT):
+            lines = [one.subject_id for one in reached_by(event) if one.subject_type == LINE]
+            return all(is_the_claims(self._look.asked, event, one) for one in lines)
+        return True
+
+    # -- what stands
+
+    def _stand(self, key: SubjectKey) -> _Stand:
+        """What the facts that count add up to, and all that speaks against it."""
+        found = self._stands.get(key)
+        if found is not None:
+            return found
+        counted, doubted = list[Slot](), False
+        for slot in self._look.slots(key):
+            self._look.note_conflict(slot)
+            events = [one for version in slot.disputed for one in version.contents]
+            doubted |= any(self._is_contrary(one, key) for one in events)
+            now = slot.effective
+            if now is None:
+                continue
+            if self._is_contrary(now.event, key):
+                doubted |= self._look.voice(now.event, now.hashes[0]).void
+                counted.append(slot)
+            elif self._look.counts(slot, lambda event: self._is_support(event, key)):
+                counted.append(slot)
+        value = fold(*key, counted)
+        found = self._stands[key] = _Stand(sources=sources_of(value), doubted=doubted)
+        return found
+
+    def _is_support(self, event: Event, key: SubjectKey) -> bool:
+        if not isinstance(event, WarehouseReceived):
+            return True
+        return self._is_told(event, key, ("RECEIVED_WH",))
+
+    def _is_contrary(self, event: Event, key: SubjectKey) -> bool:
+        if event.classifier != "ACTUAL" or key not in reached_by(event):
+            return False
+        effect = effect_on(event, key.subject_type, is_subject=is_about(event, key))
+        if effect is None:
+            return False
+        return effect.adverse or (bool(effect.undoes) and effect.kind != "REINSTATE")
+
+    def _released_whole(self) -> bool:
+        """Whether the releases that say of how much they are cover what was ordered. They state no
+        unit: it is taken for that of the lines.
+        """
+        lines = self._look.asked.scope.lines
+        if len({one.unit for one in lines}) != 1:
+            return False
+        told = Decimal(0)
+        for one in self._declarations.every:
+            for slot in self._look.slots(one.key) if one.linked else ():
+                if self._look.counts(slot, is_partial):
+                    assert slot.effective is not None
+                    told += slot.effective.event.qty or 0  # type: ignore[attr-defined]
+        return told >= sum(one.qty for one in lines)
+
+
+def _tells(fact: Fact, type_: str) -> bool:
+    return fact.current is not None and fact.current.type == type_
+
+
+def _tellers(
+    found: Mapping[SubjectKey, tuple[Fact, ...]], test: Callable[[Fact], bool]
+) -> frozenset[str]:
+    """The organisations that tell it of every subject."""
+    told = [
+        frozenset(fact.organisation for fact in facts if test(fact)) for facts in found.values()
+    ]
+    return frozenset[str]().union(*told).intersection(*told) if told else frozenset()
+
+
+def _renamed(fact: Fact, home: str) -> Fact:
+    """A fact of a subject as one of the claim."""
+
+    def of(one: Statement) -> Statement:
+        return replace(one, subject=home) if one.type else one
+
+    current = None if fact.current is None else of(fact.current)
+    return replace(
+        fact,
+        current=current,
+        others=tuple(map(of, fact.others)),
+        about=f"{fact.about} of {home}",
+    )
