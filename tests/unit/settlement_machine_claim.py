@@ -83,6 +83,24 @@ class Claim:
     paused: list[tuple[int, int]] = field(default_factory=list)
     paused_since: int | None = None
 
+    def view(self) -> dict[str, object]:
+        """What another implementation can be compared with, and what a refused input leaves as it
+        was.
+        """
+        return {
+            "state": self.state,
+            "accounts": (self.buyer, self.reserved, self.in_flight, self.seller),
+            "attempt": self.attempt,
+            "hold": (self.hold_no, self.hold, self.hold_expires),
+            "recall": (self.recall_no, self.recall_refused),
+            "basis": (self.basis, self.award),
+            "origin": self.origin,
+            "window_end": self.window_end,
+            "paused": (tuple(self.paused), self.paused_since),
+            "cleared": tuple(sorted(self.cleared)),
+            "moved": (self.settled, self.returned),
+        }
+
     def close(self, tick: int) -> int:
         """Effective deadline + grace, with the pause that runs now counted up to `tick`."""
         paused = sum(end - start for start, end in self.paused)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 
 from settlement_machine_claim import Claim
 from settlement_machine_oracle import Machine
@@ -216,6 +217,9 @@ class World:
         options: Weighted = [(0.2, self._risk_hold(name)), (0.1, ReconBreak(name, self.fresh("r")))]
         for hold_no in claim.releasing:
             options += [(4, Released(name, hold_no)), (0.5, ReleaseFailed(name, hold_no))]
+        for number, how in claim.holds.items():
+            if how in ("released", "refused") and number not in claim.confirmed:
+                options.append((3, self._confirm(claim, number)))
         if claim.state in BEFORE:
             options += self._apt_holds(claim) + self._apt_before(claim)
         elif claim.state in PAYING:
@@ -261,6 +265,7 @@ class World:
             (0.08, Booked(name, rng.randint(1, claim.attempt), self.fresh("e"), 40, OWN)),
             (0.04, Booked(name, claim.attempt, self.fresh("e"), 40, FOREIGN)),
             (0.05, Returned(name, self.fresh("t"), rng.choice((5, 40)), OWN)),
+            (0.03, Returned(name, self.fresh("t"), 40, FOREIGN)),
         ]
         for attempt, minor in claim.attempts_sent.items():
             options += [(0.5, Booked(name, attempt, self.fresh("e"), minor, OWN))]
@@ -335,9 +340,6 @@ class World:
             ]
         for number in claim.recall_attempt:
             options += [(1, RecallRefused(name, number)), (1, RecallDone(name, attempt, number))]
-        for number, how in claim.holds.items():
-            if how in ("released", "refused") and number not in claim.confirmed:
-                options.append((3, self._confirm(claim, number)))
         return options
 
     def _foreign(self, name: str) -> Input:
@@ -373,6 +375,39 @@ class World:
                 ContractAgreed(),
             )
         )
+
+
+def every_input(claim: Claim, tick: int) -> list[Input]:
+    """Every kind of input for one claim, with the number of now, an older and an unknown one."""
+    name, minor = claim.terms.id, claim.in_flight or claim.reserved or 40
+    said: list[Input] = [ContractAgreed(), MutualCancel(), CourtOrder(), Cut(tick), Cut(tick + 1)]
+    for value in ("TRUE", "FALSE", "UNKNOWN"):
+        for adverse in ((), ("adverse",)):
+            said.append(Cut(tick + 9, {name: Verdict(value, 30, "h", adverse)}))
+    for number in sorted({0, 1, claim.hold_no, claim.hold_no + 1}):
+        said += [HoldConfirmed(name, number, 2000, OWN, 2000), HoldRefused(name, number)]
+        said += [HoldRenewed(name, number, 5000), HoldLost(name, number)]
+        said += [Released(name, number), ReleaseFailed(name, number)]
+    for number in sorted({0, 1, claim.attempt, claim.attempt + 1}):
+        said += [Pending(name, number), NotFound(name, number)]
+        said += [Rejected(name, number, retryable=True), Rejected(name, number, retryable=False)]
+        for amount, ccy in ((minor, OWN), (minor + 1, OWN), (minor, FOREIGN), (0, OWN)):
+            said.append(Booked(name, number, "new", amount, ccy))
+    for amount, ccy in ((minor, OWN), (1, OWN), (minor + 1, OWN), (minor, FOREIGN), (0, OWN)):
+        said.append(Returned(name, "new", amount, ccy))
+    for number in sorted({0, 1, claim.recall_no, claim.recall_no + 1}):
+        said += [RecallDone(name, attempt, number) for attempt in (1, claim.attempt)]
+        said += [RecallRefused(name, number), NoOriginal(name, number)]
+    seen = claim.verdict.evidence_hash
+    said += [ReviewReleased(name, "eva", seen), ReviewReleased(name, "eva", "other")]
+    said += [ReviewRejected(name, "eva"), RiskHold(name, "new", "eva"), RecallOrdered(name, "eva")]
+    said += [DisputeRaised(name, "eva", role) for role in ("BUYER", "CARRIER")]
+    said += [DisputeWithdrawn(name), DisputeResolved(name, "SELLER", 1, "x")]
+    said += [DisputeResolved(name, "BUYER", 0, "x"), DisputeResolved(name, "SELLER", 0, "x")]
+    said += [AmendmentAccepted(name, replace(claim.terms, id=id_)) for id_ in (name, "other")]
+    said += [ReconBreak(name, "new"), ReconResolved(name, "eva", minor, "SETTLED")]
+    said += [ReconResolved(name, "eva", 0, "HELD"), ReconResolved(name, "eva", 1, "HELD")]
+    return said
 
 
 def drain(machine: Machine) -> list[Input]:

@@ -1,8 +1,7 @@
-"""The second reading of the claim state machine, tested by itself: stories, edges, random lives."""
+"""The second reading of the claim state machine, tested by itself: stories and edges."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -11,8 +10,6 @@ from settlement_machine_claim import Claim
 from settlement_machine_oracle import Machine
 from settlement_machine_readings import READINGS
 from settlement_machine_words import (
-    ABSORBING,
-    LIVE,
     AmendmentAccepted,
     Booked,
     ClaimTerms,
@@ -44,9 +41,7 @@ from settlement_machine_words import (
     Terms,
     Verdict,
 )
-from settlement_machine_world import World, drain
 
-STEPS = 60
 TRUE = Verdict("TRUE", 80, "h")
 SEIZED = Verdict("UNKNOWN", 80, "h2", ("seized",), revivable=True)
 COURT = Disputes(("BUYER",), 2, ("x", "y", "z"), 10, "BUYER")
@@ -421,91 +416,3 @@ def test_every_reading_names_its_rows_and_quotes() -> None:
     for one in READINGS:
         assert one.rows and set(one.rows) <= set(range(55))
         assert one.quote.strip() and one.reading.strip().endswith((".", ")"))
-
-
-class Watcher:
-    """Looks only at what goes in and what comes out, and says what may never be."""
-
-    def __init__(self, terms: Terms) -> None:
-        self.terms = terms
-        self.paid: dict[tuple[str, int], int] = {}
-        self.rejected: set[tuple[str, int]] = set()
-        self.awards: dict[str, int] = {}
-        self.ended: Counter[str] = Counter()
-        self.over = False
-
-    def see(self, said: Input, answer: list[Taken | Refused]) -> None:
-        """One input with all that it caused."""
-        for one in answer:
-            if isinstance(one, Taken):
-                self._see_row(said, one)
-        self.over = self.over or type(said).__name__ in ("MutualCancel", "CourtOrder")
-
-    def _see_row(self, said: Input, one: Taken) -> None:
-        if one.row in (24, 25, 45, 51):
-            attempts = [attempt for claim, attempt in self.paid if claim == one.claim]
-            self.rejected.add((one.claim, max(attempts)))
-        if one.row == 18:
-            rest = sum(posting.minor for posting in one.postings)
-            self.awards.setdefault(one.claim, rest)
-        if one.row == 33:
-            self.ended[one.claim] -= 1  # the successor has the same id
-        if one.target in ABSORBING and one.source not in ABSORBING:
-            self.ended[one.claim] += 1
-            assert self.ended[one.claim] <= 1
-        for order in one.instructions:
-            if order.kind == "PAY":
-                self._see_payment(said, one, order)
-
-    def _see_payment(self, said: Input, one: Taken, order: Instruction) -> None:
-        known = self.paid.setdefault((one.claim, order.no), order.minor)
-        assert known == order.minor > 0, "an attempt with two amounts"
-        for attempt in range(1, order.no):
-            assert (one.claim, attempt) in self.rejected, "two payments may be under way"
-        if one.row == 44:
-            return
-        assert one.row == 21 and isinstance(said, Cut) and not self.over
-        assert said.tick <= self.terms.long_stop
-        verdict = said.verdicts[one.claim]
-        if one.claim not in self.awards:
-            assert verdict.value == "TRUE", "paid without a TRUE condition"
-
-
-def test_random_lives_keep_every_promise_and_reach_every_row(required: Callable[..., Any]) -> None:
-    """In random lives every row is taken, accounts sum to zero, no state is left twice, nothing is
-    paid early or twice, and at the end no hold and no money stays behind.
-    """
-    walks = required("settlement_machine_walks")
-    seen: Counter[int] = Counter()
-    for seed in range(walks):
-        world = World(seed)
-        watcher = Watcher(world.machine.terms)
-        for said, answer in world.play(STEPS):
-            watcher.see(said, answer)
-        drain(world.machine)
-        for claim in world.machine.claims.values():
-            assert claim.state in ABSORBING and not claim.releasing, f"seed {seed}"
-            assert claim.in_flight == claim.reserved == 0
-        seen.update(world.machine.rows)
-    walks.done(seed + 1)
-    assert set(seen) == set(range(1, 55)) - {35}, sorted(set(range(1, 55)) - set(seen))
-
-
-def test_the_same_life_gives_the_same_answers() -> None:
-    """Inputs of a walk, taken by a second machine, are answered equally."""
-    for seed in range(20):
-        world = World(seed)
-        told = list(world.play(STEPS))
-        again = Machine(world.machine.terms)
-        assert [again.take(said) for said, _ in told] == [answer for _, answer in told]
-        assert again.rows == world.machine.rows
-
-
-def test_live_claims_always_have_exactly_one_running_attempt() -> None:
-    """While a payment is under way, its amount is in flight and nothing else is."""
-    for seed in range(60):
-        world = World(seed)
-        for _ in world.play(STEPS):
-            for claim in world.machine.claims.values():
-                running = claim.attempts_sent.get(claim.attempt) if claim.state in LIVE else 0
-                assert claim.state == "CANCEL_PENDING" or claim.in_flight == running
