@@ -1,0 +1,406 @@
+"""READINGS: where the reference is silent, or two of its rules collide, and what was read.
+
+Each entry has the rows that it touches (0 stands for the rules below the table), the words of the
+reference, and the reading. Asked to choose, the reading is the one that sends the least money
+early and can never trap a refund. `doubt` is True where the words may well be wrong: a reader
+should settle these first.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Reading(NamedTuple):
+    """One place at which somebody else may read otherwise."""
+
+    rows: tuple[int, ...]
+    quote: str
+    reading: str
+    doubt: bool = False
+
+
+FUNDING = (
+    Reading(
+        (1, 2),
+        "HoldConfirmed, or undertaking recorded / COMMITMENT_ONLY",
+        "COMMITMENT_ONLY: rows 1 and 2 at agreement, no RESERVE and later no RELEASE; the mirror "
+        "still reserves, the hold counts as live for ever under number 0. BANK_UNDERTAKING: "
+        "RESERVE asks for the undertaking and HoldConfirmed records it.",
+    ),
+    Reading(
+        (1, 37),
+        "Row 37 is tried before row 1's effect: amount 0 goes ∅ → CLOSED without RESERVE",
+        "At agreement only a claim whose maximum is 0 is closed; any other amount is known at a "
+        'cut at the earliest ("Facts act only at a cut: rows 7, ..., 37").',
+    ),
+    Reading(
+        (2,),
+        "buyer→reserved",
+        "What is posted is the maximum of the claim (the award, once there is one), not the "
+        "amount of the hold; a larger hold stays the business of RELEASE.",
+    ),
+    Reading(
+        (2, 6, 38),
+        "hold_no current, not already lost",
+        "HoldLost in CREATED has no row, so it is illegal; it is remembered all the same, and a "
+        "confirmation of that hold then fails row 2 and takes row 38.",
+    ),
+    Reading(
+        (3, 34),
+        "HoldRefused (final) / termination",
+        "Mutual cancel and court order in CREATED are reported as row 34; the effect of row 3 is "
+        "the same. HoldRefused outside CREATED is illegal and changes nothing: a claim that is "
+        "HELD or DISPUTED keeps the hold as asked, and RELEASEs it when it ends.",
+    ),
+    Reading(
+        (6,),
+        "funding_due = close",
+        "The close as it is at the loss, stored as a number: later pauses do not move it. Rows "
+        "25, 41 and 51 with a lost hold set it likewise.",
+    ),
+    Reading(
+        (6, 13, 20),
+        "PRE → CREATED (6); basis AWARD: DISPUTED (13, 20)",
+        "Row 6 says nothing of awards, so an APPROVED award whose hold is lost goes to CREATED, "
+        "keeps basis and amount, and is then evaluated like any claim (at most the award is "
+        "paid). This lets a buyer escape from an award by losing the hold; DISPUTED with the "
+        "effect of row 41 would be in the spirit of rows 13 and 20.",
+        doubt=True,
+    ),
+    Reading(
+        (38, 41),
+        "HELD/DISPUTED → same | HoldConfirmed | hold_no current",
+        "In HELD and DISPUTED a hold must pass the guard of row 2 as well; if it fails, the "
+        "effect and the number of row 38.",
+    ),
+    Reading(
+        (39,),
+        "EXPIRED/VOIDED/SUPERSEDED/CLOSED → same | HoldConfirmed | RELEASE",
+        "Also in SETTLED and RETURNED (row 48 may end a claim whose RESERVE is unanswered), also "
+        "after HoldRefused, and once for each hold: a second confirmation is row 36. The late "
+        "confirmation of a superseded RESERVE is reported as SUPERSEDED → SUPERSEDED although the "
+        "successor has the same id.",
+        doubt=True,
+    ),
+    Reading(
+        (42,),
+        "Released / release failed / silent",
+        "Silent: at every cut, besides the one row of the cut's order and in every state, a "
+        "RELEASE without answer for longer than the SLA is sent again with an alarm. The order at "
+        "a cut does not name row 42; without this a refund is trapped by one lost message.",
+        doubt=True,
+    ),
+    Reading(
+        (4, 8, 14, 15, 19, 25, 29, 34, 37),
+        "reserved→buyer; RELEASE",
+        "RELEASE is sent if the hold is live, or asked and unanswered; never for a hold that is "
+        "lost or refused.",
+    ),
+    Reading(
+        (5, 36),
+        "renewal: hold_no current",
+        "An expiry that is not later than the known one is older: row 36. A renewal of a hold "
+        "that is not confirmed is illegal, of one that is over stale.",
+    ),
+    Reading(
+        (36,),
+        "its id, attempt or hold_no is already applied or older",
+        "HoldLost, HoldRefused or HoldRenewed of a hold that is released, used, refused or lost, "
+        "and Pending, RJCT, NOT_FOUND or camt.029 after an end without payment, are late: row 36.",
+    ),
+)
+
+DECIDING = (
+    Reading(
+        (7, 10, 11),
+        "`absent during CHALLENGE` leaves taken as open (7); condition wholly TRUE (11)",
+        "A verdict has a value, with those leaves taken as open until the window ends, and "
+        "`whole`, False while one of them is. Rows 7, 10, 13 and 21 look at the value, row 11 at "
+        "both.",
+    ),
+    Reading(
+        (7, 11),
+        "record ... amount (7); amount fixed (11)",
+        "The amount is the least of what was recorded at MATCHED, what is due now, and what is "
+        "reserved: the window has shown the first to the parties. If nothing is due any more the "
+        "claim waits in MATCHED (row 37 starts from CREATED and RESERVED only) until the long "
+        "stop.",
+        doubt=True,
+    ),
+    Reading(
+        (8, 9),
+        "Cut, FALSE (8); Cut, tick > close: FALSE with on_false = HOLD (9)",
+        "Row 8 acts on FALSE at any tick (not_after and before may close early), row 9 only after "
+        "the close; until then the claim stays RESERVED.",
+    ),
+    Reading(
+        (9, 0),
+        "UNKNOWN because revivable / CONFLICTED",
+        "Both are the flag `revivable` of the verdict. UNKNOWN after the close without it (an "
+        "approval that closes at the long stop, a later not_before) waits in RESERVED.",
+    ),
+    Reading(
+        (10, 12),
+        "row 12 first (10); the order ... 28/32/54, 10, 12, 20",
+        "Row 10 has as a guard that row 12 does not apply; so a contradicted claim with an "
+        "adverse fact is HELD, not RESERVED.",
+    ),
+    Reading(
+        (10,),
+        "after close → HELD(REVIVABLE)",
+        "Also when the condition is FALSE by then, whatever on_false says.",
+    ),
+    Reading(
+        (11, 20, 21, 43),
+        "hold live (11, 21, 43); hold too short (20)",
+        "A hold serves when it is live and expires later than tick + SLA (failure 26), with "
+        "auto_renew too. If it does not, 11, 21 and 43 wait and row 20 takes the approval back.",
+    ),
+    Reading(
+        (12, 21, 43, 54),
+        "condition TRUE and no uncleared adverse, or AWARD (21); takes effect by 12, 13 (54)",
+        "An award is paid in spite of adverse facts, but row 21 does not follow row 43 while a "
+        "risk hold, a recon break or a freeze stands: the claim stays APPROVED and row 12 takes "
+        "it at the next cut. Row 12 itself has no guard on the basis, so an award that waits in "
+        "APPROVED for a retry is HELD by an adverse fact.",
+        doubt=True,
+    ),
+    Reading(
+        (12, 32),
+        "contract freeze (row 12 for every other tranche, CREATED too)",
+        "Row 32 comes before all other decisions of the same cut, for all claims. It leaves a "
+        "standing id with every other claim that is not over; in PRE *and in CREATED* row 12 then "
+        "applies at its place in the order (after 34, 4, 8/9). LIVE claims go on, but are HELD if "
+        "they come back.",
+    ),
+    Reading(
+        (12, 54),
+        "CREATED/HELD/DISPUTED/CANCEL_PENDING → same | RiskHold, AdverseEvidence",
+        "ReconBreak is noted there as well. RiskHold and ReconBreak in INSTRUCTED, ACCEPTED and "
+        "IN_DOUBT have no row: illegal, but remembered, so that row 12 acts if the claim returns "
+        "to APPROVED. They order no recall.",
+        doubt=True,
+    ),
+    Reading(
+        (54, 43, 37, 46),
+        "the first applicable row of ... 28/32/54, 10, ...",
+        "Row 54 is taken once for each new adverse fact and uses up the cut: 43, 37 and 46 wait "
+        "for the next one.",
+    ),
+    Reading(
+        (32,),
+        "AdverseEvidence, retraction",
+        "Once for each uncleared adverse fact (those known before SETTLED count again then), and "
+        "once each time a condition that was TRUE at the instruction is not TRUE any more, basis "
+        "CONDITION only.",
+    ),
+    Reading(
+        (0,),
+        "DESIGN: a tick not later than the last handled one is without effect",
+        "Row 36.",
+    ),
+)
+
+PEOPLE = (
+    Reading(
+        (13, 14),
+        "k reviewers ≠ raiser; four-eyes",
+        "One reviewer, who has raised none of the risk holds that stand; the two persons of "
+        "four-eyes come with a later issue. Row 14 has the same guard.",
+    ),
+    Reading(
+        (13,),
+        "evidence hash equals now",
+        "Now is the verdict of the last cut. A review clears only ids that stand when it is "
+        "taken; naming a fact of tomorrow clears nothing.",
+    ),
+    Reading(
+        (13, 7),
+        "HELD → MATCHED if TRUE, else RESERVED",
+        "MATCHED only if something is due and nothing stands uncleared (the guard of row 7), else "
+        "RESERVED, from where row 12 takes it back at the next cut.",
+    ),
+    Reading(
+        (13,),
+        "not FALSE; not UNKNOWN past close",
+        "For basis CONDITION only: an award does not depend on the condition, and with row 14 "
+        "closed to it (basis ≠ AWARD) it would be stuck. An award without a hold goes to "
+        "DISPUTED, not to CREATED, where row 41 funds it.",
+    ),
+    Reading(
+        (13, 24, 25),
+        "may add attempts",
+        "The review adds none; only row 24 asks for attempts < max, so every release of a claim "
+        "whose attempts are used up allows exactly one more.",
+    ),
+    Reading(
+        (15,),
+        "tolls = false; FALSE; origin is row 12; basis = CONDITION",
+        "Whatever on_false says. Origins FALSE, REVIVABLE and RAIL (rows 25, 45, 51) wait for a "
+        "review or the long stop.",
+    ),
+    Reading(
+        (0,),
+        "deadline + the closed HELD intervals; while HELD with tolling no leaf closes; DISPUTED "
+        "tolls always",
+        "Intervals run from the tick at which the claim entered to the tick at which it left; the "
+        "one that is open counts up to now, so that nothing closes in it. They are not carried to "
+        "a successor.",
+    ),
+    Reading(
+        (16,),
+        "entitled, in time, no award",
+        "In time means before INSTRUCTED, which the states say already.",
+    ),
+    Reading(
+        (18, 19),
+        "arbiter k-of-n",
+        "The first k distinct arbiters who say the same (side and amount) decide; a vote may be "
+        "changed until then; one award only. Votes end with the dispute.",
+    ),
+    Reading(
+        (18,),
+        "(or on_timeout = SELLER)",
+        "Tried at the place of row 19. The amount is what is due at that cut, at most what is "
+        "reserved; while that is 0, or there is no hold, the claim waits (for the long stop at "
+        "last). Row 43 may follow at the next cut.",
+        doubt=True,
+    ),
+    Reading(
+        (4, 18, 19, 26, 42, 46),
+        "Cut at max_len; Cut, SLA passed",
+        "Later than, not at: a deadline is inclusive and is declared missed at the first cut "
+        "whose tick is later.",
+    ),
+    Reading(
+        (18, 23, 43),
+        "rest reserved→buyer",
+        "Row 18 posts and sends no RELEASE (a hold cannot be released in part); the RELEASE "
+        "follows when the award is paid or ends.",
+    ),
+    Reading(
+        (28, 34, 45),
+        "mutual cancel: TERMINATED; cancelled or past long stop: VOIDED",
+        "A court order terminates the contract too. Both speak of the whole contract: one input, "
+        "a row for every claim.",
+    ),
+    Reading(
+        (33, 52),
+        "same tranche_id and settlement_id",
+        "So the successor has the id of what it replaces, goes on with its hold numbers, and gets "
+        "its bookings: row 49 cannot occur for SUPERSEDED. Standing risk holds, breaks and "
+        "freezes go with it; ids cleared under the old terms do not.",
+    ),
+    Reading(
+        (52,),
+        "amount ≤ hold moved",
+        "And the hold must reach the new close or be renewable. Otherwise the old hold is "
+        "released and row 52 goes to CREATED *with* RESERVE of the next number (the table names "
+        "none); funding_due is the old one, or the new close if that has passed.",
+        doubt=True,
+    ),
+)
+
+PAYING = (
+    Reading(
+        (23, 47, 51),
+        "in_flight→seller",
+        "What is still reserved then goes back to the buyer, and the hold is released if it was "
+        "larger than the payment, or if an earlier attempt than the running one was booked; else "
+        "it is used up. Otherwise an absorbing state would keep money.",
+        doubt=True,
+    ),
+    Reading(
+        (24, 25, 30, 45),
+        "RJCT retryable (24); never a retry (45)",
+        "After a refused recall a retryable RJCT takes row 25, not 24: somebody wanted the money "
+        "back.",
+        doubt=True,
+    ),
+    Reading(
+        (28, 30),
+        "no recall refused yet",
+        "The mark belongs to one attempt and ends with it. Row 28 on facts (adverse as well as ≠ "
+        "TRUE) is for basis CONDITION; a person's recall is for both.",
+    ),
+    Reading(
+        (28,),
+        "authorised recall",
+        "During CANCEL_PENDING it is stale; before INSTRUCTED it is illegal (a risk hold is "
+        "meant).",
+    ),
+    Reading(
+        (22, 44),
+        "INSTRUCTED/IN_DOUBT → ...",
+        "Pending in CANCEL_PENDING, NOT_FOUND in ACCEPTED and in CANCEL_PENDING are illegal: no "
+        "change.",
+    ),
+    Reading(
+        (44,),
+        "recall refused: CANCEL_PENDING ... / RECALL",
+        "With the next recall number: the old one has been answered. Otherwise the identical PAY "
+        'goes out again even after the long stop ("later ones finish").',
+    ),
+    Reading(
+        (29,),
+        "current attempt",
+        "Any recall number that was sent for that attempt, not only the newest; one never sent is "
+        "illegal.",
+    ),
+    Reading(
+        (46,),
+        "QUERY; same RECALL; alarm",
+        "IN_DOUBT: QUERY; CANCEL_PENDING: QUERY and the same RECALL. Row 26 has no alarm.",
+    ),
+    Reading(
+        (47, 50),
+        "return before its booking",
+        "A return of more than is in flight, or in another currency, takes row 50.",
+    ),
+    Reading(
+        (23, 36, 47, 53),
+        "second attempt booked",
+        "The booking that a return of row 47 or 48 has announced (same attempt, same amount) is "
+        "row 36 when it comes; any other new entry is row 53.",
+    ),
+    Reading(
+        (31, 53),
+        "second booking: overpaid claim",
+        "It is posted buyer→seller (bookings are converging facts), so that a later return of it "
+        "passes Σ returns ≤ settled and leaves the claim SETTLED; RETURNED stays RETURNED.",
+        doubt=True,
+    ),
+    Reading(
+        (48,),
+        "booking or return, any attempt",
+        "Also of an attempt that was never sent (up to the current number): otherwise it might be "
+        "paid twice. In another currency it cannot be posted: a recon break that stands (12, 54). "
+        "A return of less than was sent leaves SETTLED; the hold is always released.",
+        doubt=True,
+    ),
+    Reading(
+        (49,),
+        "seller = Σ bookings − Σ returns",
+        "Never below zero: a return that comes first waits for its booking. CLOSED too (a claim "
+        "may be closed with amount 0 after a rejected attempt). Another currency is recorded, not "
+        "posted.",
+    ),
+    Reading(
+        (50, 51),
+        "no retry, recall or refund",
+        "Until row 51, answers of the rail are illegal; bookings and returns are recorded, and "
+        "row 51 counts the returns. QUERY of row 46 goes on.",
+    ),
+    Reading(
+        (51,),
+        "actual amount; posting as resolved",
+        "SETTLED needs an amount (more than in flight: the excess comes from the buyer, alarm "
+        "OVERPAID); HELD needs amount 0 and is then as row 25: attempt + 1, because the "
+        "resolution says that nothing was paid. It stays HELD when the contract is over, for the "
+        "long stop.",
+        doubt=True,
+    ),
+)
+
+READINGS = (*FUNDING, *DECIDING, *PEOPLE, *PAYING)
