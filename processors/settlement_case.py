@@ -275,7 +275,7 @@ class _Reader:
         return Given(kind=kind, fields=given)
 
     def _one_by_one(self, kind: type[Struct], given: Mapping[str, Any], path: str) -> None:
-        """Each field's own list or form; what only the whole message shows comes when it is taken."""
+        """Each field's own list or form; what only the whole shows is said when it is taken."""
         for name, one in given.items():
             hint = _hints(kind).get(name)
             check = None if hint is None or one is None else validate.check(kind, name, hint)

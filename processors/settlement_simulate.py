@@ -47,8 +47,9 @@ _WANTED = (SETTLEMENT_EVENTS, INSTRUCTIONS, EXCEPTIONS)
 class Answer(Struct, frozen=True, kw_only=True, gc=False):
     """What one input or one tick did.
 
-    `verdict`: TAKEN, NOTED (a half of something), STALE (row 36, or an old tick), DUPLICATE (nothing
-    was written), ILLEGAL (no row fits), CONFLICT (one id, two contents), QUARANTINED (not taken).
+    `verdict`: TAKEN, NOTED (a half of something), STALE (row 36, or an old tick), DUPLICATE
+    (nothing was written), ILLEGAL (no row fits), CONFLICT (one id, two contents), QUARANTINED (not
+    taken).
     """
 
     verdict: str
@@ -63,7 +64,7 @@ class Answer(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Standing(Struct, frozen=True, kw_only=True, gc=False):
-    """One claim at the end: where it stands and why, its mirrored money in minor units."""
+    """One claim: where it stands and why, its mirrored money in minor units."""
 
     contract_id: str
     explained: Explanation
@@ -121,7 +122,7 @@ class Simulation:
         return self._did(message.chain_id, step, _verdict(step.counts))
 
     def tick(self, at: int) -> Answer:
-        """The cut at tick time `at`, us UTC, over every chain; one that is not later is passed over."""
+        """The cut at tick time `at`, us UTC, over every chain; an older tick is passed over."""
         if at <= self.now:
             return Answer(verdict="STALE")
         self.now = at
@@ -171,7 +172,8 @@ class Simulation:
         """
         told = dict(given.fields)
         chain_id, settlement = self._claim(told)
-        named = {name: told.pop(name) for name in ("claim_id", "tranche_id") if name in told}
+        claim = told.pop("claim_id", None)
+        told.pop("tranche_id", None)
         told.setdefault("input_id", f"line-{line}")
         if settlement is not None:
             assert chain_id is not None
@@ -182,7 +184,7 @@ class Simulation:
             told.setdefault("contract_id", terms.contract_id)
         if given.kind is Review:
             return self._review(told)
-        return self._receipt(told, named)
+        return self._receipt(told, claim)
 
     def _claim(self, told: dict[str, Any]) -> tuple[str | None, str | None]:
         """(chain, settlement id) of the claim that is named in either way; None = it is none."""
@@ -209,7 +211,7 @@ class Simulation:
         said = why if found else "no contract that was taken so far has such a claim"
         raise RecordError(Code.BAD_VALUE, "claim_id", f"{told['claim_id']!r}: {said}")
 
-    def _receipt(self, told: dict[str, Any], named: dict[str, Any]) -> Receipt:
+    def _receipt(self, told: dict[str, Any], claim: str | None) -> Receipt:
         """Numbers are those of the last instruction of its kind; what money moved is never
         filled in."""
         told.setdefault("source", "rail")
@@ -221,7 +223,7 @@ class Simulation:
                     and one.kind == told["kind"])  # fmt: skip
             last = next(mine, None)
             if last is None:
-                of = named.get("claim_id", told["settlement_id"])
+                of = claim or told["settlement_id"]
                 raise RecordError(
                     Code.BAD_VALUE,
                     "kind",
@@ -230,7 +232,8 @@ class Simulation:
                 )
             for name in numbers:
                 told.setdefault(name, getattr(last, name))
-        return _made(Receipt, told)
+        made: Receipt = _made(Receipt, told)
+        return made
 
     def _review(self, told: dict[str, Any]) -> Review:
         told.setdefault("source", "desk")
@@ -240,7 +243,8 @@ class Simulation:
                 if seen is None:
                     raise RecordError(Code.BAD_VALUE, name, f'"{NOW}": there is no such claim')
                 told[name] = getattr(seen, current)
-        return _made(Review, told)
+        made: Review = _made(Review, told)
+        return made
 
     def _explained(self, chain_id: str | None, settlement: str | None) -> Explanation | None:
         state = None if chain_id is None else self.chains.get(chain_id)
@@ -259,7 +263,7 @@ class Simulation:
             for told in explain(state.book, state.twin, self.now):
                 assert terms is not None
                 claim = state.book.claims[told.settlement_id]
-                found.append(_standing(terms.contract_id, told, claim))
+                found.append(standing(terms.contract_id, told, claim))
         return found
 
     def balances(self) -> dict[str, dict[str, int]]:
@@ -280,7 +284,8 @@ def balances_of(accounts: Accounts) -> dict[str, int]:
     return {name: getattr(accounts, name) for name in postings.ACCOUNTS}
 
 
-def _standing(contract_id: str, told: Explanation, claim: Claim) -> Standing:
+def standing(contract_id: str, told: Explanation, claim: Claim) -> Standing:
+    """One claim of a book, with its explanation."""
     return Standing(
         contract_id=contract_id,
         explained=told,
