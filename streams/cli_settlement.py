@@ -166,7 +166,8 @@ def explain(
         if not chains:
             raise UsageError(f"no claim, contract or chain {named!r} in {source.name}")
         if len(chains) > 1:
-            raise UsageError(f"{named!r} is in {len(chains)} chains: say which, e.g. --chain {chains[0]}")
+            which = f"say which, e.g. --chain {chains[0]}"
+            raise UsageError(f"{named!r} is in {len(chains)} chains: {which}")
         folded = read.fold(chains[0], source.entries(chains[0]))
     found = settlement_show.explain(chains[0], folded, wanted, moment_at)
     if as_json:

@@ -19,6 +19,7 @@ from supplytwin.schemas.records import (
     Review,
     SettlementEvent,
 )
+from supplytwin.schemas.replay import Replayed
 from supplytwin.streams.settlement_read import Folded, Listed, Sent
 from supplytwin.streams.show import iso
 
@@ -35,6 +36,8 @@ class Happened(Struct, frozen=True, kw_only=True):
     """Of an input: its source."""
     record: dict[str, Any] | None = None
     """Of an input: what it says. Money in minor units."""
+    moved: bool | None = None
+    """Of an input: whether it moved a claim; what did not is stale, noted, or was refused."""
     transition: SettlementEvent | None = None
 
 
@@ -137,14 +140,14 @@ def show(folded: Folded, one: Listed, sent: list[Sent] | None) -> Shown:
 
 
 def _history(folded: Folded, one: Listed) -> Iterator[Happened]:
+    causes = {event.cause_seq for event in map(_decided, folded.past) if event is not None}
     for past in folded.past:
         entry = past.entry
         at = iso(entry.taken_at) or ""
-        if entry.kind == "DECISION":
-            event = codec.decode(SETTLEMENT_EVENTS, entry.body).message
-            if isinstance(event, SettlementEvent) and event.settlement_id == one.settlement_id:
-                what = f"{event.from_state} -> {event.to_state} (row {event.row}): {event.reason}"
-                yield Happened(seq=entry.seq, kind=entry.kind, at=at, what=what, transition=event)
+        event = _decided(past)
+        if event is not None and event.settlement_id == one.settlement_id:
+            what = f"{event.from_state} -> {event.to_state} (row {event.row}): {event.reason}"
+            yield Happened(seq=entry.seq, kind=entry.kind, at=at, what=what, transition=event)
         message = None if past.item is None else past.item.message
         if isinstance(message, Contract | Receipt | Review) and _is_about(message, one):
             yield Happened(
@@ -154,7 +157,15 @@ def _history(folded: Folded, one: Listed) -> Iterator[Happened]:
                 what=_said(message),
                 by=message.source,
                 record=_record(message),
+                moved=entry.seq in causes,
             )
+
+
+def _decided(past: Replayed) -> SettlementEvent | None:
+    if past.entry.kind != "DECISION":
+        return None
+    event = codec.decode(SETTLEMENT_EVENTS, past.entry.body).message
+    return event if isinstance(event, SettlementEvent) else None
 
 
 def _is_about(message: Contract | Receipt | Review, one: Listed) -> bool:

@@ -158,7 +158,8 @@ def shown(found: Shown) -> None:
     out.print("history: journal entry, tick time, what", style="bold")
     for one in found.history:
         by = "" if one.by is None else f" (from {one.by})"
-        out.print(f"{one.seq:>4}  {one.at}  {one.what}{by}")
+        still = "; moved no claim" if one.moved is False else ""
+        out.print(f"{one.seq:>4}  {one.at}  {one.what}{by}{still}")
         if one.transition is not None and one.transition.postings:
             out.print(f"{'':8}posts {moved(one.transition.postings, currency)}")
     if found.instructions is None:
@@ -227,6 +228,7 @@ def acted(found: Acted) -> None:
             out.print(f"    posts {moved(one.postings, one.currency)}")
     if found.refused is not None:
         out.print(f"  REFUSED: {found.refused}", style="red")
+        out.print("  no claim has moved: see `supplytwin settlement explain`, and act on that")
         return
     for alarm in found.alarms:
         out.print(f"  {_problem(alarm)}")
