@@ -101,8 +101,10 @@ def test_it_tells_each_decision_once_and_stops_at_a_gap(
     running = Running(tmp_path, kafka_address, fresh_prefix, spec.name)
     try:
         assert running.lines(3) == [
-            "A-1 awaiting funds 100 CNY", "A-1 funds reserved 100 CNY", "A-1 conditions met 100 CNY",
-        ]  # fmt: skip
+            "A-1 awaiting funds 100 CNY",
+            "A-1 funds reserved 100 CNY",
+            "A-1 conditions met 100 CNY",
+        ]
         write(producer, spec.name, [event(5, "paid")])
         assert running.lines(1) == []
         assert running.end() == "gap: C-1 goes from 3 to 5: read again\n"

@@ -1,4 +1,4 @@
-"""docs/settlement-topics.md says what the records have, field by field, and which words they use."""
+"""docs/settlement-topics.md says what the records have, field by field, and in which words."""
 
 import re
 import typing
