@@ -54,9 +54,9 @@ class Running:
 
     def __init__(self, folder: Path, address: str, prefix: str, topic: str) -> None:
         script = folder / "consumer.py"
-        named = 'topic = "settlement.events"\n'
+        named = '.subscribe(["settlement.events"])'
         assert named in CODE
-        script.write_text(CODE.replace(named, f"topic = {topic!r}\n"))
+        script.write_text(CODE.replace(named, f".subscribe([{topic!r}])"))
         words = [sys.executable, "-u", str(script), address, f"{prefix}subscriber"]
         self.process = subprocess.Popen(
             words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
