@@ -21,6 +21,7 @@ from supplytwin.schemas.errors import RecordError
 from supplytwin.schemas.events import EVENT_TYPES, Event
 from supplytwin.schemas.ids import Micros
 from supplytwin.schemas.json_text import Twice
+from supplytwin.schemas.localtime import check_time
 from supplytwin.schemas.records import CONTRACTS, Contract, Receipt, Review, Signature
 from supplytwin.schemas.rfc3339 import moment
 
@@ -121,7 +122,7 @@ class _Reader:
     def object(self, raw: bytes, path: str) -> dict[str, msgspec.Raw] | None:
         try:
             return msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
-        except msgspec.ValidationError:
+        except msgspec.DecodeError:
             self.found(path, f"must be an object, not {_short(raw)}")
             return None
 
@@ -140,7 +141,7 @@ class _Reader:
             return self._list(raw, item, path)
         try:
             return msgspec.json.decode(raw, type=hint)
-        except msgspec.ValidationError as error:
+        except msgspec.DecodeError as error:
             says = str(error).replace("`", "").partition(" - at ")[0]
             self.found(path, f"{says[:1].lower()}{says[1:]}: it is {_short(raw)}")
             return None
@@ -148,7 +149,7 @@ class _Reader:
     def _list(self, raw: bytes, item: type[Struct], path: str) -> Any:
         try:
             parts = msgspec.json.decode(raw, type=list[msgspec.Raw])
-        except msgspec.ValidationError:
+        except msgspec.DecodeError:
             self.found(path, f"must be a list, not {_short(raw)}")
             return None
         return tuple(
@@ -159,9 +160,15 @@ class _Reader:
         """A time with its offset, or us UTC as records have it."""
         try:
             if raw.startswith(b'"'):
-                return moment(msgspec.json.decode(raw, type=str)).micros
-            return Micros(msgspec.json.decode(raw, type=int))
-        except msgspec.ValidationError:
+                micros = moment(msgspec.json.decode(raw, type=str)).micros
+            else:
+                micros = Micros(msgspec.json.decode(raw, type=int))
+            check_time(micros)
+            return micros
+        except RecordError as error:
+            self.found(path, error.reason)
+            return None
+        except msgspec.DecodeError:
             says = f"{_short(raw)} is no time"
         except ValueError as error:
             says = str(error)

@@ -29,32 +29,6 @@ def add(app: typer.Typer) -> None:
     app.add_typer(settlement_app, name="settlement")
 
 
-@settlement_app.command("simulate")
-def simulate(
-    contract: Annotated[Path, typer.Argument(help="The terms, as JSON.")],
-    events: Annotated[Path, typer.Argument(help="What happens: JSON lines, in this order.")],
-    as_json: AsJson = False,
-) -> None:
-    """Run a case through the fold that decides, without Kafka: every transition, posting,
-    instruction, alarm and refusal. Exit 1 = something was refused, 2 = it cannot be read.
-    """
-    try:
-        ran = settlement_run.run(contract, events)
-    except settlement_run.Unreadable as error:
-        if as_json:
-            emit_json({"error": str(error), "findings": error.findings})
-        else:
-            for line in error.lines:
-                err.print(line)
-        raise
-    if as_json:
-        emit_json(ran)
-    else:
-        tell.simulated(ran)
-    if ran.refused:
-        raise typer.Exit(1)
-
-
 @settlement_app.callback()
 def _settlement() -> None:
     """Claims: where they stand and why, the acts of people, cases."""
@@ -109,7 +83,7 @@ def list_claims(
     journal: Journal = None,
     as_json: AsJson = False,
 ) -> None:
-    """Where each claim stands: the last of its recorded transitions."""
+    """Where each claim stands."""
     wanted = read.Wanted(states=read.states(state or ()), contract=contract, chain=chain)
     with _source(context, db, journal, as_json) as source:
         found = source.claims(wanted)
@@ -128,8 +102,9 @@ def show(
     journal: Journal = None,
     as_json: AsJson = False,
 ) -> None:
-    """One claim: where it stands, its money, and everything that was said and decided about it.
-    Exit 1 = the hash chain of its journal is broken.
+    """One claim with its money and its whole history.
+
+    Everything that was said and decided about it. Exit 1 = the hash chain of its journal is broken.
     """
     with _source(context, db, journal, as_json) as source:
         one = read.one_claim(source, claim, chain)
@@ -156,8 +131,10 @@ def explain(
     journal: Journal = None,
     as_json: AsJson = False,
 ) -> None:
-    """Which part of each condition is TRUE, FALSE or UNKNOWN, on which evidence, and what would
-    make it true until when. Exit 1 = the hash chain of its journal is broken.
+    """Why claims are where they are, leaf by leaf.
+
+    Which part of each condition is TRUE, FALSE or UNKNOWN, on which evidence, and what would make
+    it true until when. Exit 1 = the hash chain of its journal is broken.
     """
     moment_at = None if at is None else moment("--at", at)
     with _source(context, db, journal, as_json) as source:
@@ -246,7 +223,10 @@ def hold(
     context: typer.Context, claim: Named, who: As, reason: Reason, role: Role = "OPERATOR",
     chain: Chain = None, wait: Wait = acts.WAIT_S, as_json: AsJson = False,
 ) -> None:  # fmt: skip
-    """Hold a claim: nothing is paid until another person releases or rejects it."""
+    """Hold a claim.
+
+    Nothing is paid until another person releases or rejects it.
+    """
     _act(context, "HOLD", _doing(claim, chain, who, role, reason, wait, as_json))
 
 
@@ -255,9 +235,9 @@ def release(
     context: typer.Context, claim: Named, who: As, reason: Reason, role: Role = "OPERATOR",
     chain: Chain = None, wait: Wait = acts.WAIT_S, yes: Yes = False, as_json: AsJson = False,
 ) -> None:  # fmt: skip
-    """Release a held claim over the evidence as it is now, and clear what stands against it.
+    """Release a held claim; asks first.
 
-    Shows what would be cleared, and asks.
+    Over the evidence as it is now; what stands against the claim is cleared, and shown before.
     """
     if as_json and not yes:
         raise UsageError("--json asks nobody: give --yes, too")
@@ -278,7 +258,10 @@ def dispute(
     role: Annotated[str, typer.Option(help="For which party: BUYER or SELLER.")],
     chain: Chain = None, wait: Wait = acts.WAIT_S, as_json: AsJson = False,
 ) -> None:  # fmt: skip
-    """Dispute a claim before it is paid, for a party that the terms entitle to it."""
+    """Dispute a claim before it is paid.
+
+    For a party that the terms entitle to it.
+    """
     _act(context, "DISPUTE", _doing(claim, chain, who, role, reason, wait, as_json))
 
 
@@ -287,7 +270,10 @@ def recall(
     context: typer.Context, claim: Named, who: As, reason: Reason, role: Role = "OPERATOR",
     chain: Chain = None, wait: Wait = acts.WAIT_S, as_json: AsJson = False,
 ) -> None:  # fmt: skip
-    """Ask the rail to recall a payment that is on its way; what comes of it the rail decides."""
+    """Recall a payment that is on its way.
+
+    The rail is asked; what comes of it the rail decides.
+    """
     _act(context, "RECALL", _doing(claim, chain, who, role, reason, wait, as_json))
 
 
@@ -299,3 +285,34 @@ def _confirm(question: str) -> None:
     except typer.Abort:
         why = "nobody answered (in a script give --yes)"
     raise UsageError(f"{why}: nothing was sent")
+
+
+# ---- cases
+
+
+@settlement_app.command("simulate")
+def simulate(
+    contract: Annotated[Path, typer.Argument(help="The terms, as JSON.")],
+    events: Annotated[Path, typer.Argument(help="What happens: JSON lines, in this order.")],
+    as_json: AsJson = False,
+) -> None:
+    """Run a case in two files through the fold, without Kafka.
+
+    Tells every transition, posting, instruction, alarm and refusal. Exit 1 = something was refused,
+    2 = the case cannot be read.
+    """
+    try:
+        ran = settlement_run.run(contract, events)
+    except settlement_run.Unreadable as error:
+        if as_json:
+            emit_json({"error": str(error), "findings": error.findings})
+        else:
+            for line in error.lines:
+                err.print(line)
+        raise
+    if as_json:
+        emit_json(ran)
+    else:
+        tell.simulated(ran)
+    if ran.refused:
+        raise typer.Exit(1)

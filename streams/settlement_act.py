@@ -12,7 +12,6 @@ from collections.abc import Callable, Sequence
 import msgspec
 from msgspec import Struct
 
-from supplytwin.processors.settlement_apply import input_key
 from supplytwin.processors.settlement_report import Explanation
 from supplytwin.schemas import codec, journal
 from supplytwin.schemas.errors import RecordError, TransientError, UsageError
@@ -91,20 +90,18 @@ def publish(
     wait_s: float = WAIT_S,
     clock: Callable[[], float] = time.monotonic,
 ) -> Acted:
-    """Send `review`, unless the journal has it, and wait for what the worker makes of it.
+    """Send `review`, and wait for what the worker makes of it.
 
     Raises TransientError when that does not come within `wait_s`: the record stands all the same.
     """
-    if input_key(review) in seen.state.book.inputs:
-        raise UsageError(f"{review.input_id} is in the journal already: `settlement show` has it")
     number = partition_of(review.chain_id.encode(), meta.partitions)
     places = [TopicPartition(topic, number) for topic in _WATCHED]
     admin, consumer = broker.admin(), broker.consumer(None, from_start=True)
     try:
-        consumer.assign(admin.ends(places, "read_committed"))
-        value = codec.encode(REVIEWS, review)
-        _send(broker, meta, review, value, seen.state.taken_at)
-        waiting = _Waiting(review)
+        ends = admin.ends(places, "read_committed")
+        consumer.assign(ends)
+        _send(broker, meta, review, seen.state.taken_at)
+        waiting = _Waiting(review, ends)
         deadline = clock() + wait_s
         while clock() < deadline:
             waiting.take(consumer)
@@ -121,14 +118,14 @@ def publish(
     )
 
 
-def _send(broker: Broker, meta: Meta, review: Review, value: bytes, now: int) -> None:
+def _send(broker: Broker, meta: Meta, review: Review, now: int) -> None:
     """One record needs no transaction: it is there, or the call raises."""
     producer = broker.producer(None)
     try:
         producer.produce(
             REVIEWS,
             review.chain_id.encode(),
-            value,
+            codec.encode(REVIEWS, review),
             timestamp_us=now // 1000 * 1000 if meta.simulated else None,
         )
         producer.flush()
@@ -140,11 +137,11 @@ class _Waiting:
     """What has been read so far. An entry, its decisions and its alarms come in one transaction:
     what is committed when the entry is seen has all of them."""
 
-    def __init__(self, review: Review) -> None:
+    def __init__(self, review: Review, start: dict[TopicPartition, int]) -> None:
         self._review = review
         self._own = review.input_id.encode()  # stands so in the body, whatever frames it
         self.until: dict[TopicPartition, int] | None = None
-        self._next: dict[TopicPartition, int] = {}
+        self._next = dict(start)
         self._seq: int | None = None
         self._quarantined: Quarantined | None = None
         self._decided: list[SettlementEvent] = []
@@ -159,13 +156,13 @@ class _Waiting:
     def complete(self) -> bool:
         """Whether all that goes with it has been read."""
         ends = self.until
-        return ends is not None and all(self._next.get(at, 0) >= end for at, end in ends.items())
+        return ends is not None and all(self._next[at] >= end for at, end in ends.items())
 
     def take(self, consumer: Consumer) -> None:
         for item in consumer.consume(1000, _POLL_S):
             at = TopicPartition(item.topic, item.partition)
             if isinstance(item, Eof):
-                self._next[at] = max(self._next.get(at, 0), item.offset)
+                self._next[at] = max(self._next[at], item.offset)
                 continue
             self._next[at] = item.offset + 1
             self._take(item)

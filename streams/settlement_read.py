@@ -181,8 +181,7 @@ class Database:
         self._path, self._seconds = path, seconds
 
     def claims(self, wanted: Wanted) -> list[Listed]:
-        """The last transition of each, in SQL; what else is wanted is sorted out here."""
-        where = "TRUE" if wanted.chain is None else of_chain(wanted.chain)
+        """The last transition of each, in SQL."""
         last = ", ".join(
             f"arg_max({name}, contract_seq)"
             for name in ("to_state", "public_state", "amount_minor", "currency", "tick_time",
@@ -190,15 +189,20 @@ class Database:
         )  # fmt: skip
         text = (
             f"SELECT settlement_id, contract_id, chain_id, tranche_id, claim_id, {last} "
-            f"FROM settlement_event WHERE {where} GROUP BY ALL"
+            f"FROM settlement_event WHERE {_where(wanted)} GROUP BY ALL"
         )
+        if wanted.states is not None:
+            states = ", ".join(_quoted(one) for one in sorted(wanted.states))
+            text += f" HAVING arg_max(to_state, contract_seq) IN ({states})"
         answer = query(self._path, text, _ROWS, self._seconds)
         if answer.truncated:
-            raise UsageError(f"{self.name} has too many claims for one answer: give --chain")
+            raise UsageError(
+                f"{self.name} has too many claims for one answer: give --contract or --chain"
+            )
         names = Listed.__struct_fields__
         rows = (dict(zip(names, row, strict=True)) for row in answer.rows)
         found = (Listed(**{**row, "since": f"{row['since'][:19]}Z"}) for row in rows)
-        return sorted((one for one in found if wanted.fits(one)), key=_order)
+        return sorted(found, key=_order)
 
     def entries(self, chain_id: str) -> Entries:
         """As they stand in the file."""
@@ -232,7 +236,10 @@ class Exported:
 
     def claims(self, wanted: Wanted) -> list[Listed]:
         """From its decisions; damaged lines count for nothing here, `show` names them."""
-        sound = (line.entry for line in journal_file.read(self._path) if line.damage is None)
+        lines = list(journal_file.read(self._path))
+        sound = [line.entry for line in lines if line.damage is None]
+        if lines and not sound:
+            raise UsageError(f"{self._path} line {lines[0].number}: {lines[0].damage}")
         bodies = (entry.body for entry in map(journal.read, sound) if entry.kind == "DECISION")
         return _latest((codec.decode(SETTLEMENT_EVENTS, body).message for body in bodies), wanted)
 
@@ -245,6 +252,23 @@ class Exported:
     def sent(self, one: Listed) -> list[Sent] | None:
         """A journal has decisions, and no instructions."""
         return None
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _where(wanted: Wanted) -> str:
+    """SQL for what `Wanted.fits` says, but for the states."""
+    found = ["TRUE" if wanted.chain is None else of_chain(wanted.chain)]
+    if wanted.contract is not None:
+        found.append(f"contract_id = {_quoted(wanted.contract)}")
+    if wanted.named is not None:
+        names = ("settlement_id", "claim_id", "contract_id", "chain_id",
+                 "concat_ws('/', contract_id, claim_id)",
+                 "concat_ws('/', contract_id, tranche_id, claim_id)")  # fmt: skip
+        found.append(f"{_quoted(wanted.named)} IN ({', '.join(names)})")
+    return " AND ".join(found)
 
 
 def _event(record: Any) -> Struct:

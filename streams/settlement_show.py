@@ -97,17 +97,17 @@ class Explained(Struct, frozen=True, kw_only=True):
 
 def told(folded: Folded, settlement: str) -> Explanation:
     """A claim as it stands at the last tick that the journal has."""
-    return _now(folded, settlement, folded.state.taken_at).explained
+    return _now(folded, [settlement], folded.state.taken_at)[0].explained
 
 
-def _now(folded: Folded, settlement: str, at: int) -> ClaimNow:
-    found = explained(folded.state.book, folded.state.twin, at)
-    mine = (one for one in found if one.explained.settlement_id == settlement)
-    one = next(mine, None)
-    if one is None:
-        why = f", which is broken: {folded.broken}" if folded.broken else ""
-        raise UsageError(f"the journal of its chain does not have claim {settlement}{why}")
-    return one
+def _now(folded: Folded, settlements: Sequence[str], at: int) -> list[ClaimNow]:
+    every = explained(folded.state.book, folded.state.twin, at)
+    found = {one.explained.settlement_id: one for one in every}
+    for one in settlements:
+        if one not in found:
+            why = f", which is broken: {folded.broken}" if folded.broken else ""
+            raise UsageError(f"the journal of its chain does not have claim {one}{why}")
+    return [found[one] for one in settlements]
 
 
 def show(folded: Folded, one: Listed, sent: list[Sent] | None) -> Shown:
@@ -195,10 +195,11 @@ def _record(message: Contract | Receipt | Review) -> dict[str, Any]:
 def explain(chain_id: str, folded: Folded, wanted: Sequence[Listed], at: int | None) -> Explained:
     """Why these claims are where they are; `at` = another tick time than the journal's last, us."""
     moment = folded.state.taken_at if at is None else at
+    settlements = [one.settlement_id for one in wanted]
     return Explained(
         chain_id=chain_id,
         at=iso(moment) or "",
-        claims=[_waits(_now(folded, one.settlement_id, moment)) for one in wanted],
+        claims=[_waits(one) for one in _now(folded, settlements, moment)],
         broken=folded.broken,
     )
 

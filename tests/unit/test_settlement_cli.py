@@ -299,6 +299,7 @@ def test_an_act_that_goes_to_the_quarantine_is_refused(world: World, tmp_path: P
         (("show", "A-1", "--db", "a", "--journal", "b"), "not both"),
         (("show", "A-1", "--db", "nowhere.duckdb"), "there is no database nowhere.duckdb"),
         (("show", "A-1", "--journal", "nowhere.jsonl"), "cannot read nowhere.jsonl"),
+        (("show", "A-1", "--journal", __file__), "line 1: not a journal line"),
     ],
 )
 def test_what_cannot_be_done_is_said(world: World, words: tuple[str, ...], says: str) -> None:

@@ -2,6 +2,7 @@
 what cannot be read is named by line and field."""
 
 import json
+import random
 import re
 from pathlib import Path
 from typing import Any
@@ -356,3 +357,47 @@ def test_canonical_terms_and_those_with_white_space_are_one_contract(tmp_path: P
     same, _ = settlement_case.read_contract(spaced.terms)
     whole, _ = settlement_case.read_contract(b'{"terms": ' + spaced.terms + b"}")
     assert spaced == same == whole
+
+
+ODD = (None, 1, -1, 2**70, 1.5, "", [], {}, "x" * 300, True, "2027-01-01T00:00:00Z", ["a", None])
+
+
+def _spoilt(value: Any, chance: random.Random) -> Any:
+    """The value with one thing in it missing, another, or twice under two names."""
+    if isinstance(value, dict) and value:
+        name = chance.choice(list(value))
+        how = chance.random()
+        if how < 0.2:
+            return {key: one for key, one in value.items() if key != name}
+        if how < 0.4:
+            return {**value, chance.choice(("note", "tick", "arrival", "chain_id")): value[name]}
+        odd = how < 0.6
+        return {**value, name: chance.choice(ODD) if odd else _spoilt(value[name], chance)}
+    if isinstance(value, list) and value:
+        at = chance.randrange(len(value))
+        return [*value[:at], _spoilt(value[at], chance), *value[at + 1 :]]
+    return chance.choice(ODD)
+
+
+def test_spoilt_files_are_run_or_refused(tmp_path: Path) -> None:
+    """Whatever stands in them: findings with a line each, or a run whose money adds up to zero."""
+    chance = random.Random(5)
+    ran = 0
+    for number in range(300):
+        lines = CASES[number % 2].splitlines()
+        at = chance.randrange(len(lines))
+        lines[at] = json.dumps(_spoilt(json.loads(lines[at]), chance))
+        if chance.random() < 0.3:
+            chance.shuffle(lines)
+        contract = CONTRACT
+        if chance.random() < 0.3:
+            contract = json.dumps(_spoilt(json.loads(CONTRACT), chance))
+        try:
+            made = settlement_run.run(*map(Path, files(tmp_path, "\n".join(lines), contract)))
+        except Unreadable as error:
+            assert error.findings
+            assert all(0 <= one.line <= len(lines) and one.says for one in error.findings)
+        else:
+            ran += 1
+            assert all(sum(one.values()) == 0 for one in made.balances.values())
+    assert ran > 20
