@@ -3,8 +3,10 @@
 from msgspec import Struct
 
 from supplytwin.processors.conditions import assess
+from supplytwin.processors.evidence import Part
 from supplytwin.processors.settlement_report import Explanation, explain
 from supplytwin.processors.settlement_state import ABSORBING, Book
+from supplytwin.processors.settlement_step import case_of
 from supplytwin.processors.twin import Twin
 
 
@@ -49,24 +51,31 @@ def explained(book: Book, twin: Twin, at: int) -> tuple[ClaimNow, ...]:
 
 
 def _leaves(book: Book, twin: Twin, told: Explanation, at: int) -> tuple[LeafNow, ...]:
-    assert book.terms is not None
-    promise = book.promises[told.settlement_id]
-    found = []
-    for part in assess(book.terms, promise, twin, at).parts:
-        evidence = tuple(
-            Fact(id="/".join(identity), stands=stands)
-            for identity, (_, stands) in sorted(part.rests_on.items())
+    """The leaves as the fold explains them, each with the facts of its part of the condition."""
+    case = case_of(book, book.claims[told.settlement_id], at)
+    evidence = {
+        leaf.name: _facts(part)
+        for part in assess(case.terms, case.promise, twin, at).parts
+        for leaf in part.leaves
+    }
+    waits = {leaf.name for leaf in told.leaves if leaf.value == "UNKNOWN"}
+    if told.state in ABSORBING:
+        waits = set()
+    return tuple(
+        LeafNow(
+            name=leaf.name,
+            value=leaf.value,
+            why=leaf.why,
+            evidence=evidence.get(leaf.name, ()),
+            happened_until=case.promise.deadline if leaf.name in waits else None,
+            arrived_until=case.close if leaf.name in waits else None,
         )
-        for leaf in part.leaves:
-            waits = leaf.value == "UNKNOWN" and told.state not in ABSORBING
-            found.append(
-                LeafNow(
-                    name=leaf.name,
-                    value=leaf.value,
-                    why=leaf.why,
-                    evidence=evidence,
-                    happened_until=promise.deadline if waits else None,
-                    arrived_until=book.terms.close(promise) if waits else None,
-                )
-            )
-    return tuple(found)
+        for leaf in told.leaves
+    )
+
+
+def _facts(part: Part) -> tuple[Fact, ...]:
+    return tuple(
+        Fact(id="/".join(identity), stands=stands)
+        for identity, (_, stands) in sorted(part.rests_on.items())
+    )

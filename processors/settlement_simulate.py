@@ -13,7 +13,7 @@ from msgspec.structs import asdict, fields
 
 from supplytwin.processors import postings
 from supplytwin.processors.chain import ChainFold, ChainState, canonical_hash
-from supplytwin.processors.settlement_case import NOW, Given
+from supplytwin.processors.settlement_lines import NOW, Given
 from supplytwin.processors.settlement_report import Explanation, explain
 from supplytwin.processors.settlement_state import Accounts, Claim, total
 from supplytwin.processors.twin import check_arrival

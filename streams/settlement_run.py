@@ -9,8 +9,8 @@ from typing import Any
 
 from msgspec import Struct
 
-from supplytwin.processors import settlement_case
-from supplytwin.processors.settlement_case import HERE, Given, Line, SimulatedRail, Wrong
+from supplytwin.processors import settlement_lines
+from supplytwin.processors.settlement_lines import HERE, Given, Line, SimulatedRail, Wrong
 from supplytwin.processors.settlement_simulate import REFUSED, Answer, Simulation, Standing
 from supplytwin.schemas import terms
 from supplytwin.schemas.errors import Code, RecordError, UsageError
@@ -88,8 +88,8 @@ def run(contract: Path, events: Path) -> Ran:
 
     Raises Unreadable when a line cannot be read, or cannot be filled in at its turn.
     """
-    agreed, wrong = settlement_case.read_contract(contract.read_bytes())
-    lines, more = settlement_case.read(events.read_bytes())
+    agreed, wrong = settlement_lines.read_contract(contract.read_bytes())
+    lines, more = settlement_lines.read(events.read_bytes())
     if wrong or more or agreed is None:
         raise Unreadable([*wrong, *more], contract, events)
     case = _Case(agreed)

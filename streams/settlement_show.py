@@ -9,6 +9,7 @@ from msgspec import Struct
 from supplytwin.processors.settlement_explain import ClaimNow, LeafNow, explained
 from supplytwin.processors.settlement_report import Explanation
 from supplytwin.processors.settlement_simulate import balances_of
+from supplytwin.processors.settlement_step import case_of
 from supplytwin.schemas import codec
 from supplytwin.schemas.errors import UsageError
 from supplytwin.schemas.records import (
@@ -114,15 +115,16 @@ def show(folded: Folded, one: Listed, sent: list[Sent] | None) -> Shown:
     """The claim as its chain's journal has it."""
     book, settlement = folded.state.book, one.settlement_id
     now = told(folded, settlement)
-    terms, promise, claim = book.terms, book.promises[settlement], book.claims[settlement]
-    assert terms is not None
+    claim = book.claims[settlement]
+    case = case_of(book, claim, folded.state.taken_at)
+    terms = case.terms
     return Shown(
         claim=one,
         explained=now,
         buyer=f"{terms.buyer.name} ({terms.buyer.org_id}), {terms.buyer.account}",
         seller=f"{terms.seller.name} ({terms.seller.org_id}), {terms.seller.account}",
-        deadline=iso(promise.deadline) or "",
-        close=iso(terms.close(promise)) or "",
+        deadline=iso(case.promise.deadline) or "",
+        close=iso(case.close) or "",
         long_stop=iso(terms.long_stop) or "",
         attempt=claim.attempt,
         accounts=balances_of(claim.accounts),

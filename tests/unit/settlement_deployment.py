@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from supplytwin.processors import settlement_case
+from supplytwin.processors import settlement_lines
 from supplytwin.schemas import codec
 from supplytwin.schemas.ids import DAY_US
 from supplytwin.schemas.records import CONTRACTS, REVIEWS, Review
@@ -63,7 +63,7 @@ class World:
         self.ticks = self.broker.producer(topics.TICK_ID)
         self.ticks.init(5.0)
         self.records = self.broker.producer(None)
-        self.contract, _ = settlement_case.read_contract(CONTRACT.encode())
+        self.contract, _ = settlement_lines.read_contract(CONTRACT.encode())
         assert self.contract is not None
         self.now = json.loads(codec.decode(CONTRACTS, codec.encode(CONTRACTS, self.contract))
                               .message.terms)["agreed_at"]  # fmt: skip
@@ -89,7 +89,7 @@ class World:
 
     def events(self, case: int, until: str = "") -> None:
         """The events of a case of the page, up to one of a type, each in its time; then a day."""
-        lines, wrong = settlement_case.read(CASES[case].encode())
+        lines, wrong = settlement_lines.read(CASES[case].encode())
         assert not wrong
         for line in lines:
             if line.kind == "event":

@@ -11,7 +11,7 @@ import pytest
 from settlement_deployment import CASES, CONTRACT, DOC, World
 from typer.testing import CliRunner
 
-from supplytwin.processors import settlement_case, settlement_simulate
+from supplytwin.processors import settlement_lines, settlement_simulate
 from supplytwin.processors.chain import canonical_hash
 from supplytwin.processors.postings import ACCOUNTS, parse
 from supplytwin.processors.settlement_state import Taken
@@ -96,7 +96,7 @@ def test_the_same_files_give_the_same_bytes(tmp_path: Path) -> None:
 def test_the_page_names_every_kind_of_line_and_every_verdict() -> None:
     """Its tables are those of the reader and of the runner."""
     rows = re.findall(r"^\| `(\w+)` \|", DOC, re.MULTILINE)
-    given = [*settlement_case.KINDS, *Taken.__args__, "QUARANTINED"]
+    given = [*settlement_lines.KINDS, *Taken.__args__, "QUARANTINED"]
     assert sorted(rows) == sorted(given)
     assert set(settlement_simulate.REFUSED) < set(rows)
 
@@ -113,7 +113,7 @@ def test_a_worker_does_the_same_with_the_same_records(tmp_path: Path) -> None:
     world.days(20)
     lines: list[Any] = [{"rail": "simulated"}]
     waiting = [json.loads(one) for one in CASES[1].splitlines() if '"event":' in one]
-    times = [settlement_case.read(json.dumps(one).encode())[0][0].body for one in waiting]
+    times = [settlement_lines.read(json.dumps(one).encode())[0][0].body for one in waiting]
     for day in range(1, (world.now - start) // DAY_US + 1):
         now = start + day * DAY_US
         # the deployment sends a record in the round behind its time
@@ -352,10 +352,10 @@ def test_a_contract_that_cannot_be_read_is_named_by_its_file(tmp_path: Path) -> 
 
 def test_canonical_terms_and_those_with_white_space_are_one_contract(tmp_path: Path) -> None:
     """The hash is over the canonical form; defaults may be left out."""
-    spaced, _ = settlement_case.read_contract(CONTRACT.encode())
+    spaced, _ = settlement_lines.read_contract(CONTRACT.encode())
     assert spaced is not None
-    same, _ = settlement_case.read_contract(spaced.terms)
-    whole, _ = settlement_case.read_contract(b'{"terms": ' + spaced.terms + b"}")
+    same, _ = settlement_lines.read_contract(spaced.terms)
+    whole, _ = settlement_lines.read_contract(b'{"terms": ' + spaced.terms + b"}")
     assert spaced == same == whole
 
 
