@@ -59,6 +59,11 @@ def found(folder: Path, *lines: Any, contract: str = CONTRACT) -> list[tuple[int
     return [(one.line, one.field, one.says) for one in error.value.findings]
 
 
+BARE = {"verdict": "HOLD", "reviewer": "r", "role": "R", "reason": "r"}
+HOLD = {**BARE, "claim_id": "A-1"}
+RECALL = {**HOLD, "verdict": "RECALL"}
+
+
 def event(number: int, **changes: Any) -> dict[str, Any]:
     """An event of the first case (0 declared, 1 cleared, 3 received) with fields changed."""
     given = json.loads(ARRIVED[number])
@@ -159,7 +164,7 @@ def test_what_a_worker_would_refuse_is_refused_and_the_case_goes_on(tmp_path: Pa
     held = json.loads(RESERVED)
     made = told(
         tmp_path,
-        {"receipt": {"claim_id": "A-1", "kind": "RESERVE", "rail_status": "CONFIRMED"}},
+        {"review": RECALL},
         {**held, "receipt": {**held["receipt"], "input_id": "r"}},
         {**held, "receipt": {**held["receipt"], "input_id": "r"}},
         {**held, "receipt": {**held["receipt"], "input_id": "r", "amount_minor": 5}},
@@ -172,13 +177,13 @@ def test_what_a_worker_would_refuse_is_refused_and_the_case_goes_on(tmp_path: Pa
         "ILLEGAL", "TAKEN", "DUPLICATE", "CONFLICT", "QUARANTINED", "STALE",
     ]  # fmt: skip
     assert made["refused"] == 3
-    assert "not hold sufficient" in steps[0]["reason"]
+    assert steps[0]["reason"] == "RecallOrdered in CREATED"
     assert "two contents" in steps[3]["reason"]
     assert steps[4]["reason"].startswith("FUTURE: event_time")
     assert made["claims"][0]["explained"]["state"] == "HELD"
-    said = run(tmp_path, RESERVED.replace('"amount_minor": 240000000, ', ""), code=1)
+    said = run(tmp_path, json.dumps({"review": RECALL}), code=1)
     assert "1 of 3 steps were refused" in said
-    assert "ILLEGAL: HoldConfirmed in CREATED (not hold sufficient)" in said
+    assert "review RECALL by r (R) ILLEGAL: RecallOrdered in CREATED" in said
 
 
 def test_a_released_claim_names_evidence_and_adverse_ids_as_they_are_now(tmp_path: Path) -> None:
@@ -253,8 +258,6 @@ def without(given: dict[str, Any], name: str) -> dict[str, Any]:
 
 TERMS = json.loads(CONTRACT)
 DECLARED = "event.declaration_lines[0].value"
-BARE = {"verdict": "HOLD", "reviewer": "r", "role": "R", "reason": "r"}
-HOLD = {**BARE, "claim_id": "A-1"}
 PAID = {"claim_id": "A-1", "kind": "PAY", "rail_status": "ACSC"}
 
 
