@@ -218,7 +218,7 @@ class _Reader:
             return None
         kind = found[0]
         allowed = {kind, *_BESIDE.get(kind, _BESIDE_ALL)}
-        for name in self.members.keys() - allowed:
+        for name in (one for one in self.members if one not in allowed):
             near = ", ".join(sorted(allowed - {kind}))
             self.found(name, f"has no meaning here: beside {kind} there may be {near}")
         arrival = None
