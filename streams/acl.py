@@ -15,6 +15,7 @@ from supplytwin.schemas.events import SUPPLY_TOPICS
 from supplytwin.schemas.records import (
     CONTRACTS,
     CONTROL,
+    EXCEPTIONS,
     INSTRUCTIONS,
     JOURNAL,
     QUARANTINE,
@@ -130,7 +131,12 @@ def _outside() -> list[Role]:
             _browse(CONTROL),
         ),
         _role("contracts", "the contract desk: signed terms", _write(CONTRACTS)),
-        _role("reviewer", "human acts on claims", _write(REVIEWS)),
+        _role(
+            "reviewer",
+            "`settlement hold`, `release`, `dispute`, `recall`, and other desks: acts on claims",
+            _browse(SETTLEMENT_EVENTS, JOURNAL, EXCEPTIONS, QUARANTINE, CONTROL),
+            _write(REVIEWS),
+        ),
         _role(
             "ticker",
             "`supplytwin tick`: the clock of a deployment in wall-clock time",

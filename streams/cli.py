@@ -24,6 +24,7 @@ from supplytwin.streams import (
     cli_feed,
     cli_look,
     cli_run,
+    cli_settlement,
     cli_times,
     observe,
 )
@@ -65,6 +66,7 @@ cli_carbon_validate.add(cli_carbon.carbon_app)
 cli_carbon_report.add(cli_carbon.carbon_app)
 cli_carbon_restate.add(cli_carbon.carbon_app)
 cli_carbon_export.add(cli_carbon.carbon_app)
+cli_settlement.add(app)
 
 
 def main() -> None:

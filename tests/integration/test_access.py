@@ -14,6 +14,7 @@ from supplytwin.schemas.events import CUSTOMS, ORDERS, SHIPMENTS, WAREHOUSE
 from supplytwin.schemas.records import (
     CONTRACTS,
     CONTROL,
+    EXCEPTIONS,
     INSTRUCTIONS,
     JOURNAL,
     MILESTONES,
@@ -337,6 +338,9 @@ def test_nothing_is_granted_that_nobody_uses(played: Any) -> None:
     w.write(recovering, RECEIPTS)
     played.forget(WORKER_GROUP, GATEWAY_GROUP)
     assert offsets.restore(played.broker("admin"), meta, lambda *_: None)
+    reviewer = played.broker("reviewer")
+    for topic in (SETTLEMENT_EVENTS, JOURNAL, EXCEPTIONS, QUARANTINE, CONTROL):
+        w.browse(reviewer, topic)
     desk = played.broker("desk")
     for topic in (QUARANTINE, CONTROL):
         w.browse(desk, topic)

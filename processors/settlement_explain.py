@@ -1,0 +1,81 @@
+"""Why each claim waits: which leaf of its condition is what, on which evidence, and until when."""
+
+from msgspec import Struct
+
+from supplytwin.processors.conditions import assess
+from supplytwin.processors.evidence import Part
+from supplytwin.processors.settlement_report import Explanation, explain
+from supplytwin.processors.settlement_state import ABSORBING, Book
+from supplytwin.processors.settlement_step import case_of
+from supplytwin.processors.twin import Twin
+
+
+class Fact(Struct, frozen=True, kw_only=True, gc=False):
+    """A fact that a leaf looks at."""
+
+    id: str
+    """``source/event_id``"""
+    stands: str
+    """counts | contrary | withdrawn | conflicted"""
+
+
+class LeafNow(Struct, frozen=True, kw_only=True, gc=False):
+    """One leaf at one tick."""
+
+    name: str
+    value: str
+    """TRUE | FALSE (it can no longer become true) | UNKNOWN (it is waited for)."""
+    why: str
+    """What makes it true, what would, or why nothing can any more."""
+    evidence: tuple[Fact, ...]
+    """What its part of the condition rests on, sorted."""
+    happened_until: int | None
+    """UNKNOWN: by when what would make it true must happen, us UTC."""
+    arrived_until: int | None
+    """UNKNOWN: by when that must be known here, us UTC."""
+
+
+class ClaimNow(Struct, frozen=True, kw_only=True, gc=False):
+    """One claim at one tick."""
+
+    explained: Explanation
+    leaves: tuple[LeafNow, ...]
+
+
+def explained(book: Book, twin: Twin, at: int) -> tuple[ClaimNow, ...]:
+    """Every claim in the order of the terms, as of tick time `at`, us UTC."""
+    return tuple(
+        ClaimNow(explained=told, leaves=_leaves(book, twin, told, at))
+        for told in explain(book, twin, at)
+    )
+
+
+def _leaves(book: Book, twin: Twin, told: Explanation, at: int) -> tuple[LeafNow, ...]:
+    """The leaves as the fold explains them, each with the facts of its part of the condition."""
+    case = case_of(book, book.claims[told.settlement_id], at)
+    evidence = {
+        leaf.name: _facts(part)
+        for part in assess(case.terms, case.promise, twin, at).parts
+        for leaf in part.leaves
+    }
+    waits = {leaf.name for leaf in told.leaves if leaf.value == "UNKNOWN"}
+    if told.state in ABSORBING:
+        waits = set()
+    return tuple(
+        LeafNow(
+            name=leaf.name,
+            value=leaf.value,
+            why=leaf.why,
+            evidence=evidence.get(leaf.name, ()),
+            happened_until=case.promise.deadline if leaf.name in waits else None,
+            arrived_until=case.close if leaf.name in waits else None,
+        )
+        for leaf in told.leaves
+    )
+
+
+def _facts(part: Part) -> tuple[Fact, ...]:
+    return tuple(
+        Fact(id="/".join(identity), stands=stands)
+        for identity, (_, stands) in sorted(part.rests_on.items())
+    )
