@@ -85,6 +85,10 @@ class Ledger:
         rail, _, message = receipt.source.partition(":")
         if rail != self._rail:
             return
+        difference = (receipt.rail_reason or "").partition(":")[0]
+        if difference in Difference.__members__:
+            self._breaks.add((receipt.input_id, difference))
+            return
         status = receipt.rail_status
         if status in _LAST_WORD:
             self._is_over(receipt)
@@ -96,8 +100,6 @@ class Ledger:
             before = known.get(key)
             shown = message == STATEMENT or (before is not None and before.shown)
             known[key] = Heard(receipt=before.receipt if before else receipt, shown=shown)
-        elif status in Difference.__members__:
-            self._breaks.add((receipt.input_id, status))
 
     def _is_over(self, receipt: Receipt) -> None:
         key = ("PAY", receipt.settlement_id, receipt.attempt)

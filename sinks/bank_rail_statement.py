@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from supplytwin.schemas.localtime import local_date
 from supplytwin.schemas.records import Receipt, SettlementEvent
-from supplytwin.sinks.bank_rail_ledger import STATEMENT, Ledger
+from supplytwin.sinks.bank_rail_ledger import STATEMENT, Heard, Ledger
 from supplytwin.sinks.iso20022_answers import Statement
 from supplytwin.sinks.reconcile import Difference, Posting, Reconciliation, Result, reconcile
 
@@ -56,33 +56,55 @@ def _posted(event: SettlementEvent, minor: int, *, booked: bool, returned: bool)
     )
 
 
-def due(posted: Sequence[Posted], statement: Statement, ledger: Ledger, zone: str) -> list[Posting]:
+def due(
+    posted: Sequence[Posted], statement: Statement, ledger: Ledger, zone: str
+) -> list[Posting]:
     """The postings that this statement is laid against: of its account, in no earlier statement,
-    and taken by the end of its day; later ones only where it has an entry for them.
+    and told by the end of its day; later ones only where it has an entry for them.
     """
     accounts = ledger.accounts()
-    own = [one for one in posted if accounts.get(one.posting.settlement_id) == statement.account]
-    shown = {(one.settlement_id, one.returned) for one in statement.entries}
     here = {entry.entry_id for entry in statement.entries}
-    earlier: dict[tuple[str, bool], list[int]] = {}
-    for settlement in {one.posting.settlement_id for one in own}:
-        for (returned, name), heard in ledger.heard(settlement).items():
-            if heard.shown and name not in here:
-                minor = heard.receipt.amount_minor or 0
-                earlier.setdefault((settlement, returned), []).append(minor)
+    shown = {(one.settlement_id, one.returned) for one in statement.entries}
+    waiting: dict[str, list[tuple[bool, Heard]]] = {}
     found = []
-    for one in own:
-        posting = one.posting
-        key = (posting.settlement_id, posting.returned)
-        if posting.booked and posting.amount_minor in earlier.get(key, []):
-            earlier[key].remove(posting.amount_minor)
-        elif not posting.booked or key in shown or _in_time(one, statement, zone):
+    for one in posted:
+        posting, settlement = one.posting, one.posting.settlement_id
+        if accounts.get(settlement) != statement.account:
+            continue
+        if settlement not in waiting:
+            waiting[settlement] = _told(ledger, settlement, here)
+        heard = _taken(waiting[settlement], posting) if posting.booked else None
+        if heard is not None and heard.shown and not _is_of(heard.receipt, here):
+            continue
+        at = one.at if heard is None else heard.receipt.rail_time or one.at
+        key = (settlement, posting.returned)
+        if not posting.booked or key in shown or _in_time(at, statement, zone):
             found.append(posting)
     return found
 
 
-def _in_time(one: Posted, statement: Statement, zone: str) -> bool:
-    return statement.closed_on is not None and local_date(one.at, zone) <= statement.closed_on
+def _told(ledger: Ledger, settlement: str, here: set[str | None]) -> list[tuple[bool, Heard]]:
+    """What was told of a settlement: first what earlier statements have."""
+    heard = [(returned, one) for (returned, _), one in ledger.heard(settlement).items()]
+    return sorted(heard, key=lambda pair: (not pair[1].shown or _is_of(pair[1].receipt, here)))
+
+
+def _taken(waiting: list[tuple[bool, Heard]], posting: Posting) -> Heard | None:
+    """The telling of a posting, which then stands for no other one."""
+    for at, (returned, heard) in enumerate(waiting):
+        if (returned, heard.receipt.amount_minor) == (posting.returned, posting.amount_minor):
+            del waiting[at]
+            return heard
+    return None
+
+
+def _is_of(receipt: Receipt, entries: set[str | None]) -> bool:
+    return (receipt.entry_id or receipt.return_id) in entries
+
+
+def _in_time(at: int, statement: Statement, zone: str) -> bool:
+    """Whether the bank's day of `at` is the statement's, or an earlier one."""
+    return statement.closed_on is not None and local_date(at, zone) <= statement.closed_on
 
 
 def closed(
@@ -112,9 +134,10 @@ def _break(result: Result, ledger: Ledger) -> Receipt | None:
         return None
     told = chosen[0].receipt
     rail = told.source.partition(":")[0]
+    missing = result.difference is Difference.MISSING_AT_BANK
     return replace(
         told,
         source=f"{rail}:{STATEMENT}",
-        rail_status=str(result.difference),
-        rail_reason=f"{STATEMENT} against the mirror",
+        rail_status="NOT_FOUND" if missing else told.rail_status,
+        rail_reason=f"{result.difference}: the bank's statement against the mirror",
     )
