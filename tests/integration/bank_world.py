@@ -4,7 +4,7 @@ import json
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from supplytwin.schemas.records import (
     SENT,
     SETTLEMENT_EVENTS,
     SentMessage,
+    SettlementEvent,
 )
 from supplytwin.sinks.bank_rail import BankRail, Carrier
 from supplytwin.sinks.bank_rail_messages import Desk, sent_of
@@ -33,6 +34,7 @@ from supplytwin.sinks.bank_rail_terms import Funding, Paying
 from supplytwin.sinks.file_rail import Inbox
 from supplytwin.sinks.http_rail import Addresses, HttpBank
 from supplytwin.sinks.iso20022_parties import Account, Address, Agent, Party
+from supplytwin.sinks.rail import Closed
 from supplytwin.streams.gateway import Gateway
 from supplytwin.streams.memory import MemoryBroker
 from supplytwin.streams.ports import TopicPartition, TopicSpec
@@ -143,6 +145,20 @@ class Killed(Exception):
     """The process ends here."""
 
 
+class Watched(BankRail):
+    """A rail that also tells the test how each statement was closed."""
+
+    def __init__(self, closed: list[Closed], *given: Any) -> None:
+        super().__init__(*given)
+        self._closed = closed
+
+    def close_day(self, events: Sequence[SettlementEvent]) -> list[Closed]:
+        """As it is, and kept."""
+        found = super().close_day(events)
+        self._closed += found
+        return found
+
+
 class Loop:
     """One contract of one claim of 1,000.00 EUR, a real worker, a gateway to a bank; by hand."""
 
@@ -162,6 +178,7 @@ class Loop:
         self.desk = Desk(initiator="Desk", agent=debtor.agent, zone="UTC", rail="iso20022-bank")
         self.parties = Known(debtor, creditor, funding)
         self.dies_at = ""
+        self.closed: list[Closed] = []
         self.gateway = self.start()
         self.contract = w.contract(w.contract_terms(currency="EUR", **terms))
 
@@ -175,7 +192,7 @@ class Loop:
 
     def start(self) -> Gateway:
         """A gateway as a new process starts it: with nothing but Kafka and its carrier."""
-        rail = BankRail(self.carrier, self.desk, self.parties)
+        rail = Watched(self.closed, self.carrier, self.desk, self.parties)
         return Gateway(self.broker, rail, partitions=1, simulated=False, at=self._at)
 
     def _at(self, point: str) -> None:
