@@ -51,8 +51,8 @@ class Carrier(Protocol):
     def deliver(self, kept: SentMessage) -> None:
         """The bank has these bytes when this returns, perhaps not for the first time."""
 
-    def arrivals(self) -> list[Document]:
-        """What the bank has sent and nobody has confirmed, oldest first."""
+    def arrivals(self, known: Collection[str]) -> list[Document]:
+        """What the bank has sent and nobody has confirmed, oldest first, but for these names."""
 
     def confirm(self, document: Document) -> None:
         """All that it says is published."""
@@ -231,9 +231,8 @@ class BankRail:
         at now (its carrier or the bank is away) is left for later.
         """
         try:
-            for document in self._carrier.arrivals():
-                if document.name not in self._open:
-                    self._take(document)
+            for document in self._carrier.arrivals(self._open.keys()):
+                self._take(document)
         except TransientError as error:
             log.warning("the bank is away", why=str(error))
         waiting = (one.unpublished.values() for one in self._open.values())

@@ -12,7 +12,7 @@ Its name and its bytes follow from what is paid, so that after a crash the same 
 import hashlib
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 from supplytwin.schemas.errors import FatalError, TransientError
@@ -57,10 +57,13 @@ class Inbox:
         for folder in (waiting, self._received, self._refused):
             folder.mkdir(parents=True, exist_ok=True)
 
-    def documents(self) -> list[Document]:
-        """What waits, oldest first. Raises TransientError when the folder cannot be read."""
+    def documents(self, known: Collection[str] = ()) -> list[Document]:
+        """What waits and is not `known`, oldest first. Raises TransientError when the folder
+        cannot be read.
+        """
         try:
-            return [self._document(path) for path in _files(self.waiting, self._old_enough)]
+            found = _files(self.waiting, self._old_enough)
+            return [self._document(path) for path in found if path.name not in known]
         except OSError as error:
             raise TransientError(f"{self.waiting}: {error.strerror}") from None
 
@@ -129,8 +132,8 @@ class FolderBank:
         except OSError as error:
             raise TransientError(f"{self._to_bank}: {error.strerror}") from None
 
-    def arrivals(self) -> list[Document]:
-        return self._inbox.documents()
+    def arrivals(self, known: Collection[str]) -> list[Document]:
+        return self._inbox.documents(known)
 
     def confirm(self, document: Document) -> None:
         self._inbox.confirm(document)

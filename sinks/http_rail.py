@@ -14,7 +14,7 @@ lost by a mailbox that forgets what it has given.
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from urllib.parse import quote
 
 import msgspec
@@ -158,12 +158,12 @@ class HttpBank:
 
     # ---- in
 
-    def arrivals(self) -> list[Document]:
+    def arrivals(self, known: Collection[str]) -> list[Document]:
         now = time.monotonic()
         if self._at.mailbox and now - self._looked >= self._at.poll_s:
             self._looked = now
             self._collect()
-        return self._inbox.documents()
+        return self._inbox.documents(known)
 
     def _collect(self) -> None:
         status, data = self._call("GET", self._at.mailbox)

@@ -94,6 +94,11 @@ def _carrier(section: RailSection, status: StatusReader) -> Carrier:
         url = getattr(section, key)
         _need(not url or url.startswith(("http://", "https://")), key, "is no http(s) address")
     _check_status(section.status_url)
+    _need(
+        not (section.confirms and "?" in section.mailbox_url),
+        "mailbox_url",
+        "has a query: a message in it cannot be deleted by its id ([rail] confirms)",
+    )
     addresses = Addresses(
         payments=section.payments_url,
         recalls=section.recalls_url,
