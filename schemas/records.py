@@ -21,6 +21,7 @@ MILESTONES, EXCEPTIONS = "twin.milestones", "twin.exceptions"
 FOOTPRINTS, LEGS = "carbon.footprints", "carbon.legs"
 SETTLEMENT_EVENTS, INSTRUCTIONS = "settlement.events", "settlement.instructions"
 QUARANTINE = "quarantine"
+SENT = "settlement.sent"
 
 ORDERED_INPUTS = (CONTRACTS, RECEIPTS, REVIEWS)
 
@@ -301,6 +302,37 @@ class Instruction(Derived, frozen=True, kw_only=True, gc=False):
     uetr: str
 
 
+class SentMessage(Struct, frozen=True, kw_only=True, gc=False):
+    """A message to a bank, written by the gateway before it hands it over: `body` is what goes
+    out, also after a crash. kind PAY | RECALL. `refused` says why nothing went out, and then
+    nothing ever will under these ids; else it is "".
+    """
+
+    chain_id: str
+    contract_id: str
+    settlement_id: str
+    instruction_id: str
+    instruction_no: int
+    kind: str
+    attempt: int
+    hold_no: int
+    recall_no: int
+    query_no: int
+    amount_minor: int
+    currency: str
+    taken_at: Micros
+    """Of the instruction that was first of these ids."""
+    rail: str
+    message: str
+    """The ISO 20022 message of the body; of a refusal "", as its ids are."""
+    message_id: str
+    payment_information_id: str
+    account: str
+    """The debtor's: IBAN, or another number."""
+    body: bytes
+    refused: str = ""
+
+
 class Quarantined(Struct, frozen=True, kw_only=True, gc=False):
     """A record that was not taken. Identity (topic, partition, offset); `body` null when too
     large to keep.
@@ -333,6 +365,7 @@ SCHEMAS: dict[str, type[Struct]] = {
     LEGS: Leg,
     SETTLEMENT_EVENTS: SettlementEvent,
     INSTRUCTIONS: Instruction,
+    SENT: SentMessage,
     QUARANTINE: Quarantined,
 }
 """Topic -> the Struct of its one schema (supply topics: `schemas.events`)."""

@@ -5,6 +5,7 @@ bank's own id. What is not complete, or says something that we do not know, beco
 its place, never an answer with a guess in it. A document with findings wants a person.
 """
 
+import datetime as dt
 import re
 from decimal import Decimal
 from enum import StrEnum
@@ -121,6 +122,8 @@ class Statement(Struct, frozen=True, kw_only=True, gc=False):
     entries: tuple[Entry, ...]
     complete: bool
     """No finding is about this statement, so that its sum can be trusted."""
+    closed_on: dt.date | None = None
+    """The bank's day of the closing balance: what is booked later is in a later statement."""
 
 
 class Reading(Struct, frozen=True, kw_only=True, gc=False):
@@ -231,6 +234,20 @@ class Reader:
         try:
             return moment(value).micros
         except (ValueError, RecordError) as error:
+            self.fault(f"{place.path}/{path}", Fault.BAD_TIME, str(error))
+            return None
+
+    def day(self, place: Place, path: str) -> dt.date | None:
+        """The date at `path`, given as one (Dt) or as the local date of an instant (DtTm); None
+        with a finding when there is none.
+        """
+        value = self.text(place, f"{path}/Dt") or self.text(place, f"{path}/DtTm")
+        if value is None:
+            self.fault(f"{place.path}/{path}", Fault.MISSING, "is not there")
+            return None
+        try:
+            return dt.date.fromisoformat(value[:10])
+        except ValueError as error:
             self.fault(f"{place.path}/{path}", Fault.BAD_TIME, str(error))
             return None
 

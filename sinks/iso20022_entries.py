@@ -1,5 +1,6 @@
 """Entries of an account as its bank reports them: camt.054 notifications, camt.053 statements."""
 
+import datetime as dt
 from enum import StrEnum
 
 from msgspec.structs import replace
@@ -219,6 +220,7 @@ def statement(entries: Entries, place: Place, rail_time: Micros | None) -> State
         reader.fault(page.path, Fault.PART_OF_MORE, "is a page of a longer statement")
     opening = _balance(reader, place, _OPENING)
     closing = _balance(reader, place, (_CLOSING,))
+    closed_on = _closed_on(reader, place)
     found = [entry for ntry in reader.all(place, "Ntry") for entry in entries.read(ntry, rail_time)]
     account = reader.text(place, "Acct/Id/IBAN") or reader.text(place, "Acct/Id/Othr/Id")
     if account is None:
@@ -236,7 +238,21 @@ def statement(entries: Entries, place: Place, rail_time: Micros | None) -> State
         closing_minor=closing.minor if closing else None,
         entries=tuple(found),
         complete=len(reader.findings) == before,
+        closed_on=closed_on,
     )
+
+
+def _closed_on(reader: Reader, place: Place) -> dt.date | None:
+    """The day of the closing balance; that several are stated differently is a finding."""
+    days = {
+        reader.day(bal, "Dt")
+        for bal in reader.all(place, "Bal")
+        if reader.text(bal, "Tp/CdOrPrtry/Cd") == _CLOSING
+    }
+    if len(days) > 1:
+        reader.fault(f"{place.path}/Bal", Fault.BALANCE, f"{_CLOSING} is of two days")
+        return None
+    return days.pop() if days else None
 
 
 def _balance(reader: Reader, place: Place, codes: tuple[str, ...]) -> Money | None:

@@ -86,7 +86,7 @@ PATHS: dict[str, tuple[str, ...]] = {
         for path in (
             *_HEADER, "Stmt/Id", "Stmt/StmtPgntn/PgNb", "Stmt/StmtPgntn/LastPgInd",
             "Stmt/Acct/Id/IBAN", "Stmt/Acct/Id/Othr/Id", "Stmt/Bal/Tp/CdOrPrtry/Cd", "Stmt/Bal/Amt",
-            "Stmt/Bal/CdtDbtInd", *(f"Stmt/Ntry/{one}" for one in ENTRY_PATHS),
+            "Stmt/Bal/CdtDbtInd", "Stmt/Bal/Dt/Dt", *(f"Stmt/Ntry/{one}" for one in ENTRY_PATHS),
         )
     ),
     "camt.054.001": tuple(

@@ -18,8 +18,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from supplytwin.schemas.ids import DAY_US, HOUR_US, SECOND_US, Micros
-from supplytwin.schemas.records import Instruction, Receipt
-from supplytwin.sinks.rail import Answer, number_of
+from supplytwin.schemas.records import Instruction, Receipt, SentMessage, SettlementEvent
+from supplytwin.sinks.rail import Answer, Closed, number_of
 
 SOURCE = "simulated:rail"
 _SCHEMA = """
@@ -69,6 +69,7 @@ class SimulatedRail:
     """See the module. `seed` picks who is met with what."""
 
     name = "simulated-rail"
+    keeps = False
 
     def __init__(
         self,
@@ -85,20 +86,35 @@ class SimulatedRail:
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = FULL")
         self._db.executescript(_SCHEMA)
-        self._acts: dict[str, Callable[[Instruction, int], None]] = {
-            "RESERVE": self._reserve,
-            "PAY": self._pay,
-            "RELEASE": self._release,
-            "RECALL": self._recall,
-            "QUERY": self._query,
-        }
 
     # ---- the port
 
-    def submit(self, instruction: Instruction) -> None:
+    def draft(self, instruction: Instruction) -> SentMessage | None:
+        """Nothing: its ledger keeps every instruction."""
+        return None
+
+    def reserve(self, instruction: Instruction) -> None:
+        self._record_and_act(instruction, self._reserve)
+
+    def release(self, instruction: Instruction) -> None:
+        self._record_and_act(instruction, self._release)
+
+    def submit(self, order: Instruction | SentMessage) -> None:
+        self._record_and_act(order, self._pay)
+
+    def status(self, instruction: Instruction) -> None:
+        self._record_and_act(instruction, self._query)
+
+    def recall(self, order: Instruction | SentMessage) -> None:
+        self._record_and_act(order, self._recall)
+
+    def _record_and_act(
+        self, instruction: Instruction | SentMessage, act: Callable[[Instruction, int], None]
+    ) -> None:
         """One SQLite transaction per instruction; a repeat of one is recorded and acted on as
         such.
         """
+        assert isinstance(instruction, Instruction), "this rail drafts no messages"
         key = (instruction.settlement_id, instruction.kind, number_of(instruction))
         self._db.execute("BEGIN IMMEDIATE")
         try:
@@ -109,7 +125,7 @@ class SimulatedRail:
             (times,) = self._one(
                 "SELECT times FROM seen WHERE settlement_id = ? AND kind = ? AND number = ?", *key
             )
-            self._acts[instruction.kind](instruction, times)
+            act(instruction, times)
             self._db.execute("COMMIT")
         except BaseException:
             self._db.execute("ROLLBACK")
@@ -137,6 +153,20 @@ class SimulatedRail:
             "UPDATE outbox SET acknowledged = 1 WHERE receipt_id = ?", [(i,) for i in receipt_ids]
         )
         self._db.execute("COMMIT")
+
+    def remember(self, kept: SentMessage | Receipt) -> None:
+        """Its ledger remembers."""
+
+    def forget(self) -> None:
+        """What it has recorded it has recorded for good."""
+
+    def statements(self) -> int:
+        """None: nobody closes its day."""
+        return 0
+
+    def close_day(self, events: Sequence[SettlementEvent]) -> list[Closed]:
+        """It makes no statements."""
+        return []
 
     def close(self) -> None:
         self._db.close()

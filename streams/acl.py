@@ -21,6 +21,7 @@ from supplytwin.schemas.records import (
     QUARANTINE,
     RECEIPTS,
     REVIEWS,
+    SENT,
     SETTLEMENT_EVENTS,
 )
 from supplytwin.sinks.duck import DuckSink
@@ -173,9 +174,10 @@ def _services() -> list[Role]:
         _role(
             "gateway",
             "`supplytwin gateway`: instructions to the rail, receipts back",
-            _read(INSTRUCTIONS),
-            _browse(CONTROL),
-            _write(RECEIPTS),
+            _read(INSTRUCTIONS, SENT),
+            # what a bank was sent and has told, and the mirror that its statements are laid against
+            _browse(CONTROL, SENT, RECEIPTS, SETTLEMENT_EVENTS),
+            _write(RECEIPTS, SENT),
             _group(GATEWAY_GROUP),
             _on("group", (WORKER_GROUP,), "Describe"),  # on simulated time it goes behind it
             _transactions(GATEWAY_ID),
@@ -183,7 +185,7 @@ def _services() -> list[Role]:
         _role(
             "gateway-recovery",
             "`supplytwin gateway --recover-since`, after a failover: revoke it afterwards",
-            _browse(CONTRACTS, RECEIPTS, SETTLEMENT_EVENTS, INSTRUCTIONS, CONTROL),
+            _browse(CONTRACTS, RECEIPTS, SETTLEMENT_EVENTS, INSTRUCTIONS, SENT, CONTROL),
             _write(RECEIPTS),
             _group(GATEWAY_GROUP),
             _on("group", (WORKER_GROUP,), "Describe"),
@@ -207,12 +209,16 @@ def _services() -> list[Role]:
 
 def _people() -> list[Role]:
     """Those who look, and those who set up and repair."""
-    committed = (*INPUTS, INSTRUCTIONS)  # who sets offsets of a topic must be allowed to read it
+    committed = (
+        *INPUTS,
+        INSTRUCTIONS,
+        SENT,
+    )  # who sets offsets of a topic must be allowed to read it
     return [
         _role(
             "operator",
             "`topics check`, `doctor`, `audit`, `journal export`: looks, and changes nothing",
-            _browse(*DERIVED, CONTROL),
+            _browse(*DERIVED, SENT, CONTROL),
             _on("topic", ALL, "Describe", "DescribeConfigs"),
             _on("group", (WORKER_GROUP, GATEWAY_GROUP), "Describe"),
         ),

@@ -185,7 +185,7 @@ def gateway(
     ] = None,
     metrics_port: MetricsPort = None,
 ) -> None:
-    """Hand instructions to the SIMULATED rail until SIGTERM."""
+    """Hand instructions to the rail ([rail] kind: SIMULATED, or a bank) until SIGTERM."""
     since = None
     if recover_since is not None:
         since = moment("--recover-since", recover_since, of_date="start")
@@ -193,7 +193,7 @@ def gateway(
     observe.configure_logging()
     meta = topics.require_meta(chosen.broker)
     if since is not None:
-        rail = deployment.simulated_rail(settings, meta)
+        rail = deployment.rail(settings, meta)
         found = recovery.recover(
             chosen.broker, rail, meta, since, lambda *_: None, lambda: time.sleep(0.05)
         )

@@ -26,14 +26,17 @@ from supplytwin.schemas.records import (
     ORDERED_INPUTS,
     QUARANTINE,
     RECEIPTS,
+    SENT,
     STATE,
 )
 from supplytwin.sinks.duck import DuckSink
+from supplytwin.sinks.rail import Rail
 from supplytwin.sinks.simulated_rail import INSTANT, Behaviour, Delays, SimulatedRail
 from supplytwin.sinks.spans import SpanWriter
 from supplytwin.streams import framed
 from supplytwin.streams.checkpoint import At, nowhere
 from supplytwin.streams.gateway import Gateway
+from supplytwin.streams.gateway_rail import bank_rail
 from supplytwin.streams.gauges import Gauges
 from supplytwin.streams.intake import Intake, guard
 from supplytwin.streams.observe import GatewayMetrics, Metrics, SinkMetrics
@@ -115,13 +118,20 @@ def behaviour(settings: Settings) -> Behaviour:
 
 
 def simulated_rail(settings: Settings, meta: Meta, ledger: Path | None = None) -> SimulatedRail:
-    """The only rail of this version."""
+    """The rail without a bank."""
     return SimulatedRail(
         ledger or Path(settings.gateway.ledger),
         seed=settings.gateway.seed,
         behaviour=behaviour(settings),
         delays=Delays() if meta.simulated else INSTANT,
     )
+
+
+def rail(settings: Settings, meta: Meta, ledger: Path | None = None) -> Rail:
+    """The rail of `[rail] kind`. Raises UsageError naming the key that is wrong."""
+    if settings.rail.kind == "simulated":
+        return simulated_rail(settings, meta, ledger)
+    return bank_rail(settings)
 
 
 def gateway(
@@ -133,12 +143,13 @@ def gateway(
     at: Callable[[str], None] = nowhere,
     metrics: GatewayMetrics | None = None,
 ) -> Gateway:
-    """The gateway to the simulated rail."""
-    framed.require(broker, (RECEIPTS,), (INSTRUCTIONS, CONTROL))
-    rail = simulated_rail(settings, meta, ledger)
+    """The gateway to the rail of the settings."""
+    framed.require(broker, (RECEIPTS, SENT), (INSTRUCTIONS, CONTROL))
+    chosen = rail(settings, meta, ledger)
     return Gateway(
-        broker, rail, partitions=meta.partitions, simulated=meta.simulated, at=at, metrics=metrics
-    )
+        broker, chosen, partitions=meta.partitions, simulated=meta.simulated, at=at,
+        metrics=metrics,
+    )  # fmt: skip
 
 
 def duck(

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from supplytwin.schemas import avro
 from supplytwin.schemas.errors import SupplytwinError
-from supplytwin.schemas.records import CONTROL, INSTRUCTIONS
+from supplytwin.schemas.records import CONTROL, INSTRUCTIONS, SENT
 from supplytwin.streams import broker_choice, framed, settings, topics
 from supplytwin.streams.ports import Admin, Broker, TopicPartition
 from supplytwin.streams.registry import Registry
@@ -104,7 +104,7 @@ def lags(broker: Broker, admin: Admin) -> list[Finding]:
     findings = []
     for group, names in (
         (topics.WORKER_GROUP, topics.INPUTS),
-        (topics.GATEWAY_GROUP, (INSTRUCTIONS, CONTROL)),
+        (topics.GATEWAY_GROUP, (INSTRUCTIONS, CONTROL, SENT)),
     ):
         places = topics.places(names, meta.partitions)
         ends = admin.ends(places, "read_uncommitted")

@@ -1,13 +1,19 @@
 """The gateway: instructions to the rail, the rail's answers back as receipts.
 
-Instruction -> rail, which records it before it returns. At a tick, what is due goes out:
-receipts and offsets in one Kafka transaction, then the rail is told. A crash in between
-publishes the same receipts again, with the same ids and bytes, which the worker counts as
-duplicates.
+A rail that records what it is given takes the instruction itself. For a rail with a bank behind it
+(`Rail.keeps`) the message is drafted first and written to `settlement.sent` in the transaction that
+commits the instruction; it is read from there, handed over, and only then is its offset committed.
+A crash between writing and handing over, or between handing over and committing, hands the same
+bytes over again: no message without its record, no second id.
+
+What is due goes out in one Kafka transaction of receipts and offsets; then the rail is told. A
+crash in between publishes the same receipts again, with the same ids and bytes, which the worker
+counts as duplicates.
 """
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 
 import structlog
@@ -22,8 +28,17 @@ from supplytwin.schemas.errors import (
     UsageError,
 )
 from supplytwin.schemas.flow import Record
-from supplytwin.schemas.records import CONTROL, INSTRUCTIONS, RECEIPTS, Control, Instruction
-from supplytwin.sinks.rail import Answer, Rail
+from supplytwin.schemas.records import (
+    CONTROL,
+    INSTRUCTIONS,
+    RECEIPTS,
+    SENT,
+    Control,
+    Instruction,
+    SentMessage,
+)
+from supplytwin.sinks.rail import Answer, Rail, hand_over
+from supplytwin.streams.gateway_record import DayClose, remember
 from supplytwin.streams.observe import GatewayMetrics
 from supplytwin.streams.ports import Broker, Eof, TopicPartition
 from supplytwin.streams.restore import initialised
@@ -32,6 +47,8 @@ from supplytwin.streams.topics import GATEWAY_GROUP, GATEWAY_ID, WORKER_GROUP, p
 log = structlog.get_logger("supplytwin.gateway")
 _BATCH = 2000
 _INIT_S = 30.0
+_PAUSE_S = 1.0
+"""Before a bank that could not be reached is tried again."""
 
 
 class _Tick(Struct, frozen=True, kw_only=True):
@@ -43,7 +60,7 @@ class _Tick(Struct, frozen=True, kw_only=True):
 class Gateway:
     """One gateway per deployment: a second one fences the first.
 
-    `at(name)` is called where a test may want to stop: "submitted", "before_commit",
+    `at(name)` is called where a test may want to stop: "drafted", "submitted", "before_commit",
     "committed".
     """
 
@@ -59,7 +76,10 @@ class Gateway:
     ) -> None:
         self.metrics = metrics or GatewayMetrics()
         self._rail, self._simulated, self._at = rail, simulated, at
-        self._partitions = partitions
+        self._partitions, self._broker = partitions, broker
+        self._backlog: deque[Record | Eof] = deque()
+        self._drafts: list[SentMessage] = []
+        self._again_at = 0.0
         self._admin = broker.admin()
         self._producer = broker.producer(GATEWAY_ID)
         self._producer.init(_INIT_S)
@@ -70,9 +90,9 @@ class Gateway:
         self._rebalanced = False
         self._assigned: Sequence[TopicPartition] = ()
         self.beat = time.monotonic()
-        self._consumer.subscribe(
-            (INSTRUCTIONS, CONTROL), self._on_assign, self._on_revoke, self._on_revoke
-        )
+        self._day = DayClose(broker, rail, partitions, self._live)
+        topics = (INSTRUCTIONS, CONTROL, SENT) if rail.keeps else (INSTRUCTIONS, CONTROL)
+        self._consumer.subscribe(topics, self._on_assign, self._on_revoke, self._on_revoke)
 
     def _on_assign(self, partitions: Sequence[TopicPartition]) -> None:
         self._consumer.unassign()
@@ -96,9 +116,9 @@ class Gateway:
             if self._rebalanced:
                 self._rewind()
                 return True
-            for item in items:
-                self._take(item)
-            return self._publish() or bool(items)
+            self._backlog.extend(items)
+            self._work_off()
+            return self._publish() or self._day.close(self.metrics) or bool(items)
         except AbortError as error:
             log.warning("aborted", why=str(error))
             self._producer.abort()
@@ -115,6 +135,8 @@ class Gateway:
         """
         self._ticks = {number: [] for number in range(self._partitions)}
         self._next, self._committed = {}, {}
+        self._backlog.clear()
+        self._drafts.clear()
         if not self._assigned:
             return
         if {at.partition for at in self._assigned} != set(range(self._partitions)):
@@ -130,7 +152,28 @@ class Gateway:
                 )
         self._next = dict(found)
         self._committed = dict(self._next)
+        if self._rail.keeps:
+            remember(self._broker, self._rail, self._partitions, self._live)
         self._consumer.assign(self._next)
+
+    def _live(self) -> None:
+        self.beat = time.monotonic()
+
+    def _work_off(self) -> None:
+        """Take what was read, in order. A bank that cannot be reached is waited for: nothing is
+        passed over, and answers go out meanwhile.
+        """
+        if self._backlog and time.monotonic() < self._again_at:
+            return
+        try:
+            while self._backlog:
+                self._take(self._backlog[0])
+                self._backlog.popleft()
+        except AbortError:
+            raise
+        except TransientError as error:
+            self._again_at = time.monotonic() + _PAUSE_S
+            log.warning("the bank cannot be reached", why=str(error), waiting=len(self._backlog))
 
     def _take(self, item: Record | Eof) -> None:
         at = TopicPartition(item.topic, item.partition)
@@ -139,25 +182,29 @@ class Gateway:
         if isinstance(item, Eof):
             self._next[at] = max(self._next[at], item.offset)
             return
-        if item.topic == INSTRUCTIONS:
-            instruction = self._instruction(item)
-            self._rail.submit(instruction)
-            self.metrics.submitted(instruction.kind)
-            self._at("submitted")
-        else:
+        if item.topic == CONTROL:
             self._note_tick(item)
+        else:
+            order = self._order(item)
+            draft = self._rail.draft(order) if isinstance(order, Instruction) else None
+            if draft is None:
+                hand_over(self._rail, order)
+                self.metrics.submitted(order.kind)
+                self._at("submitted")
+            else:
+                self._drafts.append(draft)
         self._next[at] = item.offset + 1
 
     @staticmethod
-    def _instruction(record: Record) -> Instruction:
+    def _order(record: Record) -> Instruction | SentMessage:
         """Our own record: one that cannot be read must stop us, money may not be skipped."""
         try:
-            message = codec.decode(INSTRUCTIONS, record.value or b"").message
+            message = codec.decode(record.topic, record.value or b"").message
         except RecordError as error:
             place = f"{record.topic} {record.partition} {record.offset}"
             raise FatalError(f"instruction at {place} cannot be read: {error}") from None
-        if not isinstance(message, Instruction):
-            raise FatalError("the instructions topic holds something else")
+        if not isinstance(message, Instruction | SentMessage):
+            raise FatalError(f"the topic {record.topic} holds something else")
         return message
 
     def _note_tick(self, record: Record) -> None:
@@ -194,17 +241,19 @@ class Gateway:
 
     def _publish(self) -> bool:
         reached = self._ready()
-        answers = [] if reached is None else self._rail.answers(reached)
+        at_once = self._rail.keeps  # a bank's answers wait for no tick
+        answers = [] if reached is None and not at_once else self._rail.answers(reached or 0)
         if reached is not None:
             for number, ticks in self._ticks.items():
                 self._ticks[number] = [tick for tick in ticks if tick.time > reached]
         moved = {at: o for at, o in self._offsets().items() if o != self._committed[at]}
-        if answers:
-            self._commit_answers(answers, self._offsets())
+        wrote = bool(answers or self._drafts)
+        if wrote:
+            self._commit_records(answers, self._offsets())
         elif moved:
             self._consumer.commit(moved)
         self._committed.update(moved)
-        return bool(answers or moved)
+        return bool(wrote or moved)
 
     def _offsets(self) -> dict[TopicPartition, int]:
         """Next offsets; of a control partition only up to its first tick that is not handled."""
@@ -215,8 +264,12 @@ class Gateway:
                 found[at] = min(found[at], ticks[0].after - 1)
         return found
 
-    def _commit_answers(self, answers: list[Answer], offsets: dict[TopicPartition, int]) -> None:
+    def _commit_records(self, answers: list[Answer], offsets: dict[TopicPartition, int]) -> None:
         self._producer.begin()
+        for draft in self._drafts:
+            self._producer.produce(SENT, draft.chain_id.encode(), codec.encode(SENT, draft))
+        if self._drafts:
+            self._at("drafted")
         for answer in answers:
             receipt = answer.receipt
             self._producer.produce(
@@ -229,6 +282,7 @@ class Gateway:
         self._at("before_commit")
         self._insist_on_commit()
         self._at("committed")
+        self._drafts.clear()
         for answer in answers:
             self.metrics.published(answer.receipt.kind, answer.receipt.rail_status)
         self._rail.acknowledge([answer.receipt.input_id for answer in answers])

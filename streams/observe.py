@@ -150,6 +150,16 @@ class GatewayMetrics(Registry):
             registry=self.registry,
         )
 
+        self._differences = Counter(
+            "supplytwin_gateway_differences",
+            "Differences between a bank's statements and the mirror",
+            ["difference"],
+            registry=self.registry,
+        )
+
+    def differs(self, difference: str) -> None:
+        self._differences.labels(difference).inc()
+
     def submitted(self, kind: str) -> None:
         self._submitted.labels(kind).inc()
 

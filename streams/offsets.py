@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from supplytwin.schemas import codec, journal
 from supplytwin.schemas.errors import UsageError
-from supplytwin.schemas.records import CONTROL, INSTRUCTIONS, JOURNAL, QUARANTINE, Quarantined
+from supplytwin.schemas.records import CONTROL, INSTRUCTIONS, JOURNAL, QUARANTINE, SENT, Quarantined
 from supplytwin.streams.audit_run import Progress, read
 from supplytwin.streams.ports import Admin, Broker, TopicPartition
 from supplytwin.streams.topics import GATEWAY_GROUP, INPUTS, WORKER_GROUP, Meta, places
@@ -35,14 +35,15 @@ def restore(broker: Broker, meta: Meta, progress: Progress) -> list[Given]:
         found = _lost(admin, WORKER_GROUP, places(INPUTS, meta.partitions))
         reached = _reached(broker, meta, progress) if found else {}
         given = [_given(admin, WORKER_GROUP, at, reached.get(at, 0)) for at in found]
-        paid = _lost(admin, GATEWAY_GROUP, places((INSTRUCTIONS, CONTROL), meta.partitions))
+        own = places((INSTRUCTIONS, CONTROL, SENT), meta.partitions)
+        paid = _lost(admin, GATEWAY_GROUP, own)
         given += [_given(admin, GATEWAY_GROUP, at, 0) for at in paid]
         for group in (WORKER_GROUP, GATEWAY_GROUP):
-            own = {
+            lost = {
                 TopicPartition(g.topic, g.partition): g.offset for g in given if g.group == group
             }
-            if own:
-                admin.commit(group, own)
+            if lost:
+                admin.commit(group, lost)
         return given
     finally:
         admin.close()

@@ -23,6 +23,7 @@ from supplytwin.schemas.records import (
     CONTROL,
     INSTRUCTIONS,
     RECEIPTS,
+    SENT,
     SETTLEMENT_EVENTS,
     Contract,
     Control,
@@ -32,6 +33,7 @@ from supplytwin.schemas.records import (
 from supplytwin.schemas.terms import decode
 from supplytwin.sinks.rail import Answer, Rail
 from supplytwin.streams.audit_run import Progress, read
+from supplytwin.streams.gateway_record import remember
 from supplytwin.streams.ports import Broker, TopicPartition
 from supplytwin.streams.topics import GATEWAY_GROUP, GATEWAY_ID, INPUTS, WORKER_GROUP, Meta, places
 
@@ -79,6 +81,8 @@ def recover(
         for one, event in _latest(broker, meta, progress).items()
         if event is None or event.tick_time >= since or event.to_state not in ABSORBING
     }
+    if rail.keeps:
+        remember(broker, rail, meta.partitions)
     answers = rail.told(states, _last_tick(broker, meta, progress))
     known = {receipt.input_id for receipt in _receipts(broker, meta, progress)}
     missing = [answer for answer in answers if answer.receipt.input_id not in known]
@@ -196,12 +200,13 @@ def _from_the_start(broker: Broker, meta: Meta) -> None:
     """Every instruction goes out again: what was committed may have been read from the lost tail,
     and the worker may have written on since.
     """
-    instructions, control = (places((t,), meta.partitions) for t in (INSTRUCTIONS, CONTROL))
+    instructions = places((INSTRUCTIONS,), meta.partitions)
+    others = places((CONTROL, SENT), meta.partitions)
     admin = broker.admin()
     try:
-        committed = admin.committed(GATEWAY_GROUP, control)
-        ends = admin.ends(control, "read_uncommitted")
-        offsets = {at: min(committed[at] or 0, ends[at]) for at in control}
+        committed = admin.committed(GATEWAY_GROUP, others)
+        ends = admin.ends(others, "read_uncommitted")
+        offsets = {at: min(committed[at] or 0, ends[at]) for at in others}
         admin.commit(GATEWAY_GROUP, {**admin.begins(instructions), **offsets})
     finally:
         admin.close()

@@ -89,6 +89,36 @@ class Gateway(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Shares of the simulated rail's behaviours in per mille, by name; empty = its defaults."""
 
 
+class RailSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which rail the gateway leads to; see docs/rails.md."""
+
+    kind: Literal["simulated", "iso20022-http", "iso20022-files"] = "simulated"
+    """`simulated`: no bank and no money. The others: a bank, over HTTP or over two folders."""
+    initiator: str = ""
+    """The name of who hands files over, as the bank knows it."""
+    agent: str = ""
+    """BIC of the bank: every debtor's. Or `SYSTEM:NUMBER` of a clearing system (`CNAPS:1025…`)."""
+    zone: str = "UTC"
+    """The bank's time zone: its days are these."""
+    parties: str = ""
+    """A JSON file: contract id -> debtor, creditor, funding, purpose_code, charges."""
+    folder: str = "bank"
+    """Where documents of the bank are kept."""
+    to_bank: str = ""
+    from_bank: str = ""
+    payments_url: str = ""
+    recalls_url: str = ""
+    mailbox_url: str = ""
+    status_url: str = ""
+    """With {end_to_end_id}, {uetr} or {message_id} in it."""
+    confirms: bool = False
+    """The mailbox keeps a message until it is deleted by its id."""
+    authorization: str = ""
+    """The value of that header, with every request."""
+    timeout_s: Annotated[int, msgspec.Meta(ge=1, le=15)] = 10
+    poll_ms: Whole = 1000
+
+
 class Watch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 6066
     alerts: Count = 500
@@ -119,13 +149,14 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     snapshot: Snapshot = Snapshot()
     duck: Duck = Duck()
     gateway: Gateway = Gateway()
+    rail: RailSection = RailSection()
     watch: Watch = Watch()
     schema_registry: SchemaRegistry = SchemaRegistry()
 
 
 SECTIONS: dict[str, type[Struct]] = {
     "kafka": Kafka, "time": Time, "worker": WorkerSection, "quarantine": QuarantineSection,
-    "snapshot": Snapshot, "duck": Duck, "gateway": Gateway, "watch": Watch,
+    "snapshot": Snapshot, "duck": Duck, "gateway": Gateway, "rail": RailSection, "watch": Watch,
     "schema_registry": SchemaRegistry,
 }  # fmt: skip
 

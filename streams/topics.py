@@ -18,6 +18,7 @@ from supplytwin.schemas.records import (
     ORDERED_INPUTS,
     QUARANTINE,
     SCHEMAS,
+    SENT,
     STATE,
     Control,
 )
@@ -36,9 +37,9 @@ INIT_ID = "supplytwin.init"
 
 INPUTS: tuple[str, ...] = (*SUPPLY_TOPICS, *ORDERED_INPUTS, CONTROL)
 """What the worker reads, control included."""
-DERIVED: tuple[str, ...] = tuple(t for t in SCHEMAS if t not in (*ORDERED_INPUTS, CONTROL))
+DERIVED: tuple[str, ...] = tuple(t for t in SCHEMAS if t not in (*ORDERED_INPUTS, CONTROL, SENT))
 """What the worker writes: the journal, what follows from it, and the quarantine."""
-ALL: tuple[str, ...] = (*INPUTS, *DERIVED)
+ALL: tuple[str, ...] = (*INPUTS, *DERIVED, SENT)
 
 INPUT_BYTES = 1_048_576
 ENTRY_BYTES = 1_310_720
@@ -59,7 +60,7 @@ class Topic(Struct, frozen=True, kw_only=True):
     key: str
     """Of what the key consists, and how that places a record."""
     role: str
-    """input (the worker reads it) | derived (the worker writes it)"""
+    """input (the worker reads it) | derived (the worker writes it) | sent (the gateway's own)"""
     compacted: bool = False
     """Only the newest record of each key is kept. Nothing else is ever thrown away."""
     max_bytes: int = INPUT_BYTES
@@ -78,7 +79,7 @@ TOPICS: tuple[Topic, ...] = tuple(
     Topic(
         name=name,
         key=_KEYS.get(name, _CHAIN),
-        role="input" if name in INPUTS else "derived",
+        role="input" if name in INPUTS else "sent" if name == SENT else "derived",
         compacted=name == STATE,
         max_bytes=ENTRY_BYTES if name in (JOURNAL, QUARANTINE, STATE) else INPUT_BYTES,
     )
@@ -169,7 +170,7 @@ def init(broker: Broker, settings: Settings) -> list[str]:
             raise UsageError("topics that existed before differ: " + "; ".join(problems))
         count = settings.kafka.partitions
         _commit_first(admin, WORKER_GROUP, places(INPUTS, count))
-        _commit_first(admin, GATEWAY_GROUP, places((INSTRUCTIONS, CONTROL), count))
+        _commit_first(admin, GATEWAY_GROUP, places((INSTRUCTIONS, CONTROL, SENT), count))
         _write_meta(broker, settings)
         return [spec.name for spec in missing]
     finally:

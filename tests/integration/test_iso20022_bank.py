@@ -5,92 +5,41 @@ test. Its clock stands still unless a test moves it.
 """
 
 import datetime as dt
-import json
-import threading
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
-from typing import Any
 
-import mockbank
 import pytest
+from bank_world import Bank, opened
 from iso20022_world import DESK, NOW, SELLER, payment
 from msgspec.structs import replace
 
 from supplytwin.schemas.ids import settlement_id
 from supplytwin.sinks.iso20022_in import Reading, read
 from supplytwin.sinks.iso20022_out import File, payment_file
-from supplytwin.sinks.iso20022_parties import Account, Address, Agent, Party
+from supplytwin.sinks.iso20022_parties import Account, Agent, Party
 from supplytwin.sinks.iso20022_sent import Told, attribute
 from supplytwin.sinks.reconcile import Difference, Posting, Reconciliation, reconcile
 
-WAIT_S = 10
 DAY = dt.date(2026, 11, 18)
-
-
-class Bank:
-    """The client's side of one mock bank."""
-
-    def __init__(self, port: int) -> None:
-        self._base = f"http://127.0.0.1:{port}"
-        accounts = self.ask("GET", "/_mock/accounts")
-        self.accounts = {one["id"]: one for one in accounts}
-
-    def text(self, method: str, path: str, body: bytes | None = None) -> str:
-        """One request; a refusal with a body is an answer too."""
-        request = urllib.request.Request(self._base + path, data=body, method=method)
-        try:
-            with urllib.request.urlopen(request, timeout=WAIT_S) as response:
-                return response.read().decode()
-        except urllib.error.HTTPError as error:
-            with error:
-                return error.read().decode()
-
-    def ask(self, method: str, path: str, body: bytes | None = None) -> Any:
-        """One request that is answered in JSON."""
-        return json.loads(self.text(method, path, body))
-
-    def behave(self, account: str, behaviour: str, **parameters: object) -> None:
-        """From now on this account behaves so."""
-        body = json.dumps({"behaviour": behaviour, "parameters": parameters}).encode()
-        assert self.ask("PATCH", f"/_mock/accounts/{account}", body)["behaviour"] == behaviour
-
-    def collect(self, file: File) -> tuple[list[Told], list[Reading]]:
-        """All that waits, read; nothing in it may be unclear or without an owner."""
-        told: list[Told] = []
-        readings = []
-        for one in self.ask("GET", "/_mock/mailbox"):
-            reading = read(one["body"].encode())
-            got = attribute(reading, file.sent)
-            assert not got.findings, got.findings
-            told += got.told
-            readings.append(reading)
-        return told, readings
-
-    def party(self, account: str) -> Party:
-        """The holder of an account, as terms would have it."""
-        one = self.accounts[account]
-        return Party(
-            name=one["name"],
-            address=Address(town="Utrecht", country="NL"),
-            agent=Agent(bic=one["bic"]),
-            account=Account(iban=one["iban"]),
-        )
 
 
 @pytest.fixture
 def bank() -> Iterator[Bank]:
     """A bank at nine o'clock of 2026-11-18, a Wednesday."""
-    config = mockbank.Config(port=0, quiet=True, clock=f"{DAY}T09:00")
-    server = mockbank.make_server(config)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
-        yield Bank(server.server_address[1])
-    finally:
-        server.shutdown()
-        thread.join(WAIT_S)
-        server.server_close()
+    with opened(f"{DAY}T09:00") as one:
+        yield one
+
+
+def collect(bank: Bank, file: File) -> tuple[list[Told], list[Reading]]:
+    """All that waits, read; nothing in it may be unclear or without an owner."""
+    told: list[Told] = []
+    readings = []
+    for one in bank.ask("GET", "/_mock/mailbox"):
+        reading = read(one["body"].encode())
+        got = attribute(reading, file.sent)
+        assert not got.findings, got.findings
+        told += got.told
+        readings.append(reading)
+    return told, readings
 
 
 def pay(
@@ -153,7 +102,7 @@ def test_accept(bank: Bank) -> None:
     """
     file = pay(bank, minors=(10_050, 7))
     next_day(bank)
-    told, readings = bank.collect(file)
+    told, readings = collect(bank, file)
     assert statuses([one for one in told if one.answer.status != "BOOKED"]) == [("ACCP", None)] * 2
     booked = [one for one in told if one.answer.status == "BOOKED"]
     assert len(booked) == 4
@@ -172,7 +121,7 @@ def test_a_payment_is_rejected(bank: Bank, debtor: str, creditor: str, reason: s
     """RJCT with the bank's reason, and nothing is ever booked."""
     file = pay(bank, debtor, creditor)
     next_day(bank)
-    told, readings = bank.collect(file)
+    told, readings = collect(bank, file)
     assert statuses(told) == [("RJCT", reason)]
     result = closed(file, readings, bank.party(debtor))
     assert [one.difference for one in result.results] == [Difference.MISSING_AT_BANK]
@@ -181,7 +130,7 @@ def test_a_payment_is_rejected(bank: Bank, debtor: str, creditor: str, reason: s
 def test_reject_file(bank: Bank) -> None:
     """The whole file is rejected: every payment of it is told."""
     bank.behave("ACME", "reject-file")
-    told, _ = bank.collect(pay(bank, minors=(1, 2, 3)))
+    told, _ = collect(bank, pay(bank, minors=(1, 2, 3)))
     assert statuses(told) == [("RJCT", "FF01")] * 3
     assert len({one.payment for one in told}) == 3
 
@@ -190,10 +139,10 @@ def test_duplicate_file(bank: Bank) -> None:
     """The same bytes again are DUPL, never a rejection; asked, the bank has the payment once."""
     bank.behave("ACME", "duplicate-file")
     file = pay(bank)
-    assert statuses(bank.collect(file)[0])[0] == ("ACCP", None)
+    assert statuses(collect(bank, file)[0])[0] == ("ACCP", None)
     again = pay(bank)
     assert again == file
-    assert statuses(bank.collect(file)[0]) == [("DUPL", "DUPL")]
+    assert statuses(collect(bank, file)[0]) == [("DUPL", "DUPL")]
     known = bank.ask("GET", f"/_mock/payments/{file.sent[0].settlement_id}?all")
     assert len(known) == 1
     assert known[0]["amount"] == 10_050
@@ -203,9 +152,9 @@ def test_silent(bank: Bank) -> None:
     """No status ever comes; what was booked is told all the same."""
     bank.behave("ACME", "silent")
     file = pay(bank)
-    assert not [one for one in bank.collect(file)[0] if one.answer.status != "BOOKED"]
+    assert not [one for one in collect(bank, file)[0] if one.answer.status != "BOOKED"]
     next_day(bank)
-    told, readings = bank.collect(file)
+    told, readings = collect(bank, file)
     assert {one.answer.status for one in told} == {"BOOKED"}
     assert closed(file, readings, bank.party("ACME")).clean
 
@@ -215,7 +164,7 @@ def test_return_later(bank: Bank) -> None:
     bank.behave("ACME", "return-later", days=1, reason="MD07")
     file = pay(bank)
     next_day(bank, 3)
-    told, readings = bank.collect(file)
+    told, readings = collect(bank, file)
     back = [one.answer for one in told if one.answer.status == "RETURNED"]
     assert {(one.return_id, one.amount_minor, one.currency, one.reason) for one in back} == {
         (back[0].return_id, 10_050, "EUR", "MD07")
@@ -232,7 +181,7 @@ def test_statement_gap(bank: Bank) -> None:
     bank.behave("ACME", "statement-gap")
     file = pay(bank, minors=(10_050, 7))
     next_day(bank)
-    _, readings = bank.collect(file)
+    _, readings = collect(bank, file)
     result = closed(file, readings, bank.party("ACME"))
     missing, gap = result.results
     assert (missing.difference, gap.difference) == (

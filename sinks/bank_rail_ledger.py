@@ -1,0 +1,236 @@
+"""What a rail knows of its payments: all of it read from Kafka, none of it kept anywhere else.
+
+`settlement.sent` says what went out, `settlement.receipts` what has been told. From both follows
+whose an answer is, under which id it is told, and which bookings no statement has shown yet.
+"""
+
+import hashlib
+from collections.abc import Iterable
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from supplytwin.schemas.findings import Finding
+from supplytwin.schemas.ids import Micros
+from supplytwin.schemas.records import Instruction, Receipt, SentMessage
+from supplytwin.sinks.bank_rail_messages import sent_of
+from supplytwin.sinks.iso20022_answers import Reading
+from supplytwin.sinks.iso20022_out import Sent
+from supplytwin.sinks.iso20022_sent import Recalled, Told, attribute
+from supplytwin.sinks.reconcile import Difference
+
+MONEY = frozenset(("ACSC", "BOOKED", "RETURNED"))
+"""Statuses that say that money has moved, how much and in which currency."""
+_NO_RECEIPT = frozenset(("RCVD", "PART", "PDCR"))
+"""They move no claim."""
+_LAST_WORD = frozenset((*MONEY, "RJCT", "CNCL"))
+"""After these the payment is never handed over again."""
+STATEMENT = "camt.053"
+Key = tuple[str, int]
+
+
+class Heard(Struct, frozen=True, kw_only=True, gc=False):
+    """One booking or return that was told to its claim."""
+
+    receipt: Receipt
+    """The first that told it."""
+    shown: bool
+    """A statement has it."""
+
+
+class Understood(Struct, frozen=True, kw_only=True, gc=False):
+    """What became of one document."""
+
+    receipts: tuple[Receipt, ...]
+    there_already: tuple[SentMessage, ...]
+    """Payments whose repetition was rejected as one (DUPL): the bank is to be asked."""
+    findings: tuple[Finding, ...]
+
+
+class Ledger:
+    """See the module. Bodies of payments that are over are not kept in memory."""
+
+    def __init__(self, rail: str) -> None:
+        self._rail = rail
+        self._orders: dict[tuple[str, str, int], SentMessage] = {}
+        self._dead: dict[Key, str] = {}
+        self._by_id: dict[str, list[Key]] = {}
+        self._recalls: dict[str, list[SentMessage]] = {}
+        self._heard: dict[str, dict[tuple[bool, str], Heard]] = {}
+        self._breaks: set[tuple[str, str]] = set()
+
+    # ---- what Kafka has
+
+    def sent(self, kept: SentMessage) -> None:
+        """Take one message that was kept; the first under its ids counts."""
+        number = kept.attempt if kept.kind == "PAY" else kept.recall_no
+        key = (kept.kind, kept.settlement_id, number)
+        paid = (kept.settlement_id, kept.attempt)
+        if kept.refused:
+            if kept.kind == "PAY" or ("PAY", *paid) not in self._orders:
+                self._dead.setdefault(paid, kept.refused)
+            return
+        if key in self._orders:
+            return
+        self._orders[key] = kept
+        if kept.kind == "RECALL":
+            self._recalls.setdefault(kept.settlement_id, []).append(kept)
+            return
+        for name in (kept.settlement_id, kept.message_id, sent_of(kept).uetr):
+            self._by_id.setdefault(name, []).append(paid)
+
+    def published(self, receipt: Receipt) -> None:
+        """Take one receipt that was published; those of other rails are nothing to this one."""
+        rail, _, message = receipt.source.partition(":")
+        if rail != self._rail:
+            return
+        difference = (receipt.rail_reason or "").partition(":")[0]
+        if difference in Difference.__members__:
+            self._breaks.add((receipt.input_id, difference))
+            return
+        status = receipt.rail_status
+        if status in _LAST_WORD:
+            self._is_over(receipt)
+        if status in MONEY and receipt.amount_minor is not None:
+            returned = status == "RETURNED"
+            name = receipt.return_id if returned else receipt.entry_id
+            known = self._heard.setdefault(receipt.settlement_id, {})
+            key = (returned, name or f"attempt:{receipt.attempt}")
+            before = known.get(key)
+            shown = message == STATEMENT or (before is not None and before.shown)
+            known[key] = Heard(receipt=before.receipt if before else receipt, shown=shown)
+
+    def _is_over(self, receipt: Receipt) -> None:
+        key = ("PAY", receipt.settlement_id, receipt.attempt)
+        kept = self._orders.get(key)
+        if kept is not None and kept.body:
+            self._orders[key] = replace(kept, body=b"")
+
+    # ---- what went out
+
+    def order(self, kind: str, settlement: str, number: int) -> SentMessage | None:
+        """The message of a PAY (by attempt) or a RECALL (by recall number); its body is empty when
+        the payment is over.
+        """
+        return self._orders.get((kind, settlement, number))
+
+    def dead(self, settlement: str, attempt: int) -> str | None:
+        """Why a payment was never handed over and never will be; None = it is not so."""
+        return self._dead.get((settlement, attempt))
+
+    def accounts(self) -> dict[str, str]:
+        """The debtor's account of every settlement that was handed over."""
+        return {
+            settlement: kept.account
+            for (kind, settlement, _), kept in self._orders.items()
+            if kind == "PAY"
+        }
+
+    # ---- whose an answer is
+
+    def understood(self, reading: Reading, ask: Instruction | None = None) -> Understood:
+        """The receipts of a document, in its order; with `ask` those about the payment that was
+        asked about answer that question.
+        """
+        paid = self._about(reading)
+        settlements = {one.settlement_id for one in paid}
+        recalled = [
+            Recalled(sent=sent_of(order), recall_no=one.recall_no)
+            for settlement in settlements
+            for one in self._recalls.get(settlement, ())
+            if (order := self._orders.get(("PAY", settlement, one.attempt))) is not None
+        ]
+        found = attribute(reading, paid, recalled)
+        receipts: list[Receipt] = []
+        there: list[SentMessage] = []
+        for told in found.told:
+            order = self._orders["PAY", told.settlement_id, told.attempt]
+            if told.answer.status == "DUPL":
+                there.append(order)
+            elif told.answer.status not in _NO_RECEIPT:
+                receipts.append(self._receipt(told, order, ask))
+        return Understood(
+            receipts=tuple(receipts), there_already=tuple(there), findings=found.findings
+        )
+
+    def _about(self, reading: Reading) -> list[Sent]:
+        """All payments that a document can be about: by any id that it names."""
+        names: set[str] = set()
+        for one in reading.answers:
+            stated = (one.settlement_id, one.uetr, one.original_message_id)
+            names.update(name for name in stated if name is not None)
+            if one.case_id is not None:
+                names.update(self._of_case(one.case_id))
+        keys = {key for name in names for key in self._by_id.get(name, ())}
+        settlements = {settlement for settlement, _ in keys}
+        every = {key for settlement in settlements for key in self._by_id[settlement]}
+        return [sent_of(self._orders["PAY", *key]) for key in sorted(every)]
+
+    def _of_case(self, case_id: str) -> Iterable[str]:
+        return [
+            settlement
+            for settlement, recalls in self._recalls.items()
+            if any(one.message_id == case_id for one in recalls)
+        ]
+
+    def _receipt(self, told: Told, order: SentMessage, ask: Instruction | None) -> Receipt:
+        answer, kind, query_no = told.answer, "PAY", order.query_no
+        if told.recall_no:
+            kind = "RECALL"
+            order = self._orders["RECALL", told.settlement_id, told.recall_no]
+        elif ask is not None and told.payment == (ask.settlement_id, ask.attempt):
+            kind, query_no = "QUERY", ask.query_no
+        moved = answer.status in MONEY
+        family = ".".join(answer.message.split(".")[:2])
+        return identified(
+            answered(order, f"{self._rail}:{family}", kind, answer.status, answer.rail_time),
+            answer.message_id,
+            answer.path,
+            query_no=query_no,
+            amount_minor=answer.amount_minor if moved else None,
+            currency=answer.currency if moved else None,
+            entry_id=answer.entry_id,
+            return_id=answer.return_id,
+            rail_reason=answer.reason,
+        )
+
+    # ---- what statements have shown
+
+    def heard(self, settlement: str) -> dict[tuple[bool, str], Heard]:
+        """Bookings and returns of a settlement by (returned, the bank's id)."""
+        return self._heard.get(settlement, {})
+
+    def told_break(self, receipt_id: str, difference: str) -> bool:
+        """Whether this difference about this booking was published before."""
+        return (receipt_id, difference) in self._breaks
+
+
+def answered(
+    order: SentMessage | Instruction, source: str, kind: str, status: str, at: Micros | None
+) -> Receipt:
+    """A receipt to an order, without an id. A time that is not known is 0."""
+    return Receipt(
+        input_id="",
+        source=source,
+        chain_id=order.chain_id,
+        contract_id=order.contract_id,
+        settlement_id=order.settlement_id,
+        kind=kind,
+        instruction_no=order.instruction_no,
+        attempt=order.attempt,
+        hold_no=order.hold_no,
+        recall_no=order.recall_no,
+        query_no=order.query_no,
+        rail_status=status,
+        rail_time=Micros(0) if at is None else at,
+    )
+
+
+def identified(receipt: Receipt, *where: str, **fields: object) -> Receipt:
+    """The receipt with these fields and an id that follows from all that it says and where it was
+    said: the same document makes the same receipts.
+    """
+    receipt = replace(receipt, **fields)
+    said = "\0".join((*where, msgspec.json.encode(receipt).decode()))
+    return replace(receipt, input_id=f"bank:{hashlib.sha256(said.encode()).hexdigest()[:32]}")

@@ -1,0 +1,225 @@
+"""A bank over HTTP: messages are posted to it, its own wait in a mailbox until they are confirmed.
+
+    POST   payments   pain.001.001.09    2xx: taken. 4xx: refused as it stands; anything else: again
+    POST   recalls    camt.056.001.12    likewise
+    GET    mailbox    [{"id": …, "body": "<?xml …"}], oldest first
+    DELETE mailbox/id                    all that it says is published (`confirms`)
+    GET    status     a document that tells of one payment; 404: the bank has never had it
+
+A connection that fails, a time-out and the statuses 429, 500, 502, 503, 504 are tried again, a few
+times and with pauses, with the same bytes and ids. What a bank answers to a POST is not read: it
+says the same in a document. What is in the mailbox is put into a folder first, so that nothing is
+lost by a mailbox that forgets what it has given.
+"""
+
+import hashlib
+import time
+from collections.abc import Callable, Collection, Iterator
+from urllib.parse import quote
+
+import msgspec
+import structlog
+import urllib3
+from msgspec import Struct
+
+from supplytwin.schemas.errors import FatalError, TransientError
+from supplytwin.schemas.records import SentMessage
+from supplytwin.sinks import iso20022_ids as ids
+from supplytwin.sinks.bank_rail import Asked, Document
+from supplytwin.sinks.file_rail import Inbox, put
+from supplytwin.sinks.iso20022_xml import BYTES_MAX
+
+log = structlog.get_logger("supplytwin.rail")
+TRIES = 3
+_AGAIN = frozenset((429, 500, 502, 503, 504))
+_XML = "application/xml; charset=utf-8"
+MAILBOX_MAX = 4 * BYTES_MAX
+
+
+class Addresses(Struct, frozen=True, kw_only=True):
+    """Where the bank is. `recalls`, `mailbox` and `status` may be "": the bank has no such thing.
+
+    In `status` stand {end_to_end_id}, {uetr}, {message_id}.
+    """
+
+    payments: str
+    recalls: str = ""
+    mailbox: str = ""
+    status: str = ""
+    confirms: bool = False
+    """The mailbox keeps a message until it is deleted."""
+    headers: dict[str, str] = {}
+    """Sent with every request: an authorization, for instance."""
+    timeout_s: float = 10
+    poll_s: float = 1
+    """Between two looks into the mailbox."""
+
+
+class _Mail(Struct, frozen=True, kw_only=True):
+    id: str | int
+    body: str
+
+
+StatusReader = Callable[[bytes, SentMessage], bytes | None]
+"""From what a status address has answered to a document of ISO 20022 that can be read; None = it
+does not know the payment. Banks differ here: the standard has no message for it.
+"""
+
+
+def as_it_is(data: bytes, kept: SentMessage) -> bytes | None:
+    """For a bank whose status address answers with a document, as pain.002."""
+    return data
+
+
+class HttpBank:
+    """See the module, and `bank_rail.Carrier`."""
+
+    def __init__(
+        self, addresses: Addresses, inbox: Inbox, *, status: StatusReader = as_it_is
+    ) -> None:
+        self._at, self._inbox, self._status = addresses, inbox, status
+        self._looked = -addresses.poll_s
+        self._ids: dict[str, str | int] = {}
+        self._waiting = {_digest(one.data) for one in inbox.unfinished()}
+        self._done = {_digest(one.data) for one in inbox.kept()}
+        retries = urllib3.Retry(
+            total=TRIES - 1,
+            status_forcelist=_AGAIN,
+            allowed_methods=None,  # a POST, too: the bank knows it by its MsgId
+            backoff_factor=0.2,
+            backoff_max=2,
+            respect_retry_after_header=False,  # the gateway has other work meanwhile
+            raise_on_status=False,
+            redirect=False,
+        )
+        self._pool = urllib3.PoolManager(
+            num_pools=4,
+            maxsize=1,
+            retries=retries,
+            timeout=urllib3.Timeout(total=addresses.timeout_s),
+            headers=addresses.headers,
+        )
+
+    def _call(self, method: str, url: str, body: bytes | None = None) -> tuple[int, bytes]:
+        """Status and body. Raises TransientError when nothing was answered, or nothing final."""
+        headers = {**self._at.headers, "Content-Type": _XML} if body is not None else None
+        try:
+            response = self._pool.request(
+                method, url, body=body, headers=headers, preload_content=False
+            )
+            data = response.read(MAILBOX_MAX + 1)
+            response.drain_conn()
+            response.release_conn()
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            raise TransientError(f"{method} {url}: {type(error).__name__}") from None
+        if response.status in _AGAIN:
+            raise TransientError(f"{method} {url}: HTTP {response.status}")
+        if len(data) > MAILBOX_MAX:
+            raise FatalError(f"{method} {url}: answers with more than {MAILBOX_MAX} bytes")
+        return response.status, data
+
+    # ---- out
+
+    def deliver(self, kept: SentMessage) -> None:
+        """Posted. A bank that refuses the file as it stands is told of, and says so in a document
+        or not at all: the claim is in doubt then, and its payment is asked about.
+        """
+        url = self._at.payments if kept.kind == "PAY" else self._at.recalls
+        if not url:
+            log.error("the bank takes no such message", message=kept.message)
+            return
+        status, _ = self._call("POST", url, kept.body)
+        if not 200 <= status < 300:
+            log.error(
+                "the bank refused a message",
+                http_status=status,
+                message_id=kept.message_id,
+                settlement_id=kept.settlement_id,
+            )
+
+    def ask(self, kept: SentMessage) -> Asked | None:
+        if not self._at.status:
+            return None
+        url = self._at.status.format(
+            end_to_end_id=quote(kept.settlement_id),
+            uetr=quote(ids.uetr(kept.settlement_id, kept.attempt)),
+            message_id=quote(kept.message_id),
+        )
+        status, data = self._call("GET", url)
+        if status == 404:
+            return Asked(known=False)
+        if status == 204 or not data:
+            return None
+        if status != 200:
+            log.error("the bank does not say what became of a payment", http_status=status)
+            return None
+        document = self._status(data, kept)
+        return Asked(known=False) if document is None else Asked(known=True, data=document)
+
+    # ---- in
+
+    def arrivals(self, known: Collection[str]) -> list[Document]:
+        now = time.monotonic()
+        if self._at.mailbox and now - self._looked >= self._at.poll_s:
+            self._looked = now
+            self._collect()
+        return self._inbox.documents(known)
+
+    def _collect(self) -> None:
+        status, data = self._call("GET", self._at.mailbox)
+        if status == 204:
+            return
+        try:
+            if status != 200:
+                raise TransientError(f"GET {self._at.mailbox}: HTTP {status}")
+            mails = msgspec.json.decode(data, type=list[_Mail])
+        except msgspec.DecodeError as error:
+            raise TransientError(f"GET {self._at.mailbox}: {error}") from None
+        for mail in mails:
+            body = mail.body.encode()
+            digest = _digest(body)
+            self._ids[digest] = mail.id
+            if digest in self._done:
+                self._delete(digest)
+            elif digest not in self._waiting:
+                name = f"{time.time_ns():020}-{digest}.xml"
+                try:
+                    put(self._inbox.waiting, name, body)
+                except OSError as error:
+                    raise TransientError(f"{self._inbox.waiting}: {error.strerror}") from None
+                self._waiting.add(digest)
+
+    def confirm(self, document: Document) -> None:
+        """Kept here first; a bank that cannot be told now is told at the next look."""
+        self._inbox.confirm(document)
+        self._over(document)
+
+    def refuse(self, document: Document) -> None:
+        self._inbox.refuse(document)
+        self._over(document)
+
+    def _over(self, document: Document) -> None:
+        digest = _digest(document.data)
+        self._waiting.discard(digest)
+        self._done.add(digest)
+        self._delete(digest)
+
+    def _delete(self, digest: str) -> None:
+        known = self._ids.pop(digest, None)
+        if known is None or not self._at.confirms:
+            return
+        try:
+            self._call("DELETE", f"{self._at.mailbox}/{quote(str(known), safe='')}")
+        except TransientError as error:
+            log.warning("a document is still in the bank's mailbox", why=str(error))
+
+    def received(self) -> Iterator[Document]:
+        yield from self._inbox.kept()
+        yield from self._inbox.unfinished()
+
+    def close(self) -> None:
+        self._pool.clear()
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:32]

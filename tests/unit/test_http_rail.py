@@ -1,0 +1,233 @@
+"""A bank over HTTP that fails in every way a few times: the same bytes again, and no more often."""
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import bank_rail_world as w
+import pytest
+
+from supplytwin.schemas.errors import TransientError
+from supplytwin.schemas.records import SentMessage
+from supplytwin.sinks.file_rail import Inbox
+from supplytwin.sinks.http_rail import TRIES, Addresses, HttpBank
+
+
+class Server:
+    """A server on 127.0.0.1 that answers as it is told, and keeps what it was asked."""
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[str, str, bytes, str]] = []
+        self.answers: list[tuple[int, bytes] | None] = []
+        self.mail: list[dict[str, Any]] = []
+        self.forgets = False
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def _any(self) -> None:
+                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                authorization = self.headers.get("Authorization") or ""
+                outer.seen.append((self.command, self.path, body, authorization))
+                found = outer.answer(self.command, self.path)
+                if found is None:
+                    self.close_connection = True
+                    return
+                status, data = found
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(data)))
+                self.end_headers()
+                self.wfile.write(data)
+
+            do_GET = do_POST = do_DELETE = _any
+
+            def log_message(self, *_: object) -> None:
+                """Not here."""
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.base = f"http://127.0.0.1:{self.server.server_address[1]}"
+
+    def answer(self, method: str, path: str) -> tuple[int, bytes] | None:
+        """The next of `answers`, else the mailbox, else 202."""
+        if self.answers:
+            return self.answers.pop(0)
+        if path == "/mail":
+            data = json.dumps(self.mail).encode()
+            if self.forgets:
+                self.mail = []
+            return 200, data
+        if method == "DELETE":
+            name = path.rpartition("/")[2]
+            self.mail = [one for one in self.mail if str(one["id"]) != name]
+            return 204, b""
+        return 202, b""
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    """Ends with the test."""
+    one = Server()
+    thread = threading.Thread(target=one.server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield one
+    finally:
+        one.server.shutdown()
+        thread.join(10)
+        one.server.server_close()
+
+
+def bank(server: Server, folder: Path, **changes: Any) -> HttpBank:
+    """A carrier to this server."""
+    fields: dict[str, Any] = {
+        "payments": f"{server.base}/pay", "recalls": f"{server.base}/recall",
+        "mailbox": f"{server.base}/mail", "status": f"{server.base}/status/{{uetr}}",
+        "confirms": True, "poll_s": 0, "timeout_s": 5, "headers": {"Authorization": "Bearer t"},
+    }  # fmt: skip
+    addresses = Addresses(**{**fields, **changes})
+    return HttpBank(addresses, Inbox(folder / "waiting", folder, settle_s=0))
+
+
+def kept(kind: str = "PAY") -> SentMessage:
+    """A message that was drafted."""
+    desk = w.Desktop()
+    desk.paid()
+    draft = desk.rail.draft(w.instruction() if kind == "PAY" else w.recall())
+    assert draft is not None
+    return draft
+
+
+@pytest.mark.parametrize("failure", [None, (500, b""), (503, b"away"), (429, b"")])
+def test_a_failure_is_tried_again_with_the_same_bytes(
+    server: Server, tmp_path: Path, failure: tuple[int, bytes] | None
+) -> None:
+    """A dropped connection, a status that passes: the same request again, until it is taken."""
+    server.answers = [failure] * (TRIES - 1)
+    bank(server, tmp_path).deliver(kept())
+    assert len(server.seen) == TRIES
+    assert set(server.seen) == {("POST", "/pay", kept().body, "Bearer t")}
+
+
+def test_tries_have_an_end(server: Server, tmp_path: Path) -> None:
+    """Then the caller is told, and calls again with the same when it likes."""
+    server.answers = [(503, b"")] * TRIES
+    carrier = bank(server, tmp_path)
+    with pytest.raises(TransientError, match="503"):
+        carrier.deliver(kept())
+    assert len(server.seen) == TRIES
+    carrier.deliver(kept())
+    assert len(set(server.seen)) == 1
+
+
+def test_nobody_there(server: Server, tmp_path: Path) -> None:
+    """No connection is a TransientError, too."""
+    carrier = bank(server, tmp_path, payments="http://127.0.0.1:1/pay", timeout_s=1)
+    with pytest.raises(TransientError):
+        carrier.deliver(kept())
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 422, 302])
+def test_a_refusal_is_final_for_the_carrier(server: Server, tmp_path: Path, status: int) -> None:
+    """It is not repeated and blocks nobody: what became of the payment is asked."""
+    server.answers = [(status, b"no")]
+    bank(server, tmp_path).deliver(kept())
+    assert len(server.seen) == 1
+
+
+def test_a_recall_has_its_own_address(server: Server, tmp_path: Path) -> None:
+    """Posted there; a bank that takes none is sent none."""
+    bank(server, tmp_path).deliver(kept("RECALL"))
+    bank(server, tmp_path, recalls="").deliver(kept("RECALL"))
+    assert [(method, path) for method, path, _, _ in server.seen] == [("POST", "/recall")]
+
+
+def test_a_document_is_in_the_folder_before_anything_else(server: Server, tmp_path: Path) -> None:
+    """A mailbox that forgets what it has given loses nothing: another process finds it."""
+    server.mail, server.forgets = [{"id": 1, "body": "<a/>"}, {"id": 2, "body": "<b/>"}], True
+    assert [one.data for one in bank(server, tmp_path).arrivals(())] == [b"<a/>", b"<b/>"]
+    again = bank(server, tmp_path)
+    assert [one.data for one in again.arrivals(())] == [b"<a/>", b"<b/>"]
+    for one in again.arrivals(()):
+        again.confirm(one)
+    assert again.arrivals(()) == []
+    assert [one.data for one in again.received()] == [b"<a/>", b"<b/>"]
+
+
+def test_a_document_is_deleted_when_it_is_confirmed(server: Server, tmp_path: Path) -> None:
+    """Not before, by its id; and once it is confirmed it is not read a second time."""
+    server.mail = [{"id": "x y", "body": "<a/>"}]
+    carrier = bank(server, tmp_path)
+    (one,) = carrier.arrivals(())
+    assert carrier.arrivals((one.name,)) == []
+    assert not [method for method, *_ in server.seen if method == "DELETE"]
+    carrier.confirm(one)
+    assert ("DELETE", "/mail/x%20y") in [(method, path) for method, path, _, _ in server.seen]
+    assert carrier.arrivals(()) == []
+
+
+def test_a_confirmation_that_fails_is_made_up_for(server: Server, tmp_path: Path) -> None:
+    """The next look, also of another process, deletes what is done."""
+    server.mail = [{"id": 7, "body": "<a/>"}]
+    carrier = bank(server, tmp_path)
+    (one,) = carrier.arrivals(())
+    server.answers = [(503, b"")] * TRIES
+    carrier.confirm(one)
+    assert server.mail
+    assert bank(server, tmp_path).arrivals(()) == []
+    assert not server.mail
+
+
+def test_a_mailbox_without_confirmation_is_read_once(server: Server, tmp_path: Path) -> None:
+    """Known documents are told from new ones by their bytes; nothing is deleted."""
+    server.mail = [{"id": 1, "body": "<a/>"}]
+    carrier = bank(server, tmp_path, confirms=False)
+    carrier.confirm(*carrier.arrivals(()))
+    server.mail.append({"id": 2, "body": "<b/>"})
+    assert [one.data for one in carrier.arrivals(())] == [b"<b/>"]
+    assert {method for method, *_ in server.seen} == {"GET"}
+
+
+@pytest.mark.parametrize("answer", [(404, b""), (200, b"<html>"), (200, b'{"id": 1}')])
+def test_a_mailbox_that_cannot_be_read_is_looked_at_later(
+    server: Server, tmp_path: Path, answer: tuple[int, bytes]
+) -> None:
+    """Nothing is lost and nothing is made of it."""
+    carrier = bank(server, tmp_path)
+    server.answers = [answer]
+    with pytest.raises(TransientError):
+        carrier.arrivals(())
+    assert carrier.arrivals(()) == []
+
+
+def test_an_empty_mailbox(server: Server, tmp_path: Path) -> None:
+    """204 says so as well as an empty list; without a mailbox nobody is asked."""
+    server.answers = [(204, b"")]
+    assert bank(server, tmp_path).arrivals(()) == []
+    assert bank(server, tmp_path, mailbox="").arrivals(()) == []
+    assert len(server.seen) == 1
+
+
+def test_the_mailbox_is_not_asked_at_every_turn(server: Server, tmp_path: Path) -> None:
+    """Once in so many seconds."""
+    carrier = bank(server, tmp_path, poll_s=60)
+    for _ in range(5):
+        carrier.arrivals(())
+    assert len(server.seen) == 1
+
+
+def test_a_question(server: Server, tmp_path: Path) -> None:
+    """404 is not found; a document is one; silence, refusal and no address are no answer."""
+    carrier, message = bank(server, tmp_path), kept()
+    server.answers = [(404, b""), (200, b"<doc/>"), (204, b""), (200, b""), (403, b"no")]
+    first, second, *others = [carrier.ask(message) for _ in range(5)]
+    assert first is not None
+    assert second is not None
+    assert (first.known, second.known, second.data) == (False, True, b"<doc/>")
+    assert others == [None, None, None]
+    assert server.seen[0][1].startswith("/status/")
+    assert bank(server, tmp_path, status="").ask(message) is None
+    server.answers = [(500, b"")] * TRIES
+    with pytest.raises(TransientError):
+        carrier.ask(message)
