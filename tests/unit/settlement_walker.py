@@ -48,6 +48,13 @@ def _verdict(promise, told):
     )  # fmt: skip
 
 
+class _Other:
+    """A part of a verdict that is never the same again."""
+
+    def holds(self, tick, stirred):
+        return False
+
+
 class Told:
     """Stands in for the conditions: patched in where verdicts are asked for."""
 
@@ -61,7 +68,7 @@ class Told:
 
     def assess(self, terms, promise, twin, at, known=None):
         return Assessment(
-            verdict=_verdict(promise, self.of), promise=promise, parts=(), until=at + 1,
+            verdict=_verdict(promise, self.of), promise=promise, parts=(_Other(),), until=at + 1,
             concerns=frozenset(),
         )  # fmt: skip
 

@@ -219,7 +219,7 @@ class Chain:
         )
 
     def amend(self, signed):
-        message = with_(contract(signed), input_id=f"contract-{signed.version}")
+        message = with_(contract(signed), input_id=f"amended-{signed.version}")
         outcome = settlement.agree(self.book, message, _hash(message), self.now)
         return self._ordered(message, outcome)
 

@@ -24,8 +24,11 @@ DISPUTES = terms.Disputes(
 
 
 def chain_of(*claims, **changes):
-    """A chain under a contract of these claims (one of 1,000.00 when none is given)."""
-    chain = Chain(w.contract_terms(claims or None, **changes))
+    """A chain under a contract of these claims (one of 1,000.00 when none is given); funding is due
+    on day 28, of several claims on day 60.
+    """
+    funded = {"funding_deadline": day(60)} if len(claims) > 1 else {}
+    chain = Chain(w.contract_terms(claims or None, **{**funded, **changes}))
     chain.agree()
     return chain
 
@@ -241,7 +244,7 @@ def test_rows_7_10_11_the_amount_is_unconditional_when_the_window_is_over(monkey
 
 
 def test_row_10_what_does_not_match_any_more_closes_the_window(monkeypatch):
-    """Before the close the claim is RESERVED again, after it HELD; a second match opens a new one."""
+    """Before the close it is RESERVED again, after it HELD; a second match opens a new one."""
     told = Told(monkeypatch)
     chain = chain_of(w.claim_terms(challenge_us=5 * DAY_US)).reserved()
     told.of = {"A-1": ("TRUE", None, 60_000, ())}
@@ -605,10 +608,11 @@ def test_row_33_what_is_approved_keeps_its_terms():
     """The instructed claim goes on under version 1, the other one under version 2."""
     chain = chain_of(w.claim_terms(1), w.claim_terms(2)).instructed(0)
     both = (w.claim_terms(1), w.claim_terms(2, deadline=day(100)))
-    chain.amend(w.contract_terms(both, version=2, status_sla_us=DAY_US))
+    later = {"status_sla_us": DAY_US, "funding_deadline": day(60)}
+    chain.amend(w.contract_terms(both, version=2, **later))
     assert [chain.claim(n).version for n in (0, 1)] == [1, 2]
     assert chain.cut(day(40)) == []
-    assert chain.cut(day(46)) == [4, 26]
+    assert chain.cut(day(46)) == [26]
 
 
 @pytest.mark.parametrize(
