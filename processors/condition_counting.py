@@ -105,7 +105,7 @@ def supporting(facts: Iterable[Fact], fits: Fits, due: Due, scope: Scope) -> Ite
         is_sure = any(
             how == "YES" and one.arrival <= due.close and not one.void for one, how in told
         )
-        if not is_sure and "PERHAPS" not in in_time:
+        if in_time <= {"NO"}:
             continue
         now = fact.current if told[0][1] == "YES" and is_sure else None
         may = tuple([one for one, how in told if how != "NO" and one != now])

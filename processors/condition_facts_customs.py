@@ -24,6 +24,7 @@ SUPPORT = (_RELEASED, _CLEARED, _REMOVED, "customs.duty_paid")
 CONTRARY = ("customs.hold_placed", "customs.release_revoked")
 ENDS = ("customs.cancelled", "customs.rejected")
 _AGAINST = (*CONTRARY, *ENDS)
+_HOLDING, _ENDING = CONTRARY[:1], (*CONTRARY[1:], *ENDS)
 _DEAD = ("CANCELLED", "REJECTED")
 _GATES = (*RELEASES, FREE)
 Sources = Mapping[str, frozenset[str]]
@@ -42,7 +43,10 @@ class Declared(Struct, frozen=True, kw_only=True, gc=False):
     holds: frozenset[str]
     """Those that are open."""
     doubted: bool
-    """What speaks against it may itself be taken back."""
+    """What would take a release away, or end it, may stand: it is in conflict, or its key was
+    compromised."""
+    hold_doubted: bool
+    """Likewise a hold."""
     link_doubted: bool
     """What referred it to the claim was withdrawn."""
     removal_may_return: bool
@@ -111,7 +115,8 @@ class Declarations:
     def _declared(self, key: SubjectKey) -> Declared:
         look = self._look
         counted, ended = list[Slot](), list[Slot]()
-        linked = anybody = ending = doubted = link_doubted = removal = False
+        linked = anybody = ending = removal = False
+        doubted = hold_doubted = link_doubted = False
         now, ever = set[str](), set[str]()
         for slot in look.slots(key):
             contents = [one for version in slot.versions for one in version.contents]
@@ -119,7 +124,8 @@ class Declarations:
                 continue
             look.note_conflict(slot)
             ever |= {one.regime for one in contents if isinstance(one, CustomsDeclared)}
-            doubted |= self._is_doubted(slot, key)
+            doubted |= self._is_doubted(slot, key, _ENDING)
+            hold_doubted |= self._is_doubted(slot, key, _HOLDING)
             link_doubted |= self._is_link_doubted(slot, key)
             removal |= self._may_remove(slot, key)
             event = None if slot.effective is None else slot.effective.event
@@ -152,6 +158,7 @@ class Declarations:
             revoked=value.revoked,
             holds=value.holds,
             doubted=doubted,
+            hold_doubted=hold_doubted,
             link_doubted=link_doubted,
             removal_may_return=removal or ending,
             regime=next(iter(now)) if len(now) == 1 else None,
@@ -171,14 +178,14 @@ class Declarations:
         one = self._look.stated(event, kind="OTHER", type="")
         return self._look.passes(one.first if one.begins is None else one.begins)
 
-    def _is_doubted(self, slot: Slot, key: SubjectKey) -> bool:
-        """It is contrary and in conflict, or its key was compromised."""
+    def _is_doubted(self, slot: Slot, key: SubjectKey, types: tuple[str, ...]) -> bool:
+        """It is of these types and in conflict, or its key was compromised."""
         versions = slot.disputed
         now = slot.effective
         if now is not None and self._look.voice(now.event, now.hashes[0]).void:
             versions = (now,)
         return any(
-            is_of(one, key) and one.event_type in _AGAINST
+            is_of(one, key) and one.event_type in types and one.classifier == "ACTUAL"
             for version in versions
             for one in version.contents
         )

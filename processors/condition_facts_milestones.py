@@ -24,7 +24,14 @@ from supplytwin.processors.condition_facts_customs import (
     sources_of,
 )
 from supplytwin.processors.condition_facts_look import Look, demoted, silenced
-from supplytwin.processors.condition_facts_words import FREE, RELEASES, Word, machines_of, words_of
+from supplytwin.processors.condition_facts_words import (
+    CODES,
+    FREE,
+    RELEASES,
+    Word,
+    machines_of,
+    words_of,
+)
 from supplytwin.processors.condition_view import Fact, Statement
 from supplytwin.processors.facts import Slot
 from supplytwin.processors.lots import line_of
@@ -58,7 +65,10 @@ class Claim(Struct, frozen=True, kw_only=True, gc=False):
 
 class _Stand(Struct, frozen=True, kw_only=True, gc=False):
     sources: Sources
-    doubted: bool
+    doubted: frozenset[str] = frozenset()
+    """Milestones that are undone, if what is in conflict or by a stolen key stands."""
+    may_return: bool = False
+    """What is undone may yet stand again."""
 
 
 def types_in(asked: ClaimAsked) -> dict[str, tuple[Word, ...]]:
@@ -170,7 +180,8 @@ class Milestones:
     def _of_declaration(self, one: Declared, type_: str, word: Word) -> Iterator[Fact]:
         if word.regime is not None and word.regime not in one.regimes:
             return
-        stand = _Stand(sources=one.sources, doubted=one.doubted or one.link_doubted)
+        doubted = {word.code} if one.doubted or (word.code == FREE and one.hold_doubted) else set()
+        stand = _Stand(sources=one.sources, doubted=frozenset(doubted), may_return=one.link_doubted)
         is_its = one.linked and (word.regime is None or word.regime == one.regime)
         is_free = word.code in (*RELEASES, FREE)
         for slot in self._look.slots(one.key):
@@ -186,6 +197,8 @@ class Milestones:
                         yield fact
                     elif may:
                         yield demoted(fact, silenced(fact.statements[0]))
+                    else:
+                        self._look.leave(fact, "UNDONE" if is_its else "NOT_OF_THIS_CLAIM")
                     continue
                 yield from self._standing(fact, slot, one.key, type_, word.code, stand)
 
@@ -201,17 +214,15 @@ class Milestones:
         if code == FREE and FREE not in stand.sources:
             sources = frozenset()
         counts = self._look.counts(slot, lambda event: self._is_told(event, key, codes))
-        if not counts or fact.source in sources:
-            event = None if slot.effective is None else slot.effective.event
-            if event is None or not is_partial(event) or self._is_whole:
-                yield fact
-            else:
-                self._look.ignore(event, "PARTIAL_RELEASE")
-        elif stand.doubted:
+        event = None if slot.effective is None else slot.effective.event
+        if counts and (code in stand.doubted or (fact.source not in sources and stand.may_return)):
             yield demoted(fact, silenced(fact.statements[0]))
+        elif counts and fact.source not in sources:
+            self._look.leave(fact, "UNDONE")
+        elif event is not None and is_partial(event) and not self._is_whole:
+            self._look.leave(fact, "PARTIAL_RELEASE")
         else:
-            assert slot.effective is not None
-            self._look.ignore(slot.effective.event, "UNDONE")
+            yield fact
 
     def _telling(
         self, key: SubjectKey, type_: str, word: Word
@@ -256,21 +267,22 @@ class Milestones:
         found = self._stands.get(key)
         if found is not None:
             return found
-        counted, doubted = list[Slot](), False
+        counted, doubted = list[Slot](), set[str]()
         for slot in self._look.slots(key):
             self._look.note_conflict(slot)
             events = [one for version in slot.disputed for one in version.contents]
-            doubted |= any(self._is_contrary(one, key) for one in events)
+            doubted |= {code for one in events for code in self._undone(one, key)}
             now = slot.effective
             if now is None:
                 continue
             if self._is_contrary(now.event, key):
-                doubted |= self._look.voice(now.event, now.hashes[0]).void
+                if self._look.voice(now.event, now.hashes[0]).void:
+                    doubted |= self._undone(now.event, key)
                 counted.append(slot)
             elif self._look.counts(slot, lambda event: self._is_support(event, key)):
                 counted.append(slot)
         value = fold(*key, counted)
-        found = self._stands[key] = _Stand(sources=sources_of(value), doubted=doubted)
+        found = self._stands[key] = _Stand(sources=sources_of(value), doubted=frozenset(doubted))
         return found
 
     def _is_support(self, event: Event, key: SubjectKey) -> bool:
@@ -285,6 +297,14 @@ class Milestones:
         if effect is None:
             return False
         return effect.adverse or (bool(effect.undoes) and effect.kind != "REINSTATE")
+
+    def _undone(self, event: Event, key: SubjectKey) -> set[str]:
+        """The milestones of a subject that an event takes away."""
+        if not self._is_contrary(event, key):
+            return set()
+        effect = effect_on(event, key.subject_type, is_subject=is_about(event, key))
+        ends = effect is not None and effect.to == "CANCELLED"
+        return set(CODES) if ends else set(effect.undoes) if effect is not None else set()
 
     def _released_whole(self) -> bool:
         """Whether the releases that say of how much they are cover what was ordered. They state no
