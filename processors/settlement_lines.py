@@ -77,6 +77,7 @@ class Line(Struct, frozen=True, kw_only=True, gc=False):
     kind: Kind
     body: Body
     arrival: int | None = None
+    note: str | None = None
 
 
 @cache
@@ -224,10 +225,12 @@ class _Reader:
         arrival = None
         if "arrival" in self.members and "arrival" in allowed:
             arrival = self.moment(bytes(self.members["arrival"]), "arrival")
+        note = self.members.get("note")
+        said = None if note is None else self.value(bytes(note), str, "note")
         body = self._body(kind, bytes(self.members[kind]))
         if self.wrong or body is None:
             return None
-        return Line(number=self.number, kind=kind, body=body, arrival=arrival)
+        return Line(number=self.number, kind=kind, body=body, arrival=arrival, note=said)
 
     def _body(self, kind: Kind, raw: bytes) -> Body | None:
         match kind:

@@ -43,6 +43,8 @@ class Told(Struct, frozen=True, kw_only=True):
     chain_id: str | None
     at: str | None
     """Arrival of an input, time of a tick; ISO 8601, UTC."""
+    note: str | None
+    """Of the line, for people."""
     verdict: str
     reason: str | None
     transitions: tuple[SettlementEvent, ...]
@@ -118,6 +120,7 @@ class _Case:
         self._simulation = Simulation()
         self._rail: Rail | None = None
         self._steps: list[Told] = []
+        self._note: str | None = None
 
     def start(self, lines: Sequence[Line]) -> None:
         """Unless a line says where the contract is taken, it is first, at its own `agreed_at`."""
@@ -134,6 +137,7 @@ class _Case:
 
     def take(self, line: Line) -> None:
         """Whatever a line says happens, and what the rail answers to it."""
+        self._note = line.note
         match line.body:
             case SimulatedRail():
                 return
@@ -182,6 +186,7 @@ class _Case:
                 by=by,
                 chain_id=chain_id,
                 at=iso(at),
+                note=None if by is not None else self._note,
                 verdict=answer.verdict,
                 reason=answer.reason,
                 transitions=answer.transitions,

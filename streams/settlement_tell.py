@@ -65,12 +65,13 @@ def simulated(ran: Ran) -> None:
 
 def _step(step: Told) -> None:
     by = "" if step.by is None else f" by {step.by}"
+    note = "" if step.note is None else f"  # {step.note}"
     head = f"{step.line:>4}  {step.at}  {step.what}{by}"
     if step.verdict == "TAKEN":
-        out.print(head)
+        out.print(f"{head}{note}")
     else:
         reason = "" if step.reason is None else f": {step.reason}"
-        out.print(f"{head} {step.verdict}{reason}", style="yellow")
+        out.print(f"{head} {step.verdict}{reason}{note}", style="yellow")
     for one in step.transitions:
         out.print(f"{'':6}{transition(one)}")
         if one.postings:

@@ -301,6 +301,7 @@ PAID = {"claim_id": "A-1", "kind": "PAY", "rail_status": "ACSC"}
         ({"tick": "2027-01-04T10:00:00"}, "tick", "with an offset"),
         ({"tick": 1.5}, "tick", "1.5 is no time"),
         ({"tick": None}, "tick", "null is no time"),
+        ({"tick": 1, "note": 5}, "note", "expected str, got int"),
         ({**event(1), "arrival": "soon"}, "arrival", "is not a date-time"),
         ({"event": []}, "event", "must be an object"),
         ({"event": {}}, "event.event_type", "is missing"),
