@@ -113,9 +113,11 @@ class Gateway:
         self._rebalanced = False
         try:
             items = self._consumer.consume(_BATCH, timeout_s)
-            if self._rebalanced:
+            if self._rebalanced or (self._assigned and not self._next):
                 self._rewind()
                 return True
+            if not self._next:
+                return bool(items)  # a rail that knows nothing yet would understand no answer
             self._backlog.extend(items)
             self._work_off()
             return self._publish() or self._day.close(self.metrics) or bool(items)
@@ -150,11 +152,11 @@ class Gateway:
                     f"read up to {offset}: the cluster has lost a tail. Start the gateway with "
                     "--recover-since (see docs/operations.md): it asks the rail first"
                 )
-        self._next = dict(found)
-        self._committed = dict(self._next)
         if self._rail.keeps:
             remember(self._broker, self._rail, self._partitions, self._live)
-        self._consumer.assign(self._next)
+        self._consumer.assign(found)
+        self._next = dict(found)  # last: a rewind that fails on the way is made again
+        self._committed = dict(found)
 
     def _live(self) -> None:
         self.beat = time.monotonic()

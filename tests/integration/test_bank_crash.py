@@ -5,11 +5,14 @@ The bank's own ledger is the witness: one payment of one id, whatever point was 
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from bank_world import CLOCK, SETTLEMENT, Bank, Loop, Unreachable, opened, over_http
 
+from supplytwin.schemas.errors import TransientError
 from supplytwin.sinks.file_rail import FolderBank, Inbox
+from supplytwin.streams import gateway
 
 POINTS = ("drafted", "before_commit", "committed", "submitted")
 """In the transaction that keeps the message, at its end, behind it, and behind the hand-over."""
@@ -128,3 +131,63 @@ def test_over_folders(tmp_path: Path) -> None:
         assert list(from_bank.iterdir()) == []
         assert len(list((tmp_path / "kept" / "received").iterdir())) >= 3
         assert [day.result.clean for day in one.closed] == [True] * len(one.closed)
+
+
+class SlowGroup:
+    """The broker, whose group takes three turns until it gives a consumer its partitions."""
+
+    def __init__(self, broker: Any) -> None:
+        self._broker = broker
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._broker, name)
+
+    def consumer(self, group: str | None, **options: Any) -> Any:
+        """One that waits, if it joins a group."""
+        found = self._broker.consumer(group, **options)
+        if group is None:
+            return found
+        consume, left = found.consume, [None] * 3
+
+        def late(count: int, timeout_s: float) -> Any:
+            return left.pop() or [] if left else consume(count, timeout_s)
+
+        found.consume = late
+        return found
+
+
+def test_no_document_is_looked_at_before_the_record_is_read(bank: Bank, tmp_path: Path) -> None:
+    """A new process that has no partitions yet does not know what was sent: what the bank has said
+    meanwhile waits for it.
+    """
+    one = Loop(over_http(bank, tmp_path), bank.party("ACME")).instructed()
+    bank.ask("POST", "/_mock/advance?days=1")
+    one.broker = SlowGroup(one.broker)  # type: ignore[assignment]
+    one.gateway = one.start()
+    one.now += 86_400_000_000
+    one.settle()
+    assert one.state == "SETTLED"
+    finished(bank, one)
+
+
+def test_a_record_that_cannot_be_read_is_read_again(
+    bank: Bank, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A broker that is away while the record is read: nothing is taken for known before it is."""
+    one = Loop(over_http(bank, tmp_path), bank.party("ACME")).instructed()
+    bank.ask("POST", "/_mock/advance?days=1")
+    real, failures = gateway.remember, [TransientError("away")] * 3
+
+    def away(*given: Any) -> None:
+        if failures:
+            raise failures.pop()
+        real(*given)
+
+    monkeypatch.setattr(gateway, "remember", away)
+    one.gateway = one.start()
+    one.now += 86_400_000_000
+    for _ in range(4):
+        one.settle()
+    assert not failures
+    assert one.state == "SETTLED"
+    finished(bank, one)
