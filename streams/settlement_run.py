@@ -10,7 +10,8 @@ from typing import Any
 from msgspec import Struct
 
 from supplytwin.processors import settlement_lines
-from supplytwin.processors.settlement_lines import HERE, Given, Line, SimulatedRail, Wrong
+from supplytwin.processors.settlement_lines import HERE, Given, Line, SimulatedRail
+from supplytwin.processors.settlement_reading import Wrong
 from supplytwin.processors.settlement_simulate import REFUSED, Answer, Simulation, Standing
 from supplytwin.schemas import terms
 from supplytwin.schemas.errors import Code, RecordError, UsageError
