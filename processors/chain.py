@@ -31,7 +31,7 @@ from supplytwin.processors.emit import Emitter
 from supplytwin.processors.footprint import Computed
 from supplytwin.processors.settlement_state import Book, Outcome
 from supplytwin.processors.sources import Sources, admitted, sources_of
-from supplytwin.processors.twin import EMPTY, Twin, take
+from supplytwin.processors.twin import EMPTY, Taken, Twin, take
 from supplytwin.processors.twin import canonical as canonical_twin
 from supplytwin.schemas import codec
 from supplytwin.schemas.errors import Code, FatalError, RecordError
@@ -155,7 +155,7 @@ class ChainFold:
             twin=taken.twin,
             footprints=footprints,
             taken_at=now,
-            touched=state.touched or evidence.bears(taken.slots),
+            touched=state.touched or _bears(state.book, taken),
             recent=snapshots.remember(state.recent, seq, taken),
         )
         return Step(state=state, entries=emit.entries, outputs=emit.outputs, counts=taken.counts)
@@ -389,6 +389,12 @@ def _finish(state: ChainState, emit: Emitter, count: str, **changes: Any) -> Ste
 def _claims_of(state: ChainState, book: Book) -> Map[str, tuple[str, ...]]:
     """The claims by consignment under `book`, which follows that of `state`."""
     return state.claims_of if book.terms is state.book.terms else snapshots.claims_of(book)
+
+
+def _bears(book: Book, taken: Taken) -> bool:
+    """Whether a condition may look at what was taken; full terms may ask about anything."""
+    full = book.terms is not None and book.terms.full is not None
+    return full or evidence.bears(taken.slots)
 
 
 def _silent(topic: str, struct: type[Struct], /, **fields: object) -> None:

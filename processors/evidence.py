@@ -61,6 +61,10 @@ class Verdict(Struct, frozen=True, kw_only=True, gc=False):
     """The value when nothing is taken to be missing during the challenge; None = the same."""
     due_minor: int | None = None
     """What is to be paid, in minor units; None = the whole amount of the claim."""
+    gross_minor: int | None = None
+    """That before adjustments; None = the terms have none."""
+    adjusted_bp: int = 0
+    """What the adjustments change it by, basis points."""
 
     @property
     def evidence(self) -> tuple[str, ...]:

@@ -47,7 +47,8 @@ from supplytwin.processors.twin import Twin
 from supplytwin.schemas.errors import Code, RecordError
 from supplytwin.schemas.ids import settlement_id
 from supplytwin.schemas.records import EVERY, QUARANTINE_DESK, Contract, Receipt, Review
-from supplytwin.schemas.terms import Terms, decode, terms_hash
+from supplytwin.schemas.terms import Terms, terms_hash
+from supplytwin.schemas.terms_read import decode
 
 __all__ = [
     "Outcome", "Transition", "agree", "apply", "canonical", "check_contract", "cut", "due",

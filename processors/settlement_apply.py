@@ -57,6 +57,8 @@ def enact(
     evidence_ids: tuple[str, ...],
     verdict: str | None,
     due_minor: int,
+    gross_minor: int | None,
+    adjusted_bp: int | None,
     cause: Cause | None,
 ) -> tuple[Book, Draft]:
     """Run a row's effects on `claim` and put the result into the book. `due_minor`: see `Act`."""
@@ -70,6 +72,8 @@ def enact(
         evidence_ids=evidence_ids,
         verdict=verdict,
         due_minor=due_minor,
+        gross_minor=gross_minor,
+        adjusted_bp=adjusted_bp,
         cause=cause,
         refused=book.refused,
         succeeded=_named(book.terms, claim) is not None,
@@ -78,6 +82,8 @@ def enact(
     for effect in row.effects:
         draft = EFFECTS[effect](draft, act)
     moved = _clocked(replace(draft.claim, state=to_state), act)
+    if to_state == "SETTLED" and claim.state != to_state:
+        moved = replace(moved, settled_at=at)
     draft = replace(draft, claim=moved)
     freezes = book.freezes | {name} if row.number == 32 else book.freezes
     tolling = (claim.tolls_since, claim.tolled_us)
@@ -166,6 +172,8 @@ def apply(book: Book, recorded: Recorded, cause: Cause | None) -> Book:
         evidence_ids=recorded.evidence_ids,
         verdict=recorded.verdict,
         due_minor=recorded.amount_minor,
+        gross_minor=recorded.gross_minor,
+        adjusted_bp=recorded.adjusted_bp,
         cause=cause,
     )
     if draft.postings != tuple(recorded.postings):

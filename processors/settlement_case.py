@@ -47,6 +47,17 @@ class Case(Agreement, frozen=True, kw_only=True, gc=False):
         whole = self.claim.amount_minor
         return whole if due is None else max(0, min(due, whole))
 
+    @property
+    def gross_minor(self) -> int | None:
+        """What is due before adjustments, where the terms have them."""
+        return None if self.verdict is None else self.verdict.gross_minor
+
+    @property
+    def adjusted_bp(self) -> int | None:
+        """What adjustments change it by, where the terms have them."""
+        verdict = self.verdict
+        return None if verdict is None or verdict.gross_minor is None else verdict.adjusted_bp
+
     def voters(self) -> frozenset[str]:
         """The persons who ask for the very thing that the cause asks for, itself included."""
         ballot = ballot_of(self.review)

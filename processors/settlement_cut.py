@@ -3,7 +3,9 @@
 from msgspec.structs import replace
 
 from supplytwin.processors.conditions import Verdict
+from supplytwin.processors.settlement_asked import NOTHING_KNOWN, Known
 from supplytwin.processors.settlement_case import Case
+from supplytwin.processors.settlement_judged import judged
 from supplytwin.processors.settlement_memory import Recollection
 from supplytwin.processors.settlement_state import (
     ABSORBING,
@@ -18,7 +20,9 @@ from supplytwin.processors.settlement_verdict import appraised
 from supplytwin.processors.twin import Twin
 
 
-def cut(book: Book, twin: Twin, tick: int) -> tuple[Book, tuple[Transition, ...]]:
+def cut(
+    book: Book, twin: Twin, tick: int, known: Known = NOTHING_KNOWN
+) -> tuple[Book, tuple[Transition, ...]]:
     """What follows at a cut at `tick` from the whole set of facts: per claim the first row that
     applies.
 
@@ -32,11 +36,16 @@ def cut(book: Book, twin: Twin, tick: int) -> tuple[Book, tuple[Transition, ...]
     for number in _turns(book):
         settlement = book.order[number]
         claim, promise = book.claims[settlement], book.promises[settlement]
-        if not promise.residual_of and past.rests(number, claim):
+        full = book.terms_of(claim).full is not None
+        if not full and not promise.residual_of and past.rests(number, claim):
             continue
         verdict = None
         if claim.state not in ABSORBING or claim.state in CUT_FIRST:
-            verdict = appraised(book, claim, past.verdict(number, book.terms_of(claim), promise))
+            verdict = (
+                judged(book, claim, twin, tick, known)
+                if full
+                else appraised(book, claim, past.verdict(number, book.terms_of(claim), promise))
+            )
         else:
             past.forget(number)
             if not claim.release_open:

@@ -25,6 +25,9 @@ class Act(Agreement, frozen=True, kw_only=True, gc=False):
     verdict: str | None
     due_minor: int
     """The amount that the record names: what is due where a row fixes it."""
+    gross_minor: int | None
+    """That before adjustments; None = the terms have none."""
+    adjusted_bp: int | None
     cause: Cause | None
     refused: tuple[str, ...]
     """See `Book.refused`."""

@@ -27,11 +27,18 @@ def _open_window_if_matched(draft: Draft, act: Act) -> Draft:
 def _close_window(draft: Draft, act: Act) -> Draft:
     """The match does not count any more, nor what was due by it; an award stays."""
     draft = change(draft, window_end=None)
-    return draft if draft.claim.basis == "AWARD" else change(draft, due_minor=None)
+    if draft.claim.basis == "AWARD":
+        return draft
+    return change(draft, due_minor=None, gross_minor=None, adjusted_bp=0)
 
 
 def _set_amount(draft: Draft, act: Act) -> Draft:
-    return change(draft, due_minor=act.due_minor)
+    return change(
+        draft,
+        due_minor=act.due_minor,
+        gross_minor=act.gross_minor,
+        adjusted_bp=act.adjusted_bp or 0,
+    )
 
 
 def _note_adverse(draft: Draft, act: Act) -> Draft:

@@ -14,7 +14,8 @@ from supplytwin.processors.settlement_rows import OVER, REPLACEABLE
 from supplytwin.processors.settlement_state import NEXT, Book, Booking, Cause, Claim
 from supplytwin.schemas.ids import settlement_id
 from supplytwin.schemas.records import EVERY, Contract, Receipt, Review
-from supplytwin.schemas.terms import Terms, decode
+from supplytwin.schemas.terms import Terms
+from supplytwin.schemas.terms_read import decode
 
 CANCEL = "CANCEL"
 CANCEL_ROLES = ("BUYER", "SELLER")

@@ -138,6 +138,12 @@ class Claim(Struct, frozen=True, kw_only=True, gc=False):
     """Of the terms that it is under."""
     due_minor: int | None = None
     """What is to be paid: found at the match, fixed by the approval or by an award."""
+    gross_minor: int | None = None
+    """What was due before adjustments, found with it; None = the terms have none."""
+    adjusted_bp: int = 0
+    """Basis points by which adjustments changed it."""
+    settled_at: int | None = None
+    """Tick time at which it became SETTLED."""
     basis: str = "CONDITION"
     """AWARD: an arbiter has decided, whatever the condition says."""
     attempts_added: int = 0
@@ -304,6 +310,10 @@ class Recorded(Protocol):
     @property
     def amount_minor(self) -> int: ...
     @property
+    def gross_minor(self) -> int | None: ...
+    @property
+    def adjusted_bp(self) -> int | None: ...
+    @property
     def postings(self) -> tuple[str, ...]: ...
 
 
@@ -327,6 +337,8 @@ class Transition(Struct, frozen=True, kw_only=True, gc=False):
     currency: str
     postings: tuple[str, ...]
     reason: str
+    gross_minor: int | None = None
+    adjusted_bp: int | None = None
     evidence_hash: str | None = None
     instructions: tuple[Order, ...] = ()
     alarms: tuple[Alarm, ...] = ()

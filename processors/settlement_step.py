@@ -89,6 +89,8 @@ def take(book: Book, case: Case, row: Row) -> tuple[Book, Transition]:
         evidence_ids=ids,
         verdict=value,
         due_minor=case.due_minor,
+        gross_minor=case.gross_minor,
+        adjusted_bp=case.adjusted_bp,
         cause=case.cause,
     )
     return book, Transition(
@@ -106,6 +108,8 @@ def take(book: Book, case: Case, row: Row) -> tuple[Book, Transition]:
         verdict=value,
         evidence_ids=ids,
         amount_minor=draft.claim.owed_minor,
+        gross_minor=case.gross_minor,
+        adjusted_bp=case.adjusted_bp,
         currency=claim.currency,
         postings=draft.postings,
         reason=_reason(case, row, ids),

@@ -8,6 +8,8 @@ from msgspec.structs import replace
 
 from supplytwin.processors.conditions import Verdict, evaluate
 from supplytwin.processors.evidence import Leaf
+from supplytwin.processors.settlement_asked import NOTHING_KNOWN, Known
+from supplytwin.processors.settlement_judged import judged
 from supplytwin.processors.settlement_state import ABSORBING, LIVE, Book, Claim
 from supplytwin.processors.twin import Twin
 
@@ -15,8 +17,12 @@ _INSTRUCTED = (*LIVE, "CANCEL_PENDING", "SETTLED", "RETURNED")
 _WELL_ENDED = ("SETTLED", "CLOSED")
 
 
-def evaluated(book: Book, claim: Claim, twin: Twin, at: int) -> Verdict:
+def evaluated(
+    book: Book, claim: Claim, twin: Twin, at: int, known: Known = NOTHING_KNOWN
+) -> Verdict:
     """The verdict over all facts of the chain at tick time `at`; pure."""
+    if book.terms_of(claim).full is not None:
+        return judged(book, claim, twin, at, known)
     promise = book.promises[claim.settlement_id]
     return appraised(book, claim, evaluate(book.terms_of(claim), promise, twin, at))
 

@@ -274,6 +274,11 @@ class SettlementEvent(Derived, frozen=True, kw_only=True, gc=False):
     in_flight, seller.
     """
     reason: str
+    gross_minor: int | None = None
+    """Minor units: what is due before adjustments, as the condition was evaluated; null = the terms
+    have none."""
+    adjusted_bp: int | None = None
+    """Basis points by which adjustments change it."""
 
 
 class Instruction(Derived, frozen=True, kw_only=True, gc=False):

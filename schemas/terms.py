@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import asdict, fields
 
+from supplytwin.schemas.contract import ContractTerms
 from supplytwin.schemas.errors import Code, RecordError
 from supplytwin.schemas.ids import TERM_ID, Micros
 from supplytwin.schemas.localtime import check_time, zone
@@ -106,6 +107,9 @@ class Terms(Struct, frozen=True, kw_only=True, gc=False):
     """None: nobody may dispute."""
     release_reviewers: int = 1
     """How many persons release a claim that is HELD."""
+    full: ContractTerms | None = None
+    """Those of the full form (`terms_read`), which these are taken from: conditions and amounts are
+    there."""
     needs: tuple[str, ...] = ()
     """Rules that somebody else has to grant: limits, a breaker, screening, approvals, a lock."""
 
@@ -117,6 +121,7 @@ class Terms(Struct, frozen=True, kw_only=True, gc=False):
 _CLAIM_LATER = ("challenge_us", "on_false", "residual_of")
 _LATER = (
     "funding_mode", "auto_renew", "hold_tolls_deadline", "disputes", "release_reviewers", "needs",
+    "full",
 )  # fmt: skip
 """Members that came later: left out when they have their default, so that hashes stay."""
 

@@ -26,7 +26,7 @@ from supplytwin.schemas.records import (
     Control,
     SettlementEvent,
 )
-from supplytwin.schemas.terms import decode as decode_terms
+from supplytwin.schemas.terms_read import decode as decode_terms
 from supplytwin.streams import framed
 from supplytwin.streams.checkpoint import insist
 from supplytwin.streams.ports import Broker, Eof, Producer, TopicPartition

@@ -30,7 +30,7 @@ from supplytwin.schemas.records import (
     Receipt,
     SettlementEvent,
 )
-from supplytwin.schemas.terms import decode
+from supplytwin.schemas.terms_read import decode
 from supplytwin.sinks.rail import Answer, Rail
 from supplytwin.streams.audit_run import Progress, read
 from supplytwin.streams.gateway_record import remember

@@ -1,0 +1,166 @@
+"""The condition and the amount of a claim of full contract terms, over the facts of its chain.
+
+The condition language says whether (`condition_eval`, over what `condition_facts` finds in the
+twin), `amounts` how much. What neither knows is added: nothing is paid before the window of its
+tranche opens, nor an amount that nobody can fix.
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+
+from supplytwin.processors.amounts import Due
+from supplytwin.processors.condition_eval import Evaluation, Explained, evaluate
+from supplytwin.processors.condition_facts import Built, built
+from supplytwin.processors.condition_view import Scope, resolve
+from supplytwin.processors.evidence import Leaf, Value, Verdict
+from supplytwin.processors.facts import Identity
+from supplytwin.processors.settlement_asked import (
+    NOTHING_KNOWN,
+    Desk,
+    Known,
+    asked,
+    desk,
+    tranche_of,
+)
+from supplytwin.processors.settlement_owed import owed
+from supplytwin.processors.settlement_state import Book, Claim
+from supplytwin.processors.twin import Twin
+from supplytwin.schemas.amounts import PerUnit
+from supplytwin.schemas.condition import (
+    Absent,
+    Approval,
+    Condition,
+    Milestone,
+    Telemetry,
+    Time,
+    When,
+    micros,
+    walked,
+)
+from supplytwin.schemas.contract import Tranche
+
+_AGAINST = frozenset(("contrary", "withdrawn", "in doubt"))
+
+
+class Judged(Verdict, frozen=True, kw_only=True, gc=False):
+    """A verdict by the condition language."""
+
+    names: tuple[str, ...]
+    sealed: str
+    """Hex SHA-256 over all the evidence that bears on it, and what is due by it."""
+    explained: tuple[Explained, ...]
+
+    @property
+    def evidence(self) -> tuple[str, ...]:
+        """``source/event_id`` of every fact that it rests on, sorted."""
+        return self.names
+
+    @property
+    def evidence_hash(self) -> str:
+        """What a review that releases the claim must name."""
+        return self.sealed
+
+
+def judged(book: Book, claim: Claim, twin: Twin, at: int, known: Known = NOTHING_KNOWN) -> Judged:
+    """The verdict on a claim over all facts of the chain at tick time `at`, us UTC; pure."""
+    on = desk(book, claim, twin, at, known)
+    tranche = tranche_of(on.full, claim)
+    question = asked(on, claim, tranche.condition)
+    made = built(twin, question)
+    found = evaluate(tranche.condition, made.evidence, question.scope)
+    due = owed(on, claim, made.evidence, found)
+    more = [*_opening(on, tranche), *_amount(tranche, due)]
+    names = {name for leaf in found.leaves for name, _ in leaf.evidence}
+    return Judged(
+        value=_all(found.value, more),
+        matches=_all(found.matches, more),
+        rests_on=(),
+        adverse=made.adverse,
+        adverse_ids=made.adverse_ids,
+        against=tuple(sorted(_against(found))),
+        leaves=(*map(_leaf, found.leaves), *more),
+        wakes_at=_wakes(tranche, question.scope, made, found),
+        due_minor=due.amount_minor,
+        gross_minor=due.gross_minor,
+        adjusted_bp=due.bp,
+        names=tuple(sorted(names)),
+        sealed=hashlib.sha256(f"{found.evidence_hash} {due.amount_minor}".encode()).hexdigest(),
+        explained=found.leaves,
+    )
+
+
+def _all(value: Value, more: Iterable[Leaf]) -> Value:
+    values = {value, *(leaf.value for leaf in more)}
+    return "FALSE" if "FALSE" in values else "UNKNOWN" if "UNKNOWN" in values else "TRUE"
+
+
+def _leaf(one: Explained) -> Leaf:
+    waits = one.value == "UNKNOWN" and one.needs is not None
+    why = f"waits for {one.needs} ({one.why})" if waits else one.why
+    return Leaf(name=f"{one.path} {one.operator}", value=one.value, why=why)
+
+
+def _opening(on: Desk, tranche: Tranche) -> Iterator[Leaf]:
+    """Nothing is paid before the window opens."""
+    opens = tranche.window.not_before
+    if opens is not None:
+        is_open = on.at >= micros(opens)
+        why = f"the window is open since {opens}" if is_open else f"waits for {opens}"
+        yield Leaf(name="window", value="TRUE" if is_open else "UNKNOWN", why=why)
+
+
+def _amount(tranche: Tranche, due: Due) -> Iterator[Leaf]:
+    """An amount that cannot be fixed holds the payment; one of a quantity needs a quantity."""
+    says = "; ".join(one.says for one in due.reasons)
+    value: Value = "TRUE"
+    if due.verdict == "ON_FALSE":
+        value = "FALSE"
+    elif due.verdict != "DUE":
+        value = "UNKNOWN"
+    elif isinstance(tranche.amount, PerUnit) and due.gross_minor == 0:
+        value, says = "UNKNOWN", f"waits for a quantity to be paid ({says})"
+    yield Leaf(name="amount", value=value, why=says)
+
+
+def _against(found: Evaluation) -> Iterator[Identity]:
+    for leaf in found.leaves:
+        for name, how in leaf.evidence:
+            if how in _AGAINST:
+                source, _, event_id = name.partition("/")
+                yield Identity(source, event_id)
+
+
+# ---- when time alone may change it
+
+
+def _wakes(tranche: Tranche, scope: Scope, made: Built, found: Evaluation) -> int | None:
+    """The first later tick at which the same facts may come to another verdict."""
+    moments = {made.until, scope.close + 1}
+    for _, leaf in walked(tranche.condition):
+        for end in _ends(leaf):
+            at = resolve(end, made.evidence).at
+            if at is not None:
+                moments |= {at, at + 1, at + scope.grace_us + 1}
+    moments |= {leaf.until + 1 for leaf in found.leaves if leaf.until is not None}
+    if tranche.window.not_before is not None:
+        moments.add(micros(tranche.window.not_before))
+    if scope.challenge_end is not None:
+        moments |= {scope.challenge_end, scope.challenge_end + 1}
+    return min((one for one in moments if one > scope.tick), default=None)
+
+
+def _ends(leaf: Condition) -> Iterator[When]:
+    """Every time that a leaf names."""
+    times: tuple[When | None, ...] = ()
+    match leaf:
+        case Milestone():
+            times = (leaf.before,)
+        case Telemetry():
+            times = (leaf.from_, leaf.to)
+        case Absent() if leaf.during != "CHALLENGE":
+            times = leaf.during
+        case Approval():
+            times = (leaf.deadline,)
+        case Time():
+            times = (leaf.not_before, leaf.not_after)
+    yield from (one for one in times if one is not None)
