@@ -204,7 +204,9 @@ def test_a_decision_that_raises_leaves_the_chain_due() -> None:
     """decide() that raises decides nothing, this time and until it does not raise."""
 
     class Undecided(Gate):
-        def decide(self, state: GateState, tick: int) -> Step[GateState]:
+        def decide(
+            self, state: GateState, tick: int, control: GateState | None = None
+        ) -> Step[GateState]:
             raise ZeroDivisionError
 
     store = Store(0, Undecided())
@@ -241,7 +243,7 @@ def test_the_heap_finds_exactly_who_is_due(
 ) -> None:
     """Whatever was put before, `due` names the keys whose present due time has come."""
 
-    class Timed:
+    class Timed(Lenient[int | None]):
         version = "1"
 
         def due(self, state: int | None) -> int | None:
