@@ -12,6 +12,7 @@ from supplytwin.schemas.errors import Code, FatalError, RecordError
 from supplytwin.schemas.flow import Due, Input, Output, Record, Step
 from supplytwin.schemas.records import JOURNAL, QUARANTINE, Quarantined
 from supplytwin.streams.consume import Item, decoded
+from supplytwin.streams.ports import Lenient
 from supplytwin.streams.quarantine import LARGEST, MARGIN, Limits, quarantined
 from supplytwin.streams.store import Overlay, Store
 from supplytwin.streams.testing import Fact, Gate, GateState
