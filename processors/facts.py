@@ -22,7 +22,8 @@ from msgspec.structs import replace
 from supplytwin.processors import readings
 from supplytwin.processors.corrections import Aim, Speaker, stand
 from supplytwin.processors.readings import NO_READINGS, Readings, is_plain
-from supplytwin.processors.signed import united
+from supplytwin.processors.signed import Slot as SeqSlot
+from supplytwin.processors.signed import slot_of, united
 from supplytwin.processors.signed_facts import signatures
 from supplytwin.processors.slots import Identity, Slot, Version, target_of
 from supplytwin.schemas.events import Event, ShipmentSensor
@@ -51,6 +52,8 @@ class FactSet(Struct, frozen=True, kw_only=True, gc=False):
     """Identities that are no slot: plain readings of one version, at which nothing aims."""
     signed: Map[Identity, None] = Map()
     """Those with a signed version."""
+    seqs: Map[SeqSlot, frozenset[Identity]] = Map()
+    """The same by what a signature of theirs uses up."""
 
     def every(self) -> Iterator[Slot]:
         """All slots, those of packed readings, too, in no order."""
@@ -65,8 +68,8 @@ class FactSet(Struct, frozen=True, kw_only=True, gc=False):
     def without(self, identity: Identity) -> "FactSet":
         """The set without a known identity; what it says of others as a correction still holds."""
         found = _taken_out(self, identity)
-        left = found.signed.delete(identity) if identity in found.signed else found.signed
-        return replace(found, slots=found.slots.delete(identity), signed=left)
+        left = replace(found, slots=found.slots.delete(identity))
+        return _forgotten(left, found.slots[identity]) if identity in found.signed else left
 
     @property
     def count(self) -> int:
@@ -108,8 +111,8 @@ def insert(facts: FactSet, item: Input) -> Inserted:
     if done.verdict == "DUPLICATE":
         return Inserted(facts=facts, verdict="DUPLICATE")
     found = _put_away(done.facts, identity)
-    if version.signed and identity not in found.signed:
-        found = replace(found, signed=found.signed.set(identity, None))
+    if version.signed:
+        found = _signed(found, identity, version)
     return done if found is done.facts else replace(done, facts=found)
 
 
@@ -157,6 +160,27 @@ def _insert(facts: FactSet, version: Version, event: Event, identity: Identity) 
         verdict="NEW",
         moved=((before, slots[identity]), *others),
     )
+
+
+# ---- who is signed
+
+
+def _signed(facts: FactSet, identity: Identity, version: Version) -> FactSet:
+    """`facts` in which an identity is known to have this signed version."""
+    seqs = facts.seqs
+    for seq in filter(None, map(slot_of, version.signed)):
+        seqs = seqs.set(seq, seqs.get(seq, frozenset()) | {identity})
+    return replace(facts, signed=facts.signed.set(identity, None), seqs=seqs)
+
+
+def _forgotten(facts: FactSet, slot: Slot) -> FactSet:
+    """`facts` in which nothing is signed by a slot."""
+    seqs = facts.seqs
+    used = {slot_of(one) for version in slot.versions for one in version.signed}
+    for seq in filter(None, used):
+        left = seqs[seq] - {slot.identity}
+        seqs = seqs.set(seq, left) if left else seqs.delete(seq)
+    return replace(facts, signed=facts.signed.delete(slot.identity), seqs=seqs)
 
 
 # ---- plain readings

@@ -148,6 +148,12 @@ def remembered(one: Evidence) -> Signed | None:
     )
 
 
+def slot_of(one: Signed) -> Slot | None:
+    """What its signature would use up; None = it is none."""
+    found = one.signature
+    return None if isinstance(found, Malformed) else (found.kid, one.source, found.seq)
+
+
 Place = tuple[str, str, int, bytes, bytes, bool, int]
 
 

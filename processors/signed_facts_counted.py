@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from supplytwin.processors.facts import FactSet, Identity
 from supplytwin.processors.keys import Register
-from supplytwin.processors.signed import Counts, Nothing, Reason, Signed, best, judged
+from supplytwin.processors.signed import Counts, Nothing, Reason, Signed, best, judged, slot_of
 from supplytwin.processors.twin import Twin
 from supplytwin.schemas.events import Event
 from supplytwin.schemas.flow import Input
@@ -39,8 +39,8 @@ class _Line(NamedTuple):
     signed: Signed
 
 
-def _lines(facts: FactSet) -> Iterator[_Line]:
-    for identity in sorted(facts.signed):
+def _lines(facts: FactSet, identities: Iterable[Identity]) -> Iterator[_Line]:
+    for identity in sorted(identities):
         for version in facts.slots[identity].versions:
             for one in version.signed:
                 yield _Line(Version(identity, version.revision), version.event, one)
@@ -63,7 +63,8 @@ def judgements(
     does not depend on signatures.
     """
     found: dict[Version, list[tuple[Signed, Judgement]]] = {}
-    for line, verdict in _verdicts(_lines(twin.facts), register, hmac_allowed=hmac_allowed):
+    lines = _lines(twin.facts, twin.facts.signed)
+    for line, verdict in _verdicts(lines, register, hmac_allowed=hmac_allowed):
         found.setdefault(line.version, []).append((line.signed, verdict))
     return {version: best(pairs) for version, pairs in found.items()}
 
@@ -95,25 +96,23 @@ def told_of(twin: Twin, item: Input, derive: Derive) -> tuple[str, ...]:
 
 
 def _refusal(twin: Twin, version: Version, register: Register) -> Nothing | None:
-    """Why a signed version counts for nothing; None = it counts."""
-    lines = list(_lines(twin.facts))
-    seqs = {_seq(one.signed) for one in lines if one.version == version}
-    rivals = (one for one in lines if _seq(one.signed) in seqs)
-    verdicts = _verdicts(rivals, register, hmac_allowed=True)
+    """Why a signed version counts for nothing; None = it counts. Looked at are those alone that
+    share a seq with it.
+    """
+    facts, (identity, revision) = twin.facts, version
+    own = next(one for one in facts.slots[identity].versions if one.revision == revision)
+    used = filter(None, map(slot_of, own.signed))
+    rivals = {identity}.union(*(facts.seqs[seq] for seq in used))
+    verdicts = _verdicts(_lines(facts, rivals), register, hmac_allowed=True)
     verdict = best([(line.signed, one) for line, one in verdicts if line.version == version])
     return verdict if isinstance(verdict, Nothing) else None
-
-
-def _seq(one: Signed) -> tuple[str, str, int] | None:
-    found = one.signature
-    return None if isinstance(found, Malformed) else (found.kid, one.source, found.seq)
 
 
 def described(twin: Twin, register: Register) -> list[dict[str, Any]]:
     """Every signature of a chain as people want to see it, sorted; JSON-able. HMAC is judged as if
     the terms allowed it.
     """
-    lines = _verdicts(_lines(twin.facts), register, hmac_allowed=True)
+    lines = _verdicts(_lines(twin.facts, twin.facts.signed), register, hmac_allowed=True)
     return [_described(line, verdict) for line, verdict in lines]
 
 

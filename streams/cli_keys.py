@@ -8,7 +8,7 @@ import typer
 
 from supplytwin.processors.chain import ChainFold
 from supplytwin.processors.keys import Act, Compromised, Key, KeyRecord, Register, Revoked, usable
-from supplytwin.schemas.errors import UsageError
+from supplytwin.schemas.errors import RecordError, UsageError
 from supplytwin.schemas.ids import Micros
 from supplytwin.schemas.signature import SIZES
 from supplytwin.sinks.query import common_entries
@@ -161,11 +161,25 @@ def _moment(option: str, text: str) -> Micros:
     return Micros(moment(option, text, "start"))
 
 
+_OPTIONS = {
+    "kid": "KID", "role": "--key-role", "sources": "--source", "revoked_at": "--at",
+    "compromise_at": "--since",
+}  # fmt: skip
+"""Of a KEY record's field, where it is not called like it."""
+
+
+def _option(error: RecordError) -> str:
+    name = error.field.rpartition("].")[2].partition("[")[0]
+    return _OPTIONS.get(name, f"--{name.replace('_', '-')}")
+
+
 def _say(context: typer.Context, record: KeyRecord, said: str) -> None:
     _, chosen = connect(context)
     try:
         meta = topics.require_meta(chosen.broker)
         name = key_records.publish(chosen.broker, meta, record, time.time_ns() // 1000)
+    except RecordError as error:
+        raise UsageError(f"{_option(error)}: {error.reason}") from None
     finally:
         chosen.close()
     out.print(f"written to every partition: {said} ({name})")

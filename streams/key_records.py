@@ -8,7 +8,7 @@ import msgspec
 
 from supplytwin.processors.keys import KeyRecord, body_of, keys_of
 from supplytwin.schemas import codec
-from supplytwin.schemas.errors import RecordError, UsageError
+from supplytwin.schemas.errors import UsageError
 from supplytwin.schemas.ids import Micros
 from supplytwin.schemas.records import CONTROL, Control
 from supplytwin.schemas.signing import SECRET_BYTES
@@ -23,7 +23,7 @@ _INIT_S = 30.0
 def publish(broker: Broker, meta: Meta, record: KeyRecord, at: int) -> str:
     """Put `record` on every partition, in one transaction; its input id. `at` = now, us.
 
-    Raises UsageError that names the field of one that workers would refuse.
+    Raises RecordError that names the field of one that workers would refuse; nothing is written.
     """
     body = body_of(record)
     control = Control(
@@ -33,10 +33,7 @@ def publish(broker: Broker, meta: Meta, record: KeyRecord, at: int) -> str:
         timeline=meta.timeline,
         body=body,
     )
-    try:
-        keys_of(control)
-    except RecordError as error:
-        raise UsageError(f"{error.field.removeprefix('body.')}: {error.reason}") from None
+    keys_of(control)
     producer = broker.producer(OPERATOR_ID)
     try:
         producer.init(_INIT_S)

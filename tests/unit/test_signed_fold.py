@@ -6,11 +6,12 @@ from itertools import permutations
 
 import pytest
 import signed_fold_world as world
+from chain_world import ChainDriver
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 from settlement_world import event
-from signed_fold_world import SignedWorld, a_key, day, fact, record, sealed
+from signed_fold_world import SignedWorld, Watching, a_key, day, fact, record, sealed
 from signed_world import control
 
 from supplytwin.processors import keys
@@ -19,9 +20,14 @@ from supplytwin.processors.closing import ClosingFold
 from supplytwin.processors.signed_facts_counted import CODE, UNSIGNED, judgements
 from supplytwin.schemas import codec, signing
 from supplytwin.schemas.errors import RecordError
+from supplytwin.schemas.events import Event
 from supplytwin.schemas.flow import MAC, Due, Record
+from supplytwin.schemas.ids import DAY_US
 from supplytwin.schemas.records import QUARANTINE
+from supplytwin.streams import audit
 from supplytwin.streams.intake import Intake
+from supplytwin.streams.quarantine import Limits
+from supplytwin.streams.store import Overlay
 
 SHARED = b"a shared secret of thirty-two bytes or more"
 
@@ -164,8 +170,9 @@ def test_a_change_of_keys_wakes_the_chains_with_signed_facts_once():
     played.send(fact(chain_id="PO-3"))
     played.tick(day(11))
     seen = played.watching.decided
-    assert seen == [("PO-1", day(11), {"recv-1": "UNKNOWN_KEY"}),
-                    ("PO-2", day(11), {"recv-1": "UNKNOWN_KEY"}), ("PO-3", day(11), {})]  # fmt: skip
+    unknown = {"recv-1": "UNKNOWN_KEY"}
+    said = [("PO-1", unknown), ("PO-2", unknown), ("PO-3", {})]
+    assert seen == [(name, day(11), verdict) for name, verdict in said]
     seen.clear()
     played.tick(day(12))
     assert not seen
@@ -187,7 +194,7 @@ def test_a_change_of_keys_wakes_the_chains_with_signed_facts_once():
 @pytest.mark.parametrize("snapshots", [False, True])
 @pytest.mark.parametrize("before", [False, True])
 def test_a_restart_forgets_no_change_of_keys(tmp_path, snapshots, before):
-    """Told before or after the snapshot, decided by nobody yet: the next worker wakes the chains."""
+    """Told before or after the snapshot, decided by nobody yet: the next worker wakes the chain."""
     played = SignedWorld(tmp_path if snapshots else None)
     played.signed(fact())
     played.send(fact(chain_id="PO-3"))
@@ -207,6 +214,84 @@ def test_a_restart_forgets_no_change_of_keys(tmp_path, snapshots, before):
     if snapshots:
         assert len(played.watching.decided) == 1, "quiet chains stay packed"
     assert canonical(played.state()) == canonical(held)
+
+
+def test_a_batch_that_is_given_up_forgets_no_change_of_keys():
+    """Whoever is woken by a batch that is not committed is woken by the next one again."""
+    played = SignedWorld()
+    played.signed(fact())
+    played.tick(day(11))
+    played.tell(record(a_key()))
+    store = played.store()
+    for _ in range(2):
+        assert Overlay(store, Limits(), QUARANTINE).due(day(12)) == ["PO-1"]
+    overlay = Overlay(store, Limits(), QUARANTINE)
+    overlay.due(day(12))
+    overlay.merge()
+    assert store.due(day(12)) == {"PO-1", "@p0"}
+    assert Overlay(store, Limits(), QUARANTINE).due(day(12)) == ["PO-1"], "until it is decided"
+
+
+class Signing(ChainDriver):
+    """The chain that is paid, each fact signed with the key of its source."""
+
+    def __init__(self):
+        super().__init__()
+        self.seq, self.watching = 0, Watching("test")
+        self.driver._fold = ClosingFold(self.watching, 90 * DAY_US)
+        self.driver.restart()
+
+    def send(self, topic, message, at):
+        headers = ()
+        if isinstance(message, Event):
+            self.seq += 1
+            headers = sealed(message, f"k-{message.source}", self.seq)[1]
+        value = codec.encode(topic, message)
+        self.driver.send(topic, message.chain_id, value, headers=headers,
+                         timestamp_us=at // 1000 * 1000)  # fmt: skip
+        self.driver.settle()
+        if isinstance(message, Event):
+            self.tell(record(_key_of(message.source)))
+
+    def tell(self, said):
+        told = replace(control(keys.body_of(said)), timeline="test")
+        self.driver.send("control", "@p0", codec.encode("control", told), partition=0)
+        self.driver.settle()
+
+
+def _key_of(source):
+    return a_key(f"k-{source}", sources=(source,), valid_to=day(9_000), valid_from=day(-9_000))
+
+
+def test_an_audit_decides_under_the_register_that_stood_there(monkeypatch):
+    """Keys are registered and end while a chain is on its way to be paid: each decision that the
+    audit takes again is taken under the same register as it was, and comes out the same.
+    """
+    played = Signing()
+    played.paid()
+    live = list(played.watching.decided)
+    assert played.claim.state == "SETTLED"
+    played.tell(record(compromised=[("k-customs", day(-9_000))]))
+    later = world.verdicts(played.state, played.driver.state("@p0").register)
+    made = []
+
+    def watching(timeline):
+        made.append(Watching(timeline))
+        return made[-1]
+
+    monkeypatch.setattr(audit, "ChainFold", watching)
+    found = audit.Audited()
+    count = audit.Recount(0, "test", found)
+    for one in played.driver.read("twin.journal"):
+        count.take(one)
+    count.close()
+    assert not found.differences
+    again = made[0].decided
+    assert again
+    assert [one for one in live if one in again] == again
+    (paid,) = {tuple(said.items()) for _, _, said in again}
+    assert set(dict(paid).values()) == {""}
+    assert set(later.values()) == {"", "COMPROMISED"}
 
 
 def _snapshot(played):
@@ -249,7 +334,7 @@ def test_a_correction_that_is_not_signed_counts_as_a_correction_only():
     played.tell(record(a_key()))
     played.signed(fact())
     played.send(replace(fact(), revision=2))
-    (slot,) = [one for one in played.state().twin.facts.every()]
+    (slot,) = played.state().twin.facts.every()
     found = judgements(played.state().twin, played.register())
     assert [(slot.identity, 1)] == list(found)
     assert slot.effective.revision == 2
