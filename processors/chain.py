@@ -7,7 +7,7 @@ over the whole set.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, assert_never
 
 import msgspec
@@ -26,10 +26,14 @@ from supplytwin.processors import (
     settlement_report,
     snapshots,
 )
-from supplytwin.processors.carbon_packs import NEWEST, InForce, Told, rules_in, rules_of
+from supplytwin.processors.carbon_packs import NEWEST, Told, rules_in, rules_of
+from supplytwin.processors.chain_memory import Remembers
 from supplytwin.processors.emit import Emitter
-from supplytwin.processors.footprint import Computed
+from supplytwin.processors.key_register import NO_KEYS, learned, recorded
+from supplytwin.processors.keys import Register
 from supplytwin.processors.settlement_state import Book, Outcome
+from supplytwin.processors.signed_facts import is_signed, with_mac
+from supplytwin.processors.signed_facts_counted import told_of
 from supplytwin.processors.sources import Sources, admitted, sources_of
 from supplytwin.processors.twin import EMPTY, Taken, Twin, take
 from supplytwin.processors.twin import canonical as canonical_twin
@@ -37,8 +41,7 @@ from supplytwin.schemas import codec
 from supplytwin.schemas.errors import Code, FatalError, RecordError
 from supplytwin.schemas.events import Event
 from supplytwin.schemas.flow import Due, Input, Output, Record, Step
-from supplytwin.schemas.foreign import Foreign, WriterSchema
-from supplytwin.schemas.ids import partition_of_control
+from supplytwin.schemas.foreign import WriterSchema
 from supplytwin.schemas.records import (
     CONTROL,
     Contract,
@@ -48,7 +51,7 @@ from supplytwin.schemas.records import (
     Review,
     SettlementEvent,
 )
-from supplytwin.schemas.replay import Replayed, replay
+from supplytwin.schemas.replay import Replayed
 
 FOLD_VERSION = "1"
 """Written on every entry: which meaning of the facts took it."""
@@ -88,6 +91,8 @@ class ChainState(Struct, frozen=True, kw_only=True, gc=False):
     """Of a control chain: which packs of factors are in force, and from which entry on."""
     sources: Sources | None = None
     """Of a control chain: who may speak on which topic; None = everybody."""
+    register: Register = NO_KEYS
+    """Of a control chain: whose signatures count."""
     claims_of: Map[str, tuple[str, ...]] = Map()
     """Consignment -> the settlement ids of the claims for it."""
     recent: snapshots.Recent = ()
@@ -97,17 +102,17 @@ class ChainState(Struct, frozen=True, kw_only=True, gc=False):
     """The head at which a cut found that the chain is not finished: only another one may be."""
 
 
-class ChainFold:
+class ChainFold(Remembers):
     """What the chains of a deployment do (see `streams.ports.Fold`), all of them kept in memory;
-    `processors.closing` lets go of the finished ones. `timeline` names this deployment's time.
+    `processors.closing` lets go of the finished ones. `timeline` names this deployment's time;
+    `secrets` are those of HMAC keys, by kid.
     """
 
     version = FOLD_VERSION
 
-    def __init__(self, timeline: str) -> None:
-        self._timeline = timeline
-        self._foreign = Foreign()  # what is remembered of the journal, no state
-        self._packs = InForce()  # the same
+    def __init__(self, timeline: str, secrets: Mapping[str, bytes] | None = None) -> None:
+        super().__init__()
+        self._timeline, self._secrets = timeline, secrets or {}
 
     def new(self, key: str) -> ChainState:
         return ChainState(chain_id=key)
@@ -133,9 +138,11 @@ class ChainFold:
                 return self._schema(state, item, message, now)
             case Control():
                 sources = sources_of(message) or state.sources
+                register = learned(state.register, message)
                 emit = self._emitter(state, now)
                 emit.take("CONTROL", item)
-                return _finish(state, emit, f"control_{message.kind.lower()}", sources=sources)
+                count = f"control_{message.kind.lower()}"
+                return _finish(state, emit, count, sources=sources, register=register)
             case _:
                 raise RecordError(Code.BAD_VALUE, "", f"{type(message).__name__} is not an input")
 
@@ -146,6 +153,7 @@ class ChainFold:
         emit = self._emitter(state, now)
         seq = emit.take("FACT", item)
         emit.report(taken)
+        refused = told_of(taken.twin, item, emit.derive)
         rules = self._packs.at(item.record.partition)
         footprints = carbon.follow(state.footprints, taken, rules, emit.derive)
         state = msgspec.structs.replace(
@@ -155,10 +163,11 @@ class ChainFold:
             twin=taken.twin,
             footprints=footprints,
             taken_at=now,
-            touched=state.touched or _bears(state.book, taken),
+            touched=state.touched or item.under is not None or _bears(state.book, taken),
             recent=snapshots.remember(state.recent, seq, taken),
         )
-        return Step(state=state, entries=emit.entries, outputs=emit.outputs, counts=taken.counts)
+        counts = (*taken.counts, *refused)
+        return Step(state=state, entries=emit.entries, outputs=emit.outputs, counts=counts)
 
     def _ordered(
         self, state: ChainState, item: Input, message: Ordered, now: int
@@ -189,10 +198,14 @@ class ChainFold:
         )
 
     def admit(self, control: ChainState, item: Input) -> Input:
-        """`item` as the policy in force takes it. Raises RecordError when its source may not speak
-        here.
+        """`item` as the policy in force takes it, with the register in force if it is signed.
+        Raises RecordError when its source may not speak here.
         """
-        return admitted(control.sources, item)
+        item = admitted(control.sources, item)
+        if not item.record.headers or not is_signed(item):
+            return item
+        record = msgspec.structs.replace(item.record, headers=with_mac(item, self._secrets))
+        return msgspec.structs.replace(item, record=record, under=control.register)
 
     def refused(
         self, state: ChainState, record: Record, error: RecordError, now: int
@@ -221,32 +234,21 @@ class ChainFold:
             raise RecordError(Code.UNKNOWN_SCHEMA, "", f"two schemas have the fingerprint {name}")
         return Step(state=state)
 
-    def remember(self, control: ChainState) -> None:
-        """Schemas and packs of a control chain are known, as if its journal had been read."""
-        for fingerprint, text in control.schemas.items():
-            found = WriterSchema(fingerprint=fingerprint, text=text)
-            self._foreign.learn(partition_of_control(control.chain_id), found)
-        for offset, rules in control.packs:
-            self._packs.learn(partition_of_control(control.chain_id), offset, rules)
-
-    def told_of_all(self, records: Sequence[Record]) -> None:
-        """Entries of control chains that every chain may need: schemas of others, and packs. For
-        those who fold a chain by itself.
-        """
-        for one in self.replay(records):
-            self._packs.learn_everywhere(one.entry.taken_at, rules_in(one.entry))
-
-    def footprint(self, state: ChainState, consignment_id: str) -> Computed | None:
-        """The footprint of a consignment of a chain that is folded by itself."""
-        return carbon.of(state.twin, consignment_id, self._packs.at(0))
-
     def due(self, state: ChainState) -> int | Due | None:
         """When a cut may change something here."""
         agenda = Due.NEXT if state.touched else settlement.due(state.book)
         return Due.NEXT if agenda == "NEXT" else agenda
 
-    def decide(self, state: ChainState, tick: int) -> Step[ChainState]:
-        """What follows at a cut at `tick` from the whole set of facts."""
+    def rouse(self, state: ChainState) -> ChainState:
+        """The same chain, due at the next cut."""
+        return state if state.touched else msgspec.structs.replace(state, touched=True)
+
+    def decide(
+        self, state: ChainState, tick: int, control: ChainState | None = None
+    ) -> Step[ChainState]:
+        """What follows at a cut at `tick` from the whole set of facts. `control` is the control
+        chain as it stands there: by its register signed facts count (`signed_facts_counted`).
+        """
         book, transitions = settlement.cut(state.book, state.twin, tick)
         emit = self._emitter(state, tick)
         settlement_report.decided(emit, transitions, None)
@@ -283,10 +285,6 @@ class ChainFold:
     def publish(self, before: ChainState, after: ChainState) -> Sequence[Output]:
         """Latest-value records of the subjects that changed."""
         return snapshots.records(before, after, fold_version=FOLD_VERSION, timeline=self._timeline)
-
-    def replay(self, records: Sequence[Record]) -> list[Replayed]:
-        """Journal records as `restore` takes them."""
-        return replay(records, self._foreign)
 
     def restore(self, state: ChainState, record: Record) -> ChainState:
         """Apply one journal record as recorded; no condition is evaluated, nothing is emitted.
@@ -347,7 +345,8 @@ class ChainFold:
             return msgspec.structs.replace(state, schemas=schemas)
         assert isinstance(item.message, Control)
         sources = sources_of(item.message) or state.sources
-        return msgspec.structs.replace(state, sources=sources)
+        register = recorded(state.register, item.message)
+        return msgspec.structs.replace(state, sources=sources, register=register)
 
     @staticmethod
     def _cause(state: ChainState, event: SettlementEvent) -> Ordered | None:

@@ -22,6 +22,8 @@ from supplytwin.processors.remembered import PLACES_MAX
 from supplytwin.processors.settlement_apply import input_key
 from supplytwin.processors.settlement_memory import Memory
 from supplytwin.processors.settlement_state import ABSORBING
+from supplytwin.processors.signed import Signed, place
+from supplytwin.processors.signed_facts import signatures
 from supplytwin.processors.subjects import Subject, SubjectKey
 from supplytwin.schemas import codec
 from supplytwin.schemas.errors import FatalError, RecordError
@@ -90,18 +92,25 @@ def _digest_of(item: Input) -> bytes | None:
     match message:
         case Event():
             parts = (message.source, message.event_id, str(message.revision))
-            return _digest(parts, item.content_hash)
+            signed = signatures(item, message) if item.record.headers else ()
+            return _digest((*parts, *map(_signature, signed)), item.content_hash)
         case Contract() | Receipt() | Review():
             return _digest((input_key(message),), item.content_hash)
         case _:
             return None
 
 
+def _signature(one: Signed) -> str:
+    """A fact is another one when it is signed otherwise."""
+    return repr(place(one))
+
+
 def _digests(state: ChainState) -> Iterator[bytes]:
     for slot in state.twin.facts.every():
         for version in slot.versions:
             parts = (*slot.identity, str(version.revision))
-            yield from (_digest(parts, content) for content in version.hashes)
+            kinds = ((), *((_signature(one),) for one in version.signed))
+            yield from (_digest((*parts, *k), one) for one in version.hashes for k in kinds)
     for key, contents in state.book.inputs.items():
         yield from (_digest((key,), content) for content in contents)
 
@@ -223,11 +232,24 @@ class ClosingFold:
             return None
         return state.taken_at + self._close_after_us
 
-    def decide(self, state: Chain, tick: int) -> Step[Chain]:
+    def told(self, control: Chain) -> object:
+        """See `ChainFold.told`."""
+        return self._chains.told(control) if isinstance(control, ChainState) else None
+
+    def rests(self, state: Chain) -> bool:
+        """See `ChainFold.rests`; what is closed is decided."""
+        return isinstance(state, ChainState) and self._chains.rests(state)
+
+    def rouse(self, state: Chain) -> Chain:
+        """See `ChainFold.rouse`."""
+        return self._chains.rouse(state) if isinstance(state, ChainState) else state
+
+    def decide(self, state: Chain, tick: int, control: Chain | None = None) -> Step[Chain]:
         """What follows at a cut, and whether the chain leaves memory now."""
         if isinstance(state, Closed):
             return Step(state=state)
-        step = self._chains.decide(state, tick)
+        known = control if isinstance(control, ChainState) else None
+        step = self._chains.decide(state, tick, known)
         after = step.state
         if step.entries or step.outputs:
             return step

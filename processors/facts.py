@@ -22,6 +22,9 @@ from msgspec.structs import replace
 from supplytwin.processors import readings
 from supplytwin.processors.corrections import Aim, Speaker, stand
 from supplytwin.processors.readings import NO_READINGS, Readings, is_plain
+from supplytwin.processors.signed import Slot as SeqSlot
+from supplytwin.processors.signed import slot_of, united
+from supplytwin.processors.signed_facts import signatures
 from supplytwin.processors.slots import Identity, Slot, Version, target_of
 from supplytwin.schemas.events import Event, ShipmentSensor
 from supplytwin.schemas.flow import DELEGATION, Input, Record
@@ -47,6 +50,10 @@ class FactSet(Struct, frozen=True, kw_only=True, gc=False):
     """Target -> the corrections of which any version aims at it (known or not yet)."""
     readings: Readings = NO_READINGS
     """Identities that are no slot: plain readings of one version, at which nothing aims."""
+    signed: Map[Identity, None] = Map()
+    """Those with a signed version."""
+    seqs: Map[SeqSlot, frozenset[Identity]] = Map()
+    """The same by what a signature of theirs uses up."""
 
     def every(self) -> Iterator[Slot]:
         """All slots, those of packed readings, too, in no order."""
@@ -61,7 +68,8 @@ class FactSet(Struct, frozen=True, kw_only=True, gc=False):
     def without(self, identity: Identity) -> "FactSet":
         """The set without a known identity; what it says of others as a correction still holds."""
         found = _taken_out(self, identity)
-        return replace(found, slots=found.slots.delete(identity))
+        left = replace(found, slots=found.slots.delete(identity))
+        return _forgotten(left, found.slots[identity]) if identity in found.signed else left
 
     @property
     def count(self) -> int:
@@ -84,23 +92,27 @@ def is_delegated(record: Record) -> bool:
 def insert(facts: FactSet, item: Input) -> Inserted:
     """Add one event.
 
-    EARLIER = a known content that turns out to have arrived before: only its arrival moves.
+    EARLIER = a known content that turns out to have arrived before, or to be signed otherwise, too:
+    only its arrival and its signatures move.
     """
     event = item.message
     assert isinstance(event, Event)
+    version = _version(item, event)
     identity = Identity(event.source, event.event_id)
     whole, target = facts, target_of(event)
     if facts.readings.forms:
         for one in filter(None, (identity, target)):
             whole = _taken_out(whole, one)
-    if is_plain(event) and identity not in whole.slots and identity not in facts.aims:
-        slot = Slot(identity=identity, versions=(_version(item, event),))
-        if not slot.latest.delegated:
-            return Inserted(facts=_packed(whole, slot), verdict="NEW", moved=((None, slot),))
-    done = _insert(whole, item, event, identity)
+    bare = not version.delegated and not version.signed and is_plain(event)
+    if bare and identity not in whole.slots and identity not in facts.aims:
+        slot = Slot(identity=identity, versions=(version,))
+        return Inserted(facts=_packed(whole, slot), verdict="NEW", moved=((None, slot),))
+    done = _insert(whole, version, event, identity)
     if done.verdict == "DUPLICATE":
         return Inserted(facts=facts, verdict="DUPLICATE")
     found = _put_away(done.facts, identity)
+    if version.signed:
+        found = _signed(found, identity, version)
     return done if found is done.facts else replace(done, facts=found)
 
 
@@ -111,14 +123,13 @@ def _version(item: Input, event: Event) -> Version:
         contents=(event,),
         arrival=item.record.arrival,
         delegated=bool(item.record.headers) and is_delegated(item.record),
+        signed=signatures(item, event) if item.record.headers else (),
     )
 
 
-def _insert(facts: FactSet, item: Input, event: Event, identity: Identity) -> Inserted:
+def _insert(facts: FactSet, version: Version, event: Event, identity: Identity) -> Inserted:
     """`insert`, where neither the event's identity nor its target is packed."""
     before = facts.slots.get(identity)
-    arrival = item.record.arrival
-    version = _version(item, event)
     if before is None:
         slot = Slot(identity=identity, versions=(version,))
         if event.correction_action is None and identity not in facts.aims:
@@ -126,10 +137,12 @@ def _insert(facts: FactSet, item: Input, event: Event, identity: Identity) -> In
             return Inserted(facts=found, verdict="NEW", moved=((None, slot),))
     else:
         known = next((v for v in before.versions if v.revision == event.revision), None)
-        if known is not None and item.content_hash in known.hashes:
-            if arrival >= known.arrival:
+        if known is not None and version.hashes[0] in known.hashes:
+            signed, arrival = united(known.signed, version.signed), version.arrival
+            if arrival >= known.arrival and signed is known.signed:
                 return Inserted(facts=facts, verdict="DUPLICATE")
-            slot = _with_version(before, replace(known, arrival=arrival))
+            earlier = replace(known, arrival=min(arrival, known.arrival), signed=signed)
+            slot = _with_version(before, earlier)
             found = replace(facts, slots=facts.slots.set(identity, slot))
             return Inserted(facts=found, verdict="EARLIER", moved=((before, slot),))
         slot = _with_version(before, version if known is None else _conflict(known, version))
@@ -147,6 +160,27 @@ def _insert(facts: FactSet, item: Input, event: Event, identity: Identity) -> In
         verdict="NEW",
         moved=((before, slots[identity]), *others),
     )
+
+
+# ---- who is signed
+
+
+def _signed(facts: FactSet, identity: Identity, version: Version) -> FactSet:
+    """`facts` in which an identity is known to have this signed version."""
+    seqs = facts.seqs
+    for seq in filter(None, map(slot_of, version.signed)):
+        seqs = seqs.set(seq, seqs.get(seq, frozenset()) | {identity})
+    return replace(facts, signed=facts.signed.set(identity, None), seqs=seqs)
+
+
+def _forgotten(facts: FactSet, slot: Slot) -> FactSet:
+    """`facts` in which nothing is signed by a slot."""
+    seqs = facts.seqs
+    used = {slot_of(one) for version in slot.versions for one in version.signed}
+    for seq in filter(None, used):
+        left = seqs[seq] - {slot.identity}
+        seqs = seqs.set(seq, left) if left else seqs.delete(seq)
+    return replace(facts, signed=facts.signed.delete(slot.identity), seqs=seqs)
 
 
 # ---- plain readings
@@ -186,7 +220,7 @@ def _put_away(facts: FactSet, identity: Identity) -> FactSet:
     if slot is None or len(slot.versions) > 1 or identity in facts.aims:
         return facts
     (version,) = slot.versions
-    if version.conflicted or version.delegated or not is_plain(version.event):
+    if version.conflicted or version.delegated or version.signed or not is_plain(version.event):
         return facts
     return _packed(replace(facts, slots=facts.slots.delete(identity)), slot)
 
@@ -208,6 +242,7 @@ def _conflict(known: Version, other: Version) -> Version:
         contents=tuple(event for _, event in pairs),
         arrival=min(known.arrival, other.arrival),
         delegated=known.delegated or other.delegated,
+        signed=united(known.signed, other.signed),
     )
 
 

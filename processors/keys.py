@@ -8,13 +8,15 @@ counts.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from fnmatch import translate
 from functools import lru_cache
 from typing import Annotated, Literal
 
 import msgspec
+from immutables import Map
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 
 from supplytwin.schemas.edwards import is_sound
 from supplytwin.schemas.errors import Code, RecordError
@@ -62,12 +64,21 @@ class Compromised(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     reason: str
 
 
+class Act(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who says it, in which role, and why."""
+
+    who: str
+    role: str
+    reason: str
+
+
 class KeyRecord(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The body of one KEY record."""
 
     keys: tuple[Key, ...] = ()
     revoked: tuple[Revoked, ...] = ()
     compromised: tuple[Compromised, ...] = ()
+    act: Act | None = None
 
 
 class Known(Struct, frozen=True, kw_only=True):
@@ -81,8 +92,8 @@ class Known(Struct, frozen=True, kw_only=True):
 class Register(Struct, frozen=True, kw_only=True):
     """All that is known, by kid."""
 
-    known: Mapping[str, Known] = {}
-    kids: Mapping[str, frozenset[str]] = {}
+    known: Map[str, Known] = Map()
+    kids: Map[str, frozenset[str]] = Map()
     """Under which kids each `Key.key` is registered."""
 
 
@@ -96,7 +107,8 @@ class Usable(Struct, frozen=True, kw_only=True):
 
 def body_of(record: KeyRecord) -> bytes:
     """The body of the KEY record: JSON with sorted members and without white space."""
-    return msgspec.json.encode(record, order="sorted")
+    said = msgspec.to_builtins(record)
+    return msgspec.json.encode({name: one for name, one in said.items() if one}, order="sorted")
 
 
 _decoder = msgspec.json.Decoder(KeyRecord)
@@ -157,21 +169,22 @@ def _check_end(end: Revoked | Compromised, field: str) -> None:
 
 
 def learn(register: Register, record: KeyRecord) -> Register:
-    """The register with what one record says. Saying it again changes nothing."""
-    known, kids = dict(register.known), dict(register.kids)
+    """The register with what one record says; `register` itself when that is nothing new."""
+    known, kids = register.known, register.kids
     for key in record.keys:
         one = known.get(key.kid, Known())
-        known[key.kid] = msgspec.structs.replace(one, said=one.said | {key})
-        kids[key.key] = kids.get(key.key, frozenset()) | {key.kid}
+        known = known.set(key.kid, replace(one, said=one.said | {key}))
+        kids = kids.set(key.key, kids.get(key.key, frozenset()) | {key.kid})
     for revoked in record.revoked:
         one = known.get(revoked.kid, Known())
         at = _earlier(one.revoked_at, revoked.revoked_at)
-        known[revoked.kid] = msgspec.structs.replace(one, revoked_at=at)
+        known = known.set(revoked.kid, replace(one, revoked_at=at))
     for lost in record.compromised:
         one = known.get(lost.kid, Known())
         at = _earlier(one.compromise_at, lost.compromise_at)
-        known[lost.kid] = msgspec.structs.replace(one, compromise_at=at)
-    return Register(known=known, kids=kids)
+        known = known.set(lost.kid, replace(one, compromise_at=at))
+    made = Register(known=known, kids=kids)
+    return register if made == register else made
 
 
 def _earlier(one: Micros | None, other: Micros) -> Micros:

@@ -1,20 +1,23 @@
 """What a signed record counts for, or why for nothing.
 
-A verdict follows from the records of one journal and the key register alone. What the register
-learns later counts for earlier records, too: a key that was compromised at T takes back everything
-with max(signed time, arrival) >= T. The order of the records matters in one place only: of two
-contents under one seq of a key and a source, the first in the journal counts.
+A verdict follows from what is remembered of the signed records of one chain and the key register
+alone. What the register learns later counts for earlier records, too: a key that was compromised at
+T takes back everything with max(signed time, arrival) >= T. Of two contents under one seq of a key
+and a source, the one that arrived first counts.
 """
 
 import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from enum import StrEnum
+from functools import lru_cache
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from supplytwin.processors.keys import Key, Register, Usable, signs_for, usable
 from supplytwin.schemas import signature, signing
 from supplytwin.schemas.flow import Header
+from supplytwin.schemas.signature import Malformed, Signature
 
 Slot = tuple[str, str, int]
 """(kid, source, seq): each is for one content."""
@@ -38,12 +41,16 @@ class Reason(StrEnum):
     OUT_OF_VALIDITY = "OUT_OF_VALIDITY"
 
 
+_REASONS = list(Reason)
+
+
 class Evidence(Struct, frozen=True, kw_only=True):
-    """One record as it is judged; times in us UTC.
+    """One record as it came; times in us UTC.
 
     `signed_at` is the time that stands in the signed content (an event's recorded_time); None where
     it has none: then the arrival counts. With an `original`, `envelope_agrees` says whether the
-    event that its reader derives is the one of the envelope; unknown counts as no.
+    event that its reader derives is the one of the envelope; unknown counts as no. `mac` is what
+    `checked_mac` has found.
     """
 
     source: str
@@ -53,6 +60,30 @@ class Evidence(Struct, frozen=True, kw_only=True):
     headers: tuple[Header, ...] = ()
     signed_at: int | None = None
     arrival: int
+    mac: "Mac | None" = None
+
+
+class Mac(Struct, frozen=True, kw_only=True, gc=False):
+    """What who took a record found of its HMAC; later nobody needs the secret."""
+
+    of: str
+    """SHA-256 of the secret that was at hand, 64 hex digits."""
+    right: bool
+
+
+class Signed(Struct, frozen=True, kw_only=True, gc=False):
+    """What is remembered of a signed record: enough to judge it again, without its bytes."""
+
+    source: str
+    signature: Signature | Malformed
+    content: bytes
+    """SHA-256 of what was signed."""
+    agrees: bool
+    """The envelope says what the signed original says; also where there is no original."""
+    signed_at: int | None
+    arrival: int
+    """The earliest one of this signature over this content, us."""
+    mac: Mac | None = None
 
 
 class Counts(Struct, frozen=True, kw_only=True):
@@ -78,13 +109,6 @@ class Nothing(Struct, frozen=True, kw_only=True):
     says: str
 
 
-class Secrets(Struct, frozen=True, kw_only=True):
-    """HMAC: whether the terms allow it, and the shared secrets by kid (never in a journal)."""
-
-    allowed: bool = False
-    by_kid: Mapping[str, bytes] = {}
-
-
 class _Genuine(Struct, frozen=True, kw_only=True):
     """A record whose signature is its key's; what the times say comes later."""
 
@@ -93,37 +117,96 @@ class _Genuine(Struct, frozen=True, kw_only=True):
     key: Usable
 
 
-NO_HMAC = Secrets()
+def checked_mac(one: Evidence, secrets: Mapping[str, bytes]) -> Mac | None:
+    """What the shared secret of its key (by kid, 32 bytes or more) says of an HMAC; None = it is
+    none, or the secret is not at hand.
+    """
+    found = signature.read(one.headers)
+    if not isinstance(found, Signature) or found.alg != signature.HMAC_SHA256:
+        return None
+    secret = secrets.get(found.kid, b"")
+    if len(secret) < signing.SECRET_BYTES:
+        return None
+    text = signature.message(one.source, found.seq, signature.digest(one.value, one.original))
+    right = signing.verifies_hmac(secret, text, found.sig)
+    return Mac(of=hashlib.sha256(secret).hexdigest(), right=right)
+
+
+def remembered(one: Evidence) -> Signed | None:
+    """What is kept of a record; None = it has no signature."""
+    found = signature.read(one.headers)
+    if found is None:
+        return None
+    return Signed(
+        source=one.source,
+        signature=found,
+        content=signature.digest(one.value, one.original),
+        agrees=not one.original or one.envelope_agrees is True,
+        signed_at=one.signed_at,
+        arrival=one.arrival,
+        mac=one.mac,
+    )
+
+
+def slot_of(one: Signed) -> Slot | None:
+    """What its signature would use up; None = it is none."""
+    found = one.signature
+    return None if isinstance(found, Malformed) else (found.kid, one.source, found.seq)
+
+
+Place = tuple[str, str, int, bytes, bytes, bool, int]
+
+
+def place(one: Signed) -> Place:
+    """What two remembered signatures differ by, if they are two; all but their arrival."""
+    found, at = one.signature, -1 if one.signed_at is None else one.signed_at
+    if isinstance(found, Malformed):
+        return "", found.says, 0, b"", one.content, one.agrees, at
+    return found.alg, found.kid, found.seq, found.sig, one.content, one.agrees, at
+
+
+def united(known: tuple[Signed, ...], more: tuple[Signed, ...]) -> tuple[Signed, ...]:
+    """Both, each signature once with its earliest arrival, sorted; `known` itself when the others
+    say nothing new.
+    """
+    if not more:
+        return known
+    found = {place(one): one for one in known}
+    for one in more:
+        at = place(one)
+        other = found.get(at, one)
+        macs = (mac for mac in (other.mac, one.mac) if mac is not None)
+        best = max(macs, key=lambda mac: (mac.right, mac.of), default=None)
+        found[at] = replace(one, arrival=min(other.arrival, one.arrival), mac=best)
+    made = tuple(found[at] for at in sorted(found))
+    return known if made == known else made
 
 
 def judged(
-    records: Sequence[Evidence], register: Register, secrets: Secrets = NO_HMAC
+    records: Sequence[Signed], register: Register, *, hmac_allowed: bool = False
 ) -> tuple[Counts | Nothing, ...]:
-    """The verdict of each record; `records` in the order of the journal."""
-    checked = [_checked(one, register, secrets) for one in records]
-    first: dict[Slot, bytes] = {}
-    for found in checked:
+    """The verdict of each record of one chain, whatever their order."""
+    checked = [_checked(one, register, hmac_allowed=hmac_allowed) for one in records]
+    first: dict[Slot, tuple[int, bytes]] = {}
+    for one, found in zip(records, checked, strict=True):
         if isinstance(found, _Genuine):
-            first.setdefault(found.slot, found.content)
+            claim = one.arrival, one.content
+            first[found.slot] = min(first.get(found.slot, claim), claim)
     return tuple(_verdict(one, found, first) for one, found in zip(records, checked, strict=True))
 
 
-def judge(one: Evidence, register: Register, secrets: Secrets = NO_HMAC) -> Counts | Nothing:
-    """The verdict of a record that is alone in its journal."""
-    return judged((one,), register, secrets)[0]
+def best(found: Sequence[tuple[Signed, Counts | Nothing]]) -> Counts | Nothing:
+    """What a record counts for by several signatures over it: the first that arrived of those that
+    count, non-repudiable ones before others; without one the first of `Reason`.
+    """
+    return min(found, key=_preference)[1]
 
 
-def withdrawn(
-    records: Sequence[Evidence], before: Register, after: Register, secrets: Secrets = NO_HMAC
-) -> tuple[tuple[int, Nothing], ...]:
-    """(place in `records`, why) of each that counted under `before` and does not under `after`."""
-    was = judged(records, before, secrets)
-    now = judged(records, after, secrets)
-    return tuple(
-        (at, new)
-        for at, (old, new) in enumerate(zip(was, now, strict=True))
-        if isinstance(old, Counts) and isinstance(new, Nothing)
-    )
+def _preference(pair: tuple[Signed, Counts | Nothing]) -> tuple[int, int, Place]:
+    one, verdict = pair
+    if isinstance(verdict, Counts):
+        return -1 - verdict.non_repudiable, one.arrival, place(one)
+    return _REASONS.index(verdict.reason), one.arrival, place(one)
 
 
 def quorum(found: Iterable[Counts | Nothing], roles: Collection[str]) -> tuple[Counts, ...]:
@@ -166,12 +249,10 @@ def _nothing(reason: Reason, says: str) -> Nothing:
     return Nothing(reason=reason, says=says)
 
 
-def _checked(one: Evidence, register: Register, secrets: Secrets) -> _Genuine | Nothing:
+def _checked(one: Signed, register: Register, *, hmac_allowed: bool) -> _Genuine | Nothing:
     """Whose signature it is. Nothing here depends on a time or on another record."""
-    found = signature.read(one.headers)
-    if found is None:
-        return _nothing(Reason.NO_SIGNATURE, f"the record has no header {signature.HEADER}")
-    if isinstance(found, signature.Malformed):
+    found = one.signature
+    if isinstance(found, Malformed):
         return _nothing(Reason.MALFORMED_SIGNATURE, found.says)
     key = usable(register, found.kid)
     if isinstance(key, str):
@@ -183,36 +264,42 @@ def _checked(one: Evidence, register: Register, secrets: Secrets) -> _Genuine | 
     if not signs_for(key.key, one.source):
         says = f"key {found.kid} of {key.key.organisation} does not sign for {one.source[:60]!r}"
         return _nothing(Reason.FOREIGN_SOURCE, says)
-    content = signature.digest(one.value, one.original)
-    wrong = _wrong(found, key.key, signature.message(one.source, found.seq, content), secrets)
+    wrong = _wrong(one, found, key.key, hmac_allowed=hmac_allowed)
     if wrong is not None:
         return wrong
-    if one.original and one.envelope_agrees is not True:
+    if not one.agrees:
         says = "the envelope is not known to say what the signed original says"
         return _nothing(Reason.ENVELOPE_DIFFERS, says)
-    return _Genuine(slot=(found.kid, one.source, found.seq), content=content, key=key)
+    return _Genuine(slot=(found.kid, one.source, found.seq), content=one.content, key=key)
 
 
-def _wrong(found: signature.Signature, key: Key, text: bytes, secrets: Secrets) -> Nothing | None:
+@lru_cache(maxsize=16384)
+def _verifies(key: str, source: str, found: Signature, content: bytes) -> bool:
+    """Kept, so that a signature is checked once, however often it is judged."""
+    text = signature.message(source, found.seq, content)
+    return signing.verifies(bytes.fromhex(key), text, found.sig)
+
+
+def _wrong(one: Signed, found: Signature, key: Key, *, hmac_allowed: bool) -> Nothing | None:
     """Why the signature is not the key's; None = it is."""
     bad = _nothing(Reason.BAD_SIGNATURE, f"it is not the signature of key {key.kid} over this")
     if found.alg == signature.ED25519:
-        return None if signing.verifies(bytes.fromhex(key.key), text, found.sig) else bad
-    if not secrets.allowed:
+        return None if _verifies(key.key, one.source, found, one.content) else bad
+    if not hmac_allowed:
         return _nothing(Reason.HMAC_NOT_ALLOWED, "the terms ask for a signature, HMAC is none")
-    secret = secrets.by_kid.get(key.kid, b"")
-    if hashlib.sha256(secret).hexdigest() != key.key or len(secret) < signing.SECRET_BYTES:
-        return _nothing(Reason.NO_SECRET, f"the secret of key {key.kid} is not at hand")
-    return None if signing.verifies_hmac(secret, text, found.sig) else bad
+    if one.mac is None or one.mac.of != key.key:
+        says = f"the secret of key {key.kid} was not at hand when it was taken"
+        return _nothing(Reason.NO_SECRET, says)
+    return None if one.mac.right else bad
 
 
 def _verdict(
-    one: Evidence, found: _Genuine | Nothing, first: Mapping[Slot, bytes]
+    one: Signed, found: _Genuine | Nothing, first: Mapping[Slot, tuple[int, bytes]]
 ) -> Counts | Nothing:
     if isinstance(found, Nothing):
         return found
     kid, _, seq = found.slot
-    if first[found.slot] != found.content:
+    if first[found.slot][1] != found.content:
         says = f"key {kid} has signed other content for {one.source[:60]!r} as seq {seq} before"
         return _nothing(Reason.REPLAYED_SEQ, says)
     signed_at = one.arrival if one.signed_at is None else one.signed_at

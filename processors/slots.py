@@ -13,6 +13,7 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from supplytwin.processors.corrections import Doubt
+from supplytwin.processors.signed import Signed
 from supplytwin.schemas.events import Event
 
 
@@ -33,6 +34,8 @@ class Version(Struct, frozen=True, kw_only=True, gc=False):
     """The earliest arrival of this revision, us."""
     delegated: bool = False
     """It was taken under a delegation: as a correction it has the authority of its target."""
+    signed: tuple[Signed, ...] = ()
+    """Its signatures, of any of its contents (`signed.united`)."""
 
     @property
     def event(self) -> Event:

@@ -13,6 +13,8 @@ UNREADABLE: tuple[Header, ...] = (("unreadable headers", None),)
 """Stands for headers that the Kafka client cannot give: a name among them is not UTF-8."""
 DELEGATION = "st-delegation"
 """Header of a journal entry: the delegation under which a correction was taken, as JSON."""
+MAC = "st-mac"
+"""Header of a journal entry: what the shared secret of its key says of its HMAC."""
 S_co = TypeVar("S_co", covariant=True)
 
 
@@ -62,6 +64,8 @@ class Input(Struct, frozen=True, kw_only=True, gc=False):
     fingerprint: int
     content_hash: bytes
     before: "Input | None" = None
+    under: Struct | None = None
+    """What the control chain says that bears on it, of those that a fold admits with it."""
 
 
 class Message(Struct, frozen=True, kw_only=True, gc=False):

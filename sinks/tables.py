@@ -41,9 +41,11 @@ FOREIGN_SCHEMAS = f"journal WHERE kind = 'CONTROL' AND source_topic <> '{CONTROL
 """Journal entries that are schemas of others, see `schemas.foreign`."""
 COMMON = (
     f"journal WHERE kind = 'CONTROL' AND (source_topic <> '{CONTROL}' "
-    "OR source_topic IS NULL AND starts_with(chain_id, '@'))"
+    "OR source_topic IS NULL AND starts_with(chain_id, '@') OR contains(hex(body), hex('KEY')))"
 )
-"""Those and the packs of factors in force: whoever folds a chain by itself may need them."""
+"""Those, the packs of factors in force, and keys (with a few that are none): whoever folds a chain
+by itself may need them.
+"""
 
 
 class TableSpec(Struct, frozen=True, kw_only=True):

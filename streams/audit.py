@@ -8,7 +8,7 @@ another fold version are checked (hash, number, postings) and applied, but not t
 
 import hashlib
 from collections import Counter, deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -18,7 +18,7 @@ from supplytwin.processors import snapshots
 from supplytwin.processors.chain import ChainFold, ChainState
 from supplytwin.schemas import codec, journal
 from supplytwin.schemas.errors import FatalError, RecordError
-from supplytwin.schemas.flow import Output, Record, Step
+from supplytwin.schemas.flow import MAC, Header, Output, Record, Step
 from supplytwin.schemas.ids import control_key
 from supplytwin.schemas.records import STATE, Control, JournalEntry, StateRecord
 
@@ -138,17 +138,23 @@ class Recount:
         if entry.kind == "DECISION":  # at a cut: those that an input caused came with the input
             if entry.taken_at != self._tick:
                 raise FatalError(f"seq {entry.seq}: decided at a tick that is not in the journal")
-            return self._fold.decide(state, entry.taken_at)
+            return self._fold.decide(state, entry.taken_at, self._told())
         if entry.kind == "CLOSED":
             return self._fold.close(state, entry.taken_at)
         (past,) = self._fold.replay([record])
         if past.item is None:
             raise FatalError(f"seq {entry.seq}: {entry.kind} wraps no input")
+        item = past.item
         if entry.kind == "FACT":
-            control = self._states.get(self._control) or self._fold.new(self._control)
-            if self._fold.admit(control, past.item).record.headers != entry.headers:
+            again = self._fold.admit(self._told(), item)
+            if _but_macs(again.record.headers) != _but_macs(entry.headers):
                 raise FatalError(f"seq {entry.seq}: its delegation is not in force here")
-        return self._fold.step(state, past.item, entry.taken_at)
+            item = msgspec.structs.replace(item, under=again.under)
+        return self._fold.step(state, item, entry.taken_at)
+
+    def _told(self) -> ChainState:
+        """The control chain as it stands here."""
+        return self._states.get(self._control) or self._fold.new(self._control)
 
     def _lose(self, key: str, where: str, says: str) -> None:
         """A chain that differs once differs ever after: only the first difference is told."""
@@ -227,6 +233,11 @@ class Recount:
             chain_id = key.rsplit("|", 2)[0]
             if not self._skips(chain_id):
                 self._found.differs(f"{topic} key {key}", "is a state of no subject of its chain")
+
+
+def _but_macs(headers: Sequence[Header]) -> list[Header]:
+    """What does not follow from a secret, which an audit has not."""
+    return [header for header in headers if header[0] != MAC]
 
 
 def _digest(key: bytes, value: bytes) -> bytes:

@@ -22,6 +22,7 @@ from supplytwin.streams import (
     cli_contract,
     cli_export,
     cli_feed,
+    cli_keys,
     cli_look,
     cli_run,
     cli_settlement,
@@ -60,6 +61,7 @@ cli_look.add(app)
 cli_times.add()
 cli_check.add(app)
 cli_contract.add(app)
+cli_keys.add(app)
 cli_export.add(twin_app)
 cli_carbon.add(app)
 cli_carbon_validate.add(cli_carbon.carbon_app)

@@ -106,6 +106,12 @@ class Cut:
         self.late.update(key for key in map(_key, released) if key is not None)
         return released
 
+    def told(self) -> list[Item]:
+        """The control records that wait, to be folded: decisions rest on them, too."""
+        waiting, topic = self.waiting, self.control.topic
+        self.waiting = [item for item in waiting if item.record.topic != topic]
+        return [item for item in waiting if item.record.topic == topic]
+
     def undecidable(self) -> set[str]:
         """Chains about which something is known to be coming: not decided at this cut."""
         found = set(self.late)
@@ -203,6 +209,8 @@ def handle(overlay: Overlay[State], cut: Cut, gist: Gist[State], at: float) -> N
     """
     assert cut.asked is not None
     tick = cut.asked
+    for item in cut.told():
+        _fold(overlay, cut, item)
     barred, waiting = cut.undecidable(), cut.waiting_of()
     decided = []
     overlay.now = tick.time

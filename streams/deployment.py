@@ -39,6 +39,7 @@ from supplytwin.streams.gateway import Gateway
 from supplytwin.streams.gateway_rail import bank_rail
 from supplytwin.streams.gauges import Gauges
 from supplytwin.streams.intake import Intake, guard
+from supplytwin.streams.key_records import secrets_of
 from supplytwin.streams.observe import GatewayMetrics, Metrics, SinkMetrics
 from supplytwin.streams.ports import Broker
 from supplytwin.streams.process import IN_FLIGHT_S
@@ -82,7 +83,8 @@ def worker(
         ),
     )
     framed.require(broker, DERIVED, INPUTS)
-    fold = ClosingFold(ChainFold(meta.timeline), settings.worker.close_after_days * DAY_US)
+    chains = ChainFold(meta.timeline, secrets_of(settings.keys.hmac_secrets))
+    fold = ClosingFold(chains, settings.worker.close_after_days * DAY_US)
     return Worker(
         broker,
         fold,

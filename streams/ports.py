@@ -200,8 +200,19 @@ class Fold(Protocol[State]):
     def due(self, state: State) -> int | Due | None:
         """The tick time at which this state wants a decision (pure, rebuilt at restore)."""
 
-    def decide(self, state: State, tick: int) -> Step[State]:
-        """What follows at a cut at `tick` from everything taken so far."""
+    def told(self, control: State) -> object:
+        """What control records have said so far on which decisions about other states rest."""
+
+    def rests(self, state: State) -> bool:
+        """Whether a decision about this state may rest on that."""
+
+    def rouse(self, state: State) -> State:
+        """The same state, due at the next cut: what is told is another than it was."""
+
+    def decide(self, state: State, tick: int, control: State | None = None) -> Step[State]:
+        """What follows at a cut at `tick` from everything taken so far, under the control records
+        so far.
+        """
 
     def publish(self, before: State, after: State) -> Sequence[Output]:
         """Latest-value records of what changed between two commits."""
@@ -239,7 +250,9 @@ class Fold(Protocol[State]):
 
 
 class Lenient(Generic[State]):
-    """For folds that admit every input, and to which refused records mean nothing."""
+    """For folds that admit every input, and to which neither refused records nor control records
+    mean anything.
+    """
 
     def admit(self, control: State, item: Input) -> Input:
         """See Fold."""
@@ -250,6 +263,18 @@ class Lenient(Generic[State]):
     ) -> Step[State] | None:
         """See Fold."""
         return None
+
+    def told(self, control: State) -> object:
+        """See Fold."""
+        return None
+
+    def rests(self, state: State) -> bool:
+        """See Fold."""
+        return False
+
+    def rouse(self, state: State) -> State:
+        """See Fold."""
+        return state
 
 
 Decode = Callable[[Sequence[Record], int], "list[Input | RecordError]"]

@@ -66,6 +66,11 @@ class QuarantineSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """Stop when more than this share of a minute's records is refused; 0 = never."""
 
 
+class Keys(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    hmac_secrets: str = ""
+    """JSON file of the worker: kid -> the shared secret in hex; empty = no HMAC is checked."""
+
+
 class Snapshot(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     dir: str = ""
     """Of this deployment only; empty = one in the user's state directory for each cluster."""
@@ -146,6 +151,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     time: Time = Time()
     worker: WorkerSection = WorkerSection()
     quarantine: QuarantineSection = QuarantineSection()
+    keys: Keys = Keys()
     snapshot: Snapshot = Snapshot()
     duck: Duck = Duck()
     gateway: Gateway = Gateway()

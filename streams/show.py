@@ -11,9 +11,16 @@ from immutables import Map
 from msgspec import Struct
 from msgspec.structs import replace
 
-from supplytwin.processors import chain, describe, settlement_report, timetravel
+from supplytwin.processors import (
+    chain,
+    describe,
+    settlement_report,
+    signed_facts_counted,
+    timetravel,
+)
 from supplytwin.processors.carbon_packs import rules_in
 from supplytwin.processors.custody import Broken, verify
+from supplytwin.processors.key_register import may_tell
 from supplytwin.processors.restatement import is_of_fold
 from supplytwin.schemas import codec, journal
 from supplytwin.schemas.errors import UsageError
@@ -63,6 +70,8 @@ class Shown(Struct, frozen=True, kw_only=True):
     footprints: list[dict[str, Any]]
     settlement: list[Any]
     exceptions: list[dict[str, Any]]
+    signatures: list[dict[str, Any]]
+    """What each signed fact counts for by the keys that were known."""
     timeline: list[Moment]
     as_of: str | None = None
     known_at: str | None = None
@@ -118,15 +127,15 @@ def from_file(path: Path, chain_id: str) -> tuple[list[bytes], str | None]:
 
 
 def is_common(record: Record) -> bool:
-    """Whether a journal record is one that every chain may need: a schema that is not ours, or the
-    packs of factors in force.
+    """Whether a journal record is one that every chain may need: a schema that is not ours, the
+    packs of factors in force, or keys.
     """
     return (record.key or b"").startswith(b"@") and _is_common(record.value or b"")
 
 
 def _is_common(value: bytes) -> bool:
     entry = journal.read(value)
-    return schema_in(entry) is not None or rules_in(entry) is not None
+    return schema_in(entry) is not None or rules_in(entry) is not None or may_tell(entry)
 
 
 def common_from_file(path: Path) -> list[bytes]:
@@ -179,6 +188,7 @@ def show(
         footprints=footprints,
         settlement=settlement,
         exceptions=[_dated(one) for one in describe.exceptions(state)],
+        signatures=signed_facts_counted.described(state.twin, fold.register),
         timeline=[_moment(one) for one in known],
         as_of=iso(seen.as_of),
         known_at=iso(seen.known_at),

@@ -14,6 +14,7 @@ import os
 import queue
 import threading
 from collections.abc import Callable, Iterator
+from itertools import compress
 from pathlib import Path
 from typing import BinaryIO, Generic
 
@@ -62,6 +63,8 @@ class Frame(Struct, frozen=True, kw_only=True, array_like=True):
     due: tuple[int | None, ...]
     places: tuple[bytes, ...]
     states: tuple[bytes, ...]
+    resting: tuple[bool, ...]
+    """See `Store.resting`."""
 
 
 def file_of(folder: Path, number: int) -> Path:
@@ -244,6 +247,7 @@ class Loading(Generic[State]):
         frame = msgspec.msgpack.decode(data, type=Frame)
         store = self.store
         columns = (frame.keys, frame.due, frame.places, frame.states)
+        store.resting.update(compress(frame.keys, frame.resting))
         for key, due, places, state in zip(*columns, strict=True):
             store.states.load(key, state)
             store.places.of[key] = places

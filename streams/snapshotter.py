@@ -55,6 +55,7 @@ class _Running(Generic[State]):
         self._store = store
         self._states = list(store.states.raw.items())
         self._due = dict(store.due_times)
+        self._resting = set(store.resting)
         self.frames = self._frames()
 
     def _frames(self) -> Iterator[Frame]:
@@ -86,6 +87,7 @@ class _Running(Generic[State]):
             due=tuple(map(self._due.get, keys)),
             places=tuple(self.places.get(key, b"") for key in keys),
             states=tuple(packed),
+            resting=tuple(key in self._resting for key in keys),
         )
 
 

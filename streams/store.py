@@ -42,6 +42,10 @@ class Store(Generic[State]):
         self.places = Places()
         self.now = 0
         self.control_next = 0
+        self.resting = set[str]()
+        """Whose decisions may rest on what control records say."""
+        self.heard: object = None
+        """What these had said at the last cut; None at the first: whose rest on it are due then."""
         self.due_times: dict[str, int] = {}
         self._heap: list[tuple[int, str]] = []
 
@@ -73,6 +77,7 @@ class Store(Generic[State]):
         for key, state in states.items():
             self.asleep += isinstance(state, Asleep) - isinstance(self.states.find(key), Asleep)
             self.states[key] = state
+            (self.resting.add if self.fold.rests(state) else self.resting.discard)(key)
             self.set_due(key, self.due_time(key, state))
         if len(self._heap) > 2 * len(self.due_times) + 64:
             self._heap = sorted((time, key) for key, time in self.due_times.items())
@@ -102,6 +107,7 @@ class Overlay(Generic[State]):
         self.changed: dict[str, State] = {}
         self.now = store.now
         self.control_next = store.control_next
+        self.heard = store.heard
         self.writes: list[Write] = []
         """For the partition of the store's number."""
         self.entries: list[Output] = []
@@ -176,6 +182,10 @@ class Overlay(Generic[State]):
 
     def due(self, tick: int) -> list[str]:
         """Chains due at `tick`, sorted, so that every run decides in the same order."""
+        told = self.fold.told(self.state(self.store.control))
+        if told is not self.heard and told != self.heard:
+            self.heard = told
+            self.changed |= {key: self.fold.rouse(self.state(key)) for key in self.store.resting}
         found = [key for key in self.store.due(tick) if key not in self.changed]
         found += [key for key, state in self.changed.items() if self.is_due(key, state, tick)]
         return sorted(key for key in found if key != self.store.control)
@@ -187,7 +197,7 @@ class Overlay(Generic[State]):
     def decision(self, key: str, state: State, tick: int) -> Step[State] | None:
         """What the fold decides; None when it raises: the chain stays as it is, and due."""
         try:
-            step = self.fold.decide(state, tick)
+            step = self.fold.decide(state, tick, self.state(self.store.control))
             self._limits.writes((*step.entries, *step.outputs))  # to be applied, or postponed
         except BaseException as error:
             reraise_unless_defect(error)
@@ -224,6 +234,7 @@ class Overlay(Generic[State]):
         self.store.places.wrote(self.entries)
         self.store.now = self.now
         self.store.control_next = self.control_next
+        self.store.heard = self.heard
 
 
 def _place(item: Item) -> dict[str, object]:

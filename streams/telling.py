@@ -16,6 +16,25 @@ def text_of(value: Any) -> str:
     return "" if value is None else str(value)
 
 
+def _tell_signatures(shown: Shown) -> None:
+    """What signed facts count for; nothing where none is signed."""
+    if not shown.signatures:
+        return
+    drawn = folding("subject", "signed", "by key", "counts for", title="signatures")
+    for one in shown.signatures:
+        told = (
+            f"{one['reason']}: {one['says']}"
+            if not one["counts"]
+            else (
+                f"{one['organisation']} as {one['role']}"
+                + ("" if one["non_repudiable"] else ", repudiable (HMAC)")
+            )
+        )
+        what = f"{one['event_type']} {one['event_id']} of {one['source']}"
+        drawn.add_row(one["subject"], what, one["kid"] or "", told)
+    out.print(drawn)
+
+
 def _tell_sensors(shown: Shown) -> None:
     rows = [(subject, one) for subject in shown.subjects for one in subject["sensors"]]
     if not rows:
@@ -60,6 +79,7 @@ def tell(shown: Shown) -> None:
         for one in shown.exceptions:
             problems.add_row(one["subject"], one["code"], _minute(one["since"]), one["reason"])
         out.print(problems)
+    _tell_signatures(shown)
     prints = folding("consignment", "kg CO2e", "computed", "tkm", "data", "missing",
                      title="footprint")  # fmt: skip
     for one in shown.footprints:

@@ -109,7 +109,9 @@ class Gate(KeepsAll[GateState]):
             return None
         return Due.NEXT if state.touched else state.deadline
 
-    def decide(self, state: GateState, tick: int) -> Step[GateState]:
+    def decide(
+        self, state: GateState, tick: int, control: GateState | None = None
+    ) -> Step[GateState]:
         late = state.deadline is not None and tick >= state.deadline
         verdict = "pay" if state.open else "expire" if late else ""
         if state.decided or not verdict:

@@ -307,7 +307,7 @@ class TallyFold(KeepsAll[Tally]):
     def due(self, state: Tally) -> int | Due | None:
         return None
 
-    def decide(self, state: Tally, tick: int) -> Step[Tally]:
+    def decide(self, state: Tally, tick: int, control: Tally | None = None) -> Step[Tally]:
         return Step(state=state)
 
     def publish(self, before: Tally, after: Tally) -> Sequence[Output]:

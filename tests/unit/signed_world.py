@@ -1,7 +1,10 @@
 """Keys, signed records and the register for the tests of signed evidence."""
 
-from supplytwin.processors import keys
+from msgspec.structs import replace
+
+from supplytwin.processors import keys, signed
 from supplytwin.processors.signed import Evidence
+from supplytwin.processors.signed_facts_counted import UNSIGNED
 from supplytwin.schemas import signing
 from supplytwin.schemas.ids import DAY_US
 from supplytwin.schemas.records import Control
@@ -59,3 +62,18 @@ def told(value=b"received", kid="wh-1", seq=1, **changes):
         )  # fmt: skip
         made["headers"] = (("trace", b"x"), header)
     return Evidence(**made)
+
+
+def judged(records, known, secrets=None, *, hmac_allowed=False):
+    """The verdicts of records, taken by somebody who has these secrets by kid."""
+    found = []
+    for one in records:
+        mac = signed.checked_mac(one, secrets or {})
+        found.append(signed.remembered(replace(one, mac=mac)))
+    verdicts = iter(signed.judged([one for one in found if one], known, hmac_allowed=hmac_allowed))
+    return [UNSIGNED if one is None else next(verdicts) for one in found]
+
+
+def judge(one, known, secrets=None, *, hmac_allowed=False):
+    """The verdict of a record that is alone in its chain."""
+    return judged([one], known, secrets, hmac_allowed=hmac_allowed)[0]

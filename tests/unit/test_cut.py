@@ -2,6 +2,7 @@
 
 import pytest
 
+from supplytwin.schemas import journal
 from supplytwin.schemas.flow import Input, Record
 from supplytwin.schemas.ids import Micros
 from supplytwin.schemas.records import CONTROL, QUARANTINE, Control
@@ -358,3 +359,21 @@ def test_a_tick_knows_its_place() -> None:
     cut.next[TICKS] = 5
     cut.expect(tick, 0.0)
     assert cut.offsets()[TICKS] == 4
+
+
+def test_control_records_that_wait_are_folded_before_the_decisions(desk: Desk) -> None:
+    """What is in hand of keys or policies is in the journal before the tick and what it decides;
+    facts that wait are folded behind it, and nothing twice.
+    """
+    desk.consume(
+        fact("papers", 0, "k", "released"), fact("parcels", 0, "k", "received"), control(0, 60)
+    )
+    desk.answer((1, 1, 1), (1, 1, 2))
+    desk.consume(control(1, 60, kind="KEY"), fact("papers", 1, "j", "released"))
+    assert len(desk.cut.waiting) == 2
+    before = len(desk.overlay.entries)
+    desk.handle()
+    told = [(one.key, journal.read(one.value or b"").kind) for one in desk.overlay.entries[before:]]
+    assert told == [("@p0", "CONTROL"), ("@p0", "CONTROL"), ("k", "DECISION"), ("j", "FACT")]
+    assert desk.overlay.control_next == 2
+    assert not desk.cut.waiting

@@ -12,6 +12,7 @@ from supplytwin.schemas.errors import Code, FatalError, RecordError
 from supplytwin.schemas.flow import Due, Input, Output, Record, Step
 from supplytwin.schemas.records import JOURNAL, QUARANTINE, Quarantined
 from supplytwin.streams.consume import Item, decoded
+from supplytwin.streams.ports import Lenient
 from supplytwin.streams.quarantine import LARGEST, MARGIN, Limits, quarantined
 from supplytwin.streams.store import Overlay, Store
 from supplytwin.streams.testing import Fact, Gate, GateState
@@ -204,7 +205,9 @@ def test_a_decision_that_raises_leaves_the_chain_due() -> None:
     """decide() that raises decides nothing, this time and until it does not raise."""
 
     class Undecided(Gate):
-        def decide(self, state: GateState, tick: int) -> Step[GateState]:
+        def decide(
+            self, state: GateState, tick: int, control: GateState | None = None
+        ) -> Step[GateState]:
             raise ZeroDivisionError
 
     store = Store(0, Undecided())
@@ -241,7 +244,7 @@ def test_the_heap_finds_exactly_who_is_due(
 ) -> None:
     """Whatever was put before, `due` names the keys whose present due time has come."""
 
-    class Timed:
+    class Timed(Lenient[int | None]):
         version = "1"
 
         def due(self, state: int | None) -> int | None:

@@ -1,0 +1,135 @@
+"""What the signed facts of a chain count for by the register in force.
+
+A function of the set of facts and the register: no order of arrival, and none of the register's
+records, changes it. A version with several signatures counts once (`signed.best`): another
+organisation attests with a record of its own.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from supplytwin.processors.facts import FactSet, Identity
+from supplytwin.processors.keys import Register
+from supplytwin.processors.signed import Counts, Nothing, Reason, Signed, best, judged, slot_of
+from supplytwin.processors.twin import Twin
+from supplytwin.schemas.events import Event
+from supplytwin.schemas.flow import Input
+from supplytwin.schemas.records import EXCEPTIONS, ExceptionRecord
+from supplytwin.schemas.signature import HEADER, Malformed
+
+Judgement = Counts | Nothing
+Derive = Callable[..., None]
+"""See `emit.Emitter.derive`."""
+CODE = "SIGNATURE_COUNTS_FOR_NOTHING"
+"""Of the exception: as it was when the fact was taken; `described` says how it is."""
+UNSIGNED = Nothing(reason=Reason.NO_SIGNATURE, says=f"the record has no header {HEADER}")
+"""What is to be said of a version that `judgements` does not have."""
+
+
+class Version(NamedTuple):
+    identity: Identity
+    revision: int
+
+
+class _Line(NamedTuple):
+    """One signature over one version."""
+
+    version: Version
+    event: Event
+    signed: Signed
+
+
+def _lines(facts: FactSet, identities: Iterable[Identity]) -> Iterator[_Line]:
+    for identity in sorted(identities):
+        for version in facts.slots[identity].versions:
+            for one in version.signed:
+                yield _Line(Version(identity, version.revision), version.event, one)
+
+
+def _verdicts(
+    lines: Iterable[_Line], register: Register, *, hmac_allowed: bool
+) -> list[tuple[_Line, Judgement]]:
+    found = list(lines)
+    verdicts = judged([one.signed for one in found], register, hmac_allowed=hmac_allowed)
+    return list(zip(found, verdicts, strict=True))
+
+
+def judgements(
+    twin: Twin, register: Register, *, hmac_allowed: bool = False
+) -> Mapping[Version, Judgement]:
+    """What each signed version of a chain counts for; any other is `UNSIGNED`.
+
+    Retracted, outdated and contradictory versions are judged like all others: which version counts
+    does not depend on signatures.
+    """
+    found: dict[Version, list[tuple[Signed, Judgement]]] = {}
+    lines = _lines(twin.facts, twin.facts.signed)
+    for line, verdict in _verdicts(lines, register, hmac_allowed=hmac_allowed):
+        found.setdefault(line.version, []).append((line.signed, verdict))
+    return {version: best(pairs) for version, pairs in found.items()}
+
+
+def told_of(twin: Twin, item: Input, derive: Derive) -> tuple[str, ...]:
+    """What is counted of a fact that was taken under a register; with an exception when its version
+    counts for nothing by it, also where the terms allow HMAC.
+    """
+    event, register = item.message, item.under
+    if not isinstance(register, Register) or not isinstance(event, Event):
+        return ()
+    version = Version(Identity(event.source, event.event_id), event.revision)
+    found = _refusal(twin, version, register)
+    if found is None:
+        return ("signed",)
+    derive(
+        EXCEPTIONS,
+        ExceptionRecord,
+        subject_type=event.subject_type,
+        subject_id=event.subject_id,
+        code=CODE,
+        open=True,
+        reason=f"{found.reason}: {found.says} ({event.source[:60]} {event.event_id[:60]})",
+        event_id=event.event_id,
+        event_time=event.event_time,
+        arrival=item.record.arrival,
+    )
+    return ("signed", f"signed_{found.reason.lower()}")
+
+
+def _refusal(twin: Twin, version: Version, register: Register) -> Nothing | None:
+    """Why a signed version counts for nothing; None = it counts. Looked at are those alone that
+    share a seq with it.
+    """
+    facts, (identity, revision) = twin.facts, version
+    own = next(one for one in facts.slots[identity].versions if one.revision == revision)
+    used = filter(None, map(slot_of, own.signed))
+    rivals = {identity}.union(*(facts.seqs[seq] for seq in used))
+    verdicts = _verdicts(_lines(facts, rivals), register, hmac_allowed=True)
+    verdict = best([(line.signed, one) for line, one in verdicts if line.version == version])
+    return verdict if isinstance(verdict, Nothing) else None
+
+
+def described(twin: Twin, register: Register) -> list[dict[str, Any]]:
+    """Every signature of a chain as people want to see it, sorted; JSON-able. HMAC is judged as if
+    the terms allowed it.
+    """
+    lines = _verdicts(_lines(twin.facts, twin.facts.signed), register, hmac_allowed=True)
+    return [_described(line, verdict) for line, verdict in lines]
+
+
+def _described(line: _Line, verdict: Judgement) -> dict[str, Any]:
+    found, counts = line.signed.signature, isinstance(verdict, Counts)
+    told: dict[str, Any] = {
+        "subject": f"{line.event.subject_type} {line.event.subject_id}",
+        "event_type": line.event.event_type,
+        "source": line.version.identity.source,
+        "event_id": line.version.identity.event_id,
+        "revision": line.version.revision,
+        "kid": None if isinstance(found, Malformed) else found.kid,
+        "seq": None if isinstance(found, Malformed) else found.seq,
+        "counts": counts,
+    }
+    if isinstance(verdict, Counts):
+        told |= {"organisation": verdict.organisation, "role": verdict.role,
+                 "non_repudiable": verdict.non_repudiable}  # fmt: skip
+        return told
+    return {**told, "reason": str(verdict.reason), "says": verdict.says}
