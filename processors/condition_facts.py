@@ -262,7 +262,7 @@ def _holds(look: Look, declarations: Declarations) -> Iterator[Fact]:
                 return ()
             return ({"kind": "OTHER", "type": HOLD, "subject": ":".join(key)},)
 
-        for slot in look.slots(one.key) if one.live or one.link_doubted else ():
+        for slot in look.slots(one.key) if one.live or one.link_disputed else ():
             event: Any = None if slot.effective is None else slot.effective.event
             is_placed = event is not None and event.event_type == "customs.hold_placed"
             if is_placed and f"{event.authority}:{event.hold_id}" not in one.holds:

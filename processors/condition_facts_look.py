@@ -87,7 +87,7 @@ def times_of(event: Event) -> dict[str, Any]:
             "begins": latest_start(event) if unknown else None,
             "day": local_day(event.event_time, event.event_tz),
         }
-    grain = span_as_read(event)[1] - event.event_time
+    grain = span_as_read(event)[1] - 1 - event.event_time
     if event.event_tz == UNKNOWN_ZONE:
         first, end = span(event)
         return {"first": first, "last": end, "begins": end}
@@ -265,7 +265,7 @@ class Look:
         told = tuple([row.statement for row in rows])
         voice = rows[-1].voice
         now = [row for row in rows if row.version is slot.effective]
-        base: dict[str, Any] = {"role": "", "about": about, **_name(slot)}
+        base: dict[str, Any] = {"role": "", "about": f"{about}, against", **_name(slot)}
         base["organisation"] = voice.organisation
         if now and now[0].voice.void:
             yield Fact(standing="VOID", others=told, **base)

@@ -92,9 +92,10 @@ def _found(look: Look, claim: Claim, question: Asked) -> _Found:
             heard = not look.voice(one.event, one.content_hash).reason
             void = look.voice(one.event, one.content_hash).void
             _put(found, one.event, question, heard=heard, void=void)
-    slots = {slot.identity: slot for key in keys for slot in look.slots(key)}
-    for slot in slots.values():
-        _of_slot(look, slot, question, keys, found)
+    look.concerns |= keys
+    for slot in look.twin.facts.slots.values():  # subjects do not remember what was a plain reading
+        if any(is_asked(event) for version in slot.versions for event in version.contents):
+            _of_slot(look, slot, question, keys, found)
     return found
 
 
