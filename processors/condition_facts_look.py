@@ -14,7 +14,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from supplytwin.processors.condition_facts_asked import ClaimAsked
+from supplytwin.processors.condition_facts_asked import Attester, ClaimAsked
 from supplytwin.processors.condition_view import Due, Fact, Kind, Standing, Statement, due
 from supplytwin.processors.facts import Identity, Slot, Version
 from supplytwin.processors.reversing import slots_of, teller
@@ -117,6 +117,7 @@ class Look:
         self.adverse: dict[Identity, str] = {}
         self.concerns: set[SubjectKey] = set()
         self.until = NEVER
+        self._rows_of: dict[str, list[Attester]] = {}
         self._voices: dict[tuple[Identity, bytes], Voice] = {}
 
     # -- what there is
@@ -154,8 +155,7 @@ class Look:
         return found
 
     def _voice(self, event: Event, content_hash: bytes) -> Voice:
-        name = teller(event)
-        rows = [one for one in self.asked.attesters if _pattern(one.source).match(name)]
+        rows = self._attesters(teller(event))
         if not rows:
             return Voice(reason="NOT_LISTED")
         if len({one.organisation for one in rows}) > 1:
@@ -173,6 +173,13 @@ class Look:
         if not found.reason and weak < EVIDENCE_ASSURANCE.index(self.asked.min_assurance):
             return Voice(reason=f"LESS_THAN_{self.asked.min_assurance}")
         return found if found.roles or found.reason else Voice(reason="NO_ROLE")
+
+    def _attesters(self, name: str) -> list[Attester]:
+        found = self._rows_of.get(name)
+        if found is None:
+            rows = (one for one in self.asked.attesters if _pattern(one.source).match(name))
+            found = self._rows_of[name] = list(rows)
+        return found
 
     def _is_at(self, event: Event, sites: tuple[str, ...]) -> bool:
         return event.facility in sites or event.unlocode in sites

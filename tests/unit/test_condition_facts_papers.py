@@ -55,6 +55,10 @@ def test_a_series_that_stayed_within_its_bounds_is_true_when_the_window_is_over(
     assert f.value_of(cold(), *whole_day(), tick=day(31) - 1) == "UNKNOWN"
     assert f.value_of(cold(), *whole_day()[:-3]) == "UNKNOWN"
     assert f.value_of(cold(), *whole_day()[:-3], tick=AFTER) == "FALSE"
+    found, _ = f.look(cold(), *whole_day(), tick=day(31) - 1)
+    assert (found.evidence.series, found.until) == ((), day(31))
+    found, _ = f.look(cold(), *whole_day(), tick=day(31) - 1, measures_open=True)
+    assert found.evidence.series[0].current.covered_us == 23 * HOUR_US
 
 
 @pytest.mark.parametrize(("value", "expected"), [(13.0, "TRUE"), (15.0, "TRUE"), (15.1, "UNKNOWN"),
