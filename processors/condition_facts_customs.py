@@ -90,8 +90,12 @@ class Declarations:
         self.every = tuple(self._declared(key) for key in sorted(set(self._keys())))
         self.is_revoked = any(one.live and one.revoked for one in self.every)
         """A release of any of them was taken back: then none is believed."""
-        in_doubt = any(one.doubted or one.link_doubted for one in self.every)
-        self.is_revoked_surely = self.is_revoked and not in_doubt
+        self.is_held = any(one.live and (one.holds or one.hold_doubted) for one in self.every)
+        """A hold is open on any of them: then none is free to deliver."""
+        self.is_stopped_surely = not any(
+            one.doubted or one.link_doubted or one.hold_doubted or one.removal_may_return
+            for one in self.every
+        )
 
     def _links(self, event: Event) -> bool:
         """Whether it refers a declaration to the claim; what is contrary does so, too, when it is

@@ -76,6 +76,11 @@ def _pattern(source: str) -> Pattern[str]:
     return compile(translate(source))
 
 
+def target_key(identity: Identity) -> SubjectKey:
+    """Stands for all that aims at an identity."""
+    return SubjectKey("IDENTITY", "/".join(identity))
+
+
 def times_of(event: Event) -> dict[str, Any]:
     """When an event happened, as a statement says it."""
     if event.time_precision == "DAY":
@@ -315,6 +320,7 @@ class Look:
             return "VOID"
         if slot.conflicted:
             return "CONFLICTED"
+        self.concerns.add(target_key(slot.identity))
         actions = set[str | None]()
         for name in self.twin.facts.aims.get(slot.identity, ()):
             by = self.twin.facts.slots[name]
