@@ -250,7 +250,7 @@ def test_a_milestone_of_lines_is_the_claims_when_one_organisation_has_told_it_of
     assert f.value_of(asked, one, late, **two_lines()) == "UNKNOWN"
     assert f.value_of(asked, one, (two, AFTER), tick=AFTER + 1, **two_lines()) == "FALSE"
     before = f.milestone("RECEIVED_WH", "WAREHOUSE", before="2025-01-31T12:00:00+00:00")
-    assert f.value_of(before, one, (two, day(31)), **two_lines()) == "UNKNOWN"
+    assert f.value_of(before, one, (two, day(31)), **two_lines()) == "FALSE"
     assert f.value_of(before, one, (w.with_(two, event_time=day(30)), day(31)), **two_lines()) == (
         "TRUE"
     )
