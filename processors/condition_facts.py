@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from supplytwin.processors.condition_facts_asked import ClaimAsked
 from supplytwin.processors.condition_facts_customs import Declarations
 from supplytwin.processors.condition_facts_goods import Goods
-from supplytwin.processors.condition_facts_look import Ignored, Look, begun
+from supplytwin.processors.condition_facts_look import Ignored, Look, begun, target_key
 from supplytwin.processors.condition_facts_milestones import Claim, Milestones, types_in
 from supplytwin.processors.condition_facts_papers import Papers, footprints
 from supplytwin.processors.condition_facts_papers import types_in as papers_in
@@ -32,6 +32,7 @@ from supplytwin.processors.documents import document_of
 from supplytwin.processors.facts import Identity, Slot
 from supplytwin.processors.lots import line_of
 from supplytwin.processors.reach import reached_by
+from supplytwin.processors.slots import target_of
 from supplytwin.processors.subjects import SubjectKey
 from supplytwin.processors.twin import Twin
 from supplytwin.schemas.condition import Absent, Document, Quantity, walked
@@ -39,6 +40,7 @@ from supplytwin.schemas.events import Event, WarehouseReceived
 from supplytwin.schemas.lifecycles import effect_on
 from supplytwin.schemas.machines import CONSIGNMENT, LINE, LOT, TRIP
 
+_FOREVER = 2**62
 PAPERS = SubjectKey("DOCUMENT", "")
 """Stands for all documents of a chain: one number must not stand for two things."""
 
@@ -102,6 +104,9 @@ def built(twin: Twin, asked: ClaimAsked) -> Built:
     known = replace(known, series=tuple(series(look, claim, known)))
     if any(isinstance(leaf, Document) for _, leaf in walked(asked.condition)):
         look.concerns.add(PAPERS)
+    for fact in facts:
+        if fact.standing == "CONFLICTED" and fact.identity in twin.facts.slots:
+            look.note_conflict(twin.facts.slots[Identity(*fact.identity)])
     return Built(
         asked=asked,
         evidence=known,
@@ -129,6 +134,9 @@ def stirred_by(moved: Iterable[tuple[Slot | None, Slot]]) -> frozenset[SubjectKe
                         found.add(SubjectKey(LOT, lot))
                     if document_of(event) is not None:
                         found.add(PAPERS)
+                    target = target_of(event)
+                    if target is not None:
+                        found.add(target_key(target))
     return frozenset(found)
 
 
@@ -260,9 +268,10 @@ def _holds(look: Look, declarations: Declarations) -> Iterator[Fact]:
         def tell(event: Any, key: SubjectKey = one.key) -> Iterable[dict[str, Any]]:
             if event.event_type != "customs.hold_placed" or key not in reached_by(event):
                 return ()
-            return ({"kind": "OTHER", "type": HOLD, "subject": ":".join(key)},)
+            open_on = {"subject": ":".join(key), "last": _FOREVER, "day": None}
+            return ({"kind": "OTHER", "type": HOLD, **open_on},)
 
-        for slot in look.slots(one.key) if one.live or one.link_doubted else ():
+        for slot in look.slots(one.key) if one.live or one.link_disputed else ():
             event: Any = None if slot.effective is None else slot.effective.event
             is_placed = event is not None and event.event_type == "customs.hold_placed"
             if is_placed and f"{event.authority}:{event.hold_id}" not in one.holds:
@@ -280,7 +289,7 @@ def _doubt(look: Look, type_: str) -> Fact:
     """Stands against an `absent` that nothing could ever contradict: nobody would know."""
     start = min(0, look.tick)
     one = Statement(
-        revision=0, arrival=start, kind="OTHER", type=type_, first=start, last=2**62
+        revision=0, arrival=start, kind="OTHER", type=type_, first=start, last=_FOREVER
     )  # fmt: skip
     return Fact(
         source="vocabulary", event_id=type_, organisation="", role="", about="unknown type",

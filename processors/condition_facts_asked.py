@@ -93,3 +93,6 @@ class ClaimAsked(Struct, frozen=True, kw_only=True, gc=False):
     approvers: tuple[tuple[str, str], ...] = ()
     """(organisation, role) of those who may agree."""
     footprints: tuple[Footprinted, ...] = ()
+    measures_open: bool = False
+    """Series over windows that are not over are measured, too: for people, as nothing can follow
+    from them."""

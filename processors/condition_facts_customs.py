@@ -49,6 +49,8 @@ class Declared(Struct, frozen=True, kw_only=True, gc=False):
     """Likewise a hold."""
     link_doubted: bool
     """What referred it to the claim was withdrawn."""
+    link_disputed: bool
+    """What refers it to the claim is in conflict, or its key was compromised."""
     removal_may_return: bool
     regime: str | None
     """None = nobody says so, or in two ways."""
@@ -88,8 +90,12 @@ class Declarations:
         self.every = tuple(self._declared(key) for key in sorted(set(self._keys())))
         self.is_revoked = any(one.live and one.revoked for one in self.every)
         """A release of any of them was taken back: then none is believed."""
-        in_doubt = any(one.doubted or one.link_doubted for one in self.every)
-        self.is_revoked_surely = self.is_revoked and not in_doubt
+        self.is_held = any(one.live and (one.holds or one.hold_doubted) for one in self.every)
+        """A hold is open on any of them: then none is free to deliver."""
+        self.is_stopped_surely = not any(
+            one.doubted or one.link_doubted or one.hold_doubted or one.removal_may_return
+            for one in self.every
+        )
 
     def _links(self, event: Event) -> bool:
         """Whether it refers a declaration to the claim; what is contrary does so, too, when it is
@@ -116,7 +122,7 @@ class Declarations:
         look = self._look
         counted, ended = list[Slot](), list[Slot]()
         linked = anybody = ending = removal = False
-        doubted = hold_doubted = link_doubted = False
+        doubted = hold_doubted = link_doubted = link_disputed = False
         now, ever = set[str](), set[str]()
         for slot in look.slots(key):
             contents = [one for version in slot.versions for one in version.contents]
@@ -127,6 +133,7 @@ class Declarations:
             doubted |= self._is_doubted(slot, key, _ENDING)
             hold_doubted |= self._is_doubted(slot, key, _HOLDING)
             link_doubted |= self._is_link_doubted(slot, key)
+            link_disputed |= self._is_link_disputed(slot, key)
             removal |= self._may_remove(slot, key)
             event = None if slot.effective is None else slot.effective.event
             if event is None or event.classifier != "ACTUAL" or not is_of(event, key):
@@ -160,6 +167,7 @@ class Declarations:
             doubted=doubted,
             hold_doubted=hold_doubted,
             link_doubted=link_doubted,
+            link_disputed=link_disputed,
             removal_may_return=removal or ending,
             regime=next(iter(now)) if len(now) == 1 else None,
             regimes=frozenset(ever),
@@ -202,6 +210,13 @@ class Declarations:
         if now is not None and links(now.event):
             return look.voice(now.event, now.hashes[0]).void
         return look.was_in_time(slot, links, self._roles)
+
+    def _is_link_disputed(self, slot: Slot, key: SubjectKey) -> bool:
+        contents = [one for version in slot.disputed for one in version.contents]
+        now = slot.effective
+        if now is not None and self._look.voice(now.event, now.hashes[0]).void:
+            contents = [now.event]
+        return any(self._links(one) and is_of(one, key) for one in contents)
 
     def _may_remove(self, slot: Slot, key: SubjectKey) -> bool:
         """Whether it removed a hold in time, and does not now."""

@@ -294,6 +294,8 @@ class Goods:
     def _losses(self, key: SubjectKey) -> dict[tuple[str, str], Decimal]:
         """How much less there is after each fact of a lot's stock than before it."""
         subject = self._look.twin.subjects.get(key)
+        if subject is not None:  # a pledge of its receipt may keep it from leaving
+            self._look.concerns |= set(subject.links)
         found: dict[tuple[str, str], Decimal] = {}
         for chunk in subject.ordered.chunks if subject is not None else ():
             value = chunk.before

@@ -14,7 +14,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from supplytwin.processors.condition_facts_asked import ClaimAsked
+from supplytwin.processors.condition_facts_asked import Attester, ClaimAsked
 from supplytwin.processors.condition_view import Due, Fact, Kind, Standing, Statement, due
 from supplytwin.processors.facts import Identity, Slot, Version
 from supplytwin.processors.reversing import slots_of, teller
@@ -76,6 +76,11 @@ def _pattern(source: str) -> Pattern[str]:
     return compile(translate(source))
 
 
+def target_key(identity: Identity) -> SubjectKey:
+    """Stands for all that aims at an identity."""
+    return SubjectKey("IDENTITY", "/".join(identity))
+
+
 def times_of(event: Event) -> dict[str, Any]:
     """When an event happened, as a statement says it."""
     if event.time_precision == "DAY":
@@ -87,7 +92,7 @@ def times_of(event: Event) -> dict[str, Any]:
             "begins": latest_start(event) if unknown else None,
             "day": local_day(event.event_time, event.event_tz),
         }
-    grain = span_as_read(event)[1] - event.event_time
+    grain = span_as_read(event)[1] - 1 - event.event_time
     if event.event_tz == UNKNOWN_ZONE:
         first, end = span(event)
         return {"first": first, "last": end, "begins": end}
@@ -117,6 +122,7 @@ class Look:
         self.adverse: dict[Identity, str] = {}
         self.concerns: set[SubjectKey] = set()
         self.until = NEVER
+        self._rows_of: dict[str, list[Attester]] = {}
         self._voices: dict[tuple[Identity, bytes], Voice] = {}
 
     # -- what there is
@@ -154,8 +160,7 @@ class Look:
         return found
 
     def _voice(self, event: Event, content_hash: bytes) -> Voice:
-        name = teller(event)
-        rows = [one for one in self.asked.attesters if _pattern(one.source).match(name)]
+        rows = self._attesters(teller(event))
         if not rows:
             return Voice(reason="NOT_LISTED")
         if len({one.organisation for one in rows}) > 1:
@@ -173,6 +178,13 @@ class Look:
         if not found.reason and weak < EVIDENCE_ASSURANCE.index(self.asked.min_assurance):
             return Voice(reason=f"LESS_THAN_{self.asked.min_assurance}")
         return found if found.roles or found.reason else Voice(reason="NO_ROLE")
+
+    def _attesters(self, name: str) -> list[Attester]:
+        found = self._rows_of.get(name)
+        if found is None:
+            rows = (one for one in self.asked.attesters if _pattern(one.source).match(name))
+            found = self._rows_of[name] = list(rows)
+        return found
 
     def _is_at(self, event: Event, sites: tuple[str, ...]) -> bool:
         return event.facility in sites or event.unlocode in sites
@@ -265,7 +277,7 @@ class Look:
         told = tuple([row.statement for row in rows])
         voice = rows[-1].voice
         now = [row for row in rows if row.version is slot.effective]
-        base: dict[str, Any] = {"role": "", "about": about, **_name(slot)}
+        base: dict[str, Any] = {"role": "", "about": f"{about}, against", **_name(slot)}
         base["organisation"] = voice.organisation
         if now and now[0].voice.void:
             yield Fact(standing="VOID", others=told, **base)
@@ -308,6 +320,7 @@ class Look:
             return "VOID"
         if slot.conflicted:
             return "CONFLICTED"
+        self.concerns.add(target_key(slot.identity))
         actions = set[str | None]()
         for name in self.twin.facts.aims.get(slot.identity, ()):
             by = self.twin.facts.slots[name]

@@ -6,13 +6,14 @@ what its consignment itself reached; what one of its declarations reached; and w
 every lot, every container of it reached, as told by one organisation.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
 from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from supplytwin.processors.condition_counting import supporting, whether
 from supplytwin.processors.condition_facts_asked import ClaimAsked
 from supplytwin.processors.condition_facts_customs import (
     Declarations,
@@ -32,13 +33,13 @@ from supplytwin.processors.condition_facts_words import (
     machines_of,
     words_of,
 )
-from supplytwin.processors.condition_view import Fact, Statement
+from supplytwin.processors.condition_view import Due, Fact, Statement, Told, due
 from supplytwin.processors.facts import Slot
 from supplytwin.processors.lots import line_of
 from supplytwin.processors.reach import reached_by
 from supplytwin.processors.subjects import SubjectKey
 from supplytwin.processors.twin import fold
-from supplytwin.schemas.condition import Anchor, Milestone, walked
+from supplytwin.schemas.condition import EVIDENCE_ASSURANCE, Anchor, Milestone, walked
 from supplytwin.schemas.events import Event, WarehouseReceived
 from supplytwin.schemas.lifecycles import effect_on
 from supplytwin.schemas.machines import CONSIGNMENT, DECLARATION, LINE, LOT
@@ -107,7 +108,9 @@ class Milestones:
         self._look, self._claim, self._declarations = look, claim, declarations
         leaves = (leaf for _, leaf in walked(look.asked.condition) if isinstance(leaf, Milestone))
         self._named, self._places = set[str](), set[str]()
+        self._dues: dict[str, list[Due]] = {}
         for leaf in leaves:
+            self._dues.setdefault(leaf.type, []).append(due(look.asked.scope, leaf.before))
             self._named |= {leaf.subject} if leaf.subject else set()
             self._places |= {leaf.place} if leaf.place else set()
         self._stands: dict[SubjectKey, _Stand] = {}
@@ -146,17 +149,52 @@ class Milestones:
         of every one of them, and perhaps if what it has told may come back.
         """
         found = {key: tuple(self._of(key, type_, word)) for key in keys}
-        now = _tellers(found, lambda fact: _tells(fact, type_))
-        ever = _tellers(found, lambda fact: True)
+        hows = {id(fact): self._how(fact, type_) for facts in found.values() for fact in facts}
+        counted = [[one for one in facts if hows[id(one)] == "YES"] for facts in found.values()]
         for key, facts in found.items():
             for fact in facts:
-                whole = self._is_group(key, word.code) and fact.organisation in ever
                 yield from self._both(fact, key, whole=False)
-                if whole:
-                    is_complete = fact.organisation in now
-                    of_claim = fact if is_complete else demoted(fact, silenced(fact.statements[0]))
-                    if ":".join(key) != self._claim.home:
-                        yield _renamed(of_claim, self._claim.home)
+                if ":".join(key) == self._claim.home or not self._is_group(key, word.code):
+                    continue
+                if all(any(self._is_as_good(one, fact) for one in each) for each in counted):
+                    yield _renamed(fact, self._claim.home)
+                elif all(
+                    any(
+                        one.organisation == fact.organisation and hows[id(one)] != "NO"
+                        for one in each
+                    )
+                    for each in found.values()
+                ):
+                    doubtful = demoted(fact, silenced(fact.statements[0]))
+                    yield _renamed(doubtful, self._claim.home)
+
+    def _how(self, fact: Fact, type_: str) -> Told:
+        """Whether a fact counts for every leaf of the type, or may, as far as times decide."""
+        scope = self._look.asked.scope
+
+        def fits(_: Fact, one: Statement) -> Told:
+            return whether(one.kind == "MILESTONE" and one.type == type_)
+
+        found = [
+            next(iter(supporting((fact,), fits, limits, scope)), None)
+            for limits in self._dues.get(type_, [self._look.due])
+        ]
+        if None in found:
+            return "NO"
+        return "YES" if all(one is not None and one.counts for one in found) else "PERHAPS"
+
+    def _is_as_good(self, one: Fact, other: Fact) -> bool:
+        """Whether a fact says of its own subject what another one does, for whatever leaf."""
+        now, then = one.current, other.current
+        if one.organisation != other.organisation or now is None or then is None:
+            return False
+        same = not self._places or now.place == then.place
+        level = EVIDENCE_ASSURANCE.index
+        return (
+            same
+            and set(other.roles) <= set(one.roles)
+            and level(now.assurance or "UNSIGNED") >= level(then.assurance or "UNSIGNED")
+        )
 
     def _is_group(self, key: SubjectKey, code: str) -> bool:
         """Lots speak for the claim when it is of lots, or where no line could."""
@@ -188,8 +226,9 @@ class Milestones:
             tell = self._telling(one.key, type_, word)
             for fact in self._look.support(slot, tell):
                 may = one.link_doubted if not one.linked else word.regime != one.regime
-                if is_its and is_free and self._declarations.is_revoked:
-                    is_its_now, may = False, not self._declarations.is_revoked_surely
+                is_held = word.code == FREE and self._declarations.is_held
+                if is_its and is_free and (self._declarations.is_revoked or is_held):
+                    is_its_now, may = False, not self._declarations.is_stopped_surely
                 else:
                     is_its_now = is_its
                 if not is_its_now:
@@ -324,16 +363,6 @@ class Milestones:
 
 def _tells(fact: Fact, type_: str) -> bool:
     return fact.current is not None and fact.current.type == type_
-
-
-def _tellers(
-    found: Mapping[SubjectKey, tuple[Fact, ...]], test: Callable[[Fact], bool]
-) -> frozenset[str]:
-    """The organisations that tell it of every subject."""
-    told = [
-        frozenset(fact.organisation for fact in facts if test(fact)) for facts in found.values()
-    ]
-    return frozenset[str]().union(*told).intersection(*told) if told else frozenset()
 
 
 def _renamed(fact: Fact, home: str) -> Fact:

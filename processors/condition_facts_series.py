@@ -73,7 +73,8 @@ def series(look: Look, claim: Claim, known: Evidence) -> Iterator[Series]:
     """The answer to each thing that the condition asks of a series, where anything was measured."""
     asked = look.asked
     for question in sorted(set(asked_of_series(asked.condition, known, asked.scope))):
-        look.passes(question.last)
+        if not look.passes(question.last) and not asked.measures_open:
+            continue
         found = _found(look, claim, question)
         answer = _answer(claim, found, question)
         if answer is not None:
@@ -89,12 +90,12 @@ def _found(look: Look, claim: Claim, question: Asked) -> _Found:
 
     for one in readings.chosen(look.twin.facts.readings, is_asked):
         if one.arrival <= question.close and look.passes(one.event.event_time):
-            heard = not look.voice(one.event, one.content_hash).reason
-            void = look.voice(one.event, one.content_hash).void
-            _put(found, one.event, question, heard=heard, void=void)
-    slots = {slot.identity: slot for key in keys for slot in look.slots(key)}
-    for slot in slots.values():
-        _of_slot(look, slot, question, keys, found)
+            voice = look.voice(one.event, one.content_hash)
+            _put(found, one.event, question, heard=not voice.reason, void=voice.void)
+    look.concerns |= keys
+    for slot in look.twin.facts.slots.values():  # subjects do not remember what was a plain reading
+        if any(is_asked(event) for version in slot.versions for event in version.contents):
+            _of_slot(look, slot, question, keys, found)
     return found
 
 

@@ -6,11 +6,12 @@ import json
 import settlement_world as w
 
 from supplytwin.processors.condition_eval import evaluate
-from supplytwin.processors.condition_facts import built
+from supplytwin.processors.condition_facts import built, stirred_by
 from supplytwin.processors.condition_facts_asked import Attester, ClaimAsked, ClaimLine
 from supplytwin.processors.condition_view import Ordered, Scope
 from supplytwin.schemas.condition_read import read
 
+__all__ = ["evaluate", "stirred_by"]
 SOURCES = (
     Attester(source="customs", organisation="customs-org", roles=("CUSTOMS",)),
     Attester(source="wms*", organisation="buyer-wh", roles=("WAREHOUSE",)),

@@ -226,6 +226,10 @@ def test_free_to_deliver_waits_for_holds_and_duty():
     assert f.value_of(free, *proofs(), owed, (w.with_(paid, source="seller"), day(32))) == "UNKNOWN"
     hold = (w.customs("hold_placed", day(31)), day(31))
     assert f.value_of(free, *proofs(), hold) == "UNKNOWN"
+    other = (w.declared(day(30), "D2"), day(30))
+    held = (w.customs("hold_placed", day(31), "D2"), day(31))
+    assert f.value_of(free, *proofs(), other) == "TRUE"
+    assert f.value_of(free, *proofs(), other, held) == "UNKNOWN"
 
 
 def two_lines(**changes):
@@ -242,6 +246,14 @@ def test_a_milestone_of_lines_is_the_claims_when_one_organisation_has_told_it_of
     assert f.value_of(asked, one, (two, day(31)), **two_lines()) == "TRUE"
     simulated = w.with_(two, source="simulated:wms")
     assert f.value_of(asked, one, (simulated, day(31)), **two_lines()) == "UNKNOWN"
+    late = (w.with_(two, event_time=day(61)), day(61))
+    assert f.value_of(asked, one, late, **two_lines()) == "UNKNOWN"
+    assert f.value_of(asked, one, (two, AFTER), tick=AFTER + 1, **two_lines()) == "FALSE"
+    before = f.milestone("RECEIVED_WH", "WAREHOUSE", before="2025-01-31T12:00:00+00:00")
+    assert f.value_of(before, one, (two, day(31)), **two_lines()) == "FALSE"
+    assert f.value_of(before, one, (w.with_(two, event_time=day(30)), day(31)), **two_lines()) == (
+        "TRUE"
+    )
     own = f.milestone("RECEIVED_WH", "WAREHOUSE", subject="ORDER_LINE:L1")
     assert f.value_of(own, one, **two_lines()) == "TRUE"
 
@@ -467,6 +479,10 @@ def test_a_hold_that_was_lifted_is_no_open_hold_but_was_a_seizure():
              (w.customs("hold_removed", day(32)), day(32)))  # fmt: skip
     assert f.value_of(f.absent("CUSTOMS_HOLD"), *facts) == "TRUE"
     assert f.value_of(f.absent("CUSTOMS_SEIZED"), *facts) == "UNKNOWN"
+    later = f.absent("CUSTOMS_HOLD", "2025-02-05T00:00:00+00:00", "2025-02-06T00:00:00+00:00")
+    assert f.value_of(later, *facts) == "TRUE"
+    assert f.value_of(later, *facts[:3]) == "UNKNOWN"
+    assert f.value_of(later, *facts[:3], tick=AFTER) == "FALSE"
     retracted = w.with_(facts[3][0], event_id="undo", correction_action="RETRACT", revision=2,
                         correction_event_id="hold_removed-D1")  # fmt: skip
     again = (*facts, (retracted, day(33)))
