@@ -15,6 +15,36 @@ class Agreement(Struct, frozen=True, kw_only=True, gc=False):
     """The claim's own, with the deadline that is in force."""
 
     @property
+    def contract_id(self) -> str:
+        """Of the contract."""
+        return self.terms.contract_id
+
+    @property
+    def rule_version(self) -> str:
+        """By which rules the claim is decided."""
+        return f"{self.terms.template}/{self.terms.template_version}"
+
+    @property
+    def debtor(self) -> str:
+        """The buyer's account."""
+        return self.terms.buyer.account
+
+    @property
+    def creditor(self) -> str:
+        """The seller's account."""
+        return self.terms.seller.account
+
+    @property
+    def zone(self) -> str:
+        """In which local dates are told."""
+        return self.terms.zone
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Rules that somebody else has to grant."""
+        return self.terms.needs
+
+    @property
     def close(self) -> int:
         """The last instant at which evidence for the claim may arrive."""
         return self.terms.close(self.promise)
@@ -40,14 +70,19 @@ class Agreement(Struct, frozen=True, kw_only=True, gc=False):
         return self.terms.hold_tolls_deadline
 
     @property
+    def funding_mode(self) -> str:
+        """PREFUNDED_HOLD | BANK_UNDERTAKING | COMMITMENT_ONLY."""
+        return self.terms.funding_mode
+
+    @property
     def committed_only(self) -> bool:
         """Nothing is held at the rail: the buyer's word is all there is."""
-        return self.terms.funding_mode == COMMITMENT
+        return self.funding_mode == COMMITMENT
 
     @property
     def undertaken(self) -> bool:
         """A bank gives its word: a person records it, or the rail confirms it."""
-        return self.terms.funding_mode == UNDERTAKING
+        return self.funding_mode == UNDERTAKING
 
     @property
     def auto_renew(self) -> bool:

@@ -91,13 +91,13 @@ def instruction_id(settlement: str, number: int) -> str:
 
 def order(draft: Draft, act: Act, kind: str, amount_minor: int) -> tuple[Draft, Order]:
     """The next instruction to the rail."""
-    claim, terms = draft.claim, act.terms
+    claim = draft.claim
     number = claim.instruction_no + 1
     sent = Order(
         instruction_id=instruction_id(claim.settlement_id, number),
         instruction_no=number,
         settlement_id=claim.settlement_id,
-        contract_id=terms.contract_id,
+        contract_id=act.contract_id,
         tranche_id=claim.tranche_id,
         claim_id=claim.claim_id,
         kind=kind,
@@ -108,8 +108,8 @@ def order(draft: Draft, act: Act, kind: str, amount_minor: int) -> tuple[Draft, 
         amount_minor=amount_minor,
         currency=claim.currency,
         exponent=exponent(claim.currency),
-        debtor=terms.buyer.account,
-        creditor=terms.seller.account,
+        debtor=act.debtor,
+        creditor=act.creditor,
         hold_until=Micros(act.long_stop + act.status_sla_us),
         end_to_end_id=claim.settlement_id,
         uetr=uetr(claim.settlement_id, claim.attempt),

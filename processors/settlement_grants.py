@@ -6,13 +6,14 @@ them, and terms that ask for one are refused when they come in: a rule that nobo
 signed. Refunds (rows 8, 14, 15, 19, 29, 34) never ask.
 """
 
+from supplytwin.processors.settlement_agreement import Agreement
 from supplytwin.schemas.errors import Code, RecordError
 from supplytwin.schemas.terms import Terms
 
 
-def granted(terms: Terms) -> bool:
-    """Whether every rule that the terms ask for lets the payment pass."""
-    return not terms.needs
+def granted(agreed: Agreement) -> bool:
+    """Whether every rule that a claim's terms ask for lets the payment pass."""
+    return not agreed.needs
 
 
 def check(terms: Terms) -> None:

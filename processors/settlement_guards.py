@@ -58,6 +58,10 @@ def _hold_answered_before(case: Case) -> bool:
     )
 
 
+def _granted(case: Case) -> bool:
+    return settlement_grants.granted(case)
+
+
 def _hold_covers(case: Case, until: int) -> bool:
     claim = case.claim
     return claim.hold_live and (claim.hold_expires is None or until <= claim.hold_expires)
@@ -235,12 +239,9 @@ _CONTRACT: dict[str, Guard] = {
         case.claim.amount_minor == 0 or (_matches(case, "TRUE") and case.due_minor == 0)
     ),
     "something_due": lambda case: case.due_minor > 0,
-    "granted": lambda case: settlement_grants.granted(case.terms),
+    "granted": _granted,
     "not_granted_or_hold_too_short": lambda case: (
-        not (
-            settlement_grants.granted(case.terms)
-            and _hold_covers(case, case.at + case.status_sla_us)
-        )
+        not (_granted(case) and _hold_covers(case, case.at + case.status_sla_us))
     ),
     "contract_active": lambda case: (
         case.book.contract_state == "ACTIVE" and not case.claim.cancelled

@@ -90,7 +90,7 @@ def explain(book: Book, twin: Twin, at: int) -> tuple[Explanation, ...]:
                 tranche_id=claim.tranche_id,
                 consignment_id=promise.consignment_id,
                 state=claim.state,
-                public_state=public(claim.state, case.terms.funding_mode),
+                public_state=public(claim.state, case.funding_mode),
                 amount_minor=claim.owed_minor,
                 currency=claim.currency,
                 contract_state=book.contract_state,
@@ -106,19 +106,19 @@ def explain(book: Book, twin: Twin, at: int) -> tuple[Explanation, ...]:
 
 
 def _waits_for(case: Case) -> str:  # one text for each state
-    claim, terms = case.claim, case.terms
+    claim, zone = case.claim, case.zone
     assert case.verdict is not None
     missing = "; ".join(
         leaf.why.removeprefix("waits for ") for leaf in case.verdict.leaves if leaf.value != "TRUE"
     )
     match claim.state:
         case "CREATED":
-            until = local_date(case.funding_due, terms.zone)
+            until = local_date(case.funding_due, zone)
             return f"the rail to confirm the hold of the buyer's funds, until {until}"
         case "RESERVED":
             return missing or "the next cut"
         case "MATCHED" if case.at < (claim.window_end or 0):
-            until = local_date(claim.window_end or 0, terms.zone)
+            until = local_date(claim.window_end or 0, zone)
             return f"the end of the challenge window, {until}"
         case "MATCHED" | "APPROVED":
             return missing or "the next cut, with a live hold"
@@ -137,7 +137,7 @@ def _waits_for(case: Case) -> str:  # one text for each state
         case _:
             adverse = ", ".join(sorted(uncleared(case)))
             because = adverse or missing or (claim.origin or "").lower()
-            until = local_date(terms.long_stop, terms.zone)
+            until = local_date(case.long_stop, zone)
             return f"a review, until {until}: {because}"
 
 

@@ -3,7 +3,8 @@
 The numbers are those of the settlement reference. A claim is whatever the signed terms list and has
 a hold of its own, so there are no parents: row 35, and what rows 5, 6, 14 and 34 say about parents,
 cannot occur. Row 36 is STALE; row 27 ("in doubt: as 22 to 25, 29, 44, 47") is how those rows name
-IN_DOUBT.
+IN_DOUBT. An award stays one: where row 6 would lead to CREATED and row 13 asks for the condition, a
+claim with an award goes to DISPUTED, and row 43 pays it.
 """
 
 from msgspec import Struct

@@ -8,11 +8,6 @@ from supplytwin.processors.settlement_state import NONE, Book, Cause, Claim, Tra
 from supplytwin.processors.settlement_table import SAME, Row
 from supplytwin.schemas.ids import Micros
 from supplytwin.schemas.records import Receipt, Review
-from supplytwin.schemas.terms import Terms
-
-
-def _rule_version(terms: Terms) -> str:
-    return f"{terms.template}/{terms.template_version}"
 
 
 def case_of(
@@ -74,7 +69,7 @@ def _reason(case: Case, row: Row, ids: tuple[str, ...]) -> str:
 
 def take(book: Book, case: Case, row: Row) -> tuple[Book, Transition]:
     """Enact `row` on the claim as `book` (with the cause noted) has it, and write its record."""
-    claim, terms = case.claim, case.terms
+    claim = case.claim
     to_state = _target(case, row)
     ids = _evidence(case, row)
     current = claim if claim.state == NONE else book.claims[claim.settlement_id]
@@ -94,7 +89,7 @@ def take(book: Book, case: Case, row: Row) -> tuple[Book, Transition]:
         cause=case.cause,
     )
     return book, Transition(
-        contract_id=terms.contract_id,
+        contract_id=case.contract_id,
         contract_seq=book.contract_seq,
         settlement_id=claim.settlement_id,
         tranche_id=claim.tranche_id,
@@ -102,9 +97,9 @@ def take(book: Book, case: Case, row: Row) -> tuple[Book, Transition]:
         row=row.number,
         from_state=claim.state,
         to_state=to_state,
-        public_state=public(to_state, terms.funding_mode),
+        public_state=public(to_state, case.funding_mode),
         tick_time=Micros(case.at),
-        rule_version=_rule_version(terms),
+        rule_version=case.rule_version,
         verdict=value,
         evidence_ids=ids,
         amount_minor=draft.claim.owed_minor,

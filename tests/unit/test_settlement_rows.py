@@ -724,7 +724,7 @@ def test_nothing_is_approved_or_instructed_without_its_grants(state, monkeypatch
     claim = replace(chain.claim(), **fields)
     chain.book = replace(chain.book, claims=Map({claim.settlement_id: claim}))
     monkeypatch.setattr(
-        "supplytwin.processors.settlement_guards.settlement_grants.granted", lambda terms: False
+        "supplytwin.processors.settlement_guards.settlement_grants.granted", lambda agreed: False
     )
     assert chain.cut(day(3)) == ([20] if state == "APPROVED" else [])
     assert chain.pays() == []
