@@ -56,9 +56,7 @@ def _posted(event: SettlementEvent, minor: int, *, booked: bool, returned: bool)
     )
 
 
-def due(
-    posted: Sequence[Posted], statement: Statement, ledger: Ledger, zone: str
-) -> list[Posting]:
+def due(posted: Sequence[Posted], statement: Statement, ledger: Ledger, zone: str) -> list[Posting]:
     """The postings that this statement is laid against: of its account, in no earlier statement,
     and told by the end of its day; later ones only where it has an entry for them.
     """
@@ -86,7 +84,7 @@ def due(
 def _told(ledger: Ledger, settlement: str, here: set[str | None]) -> list[tuple[bool, Heard]]:
     """What was told of a settlement: first what earlier statements have."""
     heard = [(returned, one) for (returned, _), one in ledger.heard(settlement).items()]
-    return sorted(heard, key=lambda pair: (not pair[1].shown or _is_of(pair[1].receipt, here)))
+    return sorted(heard, key=lambda pair: not pair[1].shown or _is_of(pair[1].receipt, here))
 
 
 def _taken(waiting: list[tuple[bool, Heard]], posting: Posting) -> Heard | None:
