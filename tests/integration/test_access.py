@@ -20,6 +20,7 @@ from supplytwin.schemas.records import (
     QUARANTINE,
     RECEIPTS,
     REVIEWS,
+    SENT,
     SETTLEMENT_EVENTS,
     STATE,
 )
@@ -187,6 +188,11 @@ REFUSED: dict[str, dict[str, Attempt]] = {
         "take the worker's transactional id": writes(RECEIPTS, WORKER_ID),
         "set the worker's offsets": sets(WORKER_GROUP, CONTROL),
     },
+    "gateway-bank": {
+        "read the journal": joins(GATEWAY_GROUP, JOURNAL),
+        "write instructions": writes(INSTRUCTIONS, GATEWAY_ID),
+        "set the worker's offsets": sets(WORKER_GROUP, CONTROL),
+    },
     "gateway-recovery": {
         "write instructions": writes(INSTRUCTIONS, GATEWAY_ID),
         "read supply events": joins(GATEWAY_GROUP, ORDERS),
@@ -337,6 +343,13 @@ def test_nothing_is_granted_that_nobody_uses(played: Any) -> None:
     w.write(recovering, RECEIPTS)
     played.forget(WORKER_GROUP, GATEWAY_GROUP)
     assert offsets.restore(played.broker("admin"), meta, lambda *_: None)
+    bank = played.broker("gateway-bank")
+    for topic in (CONTROL, SENT, RECEIPTS, SETTLEMENT_EVENTS):
+        w.browse(bank, topic)
+    for topic in (RECEIPTS, SENT):
+        w.write(bank, topic, GATEWAY_ID)
+    w.join(bank, GATEWAY_GROUP, INSTRUCTIONS)
+    bank.admin().committed(WORKER_GROUP, topics.places((RECEIPTS,), w.PARTITIONS))
     desk = played.broker("desk")
     for topic in (QUARANTINE, CONTROL):
         w.browse(desk, topic)
