@@ -167,19 +167,30 @@ def _services() -> list[Role]:
             _read(*INPUTS),
             _browse(CONTROL, JOURNAL),
             _write(*DERIVED),
-            _on("topic", ALL, "DescribeConfigs"),  # it checks sizes before it produces
+            _on(
+                "topic", (*INPUTS, *DERIVED), "DescribeConfigs"
+            ),  # it checks sizes before it produces
             _group(worker.group),
             _transactions(f"{worker.transactional_id}.", prefix=True),
         ),
         _role(
             "gateway",
             "`supplytwin gateway`: instructions to the rail, receipts back",
-            _read(INSTRUCTIONS, SENT),
-            # what a bank was sent and has told, and the mirror that its statements are laid against
+            _read(INSTRUCTIONS),
+            _browse(CONTROL),
+            _write(RECEIPTS),
+            _group(GATEWAY_GROUP),
+            _on("group", (WORKER_GROUP,), "Describe"),  # on simulated time it goes behind it
+            _transactions(GATEWAY_ID),
+        ),
+        _role(
+            "gateway-bank",
+            "`supplytwin gateway` with a bank: it reads its own record, and what claims post",
+            _read(INSTRUCTIONS),
             _browse(CONTROL, SENT, RECEIPTS, SETTLEMENT_EVENTS),
             _write(RECEIPTS, SENT),
             _group(GATEWAY_GROUP),
-            _on("group", (WORKER_GROUP,), "Describe"),  # on simulated time it goes behind it
+            _on("group", (WORKER_GROUP,), "Describe"),
             _transactions(GATEWAY_ID),
         ),
         _role(
@@ -218,7 +229,7 @@ def _people() -> list[Role]:
         _role(
             "operator",
             "`topics check`, `doctor`, `audit`, `journal export`: looks, and changes nothing",
-            _browse(*DERIVED, SENT, CONTROL),
+            _browse(*DERIVED, CONTROL),
             _on("topic", ALL, "Describe", "DescribeConfigs"),
             _on("group", (WORKER_GROUP, GATEWAY_GROUP), "Describe"),
         ),

@@ -21,6 +21,7 @@ from supplytwin.schemas.records import (
     QUARANTINE,
     RECEIPTS,
     REVIEWS,
+    SENT,
     SETTLEMENT_EVENTS,
     STATE,
 )
@@ -188,6 +189,11 @@ REFUSED: dict[str, dict[str, Attempt]] = {
         "take the worker's transactional id": writes(RECEIPTS, WORKER_ID),
         "set the worker's offsets": sets(WORKER_GROUP, CONTROL),
     },
+    "gateway-bank": {
+        "read the journal": joins(GATEWAY_GROUP, JOURNAL),
+        "write instructions": writes(INSTRUCTIONS, GATEWAY_ID),
+        "set the worker's offsets": sets(WORKER_GROUP, CONTROL),
+    },
     "gateway-recovery": {
         "write instructions": writes(INSTRUCTIONS, GATEWAY_ID),
         "read supply events": joins(GATEWAY_GROUP, ORDERS),
@@ -341,6 +347,13 @@ def test_nothing_is_granted_that_nobody_uses(played: Any) -> None:
     reviewer = played.broker("reviewer")
     for topic in (SETTLEMENT_EVENTS, JOURNAL, EXCEPTIONS, QUARANTINE, CONTROL):
         w.browse(reviewer, topic)
+    bank = played.broker("gateway-bank")
+    for topic in (CONTROL, SENT, RECEIPTS, SETTLEMENT_EVENTS):
+        w.browse(bank, topic)
+    for topic in (RECEIPTS, SENT):
+        w.write(bank, topic, GATEWAY_ID)
+    w.join(bank, GATEWAY_GROUP, INSTRUCTIONS)
+    bank.admin().committed(WORKER_GROUP, topics.places((RECEIPTS,), w.PARTITIONS))
     desk = played.broker("desk")
     for topic in (QUARANTINE, CONTROL):
         w.browse(desk, topic)

@@ -552,7 +552,7 @@ def test_doctor_looks_at_the_registry(server: Any) -> None:
     assert "supply.orders" in doctor.registered(registry)
     assert server.store.subjects == {}
     registry.require(avro.topics())
-    assert doctor.registered(registry) == f"at {server.url}: all 17 schemas are registered"
+    assert doctor.registered(registry) == f"at {server.url}: all 18 schemas are registered"
     server.down()
     with pytest.raises(TransientError):
         doctor.registered(Registry(server.settings(), patience_s=0.1))
@@ -564,8 +564,11 @@ def test_workers_and_gateways_check_before_they_start(tmp_path: Path, server: An
     one = w.deploy(tmp_path / "start", server.settings())
     one.stop()
     for make, topics in (
-        (deployment.worker, topic_list.ALL),
-        (deployment.gateway, ("settlement.receipts", "settlement.instructions", CONTROL)),
+        (deployment.worker, (*topic_list.INPUTS, *topic_list.DERIVED)),
+        (
+            deployment.gateway,
+            ("settlement.receipts", "settlement.instructions", "settlement.sent", CONTROL),
+        ),
     ):
         server.requests.clear()
         broker = framed.FramedBroker(

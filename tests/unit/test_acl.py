@@ -9,7 +9,7 @@ import shlex
 import pytest
 from typer.testing import CliRunner
 
-from supplytwin.schemas.records import CONTROL, JOURNAL, RECEIPTS
+from supplytwin.schemas.records import CONTROL, JOURNAL, RECEIPTS, SENT
 from supplytwin.streams import acl, topics
 from supplytwin.streams.cli_look import topics_app
 
@@ -38,8 +38,8 @@ def test_the_roles_are_known_by_name() -> None:
     assert [role.name for role in ROLES] == [
         "producer-orders", "producer-customs", "producer-shipments", "producer-warehouse",
         "documents", "contracts", "reviewer", "ticker", "feed", "worker", "gateway",
-        "gateway-recovery", "sink", "watcher", "operator", "initialiser", "desk", "upgrader",
-        "admin",
+        "gateway-bank", "gateway-recovery", "sink", "watcher", "operator", "initialiser", "desk",
+        "upgrader", "admin",
     ]  # fmt: skip
 
 
@@ -49,7 +49,8 @@ def test_money_and_history_have_one_writer() -> None:
     """
     for topic in topics.DERIVED:
         assert writers(topic) == {"worker", "upgrader"}, topic
-    assert writers(RECEIPTS) == {"gateway", "gateway-recovery"}
+    assert writers(RECEIPTS) == {"gateway", "gateway-bank", "gateway-recovery"}
+    assert writers(SENT) == {"gateway-bank"}
     assert writers(CONTROL) == {"ticker", "feed", "initialiser", "desk"}
 
 

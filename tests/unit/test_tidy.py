@@ -57,7 +57,9 @@ def test_nothing_is_printed_and_nothing_is_left_undone(path: Path) -> None:
 
 
 def _is_pure(path: Path) -> bool:
-    return path.parent.name in PURE or path.name.startswith(("iso20022_", "reconcile"))
+    return path.parent.name in PURE or path.name.startswith(
+        ("iso20022_", "bank_rail_", "reconcile")
+    )
 
 
 @pytest.mark.parametrize("path", [path for path in MODULES if _is_pure(path)], ids=_id)
@@ -91,7 +93,9 @@ def test_only_streams_speaks_to_kafka() -> None:
 
 def test_money_never_meets_a_float() -> None:
     """The modules that decide about money use neither float literals nor float()."""
-    patterns = ("processors/settlement*.py", "*/condition*.py", "sinks/iso20022_*.py")
+    patterns = (
+        "processors/settlement*.py", "*/condition*.py", "sinks/iso20022_*.py", "sinks/bank_rail*.py"
+    )  # fmt: skip
     found = [path for pattern in patterns for path in ROOT.glob(pattern)]
     modules = [f"{path.parent.name}/{path.name}" for path in found]
     assert len(modules) > 24
