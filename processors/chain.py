@@ -31,6 +31,8 @@ from supplytwin.processors.chain_memory import Remembers
 from supplytwin.processors.emit import Emitter
 from supplytwin.processors.key_register import NO_KEYS, learned, recorded
 from supplytwin.processors.keys import Register
+from supplytwin.processors.settlement import Signing
+from supplytwin.processors.settlement_known import known_of
 from supplytwin.processors.settlement_state import Book, Outcome
 from supplytwin.processors.signed_facts import is_signed, with_mac
 from supplytwin.processors.signed_facts_counted import told_of
@@ -175,11 +177,15 @@ class ChainFold(Remembers):
         outcome: Outcome
         match message:
             case Contract():
-                outcome = settlement.agree(state.book, message, item.content_hash, now)
+                signed = Signing(register=_register(item), at=item.record.arrival)
+                outcome = settlement.agree(state.book, message, item.content_hash, now, signed)
             case Receipt():
                 outcome = settlement.receipt(state.book, message, item.content_hash, now)
             case Review():
-                outcome = settlement.review(state.book, state.twin, message, item.content_hash, now)
+                known = known_of(state.book, state.twin, _register(item))
+                outcome = settlement.review(
+                    state.book, state.twin, message, item.content_hash, now, known
+                )
             case _:
                 assert_never(message)
         if outcome.verdict == "DUPLICATE":
@@ -202,6 +208,8 @@ class ChainFold(Remembers):
         Raises RecordError when its source may not speak here.
         """
         item = admitted(control.sources, item)
+        if isinstance(item.message, Contract | Review):
+            return msgspec.structs.replace(item, under=control.register)
         if not item.record.headers or not is_signed(item):
             return item
         record = msgspec.structs.replace(item.record, headers=with_mac(item, self._secrets))
@@ -249,7 +257,9 @@ class ChainFold(Remembers):
         """What follows at a cut at `tick` from the whole set of facts. `control` is the control
         chain as it stands there: by its register signed facts count (`signed_facts_counted`).
         """
-        book, transitions = settlement.cut(state.book, state.twin, tick)
+        register = NO_KEYS if control is None else control.register
+        known = known_of(state.book, state.twin, register)
+        book, transitions = settlement.cut(state.book, state.twin, tick, known)
         emit = self._emitter(state, tick)
         settlement_report.decided(emit, transitions, None)
         if emit.entries:
@@ -388,6 +398,11 @@ def _finish(state: ChainState, emit: Emitter, count: str, **changes: Any) -> Ste
 def _claims_of(state: ChainState, book: Book) -> Map[str, tuple[str, ...]]:
     """The claims by consignment under `book`, which follows that of `state`."""
     return state.claims_of if book.terms is state.book.terms else snapshots.claims_of(book)
+
+
+def _register(item: Input) -> Register:
+    """The keys that were known when it was taken."""
+    return item.under if isinstance(item.under, Register) else NO_KEYS
 
 
 def _bears(book: Book, taken: Taken) -> bool:

@@ -14,10 +14,14 @@ review CANCEL of the BUYER and one of the SELLER, by two persons) or by a COURT:
 the whole contract.
 """
 
+from msgspec import Struct
 from msgspec.structs import replace
 
-from supplytwin.processors import settlement_grants
+from supplytwin.processors import contract_check, settlement_grants
+from supplytwin.processors.contract_signing import signed_by_all
+from supplytwin.processors.keys import Register
 from supplytwin.processors.settlement_apply import apply, new_claim
+from supplytwin.processors.settlement_asked import NOTHING_KNOWN, Known
 from supplytwin.processors.settlement_case import Case
 from supplytwin.processors.settlement_cut import cut, due
 from supplytwin.processors.settlement_guards import failing
@@ -44,8 +48,9 @@ from supplytwin.processors.settlement_step import case_of, first, take
 from supplytwin.processors.settlement_table import AGREED_FOLLOWS, OPEN, STALE, VOTES, rows
 from supplytwin.processors.settlement_verdict import evaluated
 from supplytwin.processors.twin import Twin
+from supplytwin.schemas.contract import ContractTerms
 from supplytwin.schemas.errors import Code, RecordError
-from supplytwin.schemas.ids import settlement_id
+from supplytwin.schemas.ids import Micros, settlement_id
 from supplytwin.schemas.records import EVERY, QUARANTINE_DESK, Contract, Receipt, Review
 from supplytwin.schemas.terms import Terms, terms_hash
 from supplytwin.schemas.terms_read import decode
@@ -99,12 +104,23 @@ def _move(book: Book, case: Case, event: str) -> Outcome:
     return Outcome(book=book, verdict="TAKEN", transitions=(transition,))
 
 
-def check_contract(contract: Contract) -> Terms:
+class Signing(Struct, frozen=True, kw_only=True):
+    """By what the signatures of a contract are checked."""
+
+    register: Register
+    at: int
+    """When the contract arrived, us UTC."""
+
+
+NO_SIGNING = Signing(register=Register(), at=0)
+
+
+def check_contract(contract: Contract, signing: Signing = NO_SIGNING) -> Terms:
     """The terms of `contract`. Raises RecordError(BAD_TERMS) when they are not valid, are not what
     it says, or ask for a rule that nobody keeps.
 
     A contract that passes is AGREED: this is the one place where it is asked whether all who have
-    to sign have signed. The terms of this version ask nobody to.
+    to sign have signed. All parties of full terms have to; the older form asks nobody.
     """
     terms = decode(contract.terms)
     for name in ("contract_id", "version", "chain_id"):
@@ -115,17 +131,30 @@ def check_contract(contract: Contract) -> Terms:
     if contract.terms_hash != terms_hash(contract.terms):
         raise RecordError(Code.BAD_TERMS, "terms_hash", "is not the SHA-256 of the terms")
     settlement_grants.check(terms)
+    if terms.full is not None:
+        _check_full(terms.full, contract, signing)
     return terms
 
 
-def agree(book: Book, contract: Contract, content_hash: bytes, now: int) -> Outcome:
+def _check_full(full: ContractTerms, contract: Contract, signing: Signing) -> None:
+    faults, _ = contract_check.sense(full)
+    if faults:
+        raise RecordError(Code.BAD_TERMS, faults[0].path, faults[0].line)
+    wrong = signed_by_all(full, contract.signatures, signing.register, Micros(signing.at))
+    if wrong:
+        raise RecordError(Code.BAD_TERMS, "signatures", wrong[0])
+
+
+def agree(
+    book: Book, contract: Contract, content_hash: bytes, now: int, signing: Signing = NO_SIGNING
+) -> Outcome:
     """Row 1 for every claim of the terms, row 37 for those of amount 0; a later version takes the
     place of what it may amend (rows 33 and 52).
 
     Raises RecordError(BAD_TERMS) for terms that are not valid. A chain has one contract: a second
     one is illegal, and so is a version that does not follow.
     """
-    terms = check_contract(contract)
+    terms = check_contract(contract, signing)
     verdict = seen_before(book, contract, content_hash)
     if verdict == "DUPLICATE":
         return Outcome(book=book, verdict="DUPLICATE")
@@ -192,7 +221,14 @@ def receipt(book: Book, item: Receipt, content_hash: bytes, now: int) -> Outcome
     return _move(book, case_of(before, claim, now, cause=item), event)
 
 
-def review(book: Book, twin: Twin, item: Review, content_hash: bytes, now: int) -> Outcome:
+def review(
+    book: Book,
+    twin: Twin,
+    item: Review,
+    content_hash: bytes,
+    now: int,
+    known: Known = NOTHING_KNOWN,
+) -> Outcome:
     """Take an act of a person; a RELEASE is checked against the evidence as it stands now."""
     verdict = seen_before(book, item, content_hash)
     if verdict == "DUPLICATE":
@@ -211,7 +247,7 @@ def review(book: Book, twin: Twin, item: Review, content_hash: bytes, now: int) 
         return _illegal(book, item.settlement_id, f"unknown verdict {item.verdict}")
     seen = None
     if event == "ReviewReleased":
-        seen = evaluated(before, claim, twin, now)
+        seen = evaluated(before, claim, twin, now, known)
     return _move(book, case_of(before, claim, now, cause=item, verdict=seen), event)
 
 

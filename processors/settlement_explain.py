@@ -4,6 +4,8 @@ from msgspec import Struct
 
 from supplytwin.processors.conditions import assess
 from supplytwin.processors.evidence import Part
+from supplytwin.processors.settlement_asked import NOTHING_KNOWN, Known
+from supplytwin.processors.settlement_judged import judged
 from supplytwin.processors.settlement_report import Explanation, explain
 from supplytwin.processors.settlement_state import ABSORBING, Book
 from supplytwin.processors.settlement_step import case_of
@@ -42,11 +44,38 @@ class ClaimNow(Struct, frozen=True, kw_only=True, gc=False):
     leaves: tuple[LeafNow, ...]
 
 
-def explained(book: Book, twin: Twin, at: int) -> tuple[ClaimNow, ...]:
+def explained(
+    book: Book, twin: Twin, at: int, known: Known = NOTHING_KNOWN
+) -> tuple[ClaimNow, ...]:
     """Every claim in the order of the terms, as of tick time `at`, us UTC."""
+    found = []
+    for told in explain(book, twin, at, known):
+        full = book.terms_of(book.claims[told.settlement_id]).full is not None
+        leaves = (
+            _of_language(book, twin, told, at, known) if full else _leaves(book, twin, told, at)
+        )
+        found.append(ClaimNow(explained=told, leaves=leaves))
+    return tuple(found)
+
+
+def _of_language(
+    book: Book, twin: Twin, told: Explanation, at: int, known: Known
+) -> tuple[LeafNow, ...]:
+    """The leaves of a condition of full terms, and the amount, each with what it rests on."""
+    verdict = judged(book, book.claims[told.settlement_id], twin, at, known)
+    said = dict(zip((leaf.name for leaf in verdict.leaves), verdict.explained, strict=False))
     return tuple(
-        ClaimNow(explained=told, leaves=_leaves(book, twin, told, at))
-        for told in explain(book, twin, at)
+        LeafNow(
+            name=leaf.name,
+            value=leaf.value,
+            why=leaf.why,
+            evidence=tuple([Fact(id=name, stands=how) for name, how in one.evidence])
+            if (one := said.get(leaf.name)) is not None
+            else (),
+            happened_until=None,
+            arrived_until=None if one is None or told.state in ABSORBING else one.until,
+        )
+        for leaf in verdict.leaves
     )
 
 

@@ -8,6 +8,7 @@ from msgspec.structs import asdict
 
 from supplytwin.processors.conditions import Leaf
 from supplytwin.processors.emit import Emitter
+from supplytwin.processors.settlement_asked import NOTHING_KNOWN, Known
 from supplytwin.processors.settlement_case import Case, uncleared
 from supplytwin.processors.settlement_state import ABSORBING, Alarm, Book, Transition, public
 from supplytwin.processors.settlement_step import case_of
@@ -74,14 +75,16 @@ class Explanation(Struct, frozen=True, kw_only=True, gc=False):
     """What a review that releases the claim has to clear."""
 
 
-def explain(book: Book, twin: Twin, at: int) -> tuple[Explanation, ...]:
+def explain(
+    book: Book, twin: Twin, at: int, known: Known = NOTHING_KNOWN
+) -> tuple[Explanation, ...]:
     """Every claim in the order of the terms, as of tick time `at`."""
     if book.terms is None:
         return ()
     told = []
     for settlement in book.order:
         claim, promise = book.claims[settlement], book.promises[settlement]
-        verdict = evaluated(book, claim, twin, at)
+        verdict = evaluated(book, claim, twin, at, known)
         case = case_of(book, claim, at, verdict=verdict)
         told.append(
             Explanation(

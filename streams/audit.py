@@ -150,6 +150,8 @@ class Recount:
             if _but_macs(again.record.headers) != _but_macs(entry.headers):
                 raise FatalError(f"seq {entry.seq}: its delegation is not in force here")
             item = msgspec.structs.replace(item, under=again.under)
+        elif entry.kind == "INPUT":
+            item = msgspec.structs.replace(item, under=self._told().register)
         return self._fold.step(state, item, entry.taken_at)
 
     def _told(self) -> ChainState:

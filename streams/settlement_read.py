@@ -11,6 +11,8 @@ from msgspec import Struct
 from supplytwin.processors import timetravel
 from supplytwin.processors.chain import ChainFold, ChainState
 from supplytwin.processors.custody import verify
+from supplytwin.processors.settlement_asked import Known
+from supplytwin.processors.settlement_known import known_of
 from supplytwin.processors.settlement_state import PUBLIC
 from supplytwin.schemas import codec, journal
 from supplytwin.schemas.errors import RecordError, UsageError
@@ -350,6 +352,8 @@ class Folded(Struct, frozen=True, kw_only=True):
     stands before it."""
 
     state: ChainState
+    known: Known
+    """What the signatures of its facts count for."""
     past: Sequence[Replayed]
     broken: str | None
 
@@ -362,8 +366,10 @@ def fold(chain_id: str, found: Entries) -> Folded:
     folding.told_of_all([show.record_of(value) for value in found.common])
     past = folding.replay([show.record_of(value) for value in sound])
     reports = [one for one in (None if bad is None else str(bad), found.damage) if one is not None]
+    state = timetravel.restored(folding, chain_id, past)
     return Folded(
-        state=timetravel.restored(folding, chain_id, past),
+        state=state,
+        known=known_of(state.book, state.twin, folding.register),
         past=past,
         broken="; ".join(reports) or None,
     )

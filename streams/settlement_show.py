@@ -102,7 +102,7 @@ def told(folded: Folded, settlement: str) -> Explanation:
 
 
 def _now(folded: Folded, settlements: Sequence[str], at: int) -> list[ClaimNow]:
-    every = explained(folded.state.book, folded.state.twin, at)
+    every = explained(folded.state.book, folded.state.twin, at, folded.known)
     found = {one.explained.settlement_id: one for one in every}
     for one in settlements:
         if one not in found:

@@ -22,6 +22,7 @@ from supplytwin.processors.carbon_packs import rules_in
 from supplytwin.processors.custody import Broken, verify
 from supplytwin.processors.key_register import may_tell
 from supplytwin.processors.restatement import is_of_fold
+from supplytwin.processors.settlement_known import known_of
 from supplytwin.schemas import codec, journal
 from supplytwin.schemas.errors import UsageError
 from supplytwin.schemas.events import Event
@@ -170,7 +171,8 @@ def show(
     known = list(timetravel.known(past, known_at))
     state = timetravel.restored(fold, chain_id, known)
     last = min(known_at, max((one.entry.taken_at for one in known), default=0))
-    settlement = list(settlement_report.explain(state.book, state.twin, last))
+    signed = known_of(state.book, state.twin, fold.register)
+    settlement = list(settlement_report.explain(state.book, state.twin, last, signed))
     footprints = [one.describe(name) for name, one in sorted(state.footprints.items())]
     if seen.as_of is not None:
         state = replace(state, twin=timetravel.as_of(state.twin, seen.as_of), footprints=Map())

@@ -1,0 +1,26 @@
+"""What cuts, reviews and explanations know beside the facts: what signatures count for."""
+
+from supplytwin.processors.facts import Identity
+from supplytwin.processors.keys import Register
+from supplytwin.processors.settlement_asked import NOTHING_KNOWN, Known
+from supplytwin.processors.settlement_state import Book
+from supplytwin.processors.signed import Counts, Nothing
+from supplytwin.processors.signed_facts_counted import judgements
+from supplytwin.processors.twin import Twin
+
+
+def known_of(book: Book, twin: Twin, register: Register) -> Known:
+    """By the keys of a register, for the contract of a chain; nothing where its terms ask for no
+    signature, or no fact has one.
+    """
+    full = None if book.terms is None else book.terms.full
+    if full is None or not twin.facts.signed:
+        return NOTHING_KNOWN
+    found: dict[bytes, Counts | Nothing] = {}
+    allowed = full.evidence.hmac_allowed
+    for (identity, revision), verdict in judgements(twin, register, hmac_allowed=allowed).items():
+        slot = twin.facts.slots[Identity(*identity)]
+        for version in slot.versions:
+            if version.revision == revision and len(version.hashes) == 1:
+                found[version.hashes[0]] = verdict
+    return Known(signatures=found)

@@ -1,0 +1,112 @@
+"""Full contract terms from end to end: the founding use case, and what must not pay."""
+
+from settlement_full_world import FullWorld, day, electronics
+
+from supplytwin.schemas.records import QUARANTINE
+
+EXPORT, ARRIVAL, WARRANTY = 0, 1, 2
+
+
+def funded() -> FullWorld:
+    """Agreed, every claim with its hold, exported and paid for that."""
+    world = FullWorld()
+    world.tick(day(0.1))
+    world.answer("RESERVE", "CONFIRMED", 0.2)
+    world.export()
+    world.tick(day(3))
+    world.answer("PAY", "ACSC", 4)
+    return world
+
+
+def is_sound(world: FullWorld) -> bool:
+    """An audit computes every decision again, and a worker that starts again has the same claims
+    and says the same of them.
+    """
+    found = world.audit()
+    before = [world.now(one) for one in range(3)]
+    world.restart()
+    return (
+        bool(found.decisions)
+        and not found.differences
+        and before == [world.now(one) for one in range(3)]
+    )
+
+
+def test_cleared_and_in_the_buyers_warehouse_pays_the_seller() -> None:
+    """A share at export; the next when customs have cleared it, warehouse and tracker have it, the
+    buyer has accepted it, and a day has passed without a seizure.
+    """
+    world = funded()
+    assert world.states() == ["SETTLED", "RESERVED", "RESERVED"]
+    assert world.paid() == [72_000_000]
+    world.cleared()
+    world.tick(day(61.5))
+    assert world.states()[ARRIVAL] == "RESERVED"
+    world.received()
+    world.tick(day(64))
+    assert world.states()[ARRIVAL] == "MATCHED"
+    world.tick(day(65) - 1)
+    assert world.paid() == [72_000_000]
+    world.tick(day(65))
+    assert world.paid() == [72_000_000, 144_000_000]
+    world.answer("PAY", "ACSC", 66)
+    assert world.states() == ["SETTLED", "SETTLED", "RESERVED"]
+    assert is_sound(world)
+
+
+def test_a_seizure_in_between_pays_nothing() -> None:
+    """The match is taken back; the claim says what stands against it."""
+    world = funded()
+    world.cleared()
+    world.received()
+    world.tick(day(64))
+    world.seized(64.5)
+    world.tick(day(66))
+    assert world.states()[ARRIVAL] == "RESERVED"
+    assert world.paid() == [72_000_000]
+    told = {leaf.name: leaf for leaf in world.now(ARRIVAL).leaves}
+    assert "customs-ae/seized" in told["$.all[3] absent"].why
+    assert is_sound(world)
+
+
+def test_lateness_takes_its_basis_points_off() -> None:
+    """Ten a day after the tenth of February, in Shanghai; the residual does not give it back."""
+    terms = electronics()
+    assert terms.tranches[ARRIVAL].adjustments.late is not None
+    world = funded()
+    world.declared("I-1", "IMPORT", 60, "customs-ae")
+    world.fact("customs.cleared", "DECLARATION:I-1", "cleared", 75, "customs-ae", entry_id="E",
+               refs=("CONSIGNMENT:ASN-1",))  # fmt: skip
+    world.received()
+    world.tick(day(76))
+    world.tick(day(77))
+    late = 4  # from 2026-02-10 to 2026-02-14
+    assert world.paid()[1:] == [144_000_000 * (10_000 - 10 * late) // 10_000]
+
+
+def test_terms_that_not_all_have_signed_are_no_contract() -> None:
+    """They go to the quarantine with the name of who is missing, and nothing is reserved."""
+    world = FullWorld(sign=False)
+    world.tick(day(0.1))
+    assert [one.reason.split(":")[0] for one in world.read(QUARANTINE)] != []
+    assert world.read("settlement.instructions") == []
+
+
+def test_one_signature_over_other_terms_is_none() -> None:
+    """A signature is over one hash: terms with another amount need new ones."""
+    world = FullWorld(sign=False)
+    good = world.signatures()
+    world.terms = electronics(contract_id="C-OTHER")
+    world.agree(good)
+    assert world.read("settlement.instructions") == []
+
+
+def test_who_is_not_listed_moves_nothing() -> None:
+    """The same facts from sources that the terms do not name."""
+    world = FullWorld()
+    world.tick(day(0.1))
+    world.answer("RESERVE", "CONFIRMED", 0.2)
+    world.declared("X-1", "EXPORT", 2, "somebody")
+    world.tick(day(3))
+    assert world.states()[EXPORT] == "RESERVED"
+    assert world.paid() == []
