@@ -26,6 +26,7 @@ from supplytwin.processors.signed import Signed, place
 from supplytwin.processors.signed_facts import signatures
 from supplytwin.processors.subjects import Subject, SubjectKey
 from supplytwin.schemas import codec
+from supplytwin.schemas.condition import CONDITIONS
 from supplytwin.schemas.errors import FatalError, RecordError
 from supplytwin.schemas.events import EVENT_TYPES, Event
 from supplytwin.schemas.flow import Asleep, Due, Input, Output, Record, Step
@@ -53,7 +54,7 @@ class Closed(Asleep, frozen=True, kw_only=True, gc=False):
 
 
 Chain = ChainState | Closed
-_FORM = Form((ChainState, Closed, *EVENT_TYPES.values()), blank=(Memory,))
+_FORM = Form((ChainState, Closed, *EVENT_TYPES.values(), *CONDITIONS), blank=(Memory,))
 
 
 # ---- when a chain is finished

@@ -209,6 +209,8 @@ GROUPS = ("all", "any", "at_least")
 OPERATORS = (*GROUPS, *LEAVES)
 _NAMES: dict[type[Any], str] = {kind: name for name, kind in LEAVES.items()}
 _NAMES |= {All: "all", AnyOf: "any", AtLeast: "at_least"}
+CONDITIONS = tuple(_NAMES)
+"""Every Struct that a condition is made of."""
 
 
 def operator(node: Condition) -> str:

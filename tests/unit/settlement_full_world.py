@@ -177,6 +177,10 @@ class FullWorld(SignedWorld):
 
     # -- what came of it
 
+    @property
+    def fold(self) -> Any:
+        return self.driver._fold
+
     def states(self) -> list[str]:
         book = self.state(self.chain).book
         return [book.claims[one].state for one in book.order]

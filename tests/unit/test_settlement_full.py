@@ -19,10 +19,11 @@ def funded() -> FullWorld:
 
 
 def is_sound(world: FullWorld) -> bool:
-    """An audit computes every decision again, and a worker that starts again has the same claims
-    and says the same of them.
+    """An audit computes every decision again; the state comes back whole from a snapshot; a worker
+    that starts again has the same claims and says the same of them.
     """
-    found = world.audit()
+    found, state = world.audit(), world.state(world.chain)
+    assert world.fold.thaw(world.fold.freeze(state)) == state
     before = [world.now(one) for one in range(3)]
     world.restart()
     return (
