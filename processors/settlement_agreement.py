@@ -3,6 +3,9 @@
 from msgspec import Struct
 
 from supplytwin.processors.settlement_state import Claim
+from supplytwin.schemas.calendars import Execution, calendar, execution
+from supplytwin.schemas.errors import RecordError
+from supplytwin.schemas.ids import Micros
 from supplytwin.schemas.records import Receipt
 from supplytwin.schemas.terms import COMMITMENT, UNDERTAKING, ClaimTerms, Disputes, Terms
 
@@ -103,6 +106,20 @@ class Agreement(Struct, frozen=True, kw_only=True, gc=False):
     def status_sla_us(self) -> int:
         """How long an instruction may stay without a status."""
         return self.terms.status_sla_us
+
+    def execution(self, at: int) -> Execution | None:
+        """The day on which the bank is asked to pay what is instructed at `at`, us UTC; None = the
+        terms have no calendar, or theirs does not know the day.
+        """
+        full = self.terms.full
+        if full is None:
+            return None
+        agreed = full.calendar
+        try:
+            days = calendar(agreed.id)
+            return execution(Micros(at), days, agreed.zone, agreed.cut_off)
+        except RecordError:
+            return None
 
     @property
     def release_reviewers(self) -> int:

@@ -93,6 +93,7 @@ def order(draft: Draft, act: Act, kind: str, amount_minor: int) -> tuple[Draft, 
     """The next instruction to the rail."""
     claim = draft.claim
     number = claim.instruction_no + 1
+    day = act.execution(act.at) if kind == "PAY" else None
     sent = Order(
         instruction_id=instruction_id(claim.settlement_id, number),
         instruction_no=number,
@@ -113,6 +114,8 @@ def order(draft: Draft, act: Act, kind: str, amount_minor: int) -> tuple[Draft, 
         hold_until=Micros(act.long_stop + act.status_sla_us),
         end_to_end_id=claim.settlement_id,
         uetr=uetr(claim.settlement_id, claim.attempt),
+        execution_date=None if day is None else day.date,
+        calendar=None if day is None else f"{day.calendar_id}@{day.calendar_version}",
     )
     return replace(change(draft, instruction_no=number), orders=(*draft.orders, sent)), sent
 

@@ -238,6 +238,9 @@ _CONTRACT: dict[str, Guard] = {
     "nothing_due": lambda case: (
         case.claim.amount_minor == 0 or (_matches(case, "TRUE") and case.due_minor == 0)
     ),
+    "execution_day_known": lambda case: (
+        case.terms.full is None or case.execution(case.at) is not None
+    ),
     "something_due": lambda case: case.due_minor > 0,
     "granted": _granted,
     "not_granted_or_hold_too_short": lambda case: (

@@ -179,9 +179,11 @@ _DECISION_ROWS = (
          "on_award granted contract_active before_long_stop hold_outlives_sla", "", "APPROVED",
          why="the award is to be paid"),
     _row(21, "APPROVED", CUT,
-         f"on_condition condition_true {_PAYABLE} hold_live earlier_attempts_rejected",
+         f"on_condition condition_true {_PAYABLE} hold_live earlier_attempts_rejected"
+         " execution_day_known",
          "fly pay", "INSTRUCTED", "VERDICT", why="the payment is instructed"),
-    _row(21, "APPROVED", CUT, f"on_award {_PAYABLE} hold_live earlier_attempts_rejected",
+    _row(21, "APPROVED", CUT, f"on_award {_PAYABLE} hold_live earlier_attempts_rejected"
+         " execution_day_known",
          "fly pay", "INSTRUCTED", "VERDICT", why="the payment of the award is instructed"),
 )  # fmt: skip
 

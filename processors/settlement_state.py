@@ -6,6 +6,7 @@ mirror's accounts are buyer, reserved, in_flight and seller, and a claim's four 
 up to zero.
 """
 
+import datetime as dt
 from collections.abc import Iterable
 from typing import Literal, Protocol
 
@@ -102,6 +103,8 @@ class Order(Struct, frozen=True, kw_only=True, gc=False):
     hold_until: Micros
     end_to_end_id: str
     uetr: str
+    execution_date: dt.date | None = None
+    calendar: str | None = None
 
 
 class Release(Struct, frozen=True, kw_only=True, gc=False):

@@ -305,6 +305,10 @@ class Instruction(Derived, frozen=True, kw_only=True, gc=False):
     hold_until: Micros
     end_to_end_id: str
     uetr: str
+    execution_date: dt.date | None = None
+    """Of a PAY under full terms: the day on which the bank is asked to pay."""
+    calendar: str | None = None
+    """``id@version`` of the calendar that the day follows from."""
 
 
 class SentMessage(Struct, frozen=True, kw_only=True, gc=False):

@@ -1,8 +1,10 @@
 """Full contract terms from end to end: the founding use case, and what must not pay."""
 
+import datetime as dt
+
 from settlement_full_world import FullWorld, day, electronics
 
-from supplytwin.schemas.records import QUARANTINE
+from supplytwin.schemas.records import INSTRUCTIONS, QUARANTINE
 
 EXPORT, ARRIVAL, WARRANTY = 0, 1, 2
 
@@ -50,6 +52,10 @@ def test_cleared_and_in_the_buyers_warehouse_pays_the_seller() -> None:
     assert world.paid() == [72_000_000]
     world.tick(day(65))
     assert world.paid() == [72_000_000, 144_000_000]
+    told = [one for one in world.read(INSTRUCTIONS) if one.kind == "PAY"][-1]
+    assert told.execution_date == dt.date(2026, 2, 4)  # a Wednesday, 00:00 in Shanghai
+    assert told.calendar is not None
+    assert told.calendar.startswith("CN-WORKDAYS@")
     world.answer("PAY", "ACSC", 66)
     assert world.states() == ["SETTLED", "SETTLED", "RESERVED"]
     assert is_sound(world)
