@@ -15,7 +15,8 @@ from msgspec import Struct
 from msgspec.structs import fields
 
 from supplytwin.processors.settlement_reading import Reader, Wrong, below, hints_of, short
-from supplytwin.schemas import codec, terms, validate
+from supplytwin.schemas import codec, contract_read, terms, terms_read, validate
+from supplytwin.schemas.contract import FORM, encode
 from supplytwin.schemas.errors import RecordError
 from supplytwin.schemas.events import EVENT_TYPES, Event
 from supplytwin.schemas.records import CONTRACTS, Contract, Receipt, Review
@@ -206,6 +207,8 @@ class _LineReader(Reader):
 
     def _terms(self, raw: bytes, path: str) -> tuple[bytes, Any] | None:
         """(canonical bytes, the terms): members in any order, times as texts, defaults left out."""
+        if terms_read.form_of(raw) == FORM:
+            return self._full(raw, path)
         try:
             canonical = msgspec.json.encode(msgspec.json.decode(raw), order="sorted")
             return canonical, terms.decode(canonical)
@@ -220,6 +223,15 @@ class _LineReader(Reader):
         except RecordError as error:
             self.found(below(path, error.field.removeprefix("terms").lstrip(".")), error.reason)
             return None
+
+    def _full(self, raw: bytes, path: str) -> tuple[bytes, Any] | None:
+        """Those of the full form, as `contract check` reads them."""
+        found = contract_read.read(raw)
+        for one in found.findings:
+            self.found(below(path, one.path.removeprefix("$").lstrip(".")), one.line)
+        if found.value is None:
+            return None
+        return encode(found.value), terms_read.of_contract(found.value)
 
 
 def read(raw: bytes) -> tuple[list[Line], list[Wrong]]:

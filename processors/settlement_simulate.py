@@ -9,10 +9,14 @@ from typing import Any
 
 from immutables import Map
 from msgspec import Struct
-from msgspec.structs import asdict, fields
+from msgspec.structs import asdict, fields, replace
 
 from supplytwin.processors import postings
 from supplytwin.processors.chain import ChainFold, ChainState, canonical_hash
+from supplytwin.processors.keys import learn
+from supplytwin.processors.settlement_asked import Known
+from supplytwin.processors.settlement_case_keys import signed_for
+from supplytwin.processors.settlement_known import known_of
 from supplytwin.processors.settlement_lines import NOW, Given
 from supplytwin.processors.settlement_report import Explanation, explain
 from supplytwin.processors.settlement_state import Accounts, Claim, total
@@ -85,10 +89,20 @@ class Simulation:
         self._taken = 0
         self._sent: list[Instruction] = []
 
+    def _known(self, state: ChainState) -> Known:
+        return known_of(state.book, state.twin, self._control.register)
+
     # ---- inputs
 
     def take(self, message: Event | Contract | Receipt | Review, arrival: int) -> Answer:
-        """What a worker does with a record that holds `message` and arrived then (us UTC)."""
+        """What a worker does with a record that holds `message` and arrived then (us UTC). Full
+        terms without a signature are signed for the case (`settlement_case_keys`).
+        """
+        if isinstance(message, Contract):
+            message, keys = signed_for(message)
+            register = learn(self._control.register, keys) if keys is not None else None
+            if register is not None:
+                self._control = replace(self._control, register=register)
         topic = message.TOPIC if isinstance(message, Event) else _TOPICS[type(message)]
         value = codec.encode(topic, message)
         decoded = codec.decode(topic, value)
@@ -131,7 +145,7 @@ class Simulation:
             due = self._fold.due(state)
             if due is None or (not isinstance(due, Due) and due > at):
                 continue
-            one = self._did(chain_id, self._fold.decide(state, at), "TAKEN")
+            one = self._did(chain_id, self._fold.decide(state, at, self._control), "TAKEN")
             found = Answer(
                 verdict="TAKEN",
                 transitions=found.transitions + one.transitions,
@@ -250,7 +264,7 @@ class Simulation:
         state = None if chain_id is None else self.chains.get(chain_id)
         if state is None:
             return None
-        every = explain(state.book, state.twin, self.now)
+        every = explain(state.book, state.twin, self.now, self._known(state))
         return next((one for one in every if one.settlement_id == settlement), None)
 
     # ---- the end
@@ -260,7 +274,7 @@ class Simulation:
         found = []
         for _, state in sorted(self.chains.items()):
             terms = state.book.terms
-            for told in explain(state.book, state.twin, self.now):
+            for told in explain(state.book, state.twin, self.now, self._known(state)):
                 assert terms is not None
                 claim = state.book.claims[told.settlement_id]
                 found.append(standing(terms.contract_id, told, claim))

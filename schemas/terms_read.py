@@ -20,15 +20,15 @@ from supplytwin.schemas.terms import ClaimLine, ClaimTerms, Disputes, Terms
 
 def decode(canonical: bytes) -> Terms:
     """Terms of either form, checked. Raises RecordError(BAD_TERMS) naming the field."""
-    if _form(canonical) == FORM:
+    if form_of(canonical) == FORM:
         return of_contract(contract_read.decode(canonical))
     return terms.decode(canonical)
 
 
-def _form(canonical: bytes) -> Any:
-    """What the document calls its form; None = nothing, or it is no object."""
+def form_of(raw: bytes) -> Any:
+    """What a document calls its form; None = nothing, or it is no object."""
     try:
-        found = msgspec.json.decode(canonical, type=dict[str, msgspec.Raw])
+        found = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
         return msgspec.json.decode(found.get("form", b"null"))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None

@@ -13,7 +13,7 @@ from supplytwin.processors import settlement_lines
 from supplytwin.processors.settlement_lines import HERE, Given, Line, SimulatedRail
 from supplytwin.processors.settlement_reading import Wrong
 from supplytwin.processors.settlement_simulate import REFUSED, Answer, Simulation, Standing
-from supplytwin.schemas import terms
+from supplytwin.schemas import terms_read
 from supplytwin.schemas.errors import Code, RecordError, UsageError
 from supplytwin.schemas.events import Event
 from supplytwin.schemas.records import (
@@ -24,7 +24,7 @@ from supplytwin.schemas.records import (
     SettlementEvent,
 )
 from supplytwin.sinks import simulated_rail
-from supplytwin.sinks.rail import Rail
+from supplytwin.sinks.rail import Rail, hand_over
 from supplytwin.sinks.simulated_rail import Behaviour
 from supplytwin.streams.show import iso
 
@@ -124,13 +124,16 @@ class _Case:
         self._note: str | None = None
 
     def start(self, lines: Sequence[Line]) -> None:
-        """Unless a line says where the contract is taken, it is first, at its own `agreed_at`."""
+        """Unless a line says where the contract is taken, it is first: at its own `agreed_at`, or
+        where it has none at the first time that a line names.
+        """
         if lines and isinstance(lines[0].body, SimulatedRail):
             self._connect(lines[0])
         if any(line.body == HERE for line in lines):
             return
         try:
-            start = terms.decode(self._agreed.terms).agreed_at
+            agreed = terms_read.decode(self._agreed.terms)
+            start = agreed.agreed_at if agreed.full is None else _first(lines)
         except RecordError as error:
             raise _Stopped(0, error, "terms") from None
         self._tick(0, start)
@@ -198,7 +201,7 @@ class _Case:
         )
         if self._rail is not None:
             for one in answer.instructions:
-                self._rail.submit(one)
+                hand_over(self._rail, one)
 
     def _connect(self, line: Line) -> None:
         assert isinstance(line.body, SimulatedRail)
@@ -245,3 +248,13 @@ def _what(message: Any) -> str:
             return f"receipt {message.kind} {message.rail_status}"
         case _:
             return f"review {message.verdict} by {message.reviewer} ({message.role})"
+
+
+def _first(lines: Sequence[Line]) -> int:
+    """The first time that a line names, us UTC; 0 = none does."""
+    for line in lines:
+        if isinstance(line.body, int):
+            return line.body
+        if line.arrival is not None:
+            return line.arrival
+    return 0

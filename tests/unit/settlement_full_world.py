@@ -32,7 +32,6 @@ from supplytwin.schemas.records import (
 )
 
 START = micros("2025-12-01T00:00:00+08:00")
-BUYER = {"org_id": "gulf-tools", "role": "BUYER", "sources": ["erp-buyer"], "sites": []}
 CONSIGNMENT = "CONSIGNMENT:ASN-1"
 LINE = "ORDER_LINE:1"
 
@@ -43,12 +42,9 @@ def day(number: float) -> Micros:
 
 
 def electronics(**changes: Any) -> ContractTerms:
-    """The founding use case: 2,400,000.00 CNY for 1,200 routers, of which the buyer's word counts
-    for what it accepted.
-    """
+    """The founding use case, a year earlier: 2,400,000.00 CNY for 1,200 routers."""
     text = json.dumps(contract_world.example())
     a_year_ago = json.loads(text.replace("2026-", "2025-").replace("2027-", "2026-"))
-    a_year_ago["attesters"].append(BUYER)
     return contract_world.terms(**{**a_year_ago, **changes})
 
 
