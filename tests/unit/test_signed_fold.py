@@ -157,6 +157,21 @@ def test_a_used_seq_and_an_ended_key_are_told_too():
     assert not played.audit().differences
 
 
+def test_a_bad_signature_over_what_counts_already_is_told_too():
+    """The version goes on counting by the signature that is right; the other one is recorded."""
+    played = SignedWorld()
+    played.tell(record(a_key()))
+    played.signed(fact())
+    value, headers = sealed(fact())
+    for _ in range(2):
+        played.send(fact(), _flip(headers), at=day(11), value=value)
+    assert played.verdicts() == {"recv-1": ""}
+    assert played.exceptions() == [(CODE, "BAD_SIGNATURE")]
+    assert [one.kind for one in played.entries("PO-1")] == ["FACT", "FACT"]
+    assert (played.counted("duplicates"), played.counted("signed_bad_signature")) == (1, 1)
+    assert not played.audit().differences
+
+
 # ---- a change of the register
 
 
