@@ -15,7 +15,7 @@ from supplytwin.processors.twin import Twin
 from supplytwin.schemas.events import Event
 from supplytwin.schemas.flow import Input
 from supplytwin.schemas.records import EXCEPTIONS, ExceptionRecord
-from supplytwin.schemas.signature import HEADER, Malformed
+from supplytwin.schemas.signature import HEADER, Malformed, digest, read
 
 Judgement = Counts | Nothing
 Derive = Callable[..., None]
@@ -70,15 +70,14 @@ def judgements(
 
 
 def told_of(twin: Twin, item: Input, derive: Derive) -> tuple[str, ...]:
-    """What is counted of a fact that was taken under a register; with an exception when its version
-    counts for nothing by it, also where the terms allow HMAC.
+    """What is counted of a fact that was taken under a register; with an exception when its
+    signature counts for nothing by it, also where the terms allow HMAC.
     """
     event, register = item.message, item.under
     if not isinstance(register, Register) or not isinstance(event, Event):
         return ()
-    version = Version(Identity(event.source, event.event_id), event.revision)
-    found = _refusal(twin, version, register)
-    if found is None:
+    found = _verdict(twin, item, event, register)
+    if isinstance(found, Counts):
         return ("signed",)
     derive(
         EXCEPTIONS,
@@ -95,17 +94,23 @@ def told_of(twin: Twin, item: Input, derive: Derive) -> tuple[str, ...]:
     return ("signed", f"signed_{found.reason.lower()}")
 
 
-def _refusal(twin: Twin, version: Version, register: Register) -> Nothing | None:
-    """Why a signed version counts for nothing; None = it counts. Looked at are those alone that
+def _verdict(twin: Twin, item: Input, event: Event, register: Register) -> Judgement:
+    """That of the signature of a fact that was just taken. Looked at are those facts alone that
     share a seq with it.
     """
-    facts, (identity, revision) = twin.facts, version
-    own = next(one for one in facts.slots[identity].versions if one.revision == revision)
-    used = filter(None, map(slot_of, own.signed))
-    rivals = {identity}.union(*(facts.seqs[seq] for seq in used))
-    verdicts = _verdicts(_lines(facts, rivals), register, hmac_allowed=True)
-    verdict = best([(line.signed, one) for line, one in verdicts if line.version == version])
-    return verdict if isinstance(verdict, Nothing) else None
+    facts, record = twin.facts, item.record
+    version = Version(Identity(event.source, event.event_id), event.revision)
+    header, content = read(record.headers), digest(record.value or b"", event.original)
+    lines = [
+        one
+        for one in _lines(facts, (version.identity,))
+        if one.version == version
+        and (one.signed.signature, one.signed.content) == (header, content)
+    ]
+    used = filter(None, (slot_of(one.signed) for one in lines))
+    rivals = _lines(facts, frozenset().union(*(facts.seqs[seq] for seq in used)))
+    verdicts = _verdicts((*lines, *rivals), register, hmac_allowed=True)
+    return best([(line.signed, verdict) for line, verdict in verdicts[: len(lines)]])
 
 
 def described(twin: Twin, register: Register) -> list[dict[str, Any]]:

@@ -88,6 +88,11 @@ def test_add_revoke_and_compromised_are_known_on_every_partition(desk, tmp_path)
         "revoked_at": "2026-06-01T00:00:00Z", "compromise_at": None, "why_not": "",
     }  # fmt: skip
     assert rows[1]["compromise_at"] == "2026-05-01T10:00:00Z"
+    sink, _ = deployment.duck(desk, tmp_path / "twin.duckdb", topics.require_meta(desk))
+    for _ in range(20):
+        sink.turn(0.0)
+    sink.close()
+    assert json.loads(ran("keys", "list", "--db", str(tmp_path / "twin.duckdb"), "--json")) == rows
     drawn = ran("keys", "list", "--journal", str(file))
     assert "ORG-WH" in drawn
     assert "revoked 2026" in re.sub(r"\s+", " ", drawn)

@@ -5,6 +5,7 @@ import random
 from itertools import permutations
 
 import pytest
+import settlement_world
 import signed_fold_world as world
 from chain_world import ChainDriver
 from hypothesis import HealthCheck, given, settings
@@ -16,8 +17,9 @@ from signed_world import control
 
 from supplytwin.processors import keys
 from supplytwin.processors.chain import ChainFold, canonical
-from supplytwin.processors.closing import ClosingFold
+from supplytwin.processors.closing import Closed, ClosingFold
 from supplytwin.processors.signed_facts_counted import CODE, UNSIGNED, judgements
+from supplytwin.processors.timetravel import as_of
 from supplytwin.schemas import codec, signing
 from supplytwin.schemas.errors import RecordError
 from supplytwin.schemas.events import Event
@@ -154,6 +156,21 @@ def test_a_used_seq_and_an_ended_key_are_told_too():
     said = {"a": "", "b": "REPLAYED_SEQ", "c": "REVOKED", "d": "COMPROMISED"}
     assert played.verdicts() == said
     assert [reason for _, reason in played.exceptions()] == list(said.values())[1:]
+    assert not played.audit().differences
+
+
+def test_a_bad_signature_over_what_counts_already_is_told_too():
+    """The version goes on counting by the signature that is right; the other one is recorded."""
+    played = SignedWorld()
+    played.tell(record(a_key()))
+    played.signed(fact())
+    value, headers = sealed(fact())
+    for _ in range(2):
+        played.send(fact(), _flip(headers), at=day(11), value=value)
+    assert played.verdicts() == {"recv-1": ""}
+    assert played.exceptions() == [(CODE, "BAD_SIGNATURE")]
+    assert [one.kind for one in played.entries("PO-1")] == ["FACT", "FACT"]
+    assert (played.counted("duplicates"), played.counted("signed_bad_signature")) == (1, 1)
     assert not played.audit().differences
 
 
@@ -352,6 +369,41 @@ def test_two_signatures_over_one_version_count_as_the_first():
         played.tell(record(compromised=[("wh-1", day(1))]))
         (found,) = judgements(played.state().twin, played.register()).values()
         assert found.organisation == "ORG-A"
+
+
+def test_a_closed_chain_knows_its_facts_by_their_signatures():
+    """The same fact with the same signature is a duplicate; signed otherwise it opens the chain;
+    a change of keys does not.
+    """
+    played = Signing()
+    played.closed()
+    count = played.counted("duplicates")
+    first = played.proofs[0]
+    at = first.event_time
+    value, headers = sealed(first, f"k-{first.source}", 1)
+    played.driver.send(first.TOPIC, first.chain_id, value, headers=headers, timestamp_us=at)
+    played.driver.settle()
+    assert played.counted("duplicates") == count + 1
+    played.tell(record(compromised=[("k-wms", day(1))]))
+    played.tick(settlement_world.day(200))
+    assert isinstance(played.state, Closed)
+    value, headers = sealed(first, f"k-{first.source}", 77)
+    played.driver.send(first.TOPIC, first.chain_id, value, headers=headers, timestamp_us=at)
+    played.driver.settle()
+    assert not isinstance(played.state, Closed)
+    assert len(played.state.twin.facts.signed) == len(played.proofs)
+
+
+def test_what_is_left_out_leaves_no_signature_behind():
+    """The twin as of an earlier time has neither the later facts nor what they used up."""
+    played = SignedWorld()
+    played.signed(fact("a"))
+    played.signed(fact("b", at=day(20)), seq=2)
+    played.signed(fact("c", at=day(20)))
+    facts = as_of(played.state().twin, day(15)).facts
+    assert [one.event_id for one in facts.signed] == ["a"]
+    assert list(facts.seqs) == [("wh-1", world.SOURCE, 1)]
+    assert not as_of(played.state().twin, day(1)).facts.seqs
 
 
 # ---- HMAC
