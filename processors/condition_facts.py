@@ -35,7 +35,7 @@ from supplytwin.processors.reach import reached_by
 from supplytwin.processors.slots import target_of
 from supplytwin.processors.subjects import SubjectKey
 from supplytwin.processors.twin import Twin
-from supplytwin.schemas.condition import Absent, Document, Quantity, walked
+from supplytwin.schemas.condition import Absent, Document, Milestone, Quantity, walked
 from supplytwin.schemas.events import Event, WarehouseReceived
 from supplytwin.schemas.lifecycles import effect_on
 from supplytwin.schemas.machines import CONSIGNMENT, LINE, LOT, TRIP
@@ -313,7 +313,12 @@ def _anchors(look: Look, claim: Claim, told: dict[str, tuple[Fact, ...]]) -> Ite
             yield Anchored(anchor=anchor, at=look.asked.settled.get(name))
             continue
         own = [fact for fact in told.get(name, ()) if _is_home(fact, claim.home)]
-        counted = [fact for fact in own if _is_told(look, fact, name)]
+        roles = _roles_of(look.asked, name)
+        counted = [
+            fact
+            for fact in own
+            if _is_told(look, fact, name) and (not roles or not roles.isdisjoint(fact.roles))
+        ]
         firsts = [fact.current.first for fact in counted if fact.current is not None]
         lasts = [fact.current.last for fact in counted if fact.current is not None]
         ends = {"FIRST": min(firsts, default=None), "LAST": max(lasts, default=None)}
@@ -325,6 +330,12 @@ def _anchors(look: Look, claim: Claim, told: dict[str, tuple[Fact, ...]]) -> Ite
             may_return=at is None and bool(own),
             evidence=tuple(sorted({fact.name for fact in (counted if at is not None else own)})),
         )
+
+
+def _roles_of(asked: ClaimAsked, type_: str) -> set[str]:
+    """Who tells a milestone, where the condition says so in a leaf."""
+    leaves = (leaf for _, leaf in walked(asked.condition) if isinstance(leaf, Milestone))
+    return {role for leaf in leaves if leaf.type == type_ for role in leaf.by.roles}
 
 
 def _is_home(fact: Fact, home: str) -> bool:

@@ -2,7 +2,8 @@
 
 As it is in the twin, but over the facts that the claim may rest on: a release, the removal of a
 hold and a payment of duty count when a listed source tells them in time; a hold, a revocation, a
-cancellation or rejection counts whoever tells it, and wherever it refers to the declaration.
+cancellation or rejection counts whoever tells it, and wherever it refers to the declaration. But a
+declaration that has ended takes its holds along only by the word of a listed source.
 """
 
 from collections.abc import Iterator, Mapping
@@ -20,7 +21,8 @@ from supplytwin.schemas.events import CUSTOMS, CustomsDeclared, CustomsReleased,
 from supplytwin.schemas.machines import DECLARATION
 
 _RELEASED, _CLEARED, _REMOVED = "customs.released", "customs.cleared", "customs.hold_removed"
-SUPPORT = (_RELEASED, _CLEARED, _REMOVED, "customs.duty_paid")
+_ASSESSED, _PAID = "customs.duty_assessed", "customs.duty_paid"
+SUPPORT = (_RELEASED, _CLEARED, _REMOVED, _PAID)
 CONTRARY = ("customs.hold_placed", "customs.release_revoked")
 ENDS = ("customs.cancelled", "customs.rejected")
 _AGAINST = (*CONTRARY, *ENDS)
@@ -52,6 +54,7 @@ class Declared(Struct, frozen=True, kw_only=True, gc=False):
     link_disputed: bool
     """What refers it to the claim is in conflict, or its key was compromised."""
     removal_may_return: bool
+    """What lifted a hold or settled duty was in time, and counts no longer or not yet."""
     regime: str | None
     """None = nobody says so, or in two ways."""
     regimes: frozenset[str]
@@ -150,18 +153,22 @@ class Declarations:
                     counted.append(slot)
             elif kind in CONTRARY:
                 counted.append(slot)
-            elif self._is_here(event):
-                (counted if own else ended).append(slot)
-            elif kind in ENDS:
+            elif kind in ENDS and not self._is_here(event):
                 ending = True
+            elif kind in ENDS and not (own and look.is_heard(slot, self._roles)):
+                ended.append(slot)
+            elif self._is_here(event) and (
+                kind in (*ENDS, _ASSESSED) or look.is_heard(slot, self._roles)
+            ):
+                (counted if own else ended).append(slot)
         value = fold(*key, counted)
         whole = fold(*key, [*counted, *ended]) if ended else value
-        revoked, is_over = value.revoked or whole.revoked or ending, value.state in _DEAD
+        revoked, is_over = value.revoked or whole.revoked or ending, whole.state in _DEAD
         is_open = linked and not revoked and whole.state in ("RELEASED", "CLEARED")
         return Declared(
             key=key,
             linked=linked,
-            live=anybody and not is_over,
+            live=anybody and value.state not in _DEAD,
             revoked=value.revoked,
             holds=value.holds,
             doubted=doubted,
@@ -219,10 +226,10 @@ class Declarations:
         return any(self._links(one) and is_of(one, key) for one in contents)
 
     def _may_remove(self, slot: Slot, key: SubjectKey) -> bool:
-        """Whether it removed a hold in time, and does not now."""
+        """Whether it removed a hold, or paid duty, in time, and does not now."""
 
         def removes(one: Event) -> bool:
-            return one.event_type == _REMOVED and is_about(one, key)
+            return one.event_type in (_REMOVED, _PAID) and is_about(one, key)
 
         was = self._look.was_in_time(slot, removes, self._roles)
         return was and not self._look.counts(slot, removes, self._roles)

@@ -7,7 +7,8 @@ below, or a count under what is on hand, from its lot alone. A gain of stock giv
 retraction of the loss does. Of what was shipped or accepted a source's reports add up, and of
 several sources the one that has least is believed.
 
-A quantity that states no unit is in the one that the receipts of its lot state, or its order line.
+A quantity that states no unit is in the one that the receipts of its lot state, or in that of the
+terms, unless an order says otherwise.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -88,7 +89,7 @@ class Goods:
     # -- units
 
     def _unit_of_line(self) -> str | None:
-        """What the order says; where it says nothing what the terms do; None = two things."""
+        """What the terms say, unless an order says otherwise: then nobody knows."""
         found = {
             code_of(one.uom) or one.uom
             for slot in self._slots
@@ -96,7 +97,7 @@ class Goods:
             for one in slot.effective.event.order_lines
             if one.line_id == self._line.subject_id
         }
-        return next(iter(found)) if len(found) == 1 else None if found else self._wanted
+        return self._wanted if found <= {self._wanted} else None
 
     def _amount(self, value: Decimal, unit: str | None) -> dict[str, Any]:
         known = None if unit is None else code_of(unit) or unit
@@ -145,8 +146,10 @@ class Goods:
         found: dict[str, set[str]] = {}
         for slot in slots:
             for version in slot.versions:
-                for event in version.contents:
-                    if isinstance(event, WarehouseReceived):
+                for content_hash, event in zip(version.hashes, version.contents, strict=True):
+                    if isinstance(event, WarehouseReceived) and not (
+                        self._look.voice(event, content_hash, self._roles).reason
+                    ):
                         unit = code_of(event.uom) or event.uom
                         found.setdefault(event.lot_id, set()).add(unit)
         self._by_lot = {
@@ -226,7 +229,11 @@ class Goods:
                 sums[key] = EXACT.add(sums.get(key, ZERO), event.qty)
         for (lot, source), gone in sums.items():
             known = {} if lot is None else lots.recorded.get(lot, {})
-            seen = [qty for one, qty in known.items() if witness(one) is not None or one == source]
+            seen = [
+                qty
+                for one, qty in known.items()
+                if one == source or self._look.has_role(one, self._roles)
+            ]
             beyond[lot, source] = max(EXACT.subtract(gone, max(seen, default=ZERO)), ZERO)
         for lot, slot in taken:
             event = None if slot.effective is None else slot.effective.event

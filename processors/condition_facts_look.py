@@ -186,6 +186,10 @@ class Look:
             found = self._rows_of[name] = list(rows)
         return found
 
+    def has_role(self, name: str, roles: Roles) -> bool:
+        """Whether a source is listed in one of these roles."""
+        return any(not set(roles).isdisjoint(one.roles) for one in self._attesters(name))
+
     def _is_at(self, event: Event, sites: tuple[str, ...]) -> bool:
         return event.facility in sites or event.unlocode in sites
 

@@ -8,7 +8,7 @@ from typing import Any, get_args
 import msgspec
 import pytest
 
-from supplytwin.processors import condition_lint
+from supplytwin.processors import condition_facts_words, condition_lint
 from supplytwin.processors.condition_counting import Cause
 from supplytwin.processors.condition_eval import evaluate, explain
 from supplytwin.processors.condition_view import Evidence, Scope
@@ -53,3 +53,16 @@ def test_the_page_has_three_examples_and_every_operator() -> None:
             assert f"`{field.removesuffix('_')}" in rows[name], (name, field)
     codes = (*condition_lint.FAULTS, condition_lint.TWICE, condition_lint.DOUBTFUL)
     assert set(rows) == {*OPERATORS, *get_args(Cause), *codes}
+
+
+def test_the_page_names_every_reason_and_word_of_the_evidence_from_a_twin() -> None:
+    """Why a fact counts for nothing, and what a leaf may ask for beside the milestones."""
+    root = Path(__file__).parents[2] / "processors"
+    sources = [path.read_text() for path in root.glob("condition_facts*.py")]
+    told = re.findall(
+        r'(?:reason=|ignore\(\w+, |leave\(\w+, |reason = )"([A-Z_]+)"', "".join(sources)
+    )
+    words = {*condition_facts_words.UNITS, condition_facts_words.HOLD, condition_facts_words.SEIZED}
+    words |= {condition_facts_words.FREE, condition_facts_words.AT_BUYERS, *told}
+    assert len(told) > 12
+    assert {word for word in words if word not in TEXT} == set()

@@ -76,6 +76,37 @@ def test_a_declaration_is_the_claims_by_the_word_of_customs_alone():
     assert f.value_of(held, (linked, at), (hold, day(31))) == "UNKNOWN"
 
 
+def test_a_declaration_takes_its_hold_along_only_by_the_word_of_customs():
+    """A stranger who cancels it lifts no hold, and yet its release does not count any more."""
+    free = {"all": [RELEASED, f.absent("CUSTOMS_HOLD")]}
+    other = (w.declared(day(30), "D2"), day(30))
+    held = (w.customs("hold_placed", day(31), "D2"), day(31))
+    over = w.customs("cancelled", day(32), "D2")
+    stranger = w.with_(over, source="gossip")
+    assert f.value_of(free, *proofs(), other) == "TRUE"
+    assert f.value_of(free, *proofs(), other, held) == "UNKNOWN"
+    assert f.value_of(free, *proofs(), other, held, (stranger, day(32))) == "UNKNOWN"
+    assert f.value_of(free, *proofs(), other, held, (over, day(32))) == "TRUE"
+    gone = w.customs("cancelled", day(32), source="gossip")
+    assert f.value_of(RELEASED, *proofs(), (gone, day(32))) == "UNKNOWN"
+
+
+def test_a_strangers_order_cannot_change_a_unit():
+    """What states no unit is in that of the terms; where an order says otherwise nobody knows."""
+    accepted = w.event("order.accepted", "ORDER_LINE:L1", "a", day(40), source="buyer",
+                       line_ids=("L1",), accepted_qty=Decimal(40), rejected_qty=Decimal(0),
+                       refs=("ORDER_LINE:L1",)), day(40)  # fmt: skip
+    line = w.events.OrderLine(
+        line_id="L1", sku="s", qty=Decimal(40), uom="DZN", unit_price=Decimal(1)
+    )  # fmt: skip
+    order = w.event("order.placed", "ORDER:O", "o", day(1), source="gossip", order_id="O",
+                    buyer="B", seller="S", currency="USD", order_lines=(line,),
+                    refs=("ORDER_LINE:L1",)), day(1)  # fmt: skip
+    asked = f.quantity("L1", 40, "ACCEPTED")
+    assert f.value_of(asked, accepted) == "TRUE"
+    assert f.value_of(asked, accepted, order) == "UNKNOWN"
+
+
 def test_a_source_of_two_organisations_or_at_another_site_counts_for_nothing():
     """Rows of one source must agree on whose it is; sites bind it to places."""
     two = (*f.SOURCES, Attester(source="customs", organisation="other", roles=("CUSTOMS",)))

@@ -130,7 +130,7 @@ def _twin(items):
     return twin
 
 
-@pytest.mark.parametrize("seed", range(15))
+@pytest.mark.parametrize("seed", range(8))
 def test_order_and_duplicates_of_facts_change_nothing(seed):
     """Any order of one set of facts, some told twice: equal evidence, and all else that is said."""
     items, asked = _wild(seed)
@@ -162,7 +162,7 @@ def test_what_is_remembered_is_what_would_be_built_again():
     gives the same.
     """
     spared = 0
-    for seed in range(10):
+    for seed in range(6):
         items, asked = _wild(seed, 60)
         rng = random.Random(seed)
         twin, kept = _twin(items[:20]), None
@@ -180,7 +180,7 @@ def test_what_is_remembered_is_what_would_be_built_again():
                 assert now.evidence == kept.evidence
                 assert (now.ignored, now.adverse_ids) == (kept.ignored, kept.adverse_ids)
             kept = now
-    assert spared > 20
+    assert spared > 10
 
 
 # ---- the thin settlement
@@ -231,7 +231,7 @@ def test_it_never_releases_what_the_thin_settlement_does_not(required):
     assert seen["TRUE", "TRUE"] > 0 and seen["FALSE", "FALSE"] > 0
 
 
-@pytest.mark.parametrize("seed", range(30))
+@pytest.mark.parametrize("seed", range(12))
 def test_supporting_facts_never_take_back_what_is_true(seed):
     """One more release, receipt or removal of a hold that counts never moves a leaf down."""
     stream = thin_world.Stream(seed)

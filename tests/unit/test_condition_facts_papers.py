@@ -169,6 +169,19 @@ def test_an_anchor_that_is_used_both_ways_and_told_in_two_ways_is_not_known():
     assert evaluation.value == "UNKNOWN"
 
 
+def test_an_anchor_is_told_by_whom_the_condition_believes():
+    """Where a leaf says who tells the milestone, nobody else sets the window."""
+    asked = {"all": [f.milestone("DELIVERED", "WAREHOUSE"),
+                     {"time": {"not_before": {"anchor": "MILESTONE:DELIVERED"}}}]}  # fmt: skip
+    told = w.event("shipment.delivered", HOME, "d", day(31), source="carrier",
+                   consignment_id="ASN-1", receiver="B")  # fmt: skip
+    found, _ = f.look(asked, (told, day(31)))
+    assert found.evidence.anchors[0].at is None
+    found, evaluation = f.look(asked, (told, day(31)), (w.with_(told, source="wms"), day(31)))
+    assert found.evidence.anchors[0].at == day(31)
+    assert evaluation.value == "TRUE"
+
+
 def test_a_tranche_is_an_anchor_from_its_settlement_on():
     """The retention runs from when the other tranche was settled."""
     asked = {"time": {"not_before": {"anchor": "TRANCHE:T2", "plus": "P30D"}}}
