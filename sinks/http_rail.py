@@ -90,7 +90,6 @@ class HttpBank:
             backoff_max=2,
             respect_retry_after_header=False,  # the gateway has other work meanwhile
             raise_on_status=False,
-            redirect=False,
         )
         self._pool = urllib3.PoolManager(
             num_pools=4,
@@ -105,7 +104,7 @@ class HttpBank:
         headers = {**self._at.headers, "Content-Type": _XML} if body is not None else None
         try:
             response = self._pool.request(
-                method, url, body=body, headers=headers, preload_content=False
+                method, url, body=body, headers=headers, preload_content=False, redirect=False
             )
             data = response.read(MAILBOX_MAX + 1)
             response.drain_conn()

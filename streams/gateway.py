@@ -120,6 +120,7 @@ class Gateway:
                 return bool(items)  # a rail that knows nothing yet would understand no answer
             self._backlog.extend(items)
             self._work_off()
+            self._live()
             return self._publish() or self._day.close(self.metrics) or bool(items)
         except AbortError as error:
             log.warning("aborted", why=str(error))
@@ -171,6 +172,7 @@ class Gateway:
             while self._backlog:
                 self._take(self._backlog[0])
                 self._backlog.popleft()
+                self._live()  # a bank may take its time for each
         except AbortError:
             raise
         except TransientError as error:

@@ -38,6 +38,7 @@ class Server:
                 status, data = found
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(data)))
+                self.send_header("Location", "/elsewhere")
                 self.end_headers()
                 self.wfile.write(data)
 
