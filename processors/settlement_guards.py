@@ -17,6 +17,7 @@ from supplytwin.processors.settlement_case import (
     uncleared,
 )
 from supplytwin.processors.settlement_state import ABSORBING
+from supplytwin.processors.settlement_verdict import awaits_others
 
 COURT = "COURT"
 """The role of whoever brings a court's order."""
@@ -219,7 +220,8 @@ _EVIDENCE: dict[str, Guard] = {
     "condition_not_false": lambda case: _matches(case, "TRUE", "UNKNOWN"),
     "expires_on_false": lambda case: case.on_false == "EXPIRE",
     "undecided_or_held_on_false": lambda case: (
-        _matches(case, "UNKNOWN") or (_is(case, "FALSE") and case.on_false == "HOLD")
+        (_matches(case, "UNKNOWN") and not awaits_others(case.book, case.claim))
+        or (_is(case, "FALSE") and case.on_false == "HOLD")
     ),
     "not_undecided_after_close": lambda c: not (_matches(c, "UNKNOWN") and c.at > c.close),
     "nothing_adverse": lambda case: not uncleared(case),

@@ -7,6 +7,7 @@ from supplytwin.processors.settlement_draft import Act, Draft, again, alarm, cha
 
 
 def fly(draft: Draft, act: Act) -> Draft:
+    """What is owed is under way."""
     return move(draft, "reserved", "in_flight", draft.claim.owed_minor)
 
 
@@ -21,47 +22,57 @@ def land(draft: Draft, act: Act) -> Draft:
 
 
 def refund(draft: Draft, act: Act) -> Draft:
+    """All that was under way or reserved is the buyer's again."""
     draft = move(draft, "in_flight", "buyer", draft.claim.accounts.in_flight)
     return holds.unreserve(draft, act)
 
 
 def pay(draft: Draft, act: Act) -> Draft:
+    """PAY of what is owed goes out."""
     draft, sent = order(draft, act, "PAY", draft.claim.owed_minor)
     return change(draft, pay=sent, issued=draft.claim.attempt, status_at=act.at)
 
 
 def pay_again(draft: Draft, act: Act) -> Draft:
+    """The identical PAY goes out once more."""
     return change(again(draft, draft.claim.pay), status_at=act.at)
 
 
 def next_attempt(draft: Draft, act: Act) -> Draft:
+    """The next PAY is another one."""
     return change(draft, attempt=draft.claim.attempt + 1)
 
 
 def void_if_voided(draft: Draft, act: Act) -> Draft:
+    """Where the claim ends, the buyer has all back and the hold is released."""
     return holds.release(holds.unreserve(draft, act), act) if act.to_state == "VOIDED" else draft
 
 
 def alive(draft: Draft, act: Act) -> Draft:
+    """The rail has given a sign of life."""
     return change(draft, status_at=act.at)
 
 
 def query(draft: Draft, act: Act) -> Draft:
+    """The rail is asked what became of the payment."""
     draft = change(draft, query_no=draft.claim.query_no + 1, status_at=act.at)
     return order(draft, act, "QUERY", draft.claim.instructed_minor)[0]
 
 
 def recall(draft: Draft, act: Act) -> Draft:
+    """The payment is recalled."""
     draft = change(draft, recall_no=draft.claim.recall_no + 1, status_at=act.at)
     draft, sent = order(draft, act, "RECALL", draft.claim.instructed_minor)
     return change(draft, recall=sent)
 
 
 def recall_again(draft: Draft, act: Act) -> Draft:
+    """A recall that nobody has answered goes out once more."""
     return again(draft, draft.claim.recall) if act.to_state == "CANCEL_PENDING" else draft
 
 
 def mark_refused(draft: Draft, act: Act) -> Draft:
+    """The rail has refused the recall."""
     return change(draft, refused_no=draft.claim.recall_no)
 
 
@@ -69,19 +80,23 @@ def mark_refused(draft: Draft, act: Act) -> Draft:
 
 
 def settle(draft: Draft, act: Act) -> Draft:
+    """What was under way is the seller's."""
     return move(draft, "in_flight", "seller", draft.claim.accounts.in_flight)
 
 
 def settle_unbooked(draft: Draft, act: Act) -> Draft:
+    """The same, before the rail has told of its booking."""
     return change(settle(draft, act), unbooked=True)
 
 
 def apply_known_returns(draft: Draft, act: Act) -> Draft:
+    """Returns that came first are taken off."""
     known = sum(draft.claim.returns.values())
     return move(draft, "seller", "buyer", min(known, draft.claim.accounts.seller))
 
 
 def give_back(draft: Draft, act: Act) -> Draft:
+    """What was returned is the buyer's."""
     return move(draft, "seller", "buyer", act.amount_minor)
 
 
@@ -101,6 +116,7 @@ def settle_as_resolved(draft: Draft, act: Act) -> Draft:
 
 
 def mend(draft: Draft, act: Act) -> Draft:
+    """People have resolved what did not fit."""
     return change(draft, recon_break=False)
 
 
@@ -117,10 +133,12 @@ def _pay_out(draft: Draft, act: Act, amount_minor: int) -> Draft:
 
 
 def book_unordered(draft: Draft, act: Act) -> Draft:
+    """The seller has what was booked without an order."""
     return alarm_break(_pay_out(draft, act, act.amount_minor), act)
 
 
 def return_unordered(draft: Draft, act: Act) -> Draft:
+    """The seller had what was paid without an order, and has returned some."""
     draft = give_back(_pay_out(draft, act, draft.claim.instructed_minor), act)
     return alarm_break(change(draft, unbooked=True), act)
 
@@ -140,6 +158,7 @@ def mirror_after_end(draft: Draft, act: Act) -> Draft:
 
 
 def overpay(draft: Draft, act: Act) -> Draft:
+    """What was booked beyond the payment is the seller's, and is to be claimed back."""
     receipt = act.receipt
     if receipt.currency == draft.claim.currency and (receipt.amount_minor or 0) > 0:
         overpaid = draft.claim.overpaid_minor + act.amount_minor
@@ -151,6 +170,7 @@ def overpay(draft: Draft, act: Act) -> Draft:
 
 
 def break_reconciliation(draft: Draft, act: Act) -> Draft:
+    """Nothing moves until people have resolved what does not fit."""
     return alarm_break(change(draft, recon_break=True, status_at=act.at), act)
 
 
@@ -158,6 +178,7 @@ def break_reconciliation(draft: Draft, act: Act) -> Draft:
 
 
 def alarm_break(draft: Draft, act: Act) -> Draft:
+    """An alarm: the rail's answer does not fit."""
     receipt = act.receipt
     said = f"{receipt.kind} attempt {receipt.attempt}: {receipt.rail_status}"
     if receipt.amount_minor is not None:
@@ -166,12 +187,14 @@ def alarm_break(draft: Draft, act: Act) -> Draft:
 
 
 def alarm_silence(draft: Draft, act: Act) -> Draft:
+    """An alarm: the rail is silent."""
     return alarm(
         draft, "RAIL_SILENT", f"no answer to query {draft.claim.query_no - 1}: asked again"
     )
 
 
 def alarm_release(draft: Draft, act: Act) -> Draft:
+    """An alarm: a hold is not released."""
     return alarm(
         draft, "RELEASE_FAILED", "the hold is not released yet: the release was sent again"
     )

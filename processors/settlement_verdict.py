@@ -14,7 +14,7 @@ from supplytwin.processors.settlement_state import ABSORBING, LIVE, Book, Claim
 from supplytwin.processors.twin import Twin
 
 _INSTRUCTED = (*LIVE, "CANCEL_PENDING", "SETTLED", "RETURNED")
-_WELL_ENDED = ("SETTLED", "CLOSED")
+_WELL_ENDED = {"SETTLED", "CLOSED"}
 
 
 def evaluated(
@@ -32,25 +32,38 @@ def appraised(book: Book, claim: Claim, verdict: Verdict) -> Verdict:
     named = book.promises[claim.settlement_id].residual_of
     if not named:
         return verdict
-    others = [one for one in book.claims.values() if one.settlement_id != claim.settlement_id]
-    awaited = [one for one in others if one.tranche_id in named]
-    badly = [one for one in awaited if one.state in ABSORBING and one.state not in _WELL_ENDED]
-    open_ = [one for one in awaited if one.state not in ABSORBING]
-    gone = sum(one.instructed_minor for one in others if one.state in _INSTRUCTED)
-    due = max(0, min(book.terms_of(claim).cap_minor - gone, claim.amount_minor))
     tranches = ", ".join(sorted(named))
-    if badly:
+    gone = sum(one.instructed_minor for one in _others(book, claim) if one.state in _INSTRUCTED)
+    due = max(0, min(book.terms_of(claim).cap_minor - gone, claim.amount_minor))
+    ends = {one.state for one in _named(book, claim) if one.state in ABSORBING}
+    if not ends <= _WELL_ENDED:
         leaf = Leaf(name="residual", value="FALSE", why=f"{tranches} ended without a payment")
-    elif open_:
+    elif awaits_others(book, claim):
         leaf = Leaf(name="residual", value="UNKNOWN", why=f"waits for {tranches} to end")
     else:
         leaf = Leaf(name="residual", value="TRUE", why=f"{tranches} left {due} (minor units)")
     values = (leaf.value, verdict.value)
-    value = next((one for one in ("FALSE", "UNKNOWN") if one in values), "TRUE")
     return replace(
         verdict,
-        value=value,
-        matches=None,
+        value=next((one for one in ("FALSE", "UNKNOWN") if one in values), "TRUE"),
+        matches=verdict.matches if leaf.value == "TRUE" else None,
         due_minor=due,
         leaves=(*verdict.leaves, leaf),
     )
+
+
+def awaits_others(book: Book, claim: Claim) -> bool:
+    """Whether the claim is the rest of claims that have not ended: no time of its own ends that."""
+    return any(one.state not in ABSORBING for one in _named(book, claim))
+
+
+def _others(book: Book, claim: Claim) -> list[Claim]:
+    own = claim.settlement_id
+    return [book.claims[one] for one in book.order if one != own and one in book.claims]
+
+
+def _named(book: Book, claim: Claim) -> list[Claim]:
+    """The claims that it is the rest of; those that an amendment has taken out are none."""
+    named = book.promises[claim.settlement_id].residual_of
+    found = [one for one in _others(book, claim) if one.tranche_id in named]
+    return [one for one in found if one.state != "SUPERSEDED"]

@@ -327,6 +327,16 @@ def test_a_residual_is_what_the_named_tranches_leave(monkeypatch):
         assert chain.last("PAY", 1).amount_minor == paid
 
 
+def test_row_9_a_residual_that_waits_for_others_is_not_held_for_that():
+    """Past its own close it waits until they have ended, and follows them at the same cut."""
+    first = w.claim_terms(1, deadline=day(150), grace_us=0)
+    rest = w.claim_terms(2, tranche_id="T2", residual_of=("T1",), amount_minor=20_000)
+    chain = chain_of(first, rest, cap_minor=120_000).reserved(0).reserved(1)
+    chain.facts(*w.proofs(2, at=20))
+    assert chain.cut(day(91)) == []
+    assert chain.cut(day(150) + 1) == [8, 8]
+
+
 # ---- disputes and awards
 
 
