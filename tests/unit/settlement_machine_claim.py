@@ -95,6 +95,7 @@ class Claim:
             "recall": (self.recall_no, self.recall_refused),
             "basis": (self.basis, self.award),
             "origin": self.origin,
+            "matched": (self.matched_minor, self.matched_hash),
             "window_end": self.window_end,
             "paused": (tuple(self.paused), self.paused_since),
             "cleared": tuple(sorted(self.cleared)),

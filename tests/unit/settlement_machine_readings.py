@@ -312,6 +312,11 @@ PAYING = (
         doubt=True,
     ),
     Reading(
+        (23, 47, 50),
+        "SETTLED (RETURNED if returns already cover it)",
+        "Does not happen: while a payment is under way every return takes row 47 or 50 first.",
+    ),
+    Reading(
         (24, 25, 30, 45),
         "RJCT retryable (24); never a retry (45)",
         "After a refused recall a retryable RJCT takes row 25, not 24: somebody wanted the money "
