@@ -17,7 +17,6 @@ from msgspec import Struct
 from supplytwin.processors import (
     carbon,
     custody,
-    evidence,
     refusal,
     remembered,
     restatement,
@@ -28,16 +27,16 @@ from supplytwin.processors import (
 )
 from supplytwin.processors.carbon_packs import NEWEST, Told, rules_in, rules_of
 from supplytwin.processors.chain_memory import Remembers
-from supplytwin.processors.emit import Emitter
+from supplytwin.processors.emit import Emitter, silent
 from supplytwin.processors.key_register import NO_KEYS, learned, recorded
 from supplytwin.processors.keys import Register
 from supplytwin.processors.settlement import Signing
-from supplytwin.processors.settlement_known import known_of
+from supplytwin.processors.settlement_known import bears, known_of, register_of
 from supplytwin.processors.settlement_state import Book, Outcome
 from supplytwin.processors.signed_facts import is_signed, with_mac
 from supplytwin.processors.signed_facts_counted import told_of
 from supplytwin.processors.sources import Sources, admitted, sources_of
-from supplytwin.processors.twin import EMPTY, Taken, Twin, take
+from supplytwin.processors.twin import EMPTY, Twin, take
 from supplytwin.processors.twin import canonical as canonical_twin
 from supplytwin.schemas import codec
 from supplytwin.schemas.errors import Code, FatalError, RecordError
@@ -165,7 +164,7 @@ class ChainFold(Remembers):
             twin=taken.twin,
             footprints=footprints,
             taken_at=now,
-            touched=state.touched or item.under is not None or _bears(state.book, taken),
+            touched=state.touched or item.under is not None or bears(state.book, taken),
             recent=snapshots.remember(state.recent, seq, taken),
         )
         counts = (*taken.counts, *refused)
@@ -177,12 +176,12 @@ class ChainFold(Remembers):
         outcome: Outcome
         match message:
             case Contract():
-                signed = Signing(register=_register(item), at=item.record.arrival)
+                signed = Signing(register=register_of(item), at=item.record.arrival)
                 outcome = settlement.agree(state.book, message, item.content_hash, now, signed)
             case Receipt():
                 outcome = settlement.receipt(state.book, message, item.content_hash, now)
             case Review():
-                known = known_of(state.book, state.twin, _register(item))
+                known = known_of(state.book, state.twin, register_of(item))
                 outcome = settlement.review(
                     state.book, state.twin, message, item.content_hash, now, known
                 )
@@ -257,8 +256,7 @@ class ChainFold(Remembers):
         """What follows at a cut at `tick` from the whole set of facts. `control` is the control
         chain as it stands there: by its register signed facts count (`signed_facts_counted`).
         """
-        register = NO_KEYS if control is None else control.register
-        known = known_of(state.book, state.twin, register)
+        known = known_of(state.book, state.twin, (control or state).register)
         book, transitions = settlement.cut(state.book, state.twin, tick, known)
         emit = self._emitter(state, tick)
         settlement_report.decided(emit, transitions, None)
@@ -321,7 +319,7 @@ class ChainFold(Remembers):
         if entry.kind == "FACT" and item is not None:
             taken = take(state.twin, item)
             rules = self._packs.at(record.partition, record.offset, entry.taken_at)
-            footprints = carbon.follow(state.footprints, taken, rules, _silent)
+            footprints = carbon.follow(state.footprints, taken, rules, silent)
             return msgspec.structs.replace(
                 state, twin=taken.twin, footprints=footprints, recent=(), touched=True
             )
@@ -398,18 +396,3 @@ def _finish(state: ChainState, emit: Emitter, count: str, **changes: Any) -> Ste
 def _claims_of(state: ChainState, book: Book) -> Map[str, tuple[str, ...]]:
     """The claims by consignment under `book`, which follows that of `state`."""
     return state.claims_of if book.terms is state.book.terms else snapshots.claims_of(book)
-
-
-def _register(item: Input) -> Register:
-    """The keys that were known when it was taken."""
-    return item.under if isinstance(item.under, Register) else NO_KEYS
-
-
-def _bears(book: Book, taken: Taken) -> bool:
-    """Whether a condition may look at what was taken; full terms may ask about anything."""
-    full = book.terms is not None and book.terms.full is not None
-    return full or evidence.bears(taken.slots)
-
-
-def _silent(topic: str, struct: type[Struct], /, **fields: object) -> None:
-    """At restore the records are already in their topics."""

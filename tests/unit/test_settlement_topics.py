@@ -1,5 +1,6 @@
 """docs/settlement-topics.md says what the records have, field by field, and in which words."""
 
+import datetime as dt
 import re
 import typing
 from pathlib import Path
@@ -45,7 +46,8 @@ def type_name(hint: Any) -> str:
         return f"{type_name(inner)}, null"
     if typing.get_origin(hint) is tuple:
         return f"list of {type_name(given[0])}"
-    names = {str: "text", int: "integer", Micros: "time", bytes: "bytes", Signature: "Signature"}
+    names = {str: "text", int: "integer", Micros: "time", dt.date: "date", bytes: "bytes",
+             Signature: "Signature"}  # fmt: skip
     return names[hint]
 
 
