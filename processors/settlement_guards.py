@@ -13,6 +13,7 @@ from supplytwin.processors.settlement_case import (
     booking_key,
     conflicts,
     contrary,
+    frozen_by,
     plain,
     uncleared,
 )
@@ -127,6 +128,13 @@ def _recall_older(case: Case) -> bool:
     return receipt.recall_no < claim.recall_no or receipt.recall_no <= claim.refused_no or ended
 
 
+def _recall_refused(case: Case) -> bool:
+    """The rail has refused to give back the running attempt; an earlier one is no matter of it."""
+    claim = case.claim
+    running = claim.recall is not None and claim.recall.attempt == claim.attempt
+    return claim.refused_no > 0 and running
+
+
 def _reviewer_is_another(case: Case) -> bool:
     raisers = {who for key, who in case.claim.standing.items() if key not in case.claim.cleared}
     return bool(case.review.reviewer) and case.review.reviewer not in raisers
@@ -226,6 +234,8 @@ _EVIDENCE: dict[str, Guard] = {
     "not_undecided_after_close": lambda c: not (_matches(c, "UNKNOWN") and c.at > c.close),
     "nothing_adverse": lambda case: not uncleared(case),
     "something_adverse": lambda case: bool(uncleared(case)),
+    "frozen": lambda case: bool(frozen_by(case.book, case.claim) - case.claim.cleared),
+    "not_frozen": lambda case: frozen_by(case.book, case.claim) <= case.claim.cleared,
     "adverse_unnoted": lambda case: bool(plain(case, uncleared(case)) - case.claim.noted),
     "not_restated": lambda c: (
         c.claim.restated is None
@@ -270,8 +280,8 @@ _CONTRACT: dict[str, Guard] = {
     "moved_hold_fits": _moved_hold_fits,
     "reconciled": lambda case: not case.claim.recon_break,
     "reconciliation_broken": lambda case: case.claim.recon_break,
-    "no_recall_refused": lambda case: case.claim.refused_no == 0,
-    "recall_was_refused": lambda case: case.claim.refused_no > 0,
+    "no_recall_refused": lambda case: not _recall_refused(case),
+    "recall_was_refused": _recall_refused,
     "earlier_attempts_rejected": lambda case: case.claim.issued == case.claim.attempt - 1,
     "attempts_left": lambda case: (
         case.claim.attempt < case.attempts_max + case.claim.attempts_added
@@ -304,6 +314,11 @@ _RAIL: dict[str, Guard] = {
     "hold_stands": lambda c: (
         c.receipt.hold_no == c.claim.hold_no and c.claim.hold_live and not c.committed_only
     ),
+    "hold_stands_or_asked": lambda c: (
+        c.receipt.hold_no == c.claim.hold_no
+        and (c.claim.hold_live or not c.claim.hold_answered)
+        and not c.committed_only
+    ),
     "hold_live": lambda case: _hold_covers(case, case.at),
     "hold_outlives_sla": lambda case: _hold_covers(case, case.at + case.status_sla_us),
     "hold_answered_before": _hold_answered_before,
@@ -323,12 +338,15 @@ _RAIL: dict[str, Guard] = {
     "booked_as_instructed": lambda case: (
         _in_currency(case) and case.receipt.amount_minor == case.claim.instructed_minor
     ),
+    "return_named": lambda case: case.receipt.return_id is not None,
     "return_known": lambda case: case.receipt.return_id in case.claim.returns,
     "return_in_currency": _return_complete,
     "return_fits_amount": lambda c: (
         _return_complete(c) and _returned(c) <= c.claim.instructed_minor
     ),
-    "return_is_whole": lambda case: _returned(case) == case.claim.instructed_minor,
+    "return_is_whole": lambda case: (
+        case.claim.pay is None or _returned(case) == case.claim.pay.amount_minor
+    ),
     "return_fits_paid": lambda c: _return_complete(c) and _returned(c) <= c.claim.accounts.seller,
     "return_takes_all": lambda case: _returned(case) == case.claim.accounts.seller,
     "returns_cover": lambda c: sum(c.claim.returns.values()) >= c.claim.instructed_minor,

@@ -136,6 +136,8 @@ def _said(book: Book, review: Review) -> Book:
     if ballot is None:
         return book
     votes: Map[str, frozenset[str]] = book.votes.get(claim.settlement_id, Map())
+    for other, persons in votes.items():  # of one person the last word counts
+        votes = votes.set(other, persons - {review.reviewer})
     votes = votes.set(ballot, votes.get(ballot, frozenset()) | {review.reviewer})
     return replace(book, votes=book.votes.set(claim.settlement_id, votes))
 

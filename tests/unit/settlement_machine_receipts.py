@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
 
 from settlement_machine_claim import Claim, Step
 from settlement_machine_words import (
@@ -34,6 +33,11 @@ from settlement_machine_words import (
 
 Answer = list[Taken | Refused]
 DEFINITIVE = (22, 23, 24, 25, 29, 44, 47)  # the rows that row 27 points to
+
+
+def waits_for(claim: Claim, hold_no: int) -> bool:
+    """Whether that hold is the last one that was asked for, and the claim has ended since."""
+    return claim.state in ABSORBING and hold_no == claim.hold_no
 
 
 class Receipts:
@@ -86,7 +90,7 @@ class Receipts:
                 how == "asked"
                 and said.ccy == self.terms.currency
                 and said.amount >= claim.need()
-                and (said.expires > claim.close(self.tick) or self.terms.auto_renew)
+                and (said.expires > claim.close() or self.terms.auto_renew)
             )
             if not fits:
                 return self._unfit_hold(claim, said.hold_no)
@@ -94,23 +98,22 @@ class Receipts:
             step = self.step(claim, 2 if claim.state == "CREATED" else 41)
             step.take_hold(said.amount, said.expires)
             return [step.to("RESERVED" if claim.state == "CREATED" else claim.state)]
-        if how in ("released", "refused"):
-            # Row 39, also for SETTLED and RETURNED, and for the RESERVE of a superseded claim.
+        if how in ("released", "refused") and waits_for(claim, said.hold_no):
             claim.confirmed.add(said.hold_no)
             step = self.step(claim, 39)
             step.release(said.hold_no)
-            taken = step.to(claim.state)
-            if claim.state in ABSORBING:
-                return [taken]
-            return [replace(taken, source="SUPERSEDED", target="SUPERSEDED")]
+            return [step.to(claim.state)]
         return self.stale(claim, f"hold already {how}")
 
     def _unfit_hold(self, claim: Claim, hold_no: int) -> Answer:
-        """Row 38, and the same for HELD and DISPUTED."""
-        step = self.step(claim, 38)
+        """Row 38; row 41 for HELD and DISPUTED."""
+        created = claim.state == "CREATED"
+        step = self.step(claim, 38 if created else 41)
         step.release(hold_no)
         step.alarm("HOLD_UNFIT")
-        if self.tick <= claim.funding_due:
+        if not created:
+            claim.funding_due = None
+        if not created or self.tick <= claim.funded_by():
             step.ask_hold()
         else:
             claim.hold = "none"
@@ -138,8 +141,6 @@ class Receipts:
             return self.stale(claim, f"hold already {how}")
         if how == "asked":
             return self.illegal(claim, "the hold is not confirmed")
-        if said.expires <= claim.hold_expires:
-            return self.stale(claim, "an older expiry")
         step = self.step(claim, 5)
         claim.hold_expires = said.expires
         return [step.to(claim.state)]
@@ -206,11 +207,8 @@ class Receipts:
 
     def rejected(self, claim: Claim, said: Rejected) -> Answer:
         """Rows 24, 25, 45, 53."""
-        if said.attempt in claim.rejected:
-            return self.stale(claim, "already rejected")
-        if said.attempt in claim.attempts_sent and claim.state in PAID:
+        if said.attempt >= claim.attempt and claim.state in PAID:
             step = self.step(claim, 53)
-            claim.rejected.add(said.attempt)
             step.alarm("RECON_BREAK")
             return [step.to(claim.state)]
         refused = self.not_running(claim, said.attempt)
@@ -267,8 +265,6 @@ class Receipts:
         """Rows 23, 48, 49, 50, 53."""
         if said.entry_id in claim.bookings:
             return self.stale(claim, "entry already applied")
-        if said.amount <= 0 or not 1 <= said.attempt <= claim.attempt:
-            return self.illegal(claim, "no payment of ours")
         claim.bookings[said.entry_id] = (said.attempt, said.amount, said.ccy)
         own = said.ccy == self.terms.currency
         if claim.state in PAID:
@@ -276,30 +272,32 @@ class Receipts:
         if claim.recon_open:
             return self.illegal(claim, "a wrong booking is unresolved: recorded for row 51")
         if claim.state in PAYING:
-            if not own or said.amount != claim.attempts_sent[said.attempt]:
+            if not own or said.amount != claim.attempts_sent[claim.attempt]:
                 return self._wrong_booking(claim)
             step = self.step(claim, 23)
             step.pay_seller(said.amount, release=said.attempt < claim.attempt)
             return [step.to(step.settled_state())]
         if claim.state in BEFORE:
-            if not own:
+            if not own or said.amount <= 0:
                 return self.recon_break(claim, f"entry {said.entry_id}")
             step = self.step(claim, 48)
             step.alarm("RECON_BREAK")
             step.pay_seller(said.amount, release=True)
             return [step.to(step.settled_state())]
+        if claim.state == "CLOSED" or not own or said.amount <= 0:
+            return self.illegal(claim, "nothing can be booked")
         return self._follow_the_rail(claim)
 
     def _booked_again(self, claim: Claim, said: Booked) -> Answer:
         """SETTLED or RETURNED: the booking that a return announced, or row 53."""
         own = said.ccy == self.terms.currency
-        if own and said.attempt == claim.unbooked and said.amount == claim.settled:
+        if own and claim.unbooked and said.amount == claim.settled:
             claim.unbooked = None
             return self.stale(claim, "the return that came first has applied it")
         step = self.step(claim, 53)
         step.alarm("RECON_BREAK")
         step.alarm("OVERPAID")
-        if own:
+        if own and said.amount > 0:
             step.post("buyer", "seller", said.amount)
             claim.settled += said.amount
         return [step.to(claim.state)]

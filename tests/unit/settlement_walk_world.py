@@ -378,7 +378,7 @@ def second_view(claim: Second) -> dict[str, object]:
         "state": claim.state,
         "accounts": (claim.buyer, claim.reserved, claim.in_flight, claim.seller),
         "attempt": claim.attempt,
-        "hold": None if over else (claim.hold_no or 1, live, expires),
+        "hold": None if over or not claim.hold_no else (claim.hold_no, live, expires),
         "releases": sorted(claim.releasing),
         "recall": (claim.recall_no, claim.recall_refused) if not over else claim.recall_no,
         "basis": (claim.basis, claim.award),
@@ -390,17 +390,19 @@ def second_view(claim: Second) -> dict[str, object]:
 
 def view(claim: Claim, book: Book) -> dict[str, object]:
     """What is compared, of the fold."""
+    terms_ = book.terms_of(claim)
     over, money = claim.state in ABSORBING, claim.accounts
     live, expires = claim.hold_live, claim.hold_expires
     expires = None if over or not live or expires is None else expires - T0
     origin = OF_THE_RAIL.get(claim.origin or "", claim.origin)
     end = claim.window_end
-    refused = claim.refused_no > 0
+    refused = claim.refused_no > 0 and claim.recall is not None
+    refused = refused and claim.recall.attempt == claim.attempt
     return {
         "state": claim.state,
         "accounts": (money.buyer, money.reserved, money.in_flight, money.seller),
         "attempt": claim.attempt,
-        "hold": None if over else (claim.hold_no, live, expires),
+        "hold": None if over or terms_.funding_mode == terms.COMMITMENT else (claim.hold_no, live, expires),
         "releases": sorted(no for no, one in claim.releases.items() if one.open),
         "recall": (claim.recall_no, refused) if not over else claim.recall_no,
         "basis": (claim.basis, claim.due_minor if claim.basis == "AWARD" else 0),
