@@ -109,7 +109,7 @@ def _booking_known(case: Case) -> bool:
     same = [key for key, booking in claim.bookings.items() if booking.attempt == receipt.attempt]
     if same and (receipt.entry_id is None or same == [f"attempt:{receipt.attempt}"]):
         return True
-    return claim.unbooked and _in_currency(case) and receipt.amount_minor == claim.instructed_minor
+    return claim.unbooked and _in_currency(case) and receipt.amount_minor == claim.paid_minor
 
 
 def _release_closed_before(case: Case) -> bool:
@@ -338,14 +338,16 @@ _RAIL: dict[str, Guard] = {
     "booked_as_instructed": lambda case: (
         _in_currency(case) and case.receipt.amount_minor == case.claim.instructed_minor
     ),
-    "return_named": lambda case: case.receipt.return_id is not None,
+    "return_named": lambda case: (
+        case.receipt.return_id is not None and (case.receipt.amount_minor or 0) > 0
+    ),
     "return_known": lambda case: case.receipt.return_id in case.claim.returns,
     "return_in_currency": _return_complete,
     "return_fits_amount": lambda c: (
         _return_complete(c) and _returned(c) <= c.claim.instructed_minor
     ),
     "return_is_whole": lambda case: (
-        case.claim.pay is None or _returned(case) == case.claim.pay.amount_minor
+        case.claim.pay is None or _returned(case) >= case.claim.pay.amount_minor
     ),
     "return_fits_paid": lambda c: _return_complete(c) and _returned(c) <= c.claim.accounts.seller,
     "return_takes_all": lambda case: _returned(case) == case.claim.accounts.seller,

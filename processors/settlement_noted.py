@@ -257,7 +257,7 @@ def _told(claim: Claim, receipt: Receipt) -> Claim:
                 bookings = bookings.set(receipt.entry_id, booking)
             elif all(known.attempt != receipt.attempt for known in bookings.values()):
                 bookings = bookings.set(booking_key(receipt), booking)
-            fits = (amount, currency) == (claim.instructed_minor, claim.currency)
+            fits = (amount, currency) == (claim.paid_minor, claim.currency)
             return replace(claim, bookings=bookings, unbooked=claim.unbooked and not fits)
         case "Returned" if receipt.return_id is not None and currency == claim.currency:
             return replace(claim, returns=claim.returns.set(receipt.return_id, amount))

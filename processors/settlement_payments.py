@@ -136,9 +136,9 @@ def book_unordered(draft: Draft, act: Act) -> Draft:
 
 
 def return_unordered(draft: Draft, act: Act) -> Draft:
-    """The seller had what the last order was for, without one what he has returned now."""
-    paid = act.amount_minor if draft.claim.pay is None else draft.claim.pay.amount_minor
-    draft = give_back(_pay_out(draft, act, paid), act)
+    """The seller had what the last order was for, at least what he has returned now."""
+    sent = 0 if draft.claim.pay is None else draft.claim.pay.amount_minor
+    draft = give_back(_pay_out(draft, act, max(sent, act.amount_minor)), act)
     return alarm_break(change(draft, unbooked=True), act)
 
 

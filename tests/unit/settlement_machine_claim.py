@@ -56,7 +56,7 @@ class Claim:
 
     recall_no: int = 0
     recall_attempt: dict[int, int] = field(default_factory=dict)
-    recall_answers: set[tuple[str, int]] = field(default_factory=set)
+    refused_no: int = 0  # the highest recall that was refused
     recall_refused: bool = False
     recon_open: bool = False  # row 50: no retry, recall or refund until row 51
 
@@ -73,7 +73,7 @@ class Claim:
     cleared: set[str] = field(default_factory=set)
     noted: set[str] = field(default_factory=set)  # adverse evidence already acted on
     verdict: Verdict = NOTHING_KNOWN
-    was_true: bool = False  # so that a retraction after SETTLED can be told
+    claimed: set[str] = field(default_factory=set)  # what row 32 has recorded
 
     bookings: dict[str, tuple[int, int, str]] = field(default_factory=dict)
     returns: dict[str, tuple[int, str]] = field(default_factory=dict)
@@ -238,7 +238,6 @@ class Step:
         self.post("in_flight", "buyer", claim.in_flight)
         self.post("reserved", "buyer", claim.reserved)
         claim.settled += minor
-        claim.noted = set()  # what was adverse before is a reason for row 32 as well
         if release or claim.hold == "asked" or claim.hold_minor > minor:
             self.drop_hold()
         elif claim.hold == "live":

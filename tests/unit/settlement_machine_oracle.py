@@ -235,7 +235,7 @@ class Machine(Receipts):
         heir = Claim(new, self.terms.long_stop, had_loss=old.had_loss)
         heir.funding_due = self.terms.funding_deadline
         heir.hold_no, heir.query_no, heir.recall_no = old.hold_no, old.query_no, old.recall_no
-        heir.standing = {id_: old.standing[id_] for id_ in old.held_by_people()}
+        heir.standing, heir.cleared, heir.noted = old.standing, old.cleared, old.noted
         heir.holds, heir.confirmed = dict(old.holds), set(old.confirmed)
         heir.releasing, heir.released = dict(old.releasing), set(old.released)
         heir.bookings, heir.returns = dict(old.bookings), dict(old.returns)
@@ -261,8 +261,6 @@ class Machine(Receipts):
 
     def recall_ordered(self, claim: Claim) -> Answer:
         """Row 28."""
-        if claim.state == "CANCEL_PENDING":
-            return self.stale(claim, "a recall is under way")
         if not self._recallable(claim):
             return self.illegal(claim, "nothing to recall, or a recall has been refused")
         return [self._recall(claim)]
@@ -392,25 +390,26 @@ class Machine(Receipts):
         taken: Answer = []
         for claim in self.claims.values():
             taken += self._contradicted_after_payment(claim)
-        for claim in self.claims.values():
-            taken += self._decide(claim) or self._silent_releases(claim)
+        claimed = {one.claim for one in taken if isinstance(one, Taken)}
+        for name, claim in self.claims.items():
+            if name not in claimed:
+                taken += self._decide(claim) or self._silent_releases(claim)
         return taken
 
     def _contradicted_after_payment(self, claim: Claim) -> Answer:
         """Row 32, before any claim is decided: it freezes all the others."""
         if claim.state != "SETTLED":
             return []
-        true = claim.verdict.value == "TRUE"
-        new = [f"{claim.terms.id}: {id_}" for id_ in claim.adverse() if id_ not in claim.noted]
-        claim.noted.update(claim.adverse())
-        if claim.was_true and not true and claim.basis == "CONDITION":
-            new.append(f"{claim.terms.id}: retracted at {self.tick}")
-        claim.was_true = true
-        if not new:
+        adverse, own = set(claim.adverse()), f"settlement {claim.terms.id}"
+        untrue = claim.verdict.value != "TRUE" and claim.basis == "CONDITION"
+        if not (adverse or untrue) or (claim.claimed and adverse <= claim.claimed):
             return []
+        claim.claimed |= {own, *adverse}
         for other in self.claims.values():
             if other is not claim and other.state not in ABSORBING:
-                other.standing.update(dict.fromkeys(new, ("FREEZE", "")))
+                other.standing[own] = ("FREEZE", "")
+                other.cleared.discard(own)
+                other.noted.discard(own)
         step = self.step(claim, 32)
         step.alarm("CLAIM")
         return [step.to("SETTLED")]
@@ -610,15 +609,14 @@ class Machine(Receipts):
             return None
         if claim.held_by_people() or not set(range(1, claim.attempt)) <= claim.rejected:
             return None
-        fulfilled = claim.verdict.value == "TRUE" and not claim.adverse()
-        if not fulfilled and claim.basis != "AWARD":
+        if claim.adverse() or (claim.verdict.value != "TRUE" and claim.basis != "AWARD"):
             return None
         step = self.step(claim, 21)
         assert 0 < claim.amount <= claim.reserved
         assert claim.attempts_sent.get(claim.attempt, claim.amount) == claim.amount
         step.post("reserved", "in_flight", claim.amount)
         claim.attempts_sent[claim.attempt] = claim.amount
-        claim.since, claim.was_true = self.tick, claim.verdict.value == "TRUE"
+        claim.since = self.tick
         step.say("PAY", claim.attempt, claim.amount)
         return step.to("INSTRUCTED")
 

@@ -80,7 +80,7 @@ class Receipts:
         """Rows 2, 38, 39, 41."""
         how = claim.holds.get(said.hold_no)
         if how is None:
-            return self.illegal(claim, "no such hold was asked")
+            return self._no_hold(claim, said.hold_no)
         if said.hold_no in claim.confirmed:
             return self.stale(claim, "hold already confirmed")
         waits = claim.hold == "asked" and said.hold_no == claim.hold_no
@@ -105,6 +105,12 @@ class Receipts:
             return [step.to(claim.state)]
         return self.stale(claim, f"hold already {how}")
 
+    def _no_hold(self, claim: Claim, hold_no: int) -> Answer:
+        """A number that was never asked for: older than the first one, or of nobody."""
+        if hold_no < claim.hold_no:
+            return self.stale(claim, "an older hold")
+        return self.illegal(claim, "no such hold was asked")
+
     def _unfit_hold(self, claim: Claim, hold_no: int) -> Answer:
         """Row 38; row 41 for HELD and DISPUTED."""
         created = claim.state == "CREATED"
@@ -123,7 +129,7 @@ class Receipts:
         """Row 3."""
         how = claim.holds.get(said.hold_no)
         if how is None:
-            return self.illegal(claim, "no such hold was asked")
+            return self._no_hold(claim, said.hold_no)
         if claim.state == "CREATED" and claim.hold == "asked" and said.hold_no == claim.hold_no:
             step = self.step(claim, 3)
             claim.holds[said.hold_no], claim.hold = "refused", "none"
@@ -136,7 +142,7 @@ class Receipts:
         """Row 5."""
         how = claim.holds.get(said.hold_no)
         if how is None:
-            return self.illegal(claim, "no such hold was asked")
+            return self._no_hold(claim, said.hold_no)
         if how not in ("asked", "live"):
             return self.stale(claim, f"hold already {how}")
         if how == "asked":
@@ -149,7 +155,7 @@ class Receipts:
         """Rows 6, 40, 41."""
         how = claim.holds.get(said.hold_no)
         if how is None:
-            return self.illegal(claim, "no such hold was asked")
+            return self._no_hold(claim, said.hold_no)
         if how not in ("asked", "live"):
             return self.stale(claim, f"hold already {how}")
         if claim.state == "CREATED":
@@ -207,7 +213,7 @@ class Receipts:
 
     def rejected(self, claim: Claim, said: Rejected) -> Answer:
         """Rows 24, 25, 45, 53."""
-        if said.attempt >= claim.attempt and claim.state in PAID:
+        if claim.state in PAID and not 1 <= said.attempt < claim.attempt:
             step = self.step(claim, 53)
             step.alarm("RECON_BREAK")
             return [step.to(claim.state)]
@@ -269,10 +275,9 @@ class Receipts:
         own = said.ccy == self.terms.currency
         if claim.state in PAID:
             return self._booked_again(claim, said)
-        if claim.recon_open:
-            return self.illegal(claim, "a wrong booking is unresolved: recorded for row 51")
         if claim.state in PAYING:
-            if not own or said.amount != claim.attempts_sent[claim.attempt]:
+            wrong = claim.recon_open or not own
+            if wrong or said.amount != claim.attempts_sent[claim.attempt]:
                 return self._wrong_booking(claim)
             step = self.step(claim, 23)
             step.pay_seller(said.amount, release=said.attempt < claim.attempt)
@@ -284,9 +289,7 @@ class Receipts:
             step.alarm("RECON_BREAK")
             step.pay_seller(said.amount, release=True)
             return [step.to(step.settled_state())]
-        if claim.state == "CLOSED" or not own or said.amount <= 0:
-            return self.illegal(claim, "nothing can be booked")
-        return self._follow_the_rail(claim)
+        return self._follow_the_rail(claim, counts=own and said.amount > 0)
 
     def _booked_again(self, claim: Claim, said: Booked) -> Answer:
         """SETTLED or RETURNED: the booking that a return announced, or row 53."""
@@ -310,10 +313,12 @@ class Receipts:
         step.alarm("RECON_BREAK")
         return [step.to("IN_DOUBT")]
 
-    def _follow_the_rail(self, claim: Claim) -> Answer:
+    def _follow_the_rail(self, claim: Claim, *, counts: bool) -> Answer:
         """Row 49: after an end without payment the seller has what the rail says, never less
         than nothing.
         """
+        if claim.state == "CLOSED" or not counts:
+            return self.illegal(claim, "recorded; nothing to post")
         step = self.step(claim, 49)
         step.alarm("RECON_BREAK")
         step.alarm("CLAIM")
@@ -335,15 +340,13 @@ class Receipts:
         if claim.state in PAID and not (own and claim.returned + said.amount <= claim.settled):
             return self.illegal(claim, "more returned than was settled, or in another currency")
         claim.returns[said.return_id] = (said.amount, said.ccy)
-        if claim.recon_open:
-            return self.illegal(claim, "a wrong booking is unresolved: recorded for row 51")
         if claim.state in PAID:
             step = self.step(claim, 31)
             step.give_back(said.amount)
             back = claim.state == "RETURNED"
             return [step.to("RETURNED" if back else step.settled_state())]
         if claim.state in PAYING:
-            if not own or said.amount > claim.in_flight:
+            if claim.recon_open or not own or said.amount > claim.in_flight:
                 return self._wrong_booking(claim)
             step = self.step(claim, 47)
             claim.unbooked = claim.attempt
@@ -360,7 +363,7 @@ class Receipts:
             step.pay_seller(max(paid, said.amount), release=True)
             step.give_back(said.amount)
             return [step.to(step.settled_state())]
-        return self._follow_the_rail(claim)
+        return self._follow_the_rail(claim, counts=own)
 
     def recon_break(self, claim: Claim, id_: str) -> Answer:
         """A break that stands until a review clears it: row 12 from PRE, elsewhere noted (54)."""
@@ -380,11 +383,8 @@ class Receipts:
 
     def recall_done(self, claim: Claim, said: RecallDone) -> Answer:
         """Rows 29, 53."""
-        if claim.recall_attempt.get(said.recall_no) != said.attempt:
-            return self.illegal(claim, "no such recall was sent")
-        late = self._answer_after_payment(claim, ("DONE", said.recall_no), said.attempt)
-        if late is not None:
-            return late
+        if claim.state in PAID and not 1 <= said.attempt < claim.attempt:
+            return self._after_payment(claim)
         refused = self.not_running(claim, said.attempt)
         if refused is not None:
             return refused
@@ -394,32 +394,23 @@ class Receipts:
 
     def recall_refused(self, claim: Claim, said: RecallRefused | NoOriginal) -> Answer:
         """Rows 30, 53."""
-        attempt = claim.recall_attempt.get(said.recall_no)
-        if attempt is None:
+        known = said.recall_no in claim.recall_attempt
+        over = known and said.recall_no <= max(claim.recall_no - 1, claim.refused_no)
+        if claim.state in PAID and not over:
+            return self._after_payment(claim)
+        if not known:
             return self.illegal(claim, "no such recall was sent")
-        word = "REFUSED" if isinstance(said, RecallRefused) else "NO_ORIGINAL"
-        late = self._answer_after_payment(claim, (word, said.recall_no), attempt)
-        if late is not None:
-            return late
-        if claim.state != "CANCEL_PENDING" or said.recall_no < claim.recall_no:
+        if over or claim.state != "CANCEL_PENDING":
             return self.stale(claim, "that recall is over")
-        claim.recall_answers.add((word, said.recall_no))
         step = self.step(claim, 30)
         step.query()
         if isinstance(said, NoOriginal):
             return [step.to(claim.state)]
-        claim.recall_refused = True
+        claim.recall_refused, claim.refused_no = True, claim.recall_no
         return [step.to("IN_DOUBT")]
 
-    def _answer_after_payment(
-        self, claim: Claim, answer: tuple[str, int], attempt: int
-    ) -> Answer | None:
-        """Row 53 for the first answer to a recall of the payment that was made."""
-        if claim.state not in PAID or attempt < claim.attempt:
-            return None
-        if answer in claim.recall_answers:
-            return self.stale(claim, "that recall is over")
-        claim.recall_answers.add(answer)
+    def _after_payment(self, claim: Claim) -> Answer:
+        """Row 53: an answer to a recall of a payment that was made."""
         step = self.step(claim, 53)
         step.alarm("RECON_BREAK")
         return [step.to(claim.state)]

@@ -104,6 +104,7 @@ class Both:
         self.book = Book()
         self.version = 0
         self.count = 0
+        self.used: set[str] = set()
         self.rows: Counter[tuple[int, str, str]] = Counter()
         self.cases: dict[str, str] = {}
 
@@ -251,6 +252,9 @@ class Both:
     def _receipt(self, claim: str, kind: str, status: str, **said: Any) -> Receipt:
         self.count += 1
         now = self.world.machine.claims.get(claim)
+        if said.get("input_id") in self.used:
+            del said["input_id"]
+        self.used.add(said.get("input_id", ""))
         known = {
             "input_id": f"receipt-{self.count}",
             "attempt": 1 if now is None else now.attempt,
@@ -311,7 +315,7 @@ class Both:
         for one in cleared:
             kind = standing.get(one, ("", ""))[0]
             if kind == "FREEZE":
-                ids.add(f"settlement/{named(one.partition(':')[0])}")
+                ids.add(f"settlement/{named(one.partition(' ')[2])}")
             elif kind and " " in one:
                 ids.add(f"rail/{one.partition(' ')[2]}")
             else:
@@ -340,7 +344,8 @@ class Both:
             if sent != gone:
                 found.append(f"instructions {sent} {gone}")
         told = [REFUSALS[outcome]] if not moved and outcome in REFUSALS else []
-        if not taken and not moved and refused != told:
+        committed = self.world.machine.terms.funding == "COMMITMENT_ONLY"
+        if not taken and not moved and refused != told and not (committed and refused and told):
             found.append(f"refusal {refused or ['nothing']} {told or ['nothing']}")
         return found
 
