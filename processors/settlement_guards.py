@@ -66,7 +66,7 @@ def _granted(case: Case) -> bool:
 
 def _hold_covers(case: Case, until: int) -> bool:
     claim = case.claim
-    return claim.hold_live and (claim.hold_expires is None or until <= claim.hold_expires)
+    return claim.hold_live and (claim.hold_expires is None or until < claim.hold_expires)
 
 
 def _hold_over(case: Case) -> bool:
@@ -115,9 +115,7 @@ def _booking_known(case: Case) -> bool:
 def _release_closed_before(case: Case) -> bool:
     hold_no, claim = case.receipt.hold_no, case.claim
     found = claim.releases.get(hold_no)
-    if found is not None:
-        return not found.open
-    return hold_no < claim.hold_no and bool(claim.releases) and not claim.release_open
+    return hold_no < claim.hold_no if found is None else not found.open
 
 
 def _recall_older(case: Case) -> bool:

@@ -259,7 +259,8 @@ def _told(claim: Claim, receipt: Receipt) -> Claim:
                 bookings = bookings.set(booking_key(receipt), booking)
             fits = (amount, currency) == (claim.paid_minor, claim.currency)
             return replace(claim, bookings=bookings, unbooked=claim.unbooked and not fits)
-        case "Returned" if receipt.return_id is not None and currency == claim.currency:
-            return replace(claim, returns=claim.returns.set(receipt.return_id, amount))
+        case "Returned" if receipt.return_id is not None:
+            counts = amount if currency == claim.currency else 0  # known, and not to be posted
+            return replace(claim, returns=claim.returns.set(receipt.return_id, counts))
         case _:
             return claim

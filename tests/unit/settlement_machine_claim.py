@@ -79,7 +79,7 @@ class Claim:
     returns: dict[str, tuple[int, str]] = field(default_factory=dict)
     settled: int = 0  # what the mirror counts as having reached the seller
     returned: int = 0  # and as having come back from there
-    unbooked: int | None = None  # attempt that a return has shown to be paid before its booking
+    unbooked: int | None = None  # what a return has shown to be paid before its booking
 
     paused: list[tuple[int, int]] = field(default_factory=list)
     paused_since: int | None = None
@@ -200,6 +200,8 @@ class Step:
         claim = self.claim
         self.post("in_flight", "buyer", claim.in_flight)
         self.post("reserved", "buyer", claim.reserved)
+        if claim.hold == "lost" and claim.hold_no:  # it may only have shrunk
+            self.release(claim.hold_no)
         self.drop_hold()
 
     def drop_hold(self) -> None:

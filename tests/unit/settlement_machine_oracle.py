@@ -232,7 +232,7 @@ class Machine(Receipts):
 
     def _heir(self, old: Claim, new: ClaimTerms) -> Claim:
         """The successor: same numbers, same risk holds; no review of the old terms counts."""
-        heir = Claim(new, self.terms.long_stop, had_loss=old.had_loss)
+        heir = Claim(new, self.terms.long_stop, had_loss=old.had_loss, verdict=old.verdict)
         heir.funding_due = self.terms.funding_deadline
         heir.hold_no, heir.query_no, heir.recall_no = old.hold_no, old.query_no, old.recall_no
         heir.standing, heir.cleared, heir.noted = old.standing, old.cleared, old.noted
@@ -364,10 +364,7 @@ class Machine(Receipts):
             if said.amount > claim.in_flight:
                 step.alarm("OVERPAID")
             step.pay_seller(said.amount, release=False)
-            own = self.terms.currency
-            back = sum(minor for minor, ccy in claim.returns.values() if ccy == own)
-            step.give_back(min(back, claim.settled))
-            return [step.to(step.settled_state())]
+            return [step.to("SETTLED")]
         step.next_attempt()
         if claim.hold == "lost":
             step.post("in_flight", "buyer", claim.in_flight)
@@ -408,8 +405,9 @@ class Machine(Receipts):
         for other in self.claims.values():
             if other is not claim and other.state not in ABSORBING:
                 other.standing[own] = ("FREEZE", "")
-                other.cleared.discard(own)
-                other.noted.discard(own)
+                if own in other.cleared:
+                    other.cleared.remove(own)
+                    other.noted.discard(own)
         step = self.step(claim, 32)
         step.alarm("CLAIM")
         return [step.to("SETTLED")]
@@ -511,7 +509,7 @@ class Machine(Receipts):
         new = [id_ for id_ in claim.adverse() if id_ not in claim.noted]
         if claim.state in LIVE:
             untrue = claim.verdict.value != "TRUE"
-            bad = claim.basis == "CONDITION" and (untrue or bool(claim.adverse()))
+            bad = bool(claim.adverse()) or (untrue and claim.basis == "CONDITION")
             if not bad or not self._recallable(claim):
                 return None
             claim.noted.update(new)

@@ -169,6 +169,8 @@ class Receipts:
             return [step.to(claim.state)]
         step = self.step(claim, 6 if claim.state in PRE else 41)
         step.lose_hold()
+        if claim.basis == "AWARD":
+            return [step.to("DISPUTED")]
         return [step.to("CREATED" if claim.state in PRE else claim.state)]
 
     def release_answered(self, claim: Claim, said: Released | ReleaseFailed) -> Answer:
@@ -182,7 +184,7 @@ class Receipts:
                 step.release(said.hold_no)
                 step.alarm("RELEASE_FAILED")
             return [step.to(claim.state)]
-        if said.hold_no in claim.released:
+        if said.hold_no in claim.released or said.hold_no < claim.hold_no:
             return self.stale(claim, "already released")
         return self.illegal(claim, "no release of that hold was asked")
 
@@ -225,7 +227,7 @@ class Receipts:
             and said.retryable
             and not claim.recall_refused
             and said.attempt < self.terms.attempts_max
-            and claim.hold == "live"
+            and claim.hold_reaches(self.tick)
             and self.status == "ACTIVE"
             and not self.over()
         )
@@ -294,7 +296,7 @@ class Receipts:
     def _booked_again(self, claim: Claim, said: Booked) -> Answer:
         """SETTLED or RETURNED: the booking that a return announced, or row 53."""
         own = said.ccy == self.terms.currency
-        if own and claim.unbooked and said.amount == claim.settled:
+        if own and said.amount == claim.unbooked:
             claim.unbooked = None
             return self.stale(claim, "the return that came first has applied it")
         step = self.step(claim, 53)
@@ -337,9 +339,9 @@ class Receipts:
         if said.amount <= 0:
             return self.illegal(claim, "nothing returned")
         own = said.ccy == self.terms.currency
+        claim.returns[said.return_id] = (said.amount, said.ccy)
         if claim.state in PAID and not (own and claim.returned + said.amount <= claim.settled):
             return self.illegal(claim, "more returned than was settled, or in another currency")
-        claim.returns[said.return_id] = (said.amount, said.ccy)
         if claim.state in PAID:
             step = self.step(claim, 31)
             step.give_back(said.amount)
@@ -349,7 +351,7 @@ class Receipts:
             if claim.recon_open or not own or said.amount > claim.in_flight:
                 return self._wrong_booking(claim)
             step = self.step(claim, 47)
-            claim.unbooked = claim.attempt
+            claim.unbooked = claim.in_flight
             step.pay_seller(claim.in_flight, release=False)
             step.give_back(said.amount)
             return [step.to(step.settled_state())]
@@ -358,9 +360,9 @@ class Receipts:
                 return self.recon_break(claim, f"return {said.return_id}")
             step = self.step(claim, 48)
             step.alarm("RECON_BREAK")
-            claim.unbooked = max(claim.attempts_sent, default=claim.attempt)
-            paid = claim.attempts_sent.get(claim.unbooked, said.amount)
-            step.pay_seller(max(paid, said.amount), release=True)
+            sent = claim.attempts_sent.get(max(claim.attempts_sent, default=0), 0)
+            claim.unbooked = max(sent, said.amount)
+            step.pay_seller(claim.unbooked, release=True)
             step.give_back(said.amount)
             return [step.to(step.settled_state())]
         return self._follow_the_rail(claim, counts=own)

@@ -130,7 +130,7 @@ class Both:
         outcome, moved = found
         for one in moved:
             self.rows[one.row, one.from_state, one.to_state] += 1
-        return said, [*self._differing(answer, outcome, moved), *self._apart()]
+        return said, [*self._differing(said, answer, outcome, moved), *self._apart()]
 
     # -- to the fold -------------------------------------------------------------------------
 
@@ -325,7 +325,7 @@ class Both:
     # -- what both say -----------------------------------------------------------------------
 
     def _differing(
-        self, answer: list[Taken | Refused], outcome: str, moved: tuple[Transition, ...]
+        self, said: Input, answer: list[Taken | Refused], outcome: str, moved: tuple[Transition, ...]
     ) -> list[str]:
         taken = [one for one in answer if isinstance(one, Taken)]
         refused = sorted({one.kind for one in answer if isinstance(one, Refused)})
@@ -344,10 +344,17 @@ class Both:
             if sent != gone:
                 found.append(f"instructions {sent} {gone}")
         told = [REFUSALS[outcome]] if not moved and outcome in REFUSALS else []
-        committed = self.world.machine.terms.funding == "COMMITMENT_ONLY"
-        if not taken and not moved and refused != told and not (committed and refused and told):
+        if not taken and not moved and refused != told and not self._alike(said, refused, told, outcome):
             found.append(f"refusal {refused or ['nothing']} {told or ['nothing']}")
         return found
+
+    def _alike(self, said: Input, refused: list[str], told: list[str], outcome: str) -> bool:
+        """Whether both have refused, and the reasons differ only by what LEFT_OUT names."""
+        if outcome == "DUPLICATE" or isinstance(said, MutualCancel | CourtOrder):
+            return "taken" not in told
+        claim = self.world.machine.claims.get(getattr(said, "claim", ""))
+        about_hold = isinstance(said, HoldConfirmed | HoldRefused | HoldRenewed | HoldLost)
+        return claim is not None and claim.hold_no == 0 and about_hold and bool(refused and told)
 
     def _apart(self) -> list[str]:
         """Where the claims are not alike."""
@@ -389,7 +396,7 @@ def second_view(claim: Second) -> dict[str, object]:
         "basis": (claim.basis, claim.award),
         "origin": ORIGINS[claim.origin],
         "window": claim.window_end if claim.state in ("MATCHED", "APPROVED") else None,
-        "disputed": claim.dispute_since if claim.state == "DISPUTED" else None,
+        "disputed": claim.dispute_since if disputed(claim.state, claim.basis) else None,
     }
 
 
@@ -413,8 +420,13 @@ def view(claim: Claim, book: Book) -> dict[str, object]:
         "basis": (claim.basis, claim.due_minor if claim.basis == "AWARD" else 0),
         "origin": origin if claim.state == "HELD" else None,
         "window": end - T0 if end and claim.state in ("MATCHED", "APPROVED") else None,
-        "disputed": claim.disputed_at - T0 if claim.state == "DISPUTED" else None,
+        "disputed": claim.disputed_at - T0 if disputed(claim.state, claim.basis) else None,
     }
+
+
+def disputed(state: str, basis: str) -> bool:
+    """Whether a dispute is open that nobody has decided."""
+    return state == "DISPUTED" and basis == "CONDITION"
 
 
 def signed_terms(own: Terms, claims: list[Any], version: int) -> terms.Terms:
