@@ -10,8 +10,8 @@ from msgspec.structs import replace
 
 from supplytwin.processors import remembered
 from supplytwin.processors.settlement_case import ballot_of, booking_key
-from supplytwin.processors.settlement_rows import OVER, REPLACEABLE
-from supplytwin.processors.settlement_state import NEXT, Book, Booking, Cause, Claim
+from supplytwin.processors.settlement_rows import OVER, PAID, REPLACEABLE
+from supplytwin.processors.settlement_state import LIVE, NEXT, Book, Booking, Cause, Claim
 from supplytwin.schemas.ids import settlement_id
 from supplytwin.schemas.records import EVERY, Contract, Receipt, Review
 from supplytwin.schemas.terms import Terms
@@ -22,6 +22,7 @@ CANCEL_ROLES = ("BUYER", "SELLER")
 COURT, COURT_ORDER, TERMINATE = "COURT", "COURT_ORDER", "TERMINATE"
 BOOKED, HOLD_LOST = "Booked", "HoldLost"
 AMENDMENT = "AmendmentAccepted"
+_OBJECTIONS = ("RiskHold", "ReconFound")
 
 _PAYMENT = {
     "ACTC": "Pending",
@@ -133,6 +134,8 @@ def _said(book: Book, review: Review) -> Book:
         return book
     if review.verdict == COURT_ORDER and review.role == COURT and review.reviewer:
         return _with_claim(book, replace(claim, cancelled=True))
+    if event_of(review) in _OBJECTIONS and review.reviewer and claim.state in LIVE:
+        return _with_claim(book, _objected(claim, review))
     if ballot is None:
         return book
     votes: Map[str, frozenset[str]] = book.votes.get(claim.settlement_id, Map())
@@ -140,6 +143,13 @@ def _said(book: Book, review: Review) -> Book:
         votes = votes.set(other, persons - {review.reviewer})
     votes = votes.set(ballot, votes.get(ballot, frozenset()) | {review.reviewer})
     return replace(book, votes=book.votes.set(claim.settlement_id, votes))
+
+
+def _objected(claim: Claim, review: Review) -> Claim:
+    """No row takes it while a payment is under way; it holds the claim if it comes back unpaid."""
+    key = f"{review.source}/{review.input_id}"
+    standing = claim.standing.set(key, review.reviewer)
+    return replace(claim, standing=standing, noted=claim.noted | {key})
 
 
 def _without_contract(book: Book, review: Review) -> Book:
@@ -260,7 +270,9 @@ def _told(claim: Claim, receipt: Receipt) -> Claim:
             fits = (amount, currency) == (claim.paid_minor, claim.currency)
             return replace(claim, bookings=bookings, unbooked=claim.unbooked and not fits)
         case "Returned" if receipt.return_id is not None:
-            counts = amount if currency == claim.currency else 0  # known, and not to be posted
+            most = claim.accounts.seller if claim.state in PAID else amount
+            fits = currency == claim.currency and amount <= most
+            counts = amount if fits else 0  # known, and not to be posted
             return replace(claim, returns=claim.returns.set(receipt.return_id, counts))
         case _:
             return claim

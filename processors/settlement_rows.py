@@ -280,8 +280,8 @@ _RAIL_ROWS = (
     _row(51, "IN_DOUBT", "ReconHeld", "reconciliation_broken two_persons",
          "land next_attempt mend hold_as_recon", "HELD", why="people found that nothing was paid"),
     _row(24, LIVE, "Rejected",
-         "attempt_current reconciled rejection_retryable attempts_left hold_live contract_active"
-         " before_long_stop",
+         "attempt_current reconciled no_recall_refused rejection_retryable attempts_left hold_live"
+         " contract_active before_long_stop",
          "land next_attempt", "APPROVED", why="rejected, to be tried again"),
     _row(25, LIVE, "Rejected", "attempt_current reconciled",
          "land next_attempt hold_as_rejected void_if_voided", _VOID_OR_HELD,

@@ -208,7 +208,7 @@ class Receipts:
         if claim.state == "ACCEPTED":
             return self.stale(claim, "already accepted")
         if claim.state == "CANCEL_PENDING":
-            return self.illegal(claim, "a recall is under way")
+            return self.stale(claim, "a recall is under way")
         step = self.step(claim, 22)
         claim.since = self.tick
         return [step.to("ACCEPTED")]

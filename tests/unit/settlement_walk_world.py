@@ -79,6 +79,9 @@ AS_CONFIRMED = ("RESERVED", "MATCHED", "APPROVED", "INSTRUCTED", "ACCEPTED", "IN
                 "CANCEL_PENDING", "HELD", "DISPUTED")  # fmt: skip
 
 
+ABOUT_HOLDS = (HoldConfirmed, HoldRefused, HoldRenewed, HoldLost, Released, ReleaseFailed)
+
+
 def named(claim: str) -> str:
     """The settlement id of a claim of the walk."""
     return settlement_id(CONTRACT, TRANCHE, claim)
@@ -120,6 +123,9 @@ class Both:
         inputs = self._of_version(said) if isinstance(said, AmendmentAccepted) else [said]
         ready = [self._record(one) for one in inputs[:1]][0] if inputs else []
         older = isinstance(said, Cut) and said.tick <= machine.tick
+        claim = machine.claims.get(getattr(said, "claim", ""))
+        if claim is not None and claim.hold_no == 0 and isinstance(said, ABOUT_HOLDS):
+            return said, []
         answer = [one for given in inputs for one in machine.take(given)]
         if not inputs or older:
             return said, []
@@ -352,9 +358,7 @@ class Both:
         """Whether both have refused, and the reasons differ only by what LEFT_OUT names."""
         if outcome == "DUPLICATE" or isinstance(said, MutualCancel | CourtOrder):
             return "taken" not in told
-        claim = self.world.machine.claims.get(getattr(said, "claim", ""))
-        about_hold = isinstance(said, HoldConfirmed | HoldRefused | HoldRenewed | HoldLost)
-        return claim is not None and claim.hold_no == 0 and about_hold and bool(refused and told)
+        return False
 
     def _apart(self) -> list[str]:
         """Where the claims are not alike."""
