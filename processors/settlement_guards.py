@@ -13,7 +13,6 @@ from supplytwin.processors.settlement_case import (
     booking_key,
     conflicts,
     contrary,
-    frozen_by,
     plain,
     uncleared,
 )
@@ -232,8 +231,6 @@ _EVIDENCE: dict[str, Guard] = {
     "not_undecided_after_close": lambda c: not (_matches(c, "UNKNOWN") and c.at > c.close),
     "nothing_adverse": lambda case: not uncleared(case),
     "something_adverse": lambda case: bool(uncleared(case)),
-    "frozen": lambda case: bool(frozen_by(case.book, case.claim) - case.claim.cleared),
-    "not_frozen": lambda case: frozen_by(case.book, case.claim) <= case.claim.cleared,
     "adverse_unnoted": lambda case: bool(plain(case, uncleared(case)) - case.claim.noted),
     "not_restated": lambda c: (
         c.claim.restated is None

@@ -515,8 +515,6 @@ class Machine(Receipts):
             claim.noted.update(new)
             return self._recall(claim)
         new += [id_ for id_ in claim.freezes() if id_ not in claim.noted]
-        if claim.state == "CREATED" and claim.freezes():
-            return None  # row 12
         if claim.state in ("CREATED", "HELD", "DISPUTED", "CANCEL_PENDING") and new:
             claim.noted.update(new)
             return self.step(claim, 54).to(claim.state)
@@ -538,10 +536,9 @@ class Machine(Receipts):
         return step.to("HELD")
 
     def _hold_back(self, claim: Claim) -> Taken | None:
-        """Row 12; a freeze also holds a claim that is not funded yet."""
+        """Row 12; in CREATED a freeze is noted (row 54) and holds the claim once it is funded."""
         people, adverse = claim.held_by_people(), claim.adverse()
-        stands = claim.state in PRE and (people or adverse)
-        if not stands and not (claim.state == "CREATED" and claim.freezes()):
+        if claim.state not in PRE or not (people or adverse):
             return None
         step = self.step(claim, 12)
         claim.noted.update(adverse, claim.freezes())

@@ -169,9 +169,8 @@ class Receipts:
             return [step.to(claim.state)]
         step = self.step(claim, 6 if claim.state in PRE else 41)
         step.lose_hold()
-        if claim.basis == "AWARD":
-            return [step.to("DISPUTED")]
-        return [step.to("CREATED" if claim.state in PRE else claim.state)]
+        created = "DISPUTED" if claim.basis == "AWARD" else "CREATED"
+        return [step.to(created if claim.state in PRE else claim.state)]
 
     def release_answered(self, claim: Claim, said: Released | ReleaseFailed) -> Answer:
         """Row 42."""
