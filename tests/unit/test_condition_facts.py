@@ -519,3 +519,18 @@ def test_a_hold_that_was_lifted_is_no_open_hold_but_was_a_seizure():
     again = (*facts, (retracted, day(33)))
     assert f.value_of(f.absent("CUSTOMS_HOLD"), *again) == "UNKNOWN"
     assert f.value_of(f.absent("CUSTOMS_HOLD"), *again, tick=AFTER) == "UNKNOWN"
+
+
+def test_of_an_inspection_only_a_failed_one_is_a_quality_hold():
+    """One event type reaches QC_PASSED or QC_HOLD, by its result."""
+
+    def inspected(result):
+        return w.event("wh.inspected", "LOT:lot-L1", "q", day(31), lot_id="lot-L1", result=result,
+                       refs=("ORDER_LINE:L1",), facility="WH-1"), day(31)  # fmt: skip
+
+    asked = f.absent("QC_HOLD")
+    assert f.value_of(asked, receipts(40), inspected("PASS")) == "TRUE"
+    assert f.value_of(asked, receipts(40), inspected("FAIL")) == "UNKNOWN"
+    passed = f.milestone("QC_PASSED", "WAREHOUSE")
+    assert f.value_of(passed, receipts(40), inspected("PASS")) == "TRUE"
+    assert f.value_of(passed, receipts(40), inspected("PARTIAL")) == "UNKNOWN"
