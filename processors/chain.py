@@ -167,7 +167,7 @@ class ChainFold(Remembers):
             touched=state.touched or item.under is not None or bears(state.book, taken),
             recent=snapshots.remember(state.recent, seq, taken),
         )
-        counts = (*taken.counts, *refused)
+        counts = [*taken.counts, *refused]
         return Step(state=state, entries=emit.entries, outputs=emit.outputs, counts=counts)
 
     def _ordered(
