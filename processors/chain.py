@@ -167,7 +167,7 @@ class ChainFold(Remembers):
             touched=state.touched or item.under is not None or bears(state.book, taken),
             recent=snapshots.remember(state.recent, seq, taken),
         )
-        counts = (*taken.counts, *refused)
+        counts = [*taken.counts, *refused]
         return Step(state=state, entries=emit.entries, outputs=emit.outputs, counts=counts)
 
     def _ordered(
@@ -182,9 +182,8 @@ class ChainFold(Remembers):
                 outcome = settlement.receipt(state.book, message, item.content_hash, now)
             case Review():
                 known = known_of(state.book, state.twin, register_of(item))
-                outcome = settlement.review(
-                    state.book, state.twin, message, item.content_hash, now, known
-                )
+                told = (item.content_hash, now, known, item.record.arrival)
+                outcome = settlement.review(state.book, state.twin, message, *told)
             case _:
                 assert_never(message)
         if outcome.verdict == "DUPLICATE":
@@ -327,7 +326,9 @@ class ChainFold(Remembers):
             raise FatalError(
                 f"{state.chain_id} seq {entry.seq}: {entry.kind} of an unknown message"
             )
-        book = settlement_apply.noted(state.book, item.message, item.content_hash)
+        book = settlement_apply.noted(
+            state.book, item.message, item.content_hash, item.record.arrival
+        )
         return msgspec.structs.replace(
             state,
             book=book,

@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from supplytwin.processors import condition_leaves as leaves
 from supplytwin.processors import condition_windows as windows
@@ -66,7 +67,8 @@ class Evaluation(Struct, frozen=True, kw_only=True, gc=False):
 
     value: Value
     matches: Value
-    """The value when every `absent` during CHALLENGE is taken as TRUE: it opens the window."""
+    """The value when every `absent` during CHALLENGE that nothing speaks against yet is taken as
+    TRUE: it opens the window."""
     nodes: tuple[Node, ...]
     """Every condition of the tree, in the order of the document."""
     leaves: tuple[Explained, ...]
@@ -86,8 +88,8 @@ def evaluate(node: Condition, evidence: Evidence, scope: Scope) -> Evaluation:
     values = {path: one.value for path, one in found.items()}
     nodes: list[Node] = []
     value = _value(node, "$", values, nodes)
-    open_leaves: dict[str, Value] = {
-        path: "TRUE"
+    open_leaves = {
+        path: _as_open(leaf, values[path], evidence, scope)
         for path, leaf in walked(node)
         if isinstance(leaf, Absent) and leaf.during == "CHALLENGE"
     }
@@ -102,6 +104,16 @@ def evaluate(node: Condition, evidence: Evidence, scope: Scope) -> Evaluation:
         ),
         evidence_hash=_hash(found.values()),
     )
+
+
+def _as_open(leaf: Absent, value: Value, evidence: Evidence, scope: Scope) -> Value:
+    """What an `absent` during CHALLENGE is to a match: open, unless something speaks against it
+    already, whenever that arrived. Nothing is matched on goods that are seized.
+    """
+    now = windows.absent(leaf, evidence, replace(scope, challenge_end=None))
+    if not now.witnesses and value != "FALSE":
+        return "TRUE"
+    return "UNKNOWN" if value == "TRUE" else value
 
 
 def _outcome(leaf: Leaf, evidence: Evidence, scope: Scope) -> Outcome:

@@ -12,7 +12,7 @@ terms, unless an order says otherwise.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from decimal import Decimal
+from decimal import Decimal, Inexact
 from typing import Any
 
 from msgspec.structs import replace
@@ -45,7 +45,6 @@ from supplytwin.schemas.units import code_of
 
 ZERO = Decimal(0)
 _QUANTITY = {"SHIPPED": "qty", "ACCEPTED": "accepted_qty"}
-_DECIMALS_MAX = 18
 
 
 def in_unit(value: Decimal, unit: str | None, wanted: str | None) -> tuple[Decimal, str | None]:
@@ -54,17 +53,17 @@ def in_unit(value: Decimal, unit: str | None, wanted: str | None) -> tuple[Decim
         return value, unit
     try:
         up, down = factor(unit, wanted)
-    except RecordError:
+        return _scaled(value, up, down), wanted
+    except (RecordError, Inexact):
         return value, unit
+
+
+def _scaled(value: Decimal, up: int, down: int) -> Decimal:
+    """value x up / down. Raises Inexact where that is no decimal number that can be had."""
     scaled = EXACT.multiply(value, Decimal(up))
     while down % 10 == 0:
         scaled, down = EXACT.scaleb(scaled, -1), down // 10
-    if down == 1:
-        return scaled, wanted
-    whole = int(EXACT.scaleb(scaled, _DECIMALS_MAX + 12))
-    if whole % down:
-        return value, unit
-    return EXACT.scaleb(Decimal(whole // down), -_DECIMALS_MAX - 12), wanted
+    return EXACT.divide(scaled, Decimal(down))
 
 
 class Goods:
@@ -277,7 +276,8 @@ class Goods:
                     lost = min(lost, left[lot])
                     left[lot] = EXACT.subtract(left[lot], lost)
                 if lost is None or lost > 0:
-                    yield from self._look.against(slot, self._losing(key, lost, left[lot]))
+                    told = self._losing(key, lost, left[lot])
+                    yield from self._look.against(slot, told, f"lost of {lot}")
 
     def _losing(self, key: SubjectKey, amount: Decimal | None, left: Decimal) -> Tell:
         """`amount` None = it is in conflict: whatever any of its contents says."""

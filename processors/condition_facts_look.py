@@ -269,19 +269,21 @@ class Look:
             if good:
                 yield self._fact(slot, about, good)
             elif may_deny:
-                yield from self._contrary(slot, about, rows)
+                yield from self._contrary(slot, f"{about}, against", rows)
 
-    def against(self, slot: Slot, tell: Tell) -> Iterable[Fact]:
-        """What an identity says against the claim, whoever tells it: as far as it may stand."""
+    def against(self, slot: Slot, tell: Tell, label: str = "against") -> Iterable[Fact]:
+        """What an identity says against the claim, whoever tells it: as far as it may stand.
+        `label` tells apart what it says of one thing in several ways.
+        """
         versions = slot.disputed or ((slot.effective,) if slot.effective is not None else ())
         for about, rows in self._rows(slot, tell, versions).items():
-            yield from self._contrary(slot, about, rows)
+            yield from self._contrary(slot, f"{about}, {label}", rows)
 
     def _contrary(self, slot: Slot, about: str, rows: list[Row]) -> Iterable[Fact]:
         told = tuple([row.statement for row in rows])
         voice = rows[-1].voice
         now = [row for row in rows if row.version is slot.effective]
-        base: dict[str, Any] = {"role": "", "about": f"{about}, against", **_name(slot)}
+        base: dict[str, Any] = {"role": "", "about": about, **_name(slot)}
         base["organisation"] = voice.organisation
         if now and now[0].voice.void:
             yield Fact(standing="VOID", others=told, **base)

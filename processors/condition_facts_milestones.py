@@ -119,20 +119,22 @@ class Milestones:
     def of_type(self, type_: str, words: Iterable[Word]) -> Iterator[Fact]:
         """All facts of one type that a condition names."""
         for word in words:
-            for key in self._claim.roots:
-                if key.subject_type == CONSIGNMENT:
-                    for fact in self._of(key, type_, word):
-                        yield from self._both(fact, key, whole=True)
-            for one in self._declarations.every:
-                for fact in self._of_declaration(one, type_, word):
-                    yield from self._both(fact, one.key, whole=True)
-            for keys in (self._claim.lines, self._claim.lots, self._claim.trips):
-                yield from self._of_group(keys, type_, word)
-            for key in self._claim.once:
+            for fact in self._by(type_, word):
+                yield replace(fact, about=f"{fact.about} by {word.code}")
+
+    def _by(self, type_: str, word: Word) -> Iterator[Fact]:
+        for key in self._claim.roots:
+            if key.subject_type == CONSIGNMENT:
                 for fact in self._of(key, type_, word):
-                    yield from self._both(
-                        demoted(fact, silenced(fact.statements[0])), key, whole=True
-                    )
+                    yield from self._both(fact, key, whole=True)
+        for one in self._declarations.every:
+            for fact in self._of_declaration(one, type_, word):
+                yield from self._both(fact, one.key, whole=True)
+        for keys in (self._claim.lines, self._claim.lots, self._claim.trips):
+            yield from self._of_group(keys, type_, word)
+        for key in self._claim.once:
+            for fact in self._of(key, type_, word):
+                yield from self._both(demoted(fact, silenced(fact.statements[0])), key, whole=True)
 
     # -- the claim as a whole
 

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator
 from decimal import ROUND_UP, Context, Decimal
 from typing import Any
 
+from msgspec.structs import replace
+
 from supplytwin.processors.condition_facts_customs import Declarations, Declared, is_about
 from supplytwin.processors.condition_facts_look import Look, Tell, demoted, silenced
 from supplytwin.processors.condition_facts_milestones import Claim
@@ -113,7 +115,8 @@ class Papers:
                 return ()
             return (self._paper(type_, one.key.subject_id, effect.to, event),)
 
-        for fact in self._of((one.key,), tell):
+        for known in self._of((one.key,), tell):
+            fact = replace(known, about=f"{known.about} of {one.key.subject_id}")
             if is_its or fact.current is None:
                 yield fact
             elif one.link_doubted or one.linked:

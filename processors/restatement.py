@@ -15,8 +15,9 @@ from msgspec.structs import replace
 
 from supplytwin.processors import carbon, carbon_packs
 from supplytwin.processors.carbon_packs import Rules, rules_of
-from supplytwin.processors.conditions import Verdict, evaluate
+from supplytwin.processors.conditions import Verdict
 from supplytwin.processors.settlement_state import LIVE, Alarm, Book, Claim
+from supplytwin.processors.settlement_verdict import evaluated
 from supplytwin.processors.twin import Twin
 from supplytwin.schemas.records import Control
 
@@ -34,8 +35,8 @@ def disagreements(book: Book, twin: Twin, tick: int) -> Iterator[tuple[Claim, Ve
         return
     for settlement in book.order:
         claim = book.claims[settlement]
-        if claim.state in STANDS:
-            verdict = evaluate(book.terms, book.promises[settlement], twin, tick)
+        if claim.state in STANDS and claim.basis != "AWARD":
+            verdict = evaluated(book, claim, twin, tick)
             if verdict.value != "TRUE":
                 yield claim, verdict
 

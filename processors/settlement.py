@@ -27,7 +27,9 @@ from supplytwin.processors.settlement_cut import cut, due
 from supplytwin.processors.settlement_guards import failing
 from supplytwin.processors.settlement_noted import (
     AMENDMENT,
+    APPROVE,
     amendment_refused,
+    approval_refused,
     cancel_refused,
     claim_of,
     ends_contract,
@@ -228,12 +230,13 @@ def review(
     content_hash: bytes,
     now: int,
     known: Known = NOTHING_KNOWN,
+    arrival: int = 0,
 ) -> Outcome:
     """Take an act of a person; a RELEASE is checked against the evidence as it stands now."""
     verdict = seen_before(book, item, content_hash)
     if verdict == "DUPLICATE":
         return Outcome(book=book, verdict="DUPLICATE")
-    claim, before, book = claim_of(book, item), book, noted(book, item, content_hash)
+    claim, before, book = claim_of(book, item), book, noted(book, item, content_hash, arrival)
     if verdict == "CONFLICT":
         return _conflict(book, claim, item.settlement_id, item, now)
     if ends_contract(item):
@@ -242,6 +245,10 @@ def review(
         return _of_records(book, item, now)
     if claim is None:
         return _illegal(book, item.settlement_id, "a review of no claim of this chain's contract")
+    if item.verdict == APPROVE:
+        why = approval_refused(before, claim, item)
+        noted_only = Outcome(book=book, verdict="NOTED")
+        return noted_only if why is None else _illegal(book, item.settlement_id, f"APPROVE: {why}")
     event = event_of(item)
     if event is None:
         return _illegal(book, item.settlement_id, f"unknown verdict {item.verdict}")

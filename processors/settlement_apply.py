@@ -24,6 +24,9 @@ _HANDED_ON = (
     "bookings", "returns", "standing", "cleared", "noted", "accounts", "cancelled",
 )  # fmt: skip
 
+_LAPSE = frozenset((10, 12, 16))
+"""Rows after which what was approved has to be approved anew."""
+
 
 def new_claim(book: Book, settlement: str) -> Claim:
     """The claim as it is before row 1: nothing asked, nothing held. The successor of another
@@ -93,6 +96,8 @@ def enact(
     if (moved.tolls_since, moved.tolled_us) != tolling and not replaced:
         promise = _in_force(terms, moved)
         book = replace(book, promises=book.promises.set(name, promise))
+    if row.number in _LAPSE and name in book.approvals:
+        book = replace(book, approvals=book.approvals.delete(name))
     if name in book.votes:
         book = replace(book, votes=book.votes.delete(name))
     book = replace(

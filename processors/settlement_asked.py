@@ -5,12 +5,13 @@ from collections.abc import Iterator, Mapping
 from msgspec import Struct
 
 from supplytwin.processors.condition_facts_asked import (
+    Approved,
     Attester,
     ClaimAsked,
     ClaimLine,
     Judgements,
 )
-from supplytwin.processors.condition_view import Ordered, Scope
+from supplytwin.processors.condition_view import Assent, Ordered, Scope
 from supplytwin.processors.settlement_state import Book, Claim
 from supplytwin.processors.twin import Twin
 from supplytwin.schemas.condition import Condition
@@ -67,8 +68,10 @@ def tranche_of(full: ContractTerms, claim: Claim) -> Tranche:
     return next(one for one in full.tranches if one.tranche_id == claim.tranche_id)
 
 
-def asked(on: Desk, claim: Claim, condition: Condition) -> ClaimAsked:
-    """The question whether a condition holds for a claim."""
+def asked(on: Desk, claim: Claim, condition: Condition, approves: str = "") -> ClaimAsked:
+    """The question whether a condition holds for a claim; `approves` = the hash of what stands to
+    be approved.
+    """
     full, tranche = on.full, tranche_of(on.full, claim)
     promise = on.book.promises[claim.settlement_id]
     own = next(one for one in tranche.claims if one.claim_id == claim.claim_id)
@@ -106,7 +109,20 @@ def asked(on: Desk, claim: Claim, condition: Condition) -> ClaimAsked:
         signatures=on.known.signatures,
         settled=_settled(on.book),
         unique=_InChain(),
+        approvals=tuple(_approvals(on, claim)),
+        approves=approves,
+        approvers=tuple([(one.org_id, one.role) for one in full.attesters]),
     )
+
+
+def _approvals(on: Desk, claim: Claim) -> Iterator[Approved]:
+    for one in on.book.approvals.get(claim.settlement_id, ()):
+        for who in on.full.attesters:
+            if who.role == one.role and one.source in who.sources:
+                assent = Assent(
+                    review_id=one.review_id, organisation=who.org_id, role=one.role, at=one.at
+                )
+                yield Approved(assent=assent, of=one.of)
 
 
 def _rivals(full: ContractTerms, own: Listed) -> tuple[str, ...]:

@@ -47,7 +47,7 @@ class Judged(Verdict, frozen=True, kw_only=True, gc=False):
 
     names: tuple[str, ...]
     sealed: str
-    """Hex SHA-256 over all the evidence that bears on it, and what is due by it."""
+    """Hex SHA-256 over all the evidence that bears on it but approvals, and what is due by it."""
     explained: tuple[Explained, ...]
 
     @property
@@ -69,6 +69,12 @@ def judged(book: Book, claim: Claim, twin: Twin, at: int, known: Known = NOTHING
     made = built(twin, question)
     found = evaluate(tranche.condition, made.evidence, question.scope)
     due = owed(on, claim, made.evidence, found)
+    sealed = _seal(found, due)
+    if any(isinstance(leaf, Approval) for _, leaf in walked(tranche.condition)):
+        question = asked(on, claim, tranche.condition, sealed)  # who approves sees it without
+        made = built(twin, question)
+        found = evaluate(tranche.condition, made.evidence, question.scope)
+        due = owed(on, claim, made.evidence, found)
     more = [*_opening(on, tranche), *_amount(tranche, due)]
     names = {name for leaf in found.leaves for name, _ in leaf.evidence}
     return Judged(
@@ -84,9 +90,13 @@ def judged(book: Book, claim: Claim, twin: Twin, at: int, known: Known = NOTHING
         gross_minor=due.gross_minor,
         adjusted_bp=due.bp,
         names=tuple(sorted(names)),
-        sealed=hashlib.sha256(f"{found.evidence_hash} {due.amount_minor}".encode()).hexdigest(),
+        sealed=sealed,
         explained=found.leaves,
     )
+
+
+def _seal(found: Evaluation, due: Due) -> str:
+    return hashlib.sha256(f"{found.evidence_hash} {due.amount_minor}".encode()).hexdigest()
 
 
 def _all(value: Value, more: Iterable[Leaf]) -> Value:

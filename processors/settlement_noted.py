@@ -10,14 +10,24 @@ from msgspec.structs import replace
 
 from supplytwin.processors import remembered
 from supplytwin.processors.settlement_case import ballot_of, booking_key
-from supplytwin.processors.settlement_rows import OVER, PAID, REPLACEABLE
-from supplytwin.processors.settlement_state import LIVE, NEXT, Book, Booking, Cause, Claim
+from supplytwin.processors.settlement_rows import OPEN, OVER, PAID, REPLACEABLE
+from supplytwin.processors.settlement_state import (
+    LIVE,
+    NEXT,
+    Assented,
+    Book,
+    Booking,
+    Cause,
+    Claim,
+)
 from supplytwin.schemas.ids import settlement_id
 from supplytwin.schemas.records import EVERY, Contract, Receipt, Review
 from supplytwin.schemas.terms import Terms
 from supplytwin.schemas.terms_read import decode
 
 CANCEL = "CANCEL"
+APPROVE = "APPROVE"
+"""An assent for the condition; it moves nothing by itself."""
 CANCEL_ROLES = ("BUYER", "SELLER")
 COURT, COURT_ORDER, TERMINATE = "COURT", "COURT_ORDER", "TERMINATE"
 BOOKED, HOLD_LOST = "Booked", "HoldLost"
@@ -98,7 +108,7 @@ def seen_before(book: Book, message: Cause, content_hash: bytes) -> str:
 # ---- an input is registered
 
 
-def noted(book: Book, message: Cause, content_hash: bytes) -> Book:
+def noted(book: Book, message: Cause, content_hash: bytes, arrival: int = 0) -> Book:
     """The book after an INPUT entry, before the transitions that it causes.
 
     What an input tells is registered whether or not a row takes it: bookings and returns are facts
@@ -119,10 +129,12 @@ def noted(book: Book, message: Cause, content_hash: bytes) -> Book:
             claim = claim_of(book, message)
             return book if claim is None else _with_claim(book, _told(claim, message))
         case Review():
-            return _without_contract(book, message) if book.terms is None else _said(book, message)
+            if book.terms is None:
+                return _without_contract(book, message)
+            return _said(book, message, arrival)
 
 
-def _said(book: Book, review: Review) -> Book:
+def _said(book: Book, review: Review, arrival: int) -> Book:
     """Whose word ends the contract, or keeps a claim from being paid, and what people ask for."""
     if ends_contract(review):
         if cancel_refused(book, review) is not None:
@@ -132,6 +144,8 @@ def _said(book: Book, review: Review) -> Book:
     claim, ballot = claim_of(book, review), ballot_of(review)
     if claim is None:
         return book
+    if review.verdict == APPROVE:
+        return _approved(book, claim, review, arrival)
     if review.verdict == COURT_ORDER and review.role == COURT and review.reviewer:
         return _with_claim(book, replace(claim, cancelled=True))
     if event_of(review) in _OBJECTIONS and review.reviewer and claim.state in LIVE:
@@ -150,6 +164,37 @@ def _objected(claim: Claim, review: Review) -> Claim:
     key = f"{review.source}/{review.input_id}"
     standing = claim.standing.set(key, review.reviewer)
     return replace(claim, standing=standing, noted=claim.noted | {key})
+
+
+def approval_refused(book: Book, claim: Claim, review: Review) -> str | None:
+    """Why an approval counts for nothing; None = it counts as long as what was seen stands."""
+    full = book.terms_of(claim).full
+    if full is None:
+        return "the terms ask for no approval"
+    if claim.state not in OPEN:
+        return f"the claim is {claim.state}"
+    if review.evidence_hash is None:
+        return "it does not say what it approves: evidence_hash"
+    told = (one for one in full.attesters if one.role == review.role)
+    sources = {source for one in told for source in one.sources}
+    if review.source not in sources:
+        return f"{review.source} is no source of a {review.role} that the terms name"
+    return None
+
+
+def _approved(book: Book, claim: Claim, review: Review, arrival: int) -> Book:
+    if approval_refused(book, claim, review) is not None:
+        return book
+    name = claim.settlement_id
+    one = Assented(
+        review_id=f"{review.source}/{review.input_id}",
+        source=review.source,
+        role=review.role,
+        at=arrival,
+        of=review.evidence_hash or "",
+    )
+    known = book.approvals.get(name, ())
+    return replace(book, approvals=book.approvals.set(name, (*known, one)))
 
 
 def _without_contract(book: Book, review: Review) -> Book:

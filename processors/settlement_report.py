@@ -123,6 +123,9 @@ def _waits_for(case: Case) -> str:  # one text for each state
         case "MATCHED" if case.at < (claim.window_end or 0):
             until = local_date(claim.window_end or 0, zone)
             return f"the end of the challenge window, {until}"
+        case "APPROVED" if case.terms.full is not None and case.execution(case.at) is None:
+            named = case.terms.full.calendar.id
+            return f"a version of calendar {named} that knows the days from now on"
         case "MATCHED" | "APPROVED":
             return missing or "the next cut, with a live hold"
         case "INSTRUCTED" | "ACCEPTED":

@@ -237,6 +237,19 @@ class Claim(Struct, frozen=True, kw_only=True, gc=False):
         return self.accounts.seller + sum(self.returns.values()) - self.overpaid_minor
 
 
+class Assented(Struct, frozen=True, kw_only=True, gc=False):
+    """Somebody approves a claim, as it stood when he saw it."""
+
+    review_id: str
+    """``source/input_id``."""
+    source: str
+    role: str
+    at: int
+    """Its arrival, us UTC."""
+    of: str
+    """The evidence hash that was seen."""
+
+
 class Book(Struct, frozen=True, kw_only=True, gc=False):
     """A chain's contract and claims. `Book()` is a chain without a contract."""
 
@@ -262,6 +275,8 @@ class Book(Struct, frozen=True, kw_only=True, gc=False):
     votes: Map[str, Map[str, frozenset[str]]] = Map()
     """Settlement id -> what is asked for -> the persons who ask for it, since the claim moved last.
     """
+    approvals: Map[str, tuple[Assented, ...]] = Map()
+    """Settlement id -> who has approved it, since the claim was matched, held or disputed last."""
     refused: tuple[str, ...] = ()
     """Without a contract: the records of the chain that are in the quarantine, as adverse ids; at
     most a few (`processors.remembered`). They stand against the claims as these are made."""

@@ -57,9 +57,10 @@ def _reason(case: Case, row: Row, ids: tuple[str, ...]) -> str:
         case Review() as act:
             detail = f"{act.reviewer} ({act.role}): {act.reason}"
         case None if case.verdict is not None and row.evidence == "VERDICT":
-            value = case.verdict.value
+            matches = any(state == "MATCHED" for state, _ in row.targets)
+            value = (matches and case.verdict.matches) or case.verdict.value
             leaves = (
-                leaf for leaf in case.verdict.leaves if value == "TRUE" or leaf.value != "TRUE"
+                leaf for leaf in case.verdict.leaves if (leaf.value == "TRUE") == (value == "TRUE")
             )
             detail = "; ".join(leaf.why for leaf in leaves)
         case None if row.evidence is not None:

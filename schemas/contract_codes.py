@@ -10,7 +10,7 @@ FAULTS = (
 """Keep a contract from being agreed."""
 ADVICE = (
     "CALENDAR_ENDS", "CREDIT_RISK", "DOUBTFUL", "DUPLICATE", "NO_DISPUTES", "OWN_WORD", "RAIL",
-    "REPUDIABLE", "TIGHT",
+    "REPUDIABLE", "TIGHT", "UNHEARD",
 )  # fmt: skip
 """What its parties should know before they sign."""
 LATER = "LATER"

@@ -81,9 +81,10 @@ class Receipt(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Review(Struct, frozen=True, kw_only=True, gc=False):
-    """An act on a claim: verdict RELEASE | REJECT | HOLD | RECALL | UNDERTAKING (a bank's word for
-    the amount) | DISPUTE | WITHDRAW | DISMISS | RESOLVE_SELLER (an award of the amount) |
-    RESOLVE_BUYER | RECON_BREAK | RECON_SETTLED (of the amount) | RECON_HELD | COURT_ORDER.
+    """An act on a claim: verdict RELEASE | REJECT | HOLD | RECALL | APPROVE (of the evidence that
+    was seen, where the condition asks for it) | UNDERTAKING (a bank's word for the amount) |
+    DISPUTE | WITHDRAW | DISMISS | RESOLVE_SELLER (an award of the amount) | RESOLVE_BUYER |
+    RECON_BREAK | RECON_SETTLED (of the amount) | RECON_HELD | COURT_ORDER.
 
     Or on the whole contract (its settlement `EVERY`): CANCEL (mutual cancel) | COURT_ORDER |
     TERMINATE; or on all claims of the chain: QUARANTINE (a record of it was refused: written by the

@@ -69,7 +69,7 @@ def _payment(desk: Desk, paying: Paying, order: Instruction) -> SentMessage:
         tranche_id=order.tranche_id,
         amount_minor=order.amount_minor,
         currency=order.currency,
-        execution_date=local_date(order.taken_at, desk.zone),
+        execution_date=order.execution_date or local_date(order.taken_at, desk.zone),
         debtor=paying.debtor,
         creditor=paying.creditor,
         purpose_code=paying.purpose_code,

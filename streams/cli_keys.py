@@ -4,6 +4,7 @@ import time
 from pathlib import Path
 from typing import Annotated, Any
 
+import msgspec
 import typer
 
 from supplytwin.processors.chain import ChainFold
@@ -64,6 +65,37 @@ def keys_add(
     )
     act = Act(who=who, role=role, reason=reason)
     _say(context, KeyRecord(keys=(made,), act=act), f"{kid} signs for {organisation}")
+
+
+@keys_app.command("load")
+def keys_load(
+    context: typer.Context,
+    files: Annotated[
+        list[Path], typer.Argument(help="FILE.public.json of `contract keygen`; several at once.")
+    ],
+    who: Who,
+    reason: Reason,
+    role: Role = "OPERATOR",
+) -> None:
+    """Register the keys of these files, in one record for each."""
+    act = Act(who=who, role=role, reason=reason)
+    found = [_keys_in(file) for file in files]
+    for keys in found:
+        told = ", ".join(f"{one.kid} signs for {one.organisation}" for one in keys)
+        _say(context, KeyRecord(keys=keys, act=act), told)
+
+
+def _keys_in(file: Path) -> tuple[Key, ...]:
+    """The keys of a file. Raises UsageError for one that is not there, or has none."""
+    try:
+        made = msgspec.json.decode(file.read_bytes(), type=KeyRecord)
+    except OSError as error:
+        raise UsageError(f"{file}: {error.strerror}") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{file} has no keys of `contract keygen`: {error}") from None
+    if not made.keys or made.revoked or made.compromised:
+        raise UsageError(f"{file} must have keys, and nothing else")
+    return made.keys
 
 
 @keys_app.command("revoke")

@@ -163,7 +163,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 SECTIONS: dict[str, type[Struct]] = {
     "kafka": Kafka, "time": Time, "worker": WorkerSection, "quarantine": QuarantineSection,
     "snapshot": Snapshot, "duck": Duck, "gateway": Gateway, "rail": RailSection, "watch": Watch,
-    "schema_registry": SchemaRegistry,
+    "schema_registry": SchemaRegistry, "keys": Keys,
 }  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 import structlog
+from hypothesis import settings
 
 from supplytwin.sinks.duck import DuckSink
 from supplytwin.streams import local_broker
@@ -23,6 +24,9 @@ from supplytwin.streams.kafka import KafkaBroker
 from supplytwin.streams.memory import MemoryBroker
 from supplytwin.streams.ports import TopicSpec
 
+settings.register_profile("shared", deadline=None)
+settings.load_profile("shared")
+"""Machines are shared: how long one example took says nothing."""
 BOOTSTRAP = "SUPPLYTWIN_KAFKA__BOOTSTRAP"
 _COUNTS = Path(__file__).with_name("counts.toml")
 _asked: dict[str, "Required"] = {}

@@ -58,10 +58,22 @@ class Oracle:
         self.collect(tree)
         self.value = self.over_completions(tree, self.leaves)
         taken_as_open = {
-            key: "TRUE" if '"during": "CHALLENGE"' in key else value
+            key: self.as_open(key, value) if '"during": "CHALLENGE"' in key else value
             for key, value in self.leaves.items()
         }
         self.matches = self.over_completions(tree, taken_as_open)
+
+    def as_open(self, key, value):
+        """Open while nothing of the type stands, or may stand, whenever it arrived."""
+        if value == "FALSE":
+            return value
+        type_ = key.split('"type": "')[1].split('"')[0]
+        spoken = any(
+            (one.current is not None and one.current.type == type_)
+            or (one.standing in ("CONFLICTED", "VOID") and any(o.type == type_ for o in one.others))
+            for one in self.facts
+        )
+        return "TRUE" if not spoken else "UNKNOWN" if value == "TRUE" else value
 
     # -- the tree
 

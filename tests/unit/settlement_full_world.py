@@ -41,11 +41,16 @@ def day(number: float) -> Micros:
     return Micros(START + int(number * DAY_US))
 
 
+def a_year_ago(name: str, **changes: Any) -> ContractTerms:
+    """The terms of a template's example, every date a year earlier."""
+    text = json.dumps(contract_world.example(name))
+    earlier = json.loads(text.replace("2026-", "2025-").replace("2027-", "2026-"))
+    return contract_world.terms(name, **{**earlier, **changes})
+
+
 def electronics(**changes: Any) -> ContractTerms:
-    """The founding use case, a year earlier: 2,400,000.00 CNY for 1,200 routers."""
-    text = json.dumps(contract_world.example())
-    a_year_ago = json.loads(text.replace("2026-", "2025-").replace("2027-", "2026-"))
-    return contract_world.terms(**{**a_year_ago, **changes})
+    """The founding use case: 2,400,000.00 CNY for 1,200 routers."""
+    return a_year_ago(contract_world.ELECTRONICS, **changes)
 
 
 class FullWorld(SignedWorld):

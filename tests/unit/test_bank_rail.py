@@ -3,6 +3,8 @@
 The bank is of paper; what it says is written by the tests' own hand.
 """
 
+import datetime as dt
+
 import bank_rail_world as w
 import pytest
 from bank_rail_world import Desktop, Known, instruction, query, recall
@@ -58,6 +60,16 @@ def test_one_payment_has_one_message_for_ever() -> None:
         assert desk.give(again) == first
         desk.new()
         assert desk.give(again) == first
+
+
+def test_the_bank_is_asked_for_the_day_that_the_instruction_names() -> None:
+    """That of the contract's calendar; where it names none, the day of the tick."""
+    named = Desktop().rail.draft(instruction(execution_date=dt.date(2026, 11, 23)))
+    plain = Desktop().rail.draft(instruction())
+    assert named is not None
+    assert plain is not None
+    assert b"<Dt>2026-11-23</Dt>" in named.body
+    assert b"<Dt>2026-11-18</Dt>" in plain.body
 
 
 def test_another_attempt_is_another_message() -> None:

@@ -120,14 +120,16 @@ def test_rule_5_not_after_is_final_before_any_close() -> None:
 
 def test_rule_6_the_challenge_window_decides() -> None:
     """Whatever the event time, what arrived by its end counts; before the end UNKNOWN; later
-    arrivals do not; without a window nothing is decided, and `matches` takes it as open.
+    arrivals do not; without a window nothing is decided, and `matches` takes it as open as long as
+    nothing speaks against it.
     """
     leaf = {"absent": {"type": "SEIZED", "during": "CHALLENGE"}}
     old = fact(says(type_="SEIZED", first=EARLY - 400 * DAY, last=EARLY - 400 * DAY))
     end = SCOPE.close + DAY
     opened = replace(AFTER, challenge_end=end)
     assert valued(leaf, at=AFTER) == "UNKNOWN"
-    assert evaluate(condition(leaf), Evidence(facts=(old,)), AFTER).matches == "TRUE"
+    assert evaluate(condition(leaf), Evidence(), AFTER).matches == "TRUE"
+    assert evaluate(condition(leaf), Evidence(facts=(old,)), AFTER).matches == "UNKNOWN"
     assert valued(leaf, old, at=opened) == "UNKNOWN"
     over = replace(opened, tick=end)
     assert valued(leaf, old, at=over) == "FALSE"

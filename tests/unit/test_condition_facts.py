@@ -519,3 +519,43 @@ def test_a_hold_that_was_lifted_is_no_open_hold_but_was_a_seizure():
     again = (*facts, (retracted, day(33)))
     assert f.value_of(f.absent("CUSTOMS_HOLD"), *again) == "UNKNOWN"
     assert f.value_of(f.absent("CUSTOMS_HOLD"), *again, tick=AFTER) == "UNKNOWN"
+
+
+def test_of_an_inspection_only_a_failed_one_is_a_quality_hold():
+    """One event type reaches QC_PASSED or QC_HOLD, by its result."""
+
+    def inspected(result):
+        return w.event("wh.inspected", "LOT:lot-L1", "q", day(31), lot_id="lot-L1", result=result,
+                       refs=("ORDER_LINE:L1",), facility="WH-1"), day(31)  # fmt: skip
+
+    asked = f.absent("QC_HOLD")
+    assert f.value_of(asked, receipts(40), inspected("PASS")) == "TRUE"
+    assert f.value_of(asked, receipts(40), inspected("FAIL")) == "UNKNOWN"
+    passed = f.milestone("QC_PASSED", "WAREHOUSE")
+    assert f.value_of(passed, receipts(40), inspected("PASS")) == "TRUE"
+    assert f.value_of(passed, receipts(40), inspected("PARTIAL")) == "UNKNOWN"
+
+
+def test_one_identity_that_says_several_things_is_taken_apart():
+    """A reversal and an adjustment under one identity, a receipt that was a delivery, a loss of two
+    lots, declarations whose numbers are spelt alike: evaluated, and never TRUE by what is in doubt.
+    """
+    back, lost = w.reversed_(day(31), 5, event_id="x"), stock("adjusted", day(31), "x",
+                                                             delta=Decimal(-5))  # fmt: skip
+    receipt = receipts(40)
+    facts = (receipt, (back, day(31)), lost)
+    assert f.value_of(f.quantity("L1", 31), *facts) == "UNKNOWN"
+    assert f.value_of(f.quantity("L1", 30), *facts) == "TRUE"
+    other = receipts(40, name="other", lot_id="lot-X", subject_id="lot-X")
+    two = stock("adjusted", day(31), "y", delta=Decimal(-5), refs=("LOT:lot-X",))
+    assert f.value_of(f.quantity("L1", 71), receipt, other, two) == "UNKNOWN"
+    assert f.value_of(f.quantity("L1", 70), receipt, other, two) == "TRUE"
+    moved = w.event("shipment.delivered", HOME, "r", day(30), source="wms", revision=2,
+                    consignment_id="ASN-1", receiver="B", facility="WH-1")  # fmt: skip
+    asked = f.milestone("IN_BUYER_WAREHOUSE", "WAREHOUSE")
+    assert f.value_of(asked, receipt, (moved, day(31))) == "UNKNOWN"
+    alike = w.declared(day(30), "D-1", event_id="decl-D1", revision=2)
+    paper = {"document": {"type": "DECLARATION", "state": "FILED", "unique": True,
+                          "issuer_role": "CUSTOMS"}}  # fmt: skip
+    known = {"unique": {("DECLARATION", "D1"): True}}
+    assert f.value_of(paper, proofs()[0], (alike, day(31)), **known) == "TRUE"

@@ -11,6 +11,7 @@ from condition_world import as_json, condition, leaf, leaves, tree
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from supplytwin import schemas
 from supplytwin.schemas.condition import (
     DEPTH_MAX,
     LEAVES,
@@ -23,7 +24,7 @@ from supplytwin.schemas.condition import (
 from supplytwin.schemas.condition_read import read
 from supplytwin.schemas.durations import duration_text, duration_us
 
-SCHEMA = json.loads((Path(__file__).parents[2] / "schemas" / "condition.schema.json").read_text())
+SCHEMA = json.loads(Path(schemas.__file__).with_name("condition.schema.json").read_text())
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
 TIME = {"time": {"not_before": "2027-02-10T00:00:00+08:00"}}
 seeds = st.integers(0, 2**32).map(random.Random)

@@ -177,3 +177,20 @@ def test_twin_show_tells_what_each_signed_fact_counts_for(tmp_path):
     drawn = ran("twin", "show", "PO-1", "--journal", str(file))
     assert "signatures" in drawn
     assert "COMPROMISED" in drawn
+
+
+def test_a_key_of_keygen_is_loaded_from_its_file(desk, tmp_path):
+    """Each file is a record with who and why; what is no such file is named, and nothing is
+    written.
+    """
+    made = [tmp_path / "buyer", tmp_path / "seller"]
+    for at, role in zip(made, ("BUYER", "SELLER"), strict=True):
+        ran("contract", "keygen", str(at), "--kid", f"{role}-1", "--organisation", "o", "--role",
+            role)  # fmt: skip
+    files = [f"{at}.public.json" for at in made]
+    assert "BUYER-1 signs for o" in ran("keys", "load", *files, *WHO)
+    assert all({*one.known} == {"BUYER-1", "SELLER-1"} for one in registers(desk))
+    for wrong, says in ((tmp_path / "none", "No such file"), (made[0], "has no keys")):
+        with pytest.raises(UsageError, match=says):
+            ran("keys", "load", files[0], str(wrong), *WHO)
+    assert len(told(desk)) == 2 * 3

@@ -2,7 +2,8 @@
 
 import datetime as dt
 
-from settlement_full_world import FullWorld, day, electronics
+import contract_world
+from settlement_full_world import FullWorld, a_year_ago, day, electronics
 
 from supplytwin.schemas.records import INSTRUCTIONS, QUARANTINE
 
@@ -68,8 +69,9 @@ def test_a_seizure_in_between_pays_nothing() -> None:
     world.received()
     world.tick(day(64))
     world.seized(64.5)
-    world.tick(day(66))
-    assert world.states()[ARRIVAL] == "RESERVED"
+    for later in (66, 66.5, 68, 80):
+        world.tick(day(later))
+        assert world.states()[ARRIVAL] == "RESERVED"
     assert world.paid() == [72_000_000]
     told = {leaf.name: leaf for leaf in world.now(ARRIVAL).leaves}
     assert "customs-ae/seized" in told["$.all[3] absent"].why
@@ -117,3 +119,37 @@ def test_who_is_not_listed_moves_nothing() -> None:
     world.tick(day(3))
     assert world.states()[EXPORT] == "RESERVED"
     assert world.paid() == []
+
+
+def test_approvals_are_of_what_was_seen() -> None:
+    """Two of the roles that the condition names; one over other evidence, or by somebody whom the
+    terms do not name, is none; a hold by people makes them lapse.
+    """
+    listed = contract_world.example("bulk-draft-survey")["attesters"]
+    for org, role in (("qingdao-crush", "BUYER"), ("shandong-bank", "FINANCIER")):
+        listed.append({"org_id": org, "role": role, "sources": [f"desk-{role}"]})
+    world = FullWorld(a_year_ago("bulk-draft-survey", attesters=listed))
+    world.tick(day(0.1))
+    world.answer("RESERVE", "CONFIRMED", 0.2)
+    world.tick(day(1))
+
+    def approves() -> str:
+        return next(one.value for one in world.now(0).leaves if one.name.endswith("approval"))
+
+    def approve(role: str, on: float, **fields: str) -> None:
+        seen = {"evidence_hash": world.now(0).evidence_hash, "source": f"desk-{role}", **fields}
+        world.review("APPROVE", 0, on, role=role, **seen)
+
+    before = world.now(0).evidence_hash
+    approve("BUYER", 2)
+    approve("BUYER", 2)
+    approve("FINANCIER", 2, source="somebody")
+    approve("FINANCIER", 2, evidence_hash="0" * 64)
+    assert approves() == "UNKNOWN"
+    approve("FINANCIER", 3)
+    assert world.now(0).evidence_hash == before
+    assert approves() == "TRUE"
+    world.review("HOLD", 0, 4)
+    assert world.states() == ["HELD"]
+    assert approves() == "UNKNOWN"
+    assert world.audit().differences == []

@@ -522,6 +522,19 @@ def test_no_order_changes_what_counts(drawn, rng):
     assert judgements(thawed.twin, known) == judgements(one.twin, known)
 
 
+def test_of_two_contents_under_one_seq_the_one_that_arrived_first_counts():
+    """Whichever is read first, and whatever their bytes are."""
+    for number in range(6):
+        made = []
+        for name, arrived in ((f"first-{number}", day(10)), (f"second-{number}", day(11))):
+            message = fact(name)
+            made.append(item(message, *sealed(message), arrived))
+        said = {f"first-{number}": "", f"second-{number}": "REPLAYED_SEQ"}
+        for order in permutations((*made, record(a_key()))):
+            chain, known = folded(order)
+            assert world.verdicts(chain, known) == said
+
+
 def _frozen(state):
     fold = ClosingFold(ChainFold("test"))
     return fold.thaw(fold.freeze(state))

@@ -208,7 +208,8 @@ def _afresh(found: twin.Twin, key: SubjectKey) -> Any:
         for receipt in _receipts(found, key):
             facts += titles.turns(receipt, found.subjects[receipt].ordered).values()
     if key.subject_type == "HANDLING_UNIT":
-        for lot in packing.lots_in(lambda one: found.subjects.get(one, NOBODY), key):
+        lots = packing.lots_in(lambda one: found.subjects.get(one, NOBODY), key)
+        for lot in set(lots):  # one may be met twice: a unit that is told to be inside itself
             facts += titles.bonds(lot, found.subjects[lot]).values()
     return sequence.fold(key.subject_type, facts) if key.subject_type in MACHINES else EMPTY
 
