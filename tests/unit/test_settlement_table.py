@@ -31,6 +31,7 @@ FLYING = (*LIVE, "CANCEL_PENDING")
 STOPPED = ("HELD", "DISPUTED")
 OPEN = ("CREATED", *PRE, *STOPPED)
 OVER = ("EXPIRED", "VOIDED", "SUPERSEDED", "CLOSED")
+PAID = ("SETTLED", "RETURNED")
 MIRRORED = ("EXPIRED", "VOIDED", "SUPERSEDED")
 AMOUNT = 100_000
 DISPUTES = terms.Disputes(
@@ -89,7 +90,18 @@ def _hold_at_last(chain):
         lost = {"hold_answered": False, "hold_live": False, "accounts": Accounts()}
         claim = replace(chain.claim(), **lost)
         chain.book = replace(chain.book, claims=chain.book.claims.set(chain.ids[0], claim))
+    if chain.state() in PAID:
+        claim = replace(chain.claim(), hold_answered=False, hold_live=False)
+        chain.book = replace(chain.book, claims=chain.book.claims.set(chain.ids[0], claim))
     return ACTS["HoldConfirmed"](chain)
+
+
+def _overpaid_back(chain):
+    """What was booked twice comes back."""
+    if chain.state() == "RETURNED":
+        claim = replace(chain.claim(), accounts=Accounts(buyer=-AMOUNT, seller=AMOUNT))
+        chain.book = replace(chain.book, claims=chain.book.claims.set(chain.ids[0], claim))
+    return ACTS["Returned"](chain)
 
 
 def _review(verdict, **fields):
@@ -166,6 +178,7 @@ ACTS = {
     "Rejected final": _answer("PAY", "RJCT", rail_reason="AC04"),
     "NotFound": _answer("QUERY", "NOT_FOUND"),
     "Returned": _answer("PAY", "RETURNED", return_id="R1", amount_minor=AMOUNT, **USD),
+    "Returned overpaid": _overpaid_back,
     "Returned in part": _answer("PAY", "RETURNED", return_id="R1", amount_minor=1, **USD),
     "Returned too much": _answer("PAY", "RETURNED", return_id="R1", amount_minor=AMOUNT + 1, **USD),
     "Released": _answer("RELEASE", "RELEASED"),
@@ -218,8 +231,8 @@ EXPECTED = {
         **_each((*PRE, *STOPPED, *FLYING, "SETTLED", "RETURNED"), STALE),
     },
     "HoldConfirmed at last": {
-        "CREATED": (2, "RESERVED"), **_each(OVER, (39, SAME)), **_each(STOPPED, (41, SAME)),
-        **_each((*PRE, *FLYING, "SETTLED", "RETURNED"), STALE),
+        "CREATED": (2, "RESERVED"), **_each((*OVER, *PAID), (39, SAME)),
+        **_each(STOPPED, (41, SAME)), **_each((*PRE, *FLYING), STALE),
     },
     "HoldConfirmed too small": {
         "CREATED": (38, SAME), **_each(OVER, (39, SAME)),
@@ -266,6 +279,10 @@ EXPECTED = {
     "Returned": {
         **_each(FLYING, (47, "RETURNED")), **_each(OPEN, (48, "RETURNED")),
         **_each(MIRRORED, (49, SAME)), "SETTLED": (31, "RETURNED"),
+    },
+    "Returned overpaid": {
+        **_each(FLYING, (47, "RETURNED")), **_each(OPEN, (48, "RETURNED")),
+        **_each(MIRRORED, (49, SAME)), "SETTLED": (31, "RETURNED"), "RETURNED": (31, SAME),
     },
     "Returned in part": {
         **_each(FLYING, (47, "SETTLED")), **_each(OPEN, (48, "RETURNED")),
