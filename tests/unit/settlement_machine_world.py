@@ -255,7 +255,9 @@ class World:
             refused = (0.5, HoldRefused(name, number))
             return [(8, self._confirm(claim, number)), refused, (0.4, HoldLost(name, number))]
         if claim.hold == "live" and number:
-            later = claim.hold_expires + self.rng.choice((-1, 0, 20))
+            soon = self.machine.tick + self.machine.terms.sla
+            known = claim.hold_expires
+            later = self.rng.choice((known - 1, known, known + 20, soon))
             renewed = HoldRenewed(name, number, later)
             return [(0.3, HoldLost(name, number)), (0.4, renewed)]
         return []
