@@ -220,13 +220,25 @@ class Both:
     def _receipt_of(self, said: Input) -> list[Any]:
         match said:
             case HoldConfirmed(claim, hold_no, amount, ccy, expires):
-                return [self._receipt(claim, "RESERVE", "CONFIRMED", hold_no=hold_no,
-                                      amount_minor=amount, currency=ccy, hold_expires=T0 + expires)]
+                return [
+                    self._receipt(
+                        claim,
+                        "RESERVE",
+                        "CONFIRMED",
+                        hold_no=hold_no,
+                        amount_minor=amount,
+                        currency=ccy,
+                        hold_expires=T0 + expires,
+                    )
+                ]
             case HoldRefused(claim, hold_no):
                 return [self._receipt(claim, "RESERVE", "REFUSED", hold_no=hold_no)]
             case HoldRenewed(claim, hold_no, expires):
-                return [self._receipt(claim, "RESERVE", "RENEWED", hold_no=hold_no,
-                                      hold_expires=T0 + expires)]
+                return [
+                    self._receipt(
+                        claim, "RESERVE", "RENEWED", hold_no=hold_no, hold_expires=T0 + expires
+                    )
+                ]
             case HoldLost(claim, hold_no):
                 return [self._receipt(claim, "RESERVE", "LOST", hold_no=hold_no)]
             case Released(claim, hold_no):
@@ -236,19 +248,46 @@ class Both:
             case Pending(claim, attempt):
                 return [self._receipt(claim, "PAY", "ACSP", attempt=attempt)]
             case Booked(claim, attempt, entry_id, amount, ccy):
-                return [self._receipt(claim, "PAY", "BOOKED", input_id=entry_id, attempt=attempt,
-                                      entry_id=entry_id, amount_minor=amount, currency=ccy)]
+                return [
+                    self._receipt(
+                        claim,
+                        "PAY",
+                        "BOOKED",
+                        input_id=entry_id,
+                        attempt=attempt,
+                        entry_id=entry_id,
+                        amount_minor=amount,
+                        currency=ccy,
+                    )
+                ]
             case Rejected(claim, attempt, retryable):
-                return [self._receipt(claim, "PAY", "RJCT", attempt=attempt,
-                                      rail_reason="AM04" if retryable else "AC04")]
+                return [
+                    self._receipt(
+                        claim,
+                        "PAY",
+                        "RJCT",
+                        attempt=attempt,
+                        rail_reason="AM04" if retryable else "AC04",
+                    )
+                ]
             case NotFound(claim, attempt):
                 return [self._receipt(claim, "QUERY", "NOT_FOUND", attempt=attempt)]
             case Returned(claim, return_id, amount, ccy):
-                return [self._receipt(claim, "PAY", "RETURNED", input_id=return_id,
-                                      return_id=return_id, amount_minor=amount, currency=ccy)]
+                return [
+                    self._receipt(
+                        claim,
+                        "PAY",
+                        "RETURNED",
+                        input_id=return_id,
+                        return_id=return_id,
+                        amount_minor=amount,
+                        currency=ccy,
+                    )
+                ]
             case RecallDone(claim, attempt, recall_no):
-                return [self._receipt(claim, "RECALL", "CNCL", attempt=attempt,
-                                      recall_no=recall_no)]
+                return [
+                    self._receipt(claim, "RECALL", "CNCL", attempt=attempt, recall_no=recall_no)
+                ]
             case RecallRefused(claim, recall_no):
                 return [self._receipt(claim, "RECALL", "RJCR", recall_no=recall_no)]
             case NoOriginal(claim, recall_no):
@@ -280,8 +319,15 @@ class Both:
             case ReconBreak(claim, id_):
                 return [self._review("RECON_BREAK", claim, "recon", input_id=id_)]
             case ReviewReleased(claim, by, seen, cleared):
-                return [self._review("RELEASE", claim, by, evidence_hash=seen,
-                                     cleared_ids=self._cleared(claim, cleared))]
+                return [
+                    self._review(
+                        "RELEASE",
+                        claim,
+                        by,
+                        evidence_hash=seen,
+                        cleared_ids=self._cleared(claim, cleared),
+                    )
+                ]
             case ReviewRejected(claim, by):
                 return [self._review("REJECT", claim, by)]
             case RecallOrdered(claim, by):
@@ -293,8 +339,11 @@ class Both:
                 role = found.disputed_by if found is not None and found.disputed_by else "BUYER"
                 return [self._review("WITHDRAW", claim, "ann", role=role)]
             case DisputeResolved(claim, "SELLER", amount, arbiter):
-                return [self._review("RESOLVE_SELLER", claim, arbiter, role="ARBITER",
-                                     amount_minor=amount)]
+                return [
+                    self._review(
+                        "RESOLVE_SELLER", claim, arbiter, role="ARBITER", amount_minor=amount
+                    )
+                ]
             case DisputeResolved(claim, _, _, arbiter):
                 return [self._review("RESOLVE_BUYER", claim, arbiter, role="ARBITER")]
             case ReconResolved(claim, by, amount, to):
@@ -331,7 +380,11 @@ class Both:
     # -- what both say -----------------------------------------------------------------------
 
     def _differing(
-        self, said: Input, answer: list[Taken | Refused], outcome: str, moved: tuple[Transition, ...]
+        self,
+        said: Input,
+        answer: list[Taken | Refused],
+        outcome: str,
+        moved: tuple[Transition, ...],
     ) -> list[str]:
         taken = [one for one in answer if isinstance(one, Taken)]
         refused = sorted({one.kind for one in answer if isinstance(one, Refused)})
@@ -350,7 +403,12 @@ class Both:
             if sent != gone:
                 found.append(f"instructions {sent} {gone}")
         told = [REFUSALS[outcome]] if not moved and outcome in REFUSALS else []
-        if not taken and not moved and refused != told and not self._alike(said, refused, told, outcome):
+        if (
+            not taken
+            and not moved
+            and refused != told
+            and not self._alike(said, refused, told, outcome)
+        ):
             found.append(f"refusal {refused or ['nothing']} {told or ['nothing']}")
         return found
 
@@ -418,7 +476,9 @@ def view(claim: Claim, book: Book) -> dict[str, object]:
         "state": claim.state,
         "accounts": (money.buyer, money.reserved, money.in_flight, money.seller),
         "attempt": claim.attempt,
-        "hold": None if over or terms_.funding_mode == terms.COMMITMENT else (claim.hold_no, live, expires),
+        "hold": None
+        if over or terms_.funding_mode == terms.COMMITMENT
+        else (claim.hold_no, live, expires),
         "releases": sorted(no for no, one in claim.releases.items() if one.open),
         "recall": (claim.recall_no, refused) if not over else claim.recall_no,
         "basis": (claim.basis, claim.due_minor if claim.basis == "AWARD" else 0),
