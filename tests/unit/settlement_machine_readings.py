@@ -129,7 +129,8 @@ DECIDING = (
     Reading(
         (9, 0),
         "UNKNOWN because revivable / CONFLICTED",
-        "Any UNKNOWN after the close: rule (4) says of all that is not FALSE then: UNKNOWN → row 9.",
+        "Any UNKNOWN after the close: rule (4) says of all that is not FALSE then: "
+        "UNKNOWN → row 9.",
     ),
     Reading(
         (10, 12),
@@ -232,7 +233,8 @@ PEOPLE = (
         (0,),
         "deadline + the closed HELD intervals; while HELD with tolling no leaf closes; DISPUTED "
         "tolls always",
-        "Intervals run from the tick at which the claim entered to the tick at which it left; while "
+        "Intervals run from the tick at which the claim entered to the tick at which it "
+        "left; while "
         "one is open the close is the long stop. They are not carried to a successor.",
     ),
     Reading(
@@ -243,8 +245,10 @@ PEOPLE = (
     Reading(
         (18, 19),
         "arbiter k-of-n",
-        "The first k distinct arbiters who say the same (side and amount) decide; of one person the "
-        "last word counts. Rows 16, 17 and 19 ask for no award, row 18 does not: a second award may "
+        "The first k distinct arbiters who say the same (side and amount) decide; of one "
+        "person the "
+        "last word counts. Rows 16, 17 and 19 ask for no award, row 18 does not: a "
+        "second award may "
         "only be lower. Votes end with the next row of the claim.",
     ),
     Reading(
@@ -284,7 +288,8 @@ PEOPLE = (
         (52,),
         "amount ≤ hold moved",
         "And the hold must reach the new close or be renewable. Otherwise the old hold is released "
-        "and row 52 goes to CREATED *with* RESERVE of the next number (the table names none), to be "
+        "and row 52 goes to CREATED *with* RESERVE of the next number (the table names "
+        "none), to be "
         "funded by the date of the terms; a commitment goes the same way and takes row 2 at once.",
     ),
 )
@@ -351,7 +356,8 @@ PAYING = (
         (23, 36, 47, 53),
         "second attempt booked",
         "The booking that a return of row 47 or 48 has announced (same amount) is row 36 when it "
-        "comes; any other new entry, and any answer to a recall or RJCT of the last attempt, is row "
+        "comes; any other new entry, and any answer to a recall or RJCT of the last "
+        "attempt, is row "
         "53, as often as it comes.",
     ),
     Reading(
@@ -378,7 +384,8 @@ PAYING = (
         (50, 51),
         "no retry, recall or refund",
         "Until row 51, answers of the rail are illegal; bookings and returns take row 50 again. "
-        "QUERY of row 46 goes on. The amount is that of the running PAY, whatever attempt is named.",
+        "QUERY of row 46 goes on. The amount is that of the running PAY, whatever "
+        "attempt is named.",
     ),
     Reading(
         (51,),

@@ -256,8 +256,9 @@ class Oracle:
             return None
         recalled = c.state == "CANCEL_PENDING"
         again = (
-            not recalled and not c.kept() and r.rail_reason in TRY_AGAIN and c.attempt < self.terms.attempts_max
-            and c.hold_stands(now) and self.active and now <= self.terms.long_stop
+            not recalled and not c.kept() and r.rail_reason in TRY_AGAIN
+            and c.attempt < self.terms.attempts_max and c.hold_stands(now)
+            and self.active and now <= self.terms.long_stop
         )  # fmt: skip
         c.attempt += 1
         c.reserved, c.in_flight = c.in_flight, 0
