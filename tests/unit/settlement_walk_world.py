@@ -16,7 +16,9 @@ import msgspec
 from settlement_machine_claim import Claim as Second
 from settlement_machine_words import (
     ABSORBING,
+    PAYING,
     AmendmentAccepted,
+    Booked,
     ContractAgreed,
     CourtOrder,
     Cut,
@@ -55,6 +57,19 @@ AS_CONFIRMED = ("RESERVED", "MATCHED", "APPROVED", "INSTRUCTED", "ACCEPTED", "IN
 
 
 ABOUT_HOLDS = (HoldConfirmed, HoldRefused, HoldRenewed, HoldLost, Released, ReleaseFailed)
+LEFT_OUT = {
+    "older tick": "the engine takes none: it never reaches the fold",
+    "no hold": "an answer about a hold to a claim that asked for none: one says illegal, one stale",
+    "not replaceable": "the fold amends by versions of the contract, which keep such a claim",
+    "earlier attempt booked": "row 23 names no RELEASE; the second reading sends one, the fold none "
+    "when the payment is as large as the hold",
+}
+"""Inputs that are given to neither, or not compared, and why."""
+ALIKE = {
+    "same record": "the fold knows it by its id before it asks the table",
+    "contract has ended": "a further cancel or order: refused by both, by other names",
+}
+"""Where only the name of the refusal differs."""
 
 
 class Life(World):
@@ -81,19 +96,28 @@ class Both(Records):
         machine = self.world.machine
         said = self.world.next_input()
         inputs = self._of_version(said) if isinstance(said, AmendmentAccepted) else [said]
-        ready = self._record(inputs[0]) if inputs else []
-        older = isinstance(said, Cut) and said.tick <= machine.tick
-        claim = machine.claims.get(getattr(said, "claim", ""))
-        if claim is not None and claim.hold_no == 0 and isinstance(said, ABOUT_HOLDS):
+        if not inputs or self._left_out(said) is not None:
             return said, []
+        ready = self._record(inputs[0])
         answer = [one for given in inputs for one in machine.take(given)]
-        if not inputs or older:
-            return said, []
         cut = isinstance(said, Cut)
         outcome, moved = self._cut(said) if cut else self._taken(said, ready)
         for one in moved:
             self.rows[one.row, one.from_state, one.to_state] += 1
         return said, [*self._differing(said, answer, outcome, moved), *self._apart()]
+
+    def _left_out(self, said: Input) -> str | None:
+        """Under which name of LEFT_OUT the input falls."""
+        machine = self.world.machine
+        claim = machine.claims.get(getattr(said, "claim", ""))
+        match said:
+            case Cut() if said.tick <= machine.tick:
+                return "older tick"
+            case Booked() if claim is not None and claim.state in PAYING:
+                return "earlier attempt booked" if said.attempt < claim.attempt else None
+        if claim is not None and claim.hold_no == 0 and isinstance(said, ABOUT_HOLDS):
+            return "no hold"
+        return None
 
     # -- to the fold -------------------------------------------------------------------------
 
@@ -185,7 +209,7 @@ class Both(Records):
         return found
 
     def _alike(self, said: Input, refused: list[str], told: list[str], outcome: str) -> bool:
-        """Whether both have refused, and the reasons differ only by what LEFT_OUT names."""
+        """Whether both have refused, and only by the names that ALIKE tells of."""
         if outcome == "DUPLICATE" or isinstance(said, MutualCancel | CourtOrder):
             return "taken" not in told
         return False
