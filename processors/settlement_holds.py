@@ -113,8 +113,8 @@ def release(draft: Draft, act: Act) -> Draft:
     claim = draft.claim
     if act.committed_only and not claim.held_minor:
         return change(draft, hold_live=False)
-    if claim.hold_no in claim.releases:
-        return _again(change(draft, hold_live=False), act, claim.hold_no)
+    if claim.hold_no in claim.releases:  # sent already, and repeated until it is confirmed
+        return change(draft, hold_live=False)
     return _release_amount(draft, act, claim.held_minor or claim.reserve_minor)
 
 
@@ -125,7 +125,10 @@ def release_if_unanswered(draft: Draft, act: Act) -> Draft:
 
 def release_late_hold(draft: Draft, act: Act) -> Draft:
     """A hold that came too late is released."""
-    return release(change(draft, hold_answered=True), act)
+    draft = change(draft, hold_answered=True)
+    if draft.claim.hold_no in draft.claim.releases:
+        return _again(draft, act, draft.claim.hold_no)
+    return release(draft, act)
 
 
 def release_rest(draft: Draft, act: Act, held_minor: int, used_minor: int) -> Draft:

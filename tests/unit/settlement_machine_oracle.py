@@ -330,17 +330,18 @@ class Machine(Receipts):
     def dispute_resolved(self, claim: Claim, said: DisputeResolved) -> Answer:
         """Rows 18, 19, when k arbiters have said the same."""
         terms = self.terms.disputes
+        amount = said.amount if said.for_ == "SELLER" else 0
+        vote = (said.for_, amount)
+        claim.votes[said.arbiter] = vote  # a word that decides nothing takes back the one before
         award = claim.basis == "AWARD" and said.for_ == "BUYER"
         if claim.state != "DISPUTED" or award or terms is None:
             return self.illegal(claim, "no open dispute")
         if said.arbiter not in terms.arbiters:
             return self.illegal(claim, "not an arbiter of these terms")
-        amount = said.amount if said.for_ == "SELLER" else 0
         if said.for_ == "SELLER" and not 0 < amount <= claim.reserved:
             return self.illegal(claim, "an award is more than nothing and at most the reservation")
-        vote = (said.for_, amount)
-        claim.votes[said.arbiter] = vote
-        if sum(other == vote for other in claim.votes.values()) < terms.k:
+        same = {who for who, other in claim.votes.items() if other == vote}
+        if len(same.intersection(terms.arbiters)) < terms.k:
             return [Refused(claim.terms.id, "counted", "more votes are needed")]
         if said.for_ == "BUYER":
             return [self._void(claim, 19)]

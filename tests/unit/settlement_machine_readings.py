@@ -306,7 +306,8 @@ PAYING = (
     Reading(
         (23, 47, 50),
         "SETTLED (RETURNED if returns already cover it)",
-        "Does not happen: while a payment is under way every return takes row 47 or 50 first.",
+        "Only by returns of a row 50 that people have resolved as not paid; row 48 takes off such "
+        "returns as well.",
     ),
     Reading(
         (24, 25, 30, 45),

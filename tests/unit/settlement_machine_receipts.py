@@ -282,6 +282,7 @@ class Receipts:
                 return self._wrong_booking(claim)
             step = self.step(claim, 23)
             step.pay_seller(said.amount, release=said.attempt < claim.attempt)
+            self._take_off(step)
             return [step.to(step.settled_state())]
         if claim.state in BEFORE:
             if not own or said.amount <= 0:
@@ -289,8 +290,15 @@ class Receipts:
             step = self.step(claim, 48)
             step.alarm("RECON_BREAK")
             step.pay_seller(said.amount, release=True)
+            self._take_off(step)
             return [step.to(step.settled_state())]
         return self._follow_the_rail(claim, counts=own and said.amount > 0)
+
+    def _take_off(self, step: Step) -> None:
+        """Returns that came before the booking: they are facts, whenever they were told."""
+        own = self.terms.currency
+        back = sum(minor for minor, ccy in step.claim.returns.values() if ccy == own)
+        step.give_back(min(back, step.claim.settled))
 
     def _booked_again(self, claim: Claim, said: Booked) -> Answer:
         """SETTLED or RETURNED: the booking that a return announced, or row 53."""

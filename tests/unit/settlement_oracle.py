@@ -38,7 +38,8 @@ class Claim:
     def give_up(self, now):
         """To the buyer what is reserved, and RELEASE."""
         self.reserved = 0
-        self.let_go(now)
+        if self.live or not self.answered:
+            self.let_go(now)
 
     def let_go(self, now):
         self.live = False

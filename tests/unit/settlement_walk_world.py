@@ -61,8 +61,8 @@ LEFT_OUT = {
     "older tick": "the engine takes none: it never reaches the fold",
     "no hold": "an answer about a hold to a claim that asked for none: one says illegal, one stale",
     "not replaceable": "the fold amends by versions of the contract, which keep such a claim",
-    "earlier attempt booked": "row 23 names no RELEASE; the second reading sends one, the fold none "
-    "when the payment is as large as the hold",
+    "earlier attempt booked": "row 23 names no RELEASE; the second reading sends one, the fold "
+    "none when the payment is as large as the hold",
 }
 """Inputs that are given to neither, or not compared, and why."""
 ALIKE = {

@@ -130,3 +130,13 @@ def test_a_hold_that_is_lost_before_it_is_confirmed_is_asked_for_again():
     lost = chain.answer(replace(order, hold_no=2), "LOST")
     assert rows_of(lost) == [(41, "HELD", "HELD")]
     assert (chain.sent[-1].kind, chain.sent[-1].hold_no) == ("RESERVE", 3)
+
+
+def test_a_hold_that_was_released_is_not_released_again_at_the_end():
+    """Row 34: the rail has confirmed it, and would have nothing to answer."""
+    chain = chain_of()
+    chain.now = day(28) + 1
+    chain.answer(chain.last("RESERVE"), "CONFIRMED", amount_minor=1)
+    chain.answer(chain.last("RELEASE"), "RELEASED")
+    assert chain.cut(day(271)) == [34]
+    assert [order.kind for order in chain.sent] == ["RESERVE", "RELEASE"]
