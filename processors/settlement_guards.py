@@ -125,13 +125,6 @@ def _recall_older(case: Case) -> bool:
     return receipt.recall_no < claim.recall_no or receipt.recall_no <= claim.refused_no or ended
 
 
-def _recall_refused(case: Case) -> bool:
-    """The rail has refused to give back the running attempt; an earlier one is no matter of it."""
-    claim = case.claim
-    running = claim.recall is not None and claim.recall.attempt == claim.attempt
-    return claim.refused_no > 0 and running
-
-
 def _reviewer_is_another(case: Case) -> bool:
     raisers = {who for key, who in case.claim.standing.items() if key not in case.claim.cleared}
     return bool(case.review.reviewer) and case.review.reviewer not in raisers
@@ -275,8 +268,8 @@ _CONTRACT: dict[str, Guard] = {
     "moved_hold_fits": _moved_hold_fits,
     "reconciled": lambda case: not case.claim.recon_break,
     "reconciliation_broken": lambda case: case.claim.recon_break,
-    "no_recall_refused": lambda case: not _recall_refused(case),
-    "recall_was_refused": _recall_refused,
+    "no_recall_refused": lambda c: c.claim.refused_attempt != c.claim.attempt,
+    "recall_was_refused": lambda c: c.claim.refused_attempt == c.claim.attempt,
     "earlier_attempts_rejected": lambda case: case.claim.issued == case.claim.attempt - 1,
     "attempts_left": lambda case: (
         case.claim.attempt < case.attempts_max + case.claim.attempts_added

@@ -73,7 +73,8 @@ def recall_again(draft: Draft, act: Act) -> Draft:
 
 def mark_refused(draft: Draft, act: Act) -> Draft:
     """The rail has refused the recall."""
-    return change(draft, refused_no=draft.claim.recall_no)
+    claim = draft.claim
+    return change(draft, refused_no=claim.recall_no, refused_attempt=claim.attempt)
 
 
 # ---- bookings and returns

@@ -182,6 +182,7 @@ class Claim(Struct, frozen=True, kw_only=True, gc=False):
     """A court has ordered that it is not paid."""
     recall_no: int = 0
     refused_no: int = 0
+    refused_attempt: int = 0
     """The highest recall that the rail has refused."""
     query_no: int = 0
     status_at: int = 0

@@ -26,7 +26,7 @@ class Claim:
         self.attempt, self.sent = 1, 0
         self.hold_no, self.answered, self.live, self.expires = 1, False, False, None
         self.origin, self.window = None, None
-        self.recalls, self.refused, self.recalled, self.overpaid = 0, 0, 0, 0
+        self.recalls, self.refused, self.refused_attempt, self.overpaid = 0, 0, 0, 0
         self.broken = self.awaits_entry = False
         self.entries, self.returns = {}, {}
         self.raised, self.cleared, self.noted, self.claimed = {}, set(), set(), None
@@ -75,7 +75,7 @@ class Claim:
 
     def kept(self):
         """The rail has refused to give back the running attempt."""
-        return bool(self.refused) and self.recalled == self.attempt
+        return self.refused_attempt == self.attempt
 
     def quiet(self, since, now):
         return now > since + self.terms.status_sla_us
@@ -281,7 +281,6 @@ class Oracle:
         if c.kept():
             c.state = "CANCEL_PENDING"
             c.recalls += 1
-            c.recalled = c.attempt
         else:
             c.state = "INSTRUCTED"
         c.status_at = now
@@ -366,6 +365,7 @@ class Oracle:
             return None
         if refused:
             c.state, c.refused = "IN_DOUBT", r.recall_no
+            c.refused_attempt = c.attempt
         c.status_at = now
         return 30
 
@@ -454,7 +454,6 @@ class Oracle:
     def _recall(self, c, now):
         c.state, c.status_at = "CANCEL_PENDING", now
         c.recalls += 1
-        c.recalled = c.attempt
 
     def _reviewed(self, c, v, now, verdict):
         another = self._is_another(c, v)

@@ -266,8 +266,7 @@ def view(claim: Claim, book: Book) -> dict[str, object]:
     expires = None if over or not live or expires is None else expires - T0
     origin = OF_THE_RAIL.get(claim.origin or "", claim.origin)
     end = claim.window_end
-    refused = claim.refused_no > 0 and claim.recall is not None
-    refused = refused and claim.recall.attempt == claim.attempt
+    refused = claim.refused_attempt == claim.attempt
     return {
         "state": claim.state,
         "accounts": (money.buyer, money.reserved, money.in_flight, money.seller),

@@ -100,17 +100,17 @@ def test_what_was_to_be_recalled_is_not_tried_again():
 
 
 def test_another_attempt_can_be_recalled_again():
-    """Row 28: what the rail has refused was another payment."""
+    """Row 28: what the rail has refused was another payment; so was what it cannot find."""
     chain = chain_of().instructed()
     chain.review("RECALL")
     chain.answer(chain.last("RECALL"), "RJCR")
     chain.answer(chain.last("PAY"), "RJCT", rail_reason="AC04")
-    told = chain.review("HOLD", reviewer="hal")
-    assert rows_of(told) == [(54, "HELD", "HELD")]
-    name = chain.ids[0]
-    back = replace(chain.claim(), state="INSTRUCTED", issued=2)
-    chain.book = replace(chain.book, claims=chain.book.claims.set(name, back))
+    told = w.settlement.explain(chain.book, chain.twin, chain.now)[0]
+    chain.review("RELEASE", evidence_hash=told.evidence_hash)
+    chain.cut(day(32))
+    assert [order.attempt for order in chain.pays()] == [1, 2]
     assert rows_of(chain.review("RECALL")) == [(28, "INSTRUCTED", "CANCEL_PENDING")]
+    assert chain.claim().refused_attempt == 1
 
 
 def test_a_hold_that_ends_with_the_sla_is_too_short():

@@ -66,7 +66,7 @@ ROWS: tuple[Row, ...] = (
     (20, ("APPROVED",), ("Cut",), ("MATCHED", "DISPUTED")),
     (21, ("APPROVED",), ("Cut",), ("INSTRUCTED",)),
     (22, ("INSTRUCTED", "IN_DOUBT"), ("Pending",), ("ACCEPTED",)),
-    (23, PAYING, ("Booked",), ("SETTLED",)),
+    (23, PAYING, ("Booked",), PAID),
     (24, LIVE, ("Rejected",), ("APPROVED",)),
     (25, LIVE, ("Rejected",), ("HELD", "VOIDED")),
     (26, ("INSTRUCTED", "ACCEPTED"), ("Cut",), ("IN_DOUBT",)),

@@ -614,12 +614,7 @@ def test_every_pair_has_rows_or_is_none_of_the_table(event, state):
 
 def _refused(state):
     """A chain in `state` whose running attempt the rail has refused to give back."""
-    chain = chain_in(state)
-    recall = replace(chain.claim().pay, kind="RECALL", recall_no=1)
-    name = chain.ids[0]
-    refused = replace(chain.claim(), recall_no=1, refused_no=1, recall=recall)
-    chain.book = replace(chain.book, claims=chain.book.claims.set(name, refused))
-    return chain
+    return chain_in(state, recall_no=1, refused_no=1, refused_attempt=1)
 
 
 def test_an_unknown_payment_whose_recall_was_refused_is_recalled():
