@@ -93,7 +93,7 @@ class Gateway:
         self._rebalanced = False
         try:
             items = self._consumer.consume(_BATCH, timeout_s)
-            if self._rebalanced:
+            if self._rebalanced or (self._assigned and not self._next):
                 self._rewind()
                 return True
             for item in items:
@@ -106,6 +106,7 @@ class Gateway:
             return True
         except TransientError as error:
             log.warning("trying again", why=str(error))
+            self._next = {}  # read on from what is committed: nothing is passed over
             time.sleep(0.1)
             return False
 
@@ -128,9 +129,9 @@ class Gateway:
                     f"read up to {offset}: the cluster has lost a tail. Start the gateway with "
                     "--recover-since (see docs/operations.md): it asks the rail first"
                 )
-        self._next = dict(found)
-        self._committed = dict(self._next)
-        self._consumer.assign(self._next)
+        self._consumer.assign(found)
+        self._next = dict(found)  # last: a rewind that fails on the way is made again
+        self._committed = dict(found)
 
     def _take(self, item: Record | Eof) -> None:
         at = TopicPartition(item.topic, item.partition)
