@@ -88,6 +88,8 @@ def enact(
     if to_state == "SETTLED" and claim.state != to_state:
         moved = replace(moved, settled_at=at)
     draft = replace(draft, claim=moved)
+    if row.number == 32:
+        book = _frozen_anew(book, name)
     freezes = book.freezes | {name} if row.number == 32 else book.freezes
     tolling = (claim.tolls_since, claim.tolled_us)
     replaced = to_state == "SUPERSEDED"  # the promise is its successor's already
@@ -106,6 +108,16 @@ def enact(
         agenda=NEXT,
     )
     return book, draft
+
+
+def _frozen_anew(book: Book, paid: str) -> Book:
+    """A later contradiction voids what a review has cleared of an earlier one."""
+    key, claims = f"settlement/{paid}", book.claims
+    for name, other in claims.items():
+        if key in other.cleared:
+            thawed = {"cleared": other.cleared - {key}, "noted": other.noted - {key}}
+            claims = claims.set(name, replace(other, **thawed))
+    return replace(book, claims=claims)
 
 
 def _clocked(claim: Claim, act: Act) -> Claim:

@@ -102,7 +102,7 @@ def _wakes(case: Case) -> list[int]:
     if state == "MATCHED":
         moments.append(claim.window_end)
     if state == "APPROVED" and claim.hold_expires is not None:
-        moments.append(claim.hold_expires - sla + 1)
+        moments.append(claim.hold_expires - sla)
     if state == "DISPUTED" and case.disputes is not None:
         moments.append(claim.disputed_at + case.disputes.max_len_us + 1)
     if state in FLYING:

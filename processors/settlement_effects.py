@@ -100,9 +100,9 @@ def _end_dispute(draft: Draft, act: Act) -> Draft:
 
 
 def _award(draft: Draft, act: Act) -> Draft:
-    """The amount is that of the arbiters; when time has decided, all that is reserved."""
+    """The amount is that of the arbiters; when time has decided, what is due."""
     reserved = draft.claim.accounts.reserved
-    amount = act.review.amount_minor if act.cause is not None else reserved
+    amount = act.review.amount_minor if act.cause is not None else min(act.due_minor, reserved)
     assert amount is not None
     draft = change(draft, basis="AWARD", due_minor=amount)
     return move(draft, "reserved", "buyer", reserved - amount)
@@ -136,7 +136,6 @@ EFFECTS: dict[str, Effect] = {
     "renew_hold": holds.renew_hold,
     "mark_hold_lost": holds.mark_hold_lost,
     "lose_hold": holds.lose_hold,
-    "refuse_hold": holds.refuse_hold,
     "reject_hold": holds.reject_hold,
     "take_or_reject_hold": holds.take_or_reject_hold,
     "await_hold_if_created": holds.await_hold_if_created,

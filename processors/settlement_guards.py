@@ -65,7 +65,7 @@ def _granted(case: Case) -> bool:
 
 def _hold_covers(case: Case, until: int) -> bool:
     claim = case.claim
-    return claim.hold_live and (claim.hold_expires is None or until <= claim.hold_expires)
+    return claim.hold_live and (claim.hold_expires is None or until < claim.hold_expires)
 
 
 def _hold_over(case: Case) -> bool:
@@ -108,15 +108,13 @@ def _booking_known(case: Case) -> bool:
     same = [key for key, booking in claim.bookings.items() if booking.attempt == receipt.attempt]
     if same and (receipt.entry_id is None or same == [f"attempt:{receipt.attempt}"]):
         return True
-    return claim.unbooked and _in_currency(case) and receipt.amount_minor == claim.instructed_minor
+    return claim.unbooked and _in_currency(case) and receipt.amount_minor == claim.paid_minor
 
 
 def _release_closed_before(case: Case) -> bool:
     hold_no, claim = case.receipt.hold_no, case.claim
     found = claim.releases.get(hold_no)
-    if found is not None:
-        return not found.open
-    return hold_no < claim.hold_no and bool(claim.releases) and not claim.release_open
+    return hold_no < claim.hold_no if found is None else not found.open
 
 
 def _recall_older(case: Case) -> bool:
@@ -125,6 +123,13 @@ def _recall_older(case: Case) -> bool:
         return False
     ended = claim.state not in ("CANCEL_PENDING", "SETTLED", "RETURNED")
     return receipt.recall_no < claim.recall_no or receipt.recall_no <= claim.refused_no or ended
+
+
+def _recall_refused(case: Case) -> bool:
+    """The rail has refused to give back the running attempt; an earlier one is no matter of it."""
+    claim = case.claim
+    running = claim.recall is not None and claim.recall.attempt == claim.attempt
+    return claim.refused_no > 0 and running
 
 
 def _reviewer_is_another(case: Case) -> bool:
@@ -270,8 +275,8 @@ _CONTRACT: dict[str, Guard] = {
     "moved_hold_fits": _moved_hold_fits,
     "reconciled": lambda case: not case.claim.recon_break,
     "reconciliation_broken": lambda case: case.claim.recon_break,
-    "no_recall_refused": lambda case: case.claim.refused_no == 0,
-    "recall_was_refused": lambda case: case.claim.refused_no > 0,
+    "no_recall_refused": lambda case: not _recall_refused(case),
+    "recall_was_refused": _recall_refused,
     "earlier_attempts_rejected": lambda case: case.claim.issued == case.claim.attempt - 1,
     "attempts_left": lambda case: (
         case.claim.attempt < case.attempts_max + case.claim.attempts_added
@@ -304,6 +309,11 @@ _RAIL: dict[str, Guard] = {
     "hold_stands": lambda c: (
         c.receipt.hold_no == c.claim.hold_no and c.claim.hold_live and not c.committed_only
     ),
+    "hold_stands_or_asked": lambda c: (
+        c.receipt.hold_no == c.claim.hold_no
+        and (c.claim.hold_live or not c.claim.hold_answered)
+        and not c.committed_only
+    ),
     "hold_live": lambda case: _hold_covers(case, case.at),
     "hold_outlives_sla": lambda case: _hold_covers(case, case.at + case.status_sla_us),
     "hold_answered_before": _hold_answered_before,
@@ -323,12 +333,17 @@ _RAIL: dict[str, Guard] = {
     "booked_as_instructed": lambda case: (
         _in_currency(case) and case.receipt.amount_minor == case.claim.instructed_minor
     ),
+    "return_named": lambda case: (
+        case.receipt.return_id is not None and (case.receipt.amount_minor or 0) > 0
+    ),
     "return_known": lambda case: case.receipt.return_id in case.claim.returns,
     "return_in_currency": _return_complete,
     "return_fits_amount": lambda c: (
         _return_complete(c) and _returned(c) <= c.claim.instructed_minor
     ),
-    "return_is_whole": lambda case: _returned(case) == case.claim.instructed_minor,
+    "return_is_whole": lambda case: (
+        case.claim.pay is None or _returned(case) >= case.claim.pay.amount_minor
+    ),
     "return_fits_paid": lambda c: _return_complete(c) and _returned(c) <= c.claim.accounts.seller,
     "return_takes_all": lambda case: _returned(case) == case.claim.accounts.seller,
     "returns_cover": lambda c: sum(c.claim.returns.values()) >= c.claim.instructed_minor,

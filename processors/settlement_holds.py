@@ -36,7 +36,7 @@ def confirm_hold(draft: Draft, act: Act) -> Draft:
         hold_answered=True,
         hold_live=True,
         hold_expires=act.receipt.hold_expires,
-        held_minor=draft.claim.reserve_minor,
+        held_minor=act.amount_minor,
     )
 
 
@@ -63,11 +63,6 @@ def mark_hold_lost(draft: Draft, act: Act) -> Draft:
 def lose_hold(draft: Draft, act: Act) -> Draft:
     """Nothing is held any more, nor reserved."""
     return unreserve(mark_hold_lost(draft, act), act)
-
-
-def refuse_hold(draft: Draft, act: Act) -> Draft:
-    """The hold is answered."""
-    return change(draft, hold_answered=True)
 
 
 def reject_hold(draft: Draft, act: Act) -> Draft:

@@ -10,8 +10,9 @@ from msgspec.structs import replace
 
 from supplytwin.processors import remembered
 from supplytwin.processors.settlement_case import ballot_of, booking_key
-from supplytwin.processors.settlement_rows import OPEN, OVER, REPLACEABLE
+from supplytwin.processors.settlement_rows import OPEN, OVER, PAID, REPLACEABLE
 from supplytwin.processors.settlement_state import (
+    LIVE,
     NEXT,
     Assented,
     Book,
@@ -31,6 +32,7 @@ CANCEL_ROLES = ("BUYER", "SELLER")
 COURT, COURT_ORDER, TERMINATE = "COURT", "COURT_ORDER", "TERMINATE"
 BOOKED, HOLD_LOST = "Booked", "HoldLost"
 AMENDMENT = "AmendmentAccepted"
+_OBJECTIONS = ("RiskHold", "ReconFound")
 
 _PAYMENT = {
     "ACTC": "Pending",
@@ -146,11 +148,22 @@ def _said(book: Book, review: Review, arrival: int) -> Book:
         return _approved(book, claim, review, arrival)
     if review.verdict == COURT_ORDER and review.role == COURT and review.reviewer:
         return _with_claim(book, replace(claim, cancelled=True))
+    if event_of(review) in _OBJECTIONS and review.reviewer and claim.state in LIVE:
+        return _with_claim(book, _objected(claim, review))
     if ballot is None:
         return book
     votes: Map[str, frozenset[str]] = book.votes.get(claim.settlement_id, Map())
+    for other, persons in votes.items():  # of one person the last word counts
+        votes = votes.set(other, persons - {review.reviewer})
     votes = votes.set(ballot, votes.get(ballot, frozenset()) | {review.reviewer})
     return replace(book, votes=book.votes.set(claim.settlement_id, votes))
+
+
+def _objected(claim: Claim, review: Review) -> Claim:
+    """No row takes it while a payment is under way; it holds the claim if it comes back unpaid."""
+    key = f"{review.source}/{review.input_id}"
+    standing = claim.standing.set(key, review.reviewer)
+    return replace(claim, standing=standing, noted=claim.noted | {key})
 
 
 def approval_refused(book: Book, claim: Claim, review: Review) -> str | None:
@@ -299,9 +312,12 @@ def _told(claim: Claim, receipt: Receipt) -> Claim:
                 bookings = bookings.set(receipt.entry_id, booking)
             elif all(known.attempt != receipt.attempt for known in bookings.values()):
                 bookings = bookings.set(booking_key(receipt), booking)
-            fits = (amount, currency) == (claim.instructed_minor, claim.currency)
+            fits = (amount, currency) == (claim.paid_minor, claim.currency)
             return replace(claim, bookings=bookings, unbooked=claim.unbooked and not fits)
-        case "Returned" if receipt.return_id is not None and currency == claim.currency:
-            return replace(claim, returns=claim.returns.set(receipt.return_id, amount))
+        case "Returned" if receipt.return_id is not None:
+            most = claim.accounts.seller if claim.state in PAID else amount
+            fits = currency == claim.currency and amount <= most
+            counts = amount if fits else 0  # known, and not to be posted
+            return replace(claim, returns=claim.returns.set(receipt.return_id, counts))
         case _:
             return claim

@@ -121,15 +121,13 @@ def mend(draft: Draft, act: Act) -> Draft:
 
 
 def _pay_out(draft: Draft, act: Act, amount_minor: int) -> Draft:
-    """Money went to the seller without our PAY: out of the reservation first; what is left of that
-    is released."""
-    waiting, held = not draft.claim.hold_answered, draft.claim.held_minor
+    """Money went to the seller without our PAY: in the mirror out of the reservation first. Nobody
+    knows whether the rail took it out of the hold, so that is released."""
+    held = draft.claim.hold_live or not draft.claim.hold_answered
     reserved = min(draft.claim.accounts.reserved, amount_minor)
     draft = move(draft, "reserved", "seller", reserved)
     draft = holds.unreserve(move(draft, "buyer", "seller", amount_minor - reserved), act)
-    if waiting:
-        return holds.release(draft, act)
-    return change(holds.release_rest(draft, act, held, reserved), hold_live=False)
+    return holds.release(draft, act) if held else draft
 
 
 def book_unordered(draft: Draft, act: Act) -> Draft:
@@ -138,8 +136,9 @@ def book_unordered(draft: Draft, act: Act) -> Draft:
 
 
 def return_unordered(draft: Draft, act: Act) -> Draft:
-    """The seller had what was paid without an order, and has returned some."""
-    draft = give_back(_pay_out(draft, act, draft.claim.instructed_minor), act)
+    """The seller had what the last order was for, at least what he has returned now."""
+    sent = 0 if draft.claim.pay is None else draft.claim.pay.amount_minor
+    draft = give_back(_pay_out(draft, act, max(sent, act.amount_minor)), act)
     return alarm_break(change(draft, unbooked=True), act)
 
 

@@ -231,6 +231,11 @@ class Claim(Struct, frozen=True, kw_only=True, gc=False):
         """What the last PAY was for; before the first, what is owed."""
         return self.owed_minor if self.pay is None else self.pay.amount_minor
 
+    @property
+    def paid_minor(self) -> int:
+        """What the one payment brought the seller, whether or not he has returned it."""
+        return self.accounts.seller + sum(self.returns.values()) - self.overpaid_minor
+
 
 class Assented(Struct, frozen=True, kw_only=True, gc=False):
     """Somebody approves a claim, as it stood when he saw it."""

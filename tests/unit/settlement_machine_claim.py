@@ -29,6 +29,7 @@ class Claim:
     """What is carried for one claim. `buyer` is the mirror's other side: zero or negative."""
 
     terms: ClaimTerms
+    long_stop: int
     state: str = ""
     buyer: int = 0
     reserved: int = 0
@@ -51,11 +52,11 @@ class Claim:
     releasing: dict[int, int] = field(default_factory=dict)  # unanswered RELEASE -> tick sent
     released: set[int] = field(default_factory=set)
     had_loss: bool = False
-    funding_due: int = 0
+    funding_due: int | None = 0  # None: the close, wherever that is
 
     recall_no: int = 0
     recall_attempt: dict[int, int] = field(default_factory=dict)
-    recall_answers: set[tuple[str, int]] = field(default_factory=set)
+    refused_no: int = 0  # the highest recall that was refused
     recall_refused: bool = False
     recon_open: bool = False  # row 50: no retry, recall or refund until row 51
 
@@ -72,13 +73,13 @@ class Claim:
     cleared: set[str] = field(default_factory=set)
     noted: set[str] = field(default_factory=set)  # adverse evidence already acted on
     verdict: Verdict = NOTHING_KNOWN
-    was_true: bool = False  # so that a retraction after SETTLED can be told
+    claimed: set[str] = field(default_factory=set)  # what row 32 has recorded
 
     bookings: dict[str, tuple[int, int, str]] = field(default_factory=dict)
     returns: dict[str, tuple[int, str]] = field(default_factory=dict)
     settled: int = 0  # what the mirror counts as having reached the seller
     returned: int = 0  # and as having come back from there
-    unbooked: int | None = None  # attempt that a return has shown to be paid before its booking
+    unbooked: int | None = None  # what a return has shown to be paid before its booking
 
     paused: list[tuple[int, int]] = field(default_factory=list)
     paused_since: int | None = None
@@ -102,12 +103,15 @@ class Claim:
             "moved": (self.settled, self.returned),
         }
 
-    def close(self, tick: int) -> int:
-        """Effective deadline + grace, with the pause that runs now counted up to `tick`."""
+    def close(self) -> int:
+        """Effective deadline + grace; while a pause runs, the long stop: nothing closes in it."""
         paused = sum(end - start for start, end in self.paused)
-        if self.paused_since is not None:
-            paused += tick - self.paused_since
-        return self.terms.deadline + paused + self.terms.grace
+        close = self.terms.deadline + paused + self.terms.grace
+        return self.long_stop if self.paused_since is not None else min(close, self.long_stop)
+
+    def funded_by(self) -> int:
+        """Until when a hold is to be confirmed."""
+        return self.close() if self.funding_due is None else self.funding_due
 
     def need(self) -> int:
         """What a hold must cover: the maximum, or the award once there is one."""
@@ -121,9 +125,9 @@ class Claim:
         """Ids of adverse facts, at the last cut, that no review has cleared."""
         return sorted(id_ for id_ in self.verdict.adverse_ids if id_ not in self.cleared)
 
-    def frozen(self) -> bool:
-        """Whether money that another claim paid wrongly freezes this one."""
-        return any(self.standing[id_][0] == "FREEZE" for id_ in self.held_by_people())
+    def freezes(self) -> list[str]:
+        """Ids of what money that another claim paid wrongly freezes here."""
+        return [id_ for id_ in self.held_by_people() if self.standing[id_][0] == "FREEZE"]
 
     def hold_reaches(self, moment: int) -> bool:
         """Whether the hold is live and expires after `moment`."""
@@ -183,7 +187,7 @@ class Step:
         claim.holds[claim.hold_no] = "lost"
         claim.had_loss = True
         self.ask_hold()
-        claim.funding_due = claim.close(self.tick)
+        claim.funding_due = None
 
     def release(self, hold_no: int) -> None:
         """RELEASE of that hold, to be repeated until the rail confirms it."""
@@ -196,6 +200,8 @@ class Step:
         claim = self.claim
         self.post("in_flight", "buyer", claim.in_flight)
         self.post("reserved", "buyer", claim.reserved)
+        if claim.hold == "lost" and claim.hold_no:  # it may only have shrunk
+            self.release(claim.hold_no)
         self.drop_hold()
 
     def drop_hold(self) -> None:
@@ -234,7 +240,6 @@ class Step:
         self.post("in_flight", "buyer", claim.in_flight)
         self.post("reserved", "buyer", claim.reserved)
         claim.settled += minor
-        claim.noted = set()  # what was adverse before is a reason for row 32 as well
         if release or claim.hold == "asked" or claim.hold_minor > minor:
             self.drop_hold()
         elif claim.hold == "live":
@@ -273,7 +278,7 @@ class Step:
         if source in ABSORBING:
             allowed = target == source or (source, target) == ("SETTLED", "RETURNED")
             assert allowed, f"{source} is absorbing, not {target}"
-        claim.state = target
+        claim.state, claim.votes = target, {}
         done = (tuple(self.postings), tuple(self.instructions), tuple(self.alarms))
         return Taken(claim.terms.id, self.row, source, target, *done)
 

@@ -148,7 +148,7 @@ class Machine(Receipts):
         self.status, self.version = "ACTIVE", 1
         taken: Answer = []
         for terms in self.terms.claims:
-            claim = self.claims[terms.id] = Claim(terms)
+            claim = self.claims[terms.id] = Claim(terms, self.terms.long_stop)
             claim.funding_due = self.terms.funding_deadline
             taken += self._fund(claim, 1)
         return taken
@@ -208,7 +208,8 @@ class Machine(Receipts):
         self.version += 1
         close = new.deadline + new.grace
         lasts = claim.hold_expires > close or self.terms.auto_renew
-        moves = claim.hold == "live" and 0 < new.max_minor <= claim.reserved and lasts
+        large = claim.hold_no > 0 and 0 < new.max_minor <= claim.hold_minor
+        moves = claim.hold == "live" and large and lasts
         hold = (claim.hold_no, claim.hold_minor, claim.hold_expires)
         step = self.step(claim, 33)
         step.post("reserved", "buyer", claim.reserved)
@@ -231,11 +232,10 @@ class Machine(Receipts):
 
     def _heir(self, old: Claim, new: ClaimTerms) -> Claim:
         """The successor: same numbers, same risk holds; no review of the old terms counts."""
-        heir = Claim(new, funding_due=old.funding_due, had_loss=old.had_loss)
-        if self.tick > heir.funding_due:
-            heir.funding_due = heir.close(self.tick)
+        heir = Claim(new, self.terms.long_stop, had_loss=old.had_loss, verdict=old.verdict)
+        heir.funding_due = self.terms.funding_deadline
         heir.hold_no, heir.query_no, heir.recall_no = old.hold_no, old.query_no, old.recall_no
-        heir.standing = {id_: old.standing[id_] for id_ in old.held_by_people()}
+        heir.standing, heir.cleared, heir.noted = old.standing, old.cleared, old.noted
         heir.holds, heir.confirmed = dict(old.holds), set(old.confirmed)
         heir.releasing, heir.released = dict(old.releasing), set(old.released)
         heir.bookings, heir.returns = dict(old.bookings), dict(old.returns)
@@ -261,8 +261,6 @@ class Machine(Receipts):
 
     def recall_ordered(self, claim: Claim) -> Answer:
         """Row 28."""
-        if claim.state == "CANCEL_PENDING":
-            return self.stale(claim, "a recall is under way")
         if not self._recallable(claim):
             return self.illegal(claim, "nothing to recall, or a recall has been refused")
         return [self._recall(claim)]
@@ -282,18 +280,20 @@ class Machine(Receipts):
         if self.tick > self.terms.long_stop:
             return self.illegal(claim, "past the long stop")
         award = claim.basis == "AWARD"
-        past = now.value != "TRUE" and self.tick > claim.close(self.tick)
+        past = now.value != "TRUE" and self.tick > claim.close()
         if not award and (now.value == "FALSE" or past):
             return self.illegal(claim, "the condition can no longer be met by waiting")
-        known = {*claim.standing, *now.adverse_ids}
-        claim.cleared.update(known.intersection(said.cleared_ids))
+        stands = {*claim.held_by_people(), *claim.adverse()}
+        if not stands.issuperset(said.cleared_ids):
+            return self.illegal(claim, "it clears what does not stand")
+        claim.cleared.update(said.cleared_ids)
         step = self.step(claim, 13)
         if award:
             return [step.to("DISPUTED")]
         if claim.hold != "live":
+            claim.funding_due = None
             return [step.to("CREATED")]
-        clear = not claim.held_by_people() and not claim.adverse()
-        if now.value == "TRUE" and now.due_minor > 0 and clear:
+        if now.value == "TRUE":
             step.open_window()
             return [step.to("MATCHED")]
         return [step.to("RESERVED")]
@@ -323,12 +323,15 @@ class Machine(Receipts):
         if claim.state != "DISPUTED" or claim.basis == "AWARD":
             return self.illegal(claim, "no open dispute")
         step = self.step(claim, 17)
+        if claim.hold != "live":
+            claim.funding_due = None
         return [step.to("RESERVED" if claim.hold == "live" else "CREATED")]
 
     def dispute_resolved(self, claim: Claim, said: DisputeResolved) -> Answer:
         """Rows 18, 19, when k arbiters have said the same."""
         terms = self.terms.disputes
-        if claim.state != "DISPUTED" or claim.basis == "AWARD" or terms is None:
+        award = claim.basis == "AWARD" and said.for_ == "BUYER"
+        if claim.state != "DISPUTED" or award or terms is None:
             return self.illegal(claim, "no open dispute")
         if said.arbiter not in terms.arbiters:
             return self.illegal(claim, "not an arbiter of these terms")
@@ -336,8 +339,6 @@ class Machine(Receipts):
         if said.for_ == "SELLER" and not 0 < amount <= claim.reserved:
             return self.illegal(claim, "an award is more than nothing and at most the reservation")
         vote = (said.for_, amount)
-        if claim.votes.get(said.arbiter) == vote:
-            return self.stale(claim, "that vote is counted")
         claim.votes[said.arbiter] = vote
         if sum(other == vote for other in claim.votes.values()) < terms.k:
             return [Refused(claim.terms.id, "counted", "more votes are needed")]
@@ -363,10 +364,7 @@ class Machine(Receipts):
             if said.amount > claim.in_flight:
                 step.alarm("OVERPAID")
             step.pay_seller(said.amount, release=False)
-            own = self.terms.currency
-            back = sum(minor for minor, ccy in claim.returns.values() if ccy == own)
-            step.give_back(min(back, claim.settled))
-            return [step.to(step.settled_state())]
+            return [step.to("SETTLED")]
         step.next_attempt()
         if claim.hold == "lost":
             step.post("in_flight", "buyer", claim.in_flight)
@@ -389,40 +387,41 @@ class Machine(Receipts):
         taken: Answer = []
         for claim in self.claims.values():
             taken += self._contradicted_after_payment(claim)
-        for claim in self.claims.values():
-            taken += self._silent_releases(claim)
-            taken += self._decide(claim)
+        claimed = {one.claim for one in taken if isinstance(one, Taken)}
+        for name, claim in self.claims.items():
+            if name not in claimed:
+                taken += self._decide(claim) or self._silent_releases(claim)
         return taken
 
     def _contradicted_after_payment(self, claim: Claim) -> Answer:
         """Row 32, before any claim is decided: it freezes all the others."""
         if claim.state != "SETTLED":
             return []
-        true = claim.verdict.value == "TRUE"
-        new = [f"{claim.terms.id}: {id_}" for id_ in claim.adverse() if id_ not in claim.noted]
-        claim.noted.update(claim.adverse())
-        if claim.was_true and not true and claim.basis == "CONDITION":
-            new.append(f"{claim.terms.id}: retracted at {self.tick}")
-        claim.was_true = true
-        if not new:
+        adverse, own = set(claim.adverse()), f"settlement {claim.terms.id}"
+        untrue = claim.verdict.value != "TRUE" and claim.basis == "CONDITION"
+        if not (adverse or untrue) or (claim.claimed and adverse <= claim.claimed):
             return []
+        claim.claimed |= {own, *adverse}
         for other in self.claims.values():
             if other is not claim and other.state not in ABSORBING:
-                other.standing.update(dict.fromkeys(new, ("FREEZE", "")))
+                other.standing[own] = ("FREEZE", "")
+                if own in other.cleared:
+                    other.cleared.remove(own)
+                    other.noted.discard(own)
         step = self.step(claim, 32)
         step.alarm("CLAIM")
         return [step.to("SETTLED")]
 
     def _silent_releases(self, claim: Claim) -> Answer:
         """Row 42 for a rail that does not answer a RELEASE."""
-        taken: Answer = []
-        for hold_no, sent in sorted(claim.releasing.items()):
-            if self.tick > sent + self.terms.sla:
-                step = self.step(claim, 42)
-                step.release(hold_no)
-                step.alarm("RELEASE_SILENT")
-                taken.append(step.to(claim.state))
-        return taken
+        silent = [no for no, at in claim.releasing.items() if self.tick > at + self.terms.sla]
+        if not silent:
+            return []
+        step = self.step(claim, 42)
+        for hold_no in sorted(silent):
+            step.release(hold_no)
+        step.alarm("RELEASE_SILENT")
+        return [step.to(claim.state)]
 
     def _decide(self, claim: Claim) -> Answer:
         """34, 19, 4, 8/9, 15, 28/32/54, 10, 12, 20, 37, 7, 43, 11, 21, 26/46 in this order; after 7
@@ -463,7 +462,7 @@ class Machine(Receipts):
 
     def _unfunded(self, claim: Claim) -> Taken | None:
         """Row 4."""
-        if claim.state != "CREATED" or self.tick <= claim.funding_due:
+        if claim.state != "CREATED" or self.tick <= claim.funded_by():
             return None
         step = self.step(claim, 4)
         step.refund()
@@ -481,8 +480,8 @@ class Machine(Receipts):
             step = self.step(claim, 8)
             step.refund()
             return step.to("EXPIRED")
-        unclear = now.value == "UNKNOWN" and now.revivable
-        if self.tick > claim.close(self.tick) and (now.value == "FALSE" or unclear):
+        unclear = now.value == "UNKNOWN"
+        if self.tick > claim.close() and (now.value == "FALSE" or unclear):
             step = self.step(claim, 9)
             claim.origin = "REVIVABLE" if unclear else "FALSE"
             step.alarm("REVIEW")
@@ -493,7 +492,7 @@ class Machine(Receipts):
         """Row 15."""
         ends = (
             claim.state == "HELD"
-            and self.tick > claim.close(self.tick)
+            and self.tick > claim.close()
             and not self.terms.tolls
             and claim.verdict.value == "FALSE"
             and claim.origin in ROW_12_ORIGINS
@@ -510,11 +509,12 @@ class Machine(Receipts):
         new = [id_ for id_ in claim.adverse() if id_ not in claim.noted]
         if claim.state in LIVE:
             untrue = claim.verdict.value != "TRUE"
-            bad = claim.basis == "CONDITION" and (untrue or bool(claim.adverse()))
+            bad = bool(claim.adverse()) or (untrue and claim.basis == "CONDITION")
             if not bad or not self._recallable(claim):
                 return None
             claim.noted.update(new)
             return self._recall(claim)
+        new += [id_ for id_ in claim.freezes() if id_ not in claim.noted]
         if claim.state in ("CREATED", "HELD", "DISPUTED", "CANCEL_PENDING") and new:
             claim.noted.update(new)
             return self.step(claim, 54).to(claim.state)
@@ -524,22 +524,24 @@ class Machine(Receipts):
         """Row 10, unless row 12 holds the claim."""
         if claim.state not in ("MATCHED", "APPROVED") or claim.basis != "CONDITION":
             return None
-        if claim.verdict.value == "TRUE" or claim.adverse() or claim.held_by_people():
+        true = claim.verdict.value == "TRUE"
+        if true and not (claim.state == "MATCHED" and claim.verdict.due_minor == 0):
+            return None
+        if claim.adverse() or claim.held_by_people():
             return None
         step = self.step(claim, 10)
-        if self.tick <= claim.close(self.tick):
+        if self.tick <= claim.close():
             return step.to("RESERVED")
         claim.origin = "REVIVABLE"
         return step.to("HELD")
 
     def _hold_back(self, claim: Claim) -> Taken | None:
-        """Row 12; a freeze also holds a claim that is not funded yet."""
+        """Row 12; in CREATED a freeze is noted (row 54) and holds the claim once it is funded."""
         people, adverse = claim.held_by_people(), claim.adverse()
-        stands = claim.state in PRE and (people or adverse)
-        if not stands and not (claim.state == "CREATED" and claim.frozen()):
+        if claim.state not in PRE or not (people or adverse):
             return None
         step = self.step(claim, 12)
-        claim.noted.update(adverse)
+        claim.noted.update(adverse, claim.freezes())
         claim.origin = claim.standing[people[0]][0] if people else "ADVERSE"
         return step.to("HELD")
 
@@ -589,7 +591,7 @@ class Machine(Receipts):
             return None
         if not self._hold_serves(claim) or self.status != "ACTIVE":
             return None
-        amount = min(now.due_minor, claim.matched_minor, claim.reserved)
+        amount = min(now.due_minor, claim.reserved)
         if amount <= 0:
             return None
         step = self.step(claim, 11)
@@ -602,15 +604,14 @@ class Machine(Receipts):
             return None
         if claim.held_by_people() or not set(range(1, claim.attempt)) <= claim.rejected:
             return None
-        fulfilled = claim.verdict.value == "TRUE" and not claim.adverse()
-        if not fulfilled and claim.basis != "AWARD":
+        if claim.adverse() or (claim.verdict.value != "TRUE" and claim.basis != "AWARD"):
             return None
         step = self.step(claim, 21)
         assert 0 < claim.amount <= claim.reserved
         assert claim.attempts_sent.get(claim.attempt, claim.amount) == claim.amount
         step.post("reserved", "in_flight", claim.amount)
         claim.attempts_sent[claim.attempt] = claim.amount
-        claim.since, claim.was_true = self.tick, claim.verdict.value == "TRUE"
+        claim.since = self.tick
         step.say("PAY", claim.attempt, claim.amount)
         return step.to("INSTRUCTED")
 

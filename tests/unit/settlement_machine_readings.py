@@ -56,52 +56,46 @@ FUNDING = (
     Reading(
         (6,),
         "funding_due = close",
-        "The close as it is at the loss, stored as a number: later pauses do not move it. Rows "
-        "25, 41 and 51 with a lost hold set it likewise.",
+        "The close wherever it is by then. Rows 25, 41 and 51 with a lost hold, and rows 13 and 17 "
+        "to CREATED, set it likewise.",
     ),
     Reading(
         (6, 13, 20),
         "PRE → CREATED (6); basis AWARD: DISPUTED (13, 20)",
-        "Row 6 says nothing of awards, so an APPROVED award whose hold is lost goes to CREATED, "
-        "keeps basis and amount, and is then evaluated like any claim (at most the award is "
-        "paid). This lets a buyer escape from an award by losing the hold; DISPUTED with the "
-        "effect of row 41 would be in the spirit of rows 13 and 20.",
-        doubt=True,
+        "An APPROVED award whose hold is lost goes to DISPUTED, as rows 13 and 20 say of awards: "
+        "otherwise a buyer escapes from an award by losing the hold.",
     ),
     Reading(
         (38, 41),
         "HELD/DISPUTED → same | HoldConfirmed | hold_no current",
-        "In HELD and DISPUTED a hold must pass the guard of row 2 as well; if it fails, the "
-        "effect and the number of row 38.",
+        "In HELD and DISPUTED a hold must pass the guard of row 2 as well; if it fails, it is "
+        "released and the next one asked for, by row 41. A loss counts before the confirmation.",
     ),
     Reading(
         (39,),
         "EXPIRED/VOIDED/SUPERSEDED/CLOSED → same | HoldConfirmed | RELEASE",
         "Also in SETTLED and RETURNED (row 48 may end a claim whose RESERVE is unanswered), also "
-        "after HoldRefused, and once for each hold: a second confirmation is row 36. The late "
-        "confirmation of a superseded RESERVE is reported as SUPERSEDED → SUPERSEDED although the "
-        "successor has the same id.",
-        doubt=True,
+        "after HoldRefused, and once for the last hold: a second confirmation is row 36, and that "
+        "of an older hold, whose RELEASE is repeated until it is confirmed.",
     ),
     Reading(
         (42,),
         "Released / release failed / silent",
-        "Silent: at every cut, besides the one row of the cut's order and in every state, a "
-        "RELEASE without answer for longer than the SLA is sent again with an alarm. The order at "
-        "a cut does not name row 42; without this a refund is trapped by one lost message.",
-        doubt=True,
+        "Silent: at a cut that takes no other row of the claim, in every state, all RELEASEs "
+        "without answer for longer than the SLA are sent again with an alarm. The order at a cut "
+        "does not name row 42; without this a refund is trapped by one lost message.",
     ),
     Reading(
         (4, 8, 14, 15, 19, 25, 29, 34, 37),
         "reserved→buyer; RELEASE",
-        "RELEASE is sent if the hold is live, or asked and unanswered; never for a hold that is "
-        "lost or refused.",
+        "RELEASE is sent if the hold is live, or asked and unanswered, or lost while a payment was "
+        "under way (it may only have shrunk); never for one that is refused.",
     ),
     Reading(
         (5, 36),
         "renewal: hold_no current",
-        "An expiry that is not later than the known one is older: row 36. A renewal of a hold "
-        "that is not confirmed is illegal, of one that is over stale.",
+        "Whatever expiry it names, an earlier one too. A renewal of a hold that is not confirmed "
+        "is illegal, of one that is over stale.",
     ),
     Reading(
         (36,),
@@ -117,16 +111,14 @@ DECIDING = (
         "`absent during CHALLENGE` leaves taken as open (7); condition wholly TRUE (11)",
         "A verdict has a value, with those leaves taken as open until the window ends, and "
         "`whole`, False while one of them is. Rows 7, 10, 13 and 21 look at the value, row 11 at "
-        "both.",
+        "both. After the window's end nothing is open.",
     ),
     Reading(
         (7, 11),
         "record ... amount (7); amount fixed (11)",
-        "The amount is the least of what was recorded at MATCHED, what is due now, and what is "
-        "reserved: the window has shown the first to the parties. If nothing is due any more the "
-        "claim waits in MATCHED (row 37 starts from CREATED and RESERVED only) until the long "
-        "stop.",
-        doubt=True,
+        "The amount is what is due at row 11, at most what is reserved: partial deliveries are to "
+        "add up (failure 13). If nothing is due any more, row 10 takes the match back, and row 37 "
+        "may follow.",
     ),
     Reading(
         (8, 9),
@@ -137,8 +129,8 @@ DECIDING = (
     Reading(
         (9, 0),
         "UNKNOWN because revivable / CONFLICTED",
-        "Both are the flag `revivable` of the verdict. UNKNOWN after the close without it (an "
-        "approval that closes at the long stop, a later not_before) waits in RESERVED.",
+        "Any UNKNOWN after the close: rule (4) says of all that is not FALSE then: "
+        "UNKNOWN → row 9.",
     ),
     Reading(
         (10, 12),
@@ -160,19 +152,18 @@ DECIDING = (
     Reading(
         (12, 21, 43, 54),
         "condition TRUE and no uncleared adverse, or AWARD (21); takes effect by 12, 13 (54)",
-        "An award is paid in spite of adverse facts, but row 21 does not follow row 43 while a "
-        "risk hold, a recon break or a freeze stands: the claim stays APPROVED and row 12 takes "
-        "it at the next cut. Row 12 itself has no guard on the basis, so an award that waits in "
-        "APPROVED for a retry is HELD by an adverse fact.",
+        "Row 12 has no guard on the basis and row 21 pays an award whatever the condition says: "
+        "the two collide. While anything adverse stands, row 21 does not follow row 43; the claim "
+        "stays APPROVED and row 12 takes it at the next cut.",
         doubt=True,
     ),
     Reading(
         (12, 32),
         "contract freeze (row 12 for every other tranche, CREATED too)",
-        "Row 32 comes before all other decisions of the same cut, for all claims. It leaves a "
-        "standing id with every other claim that is not over; in PRE *and in CREATED* row 12 then "
-        "applies at its place in the order (after 34, 4, 8/9). LIVE claims go on, but are HELD if "
-        "they come back.",
+        "Row 32 comes before all other decisions of the same cut, for all claims. Its id stands "
+        "against every other claim that is not over: row 12 in PRE, noted by row 54 in CREATED, "
+        "HELD, DISPUTED and CANCEL_PENDING, so that row 12 follows as soon as CREATED is funded. A "
+        "later contradiction voids what a review has cleared of an earlier one.",
     ),
     Reading(
         (12, 54),
@@ -191,9 +182,8 @@ DECIDING = (
     Reading(
         (32,),
         "AdverseEvidence, retraction",
-        "Once for each uncleared adverse fact (those known before SETTLED count again then), and "
-        "once each time a condition that was TRUE at the instruction is not TRUE any more, basis "
-        "CONDITION only.",
+        "Once when the paid claim is found contradicted (an uncleared adverse fact, or a condition "
+        "that is not TRUE with basis CONDITION), then once for each further adverse fact.",
     ),
     Reading(
         (0,),
@@ -212,14 +202,13 @@ PEOPLE = (
     Reading(
         (13,),
         "evidence hash equals now",
-        "Now is the verdict of the last cut. A review clears only ids that stand when it is "
-        "taken; naming a fact of tomorrow clears nothing.",
+        "Now is the verdict of the last cut. A review that names an id which does not stand when "
+        "it is taken is refused.",
     ),
     Reading(
         (13, 7),
         "HELD → MATCHED if TRUE, else RESERVED",
-        "MATCHED only if something is due and nothing stands uncleared (the guard of row 7), else "
-        "RESERVED, from where row 12 takes it back at the next cut.",
+        "MATCHED if TRUE, whatever is due or stands: rows 10 and 12 take it at the next cut.",
     ),
     Reading(
         (13,),
@@ -244,9 +233,9 @@ PEOPLE = (
         (0,),
         "deadline + the closed HELD intervals; while HELD with tolling no leaf closes; DISPUTED "
         "tolls always",
-        "Intervals run from the tick at which the claim entered to the tick at which it left; the "
-        "one that is open counts up to now, so that nothing closes in it. They are not carried to "
-        "a successor.",
+        "Intervals run from the tick at which the claim entered to the tick at which it "
+        "left; while "
+        "one is open the close is the long stop. They are not carried to a successor.",
     ),
     Reading(
         (16,),
@@ -256,8 +245,11 @@ PEOPLE = (
     Reading(
         (18, 19),
         "arbiter k-of-n",
-        "The first k distinct arbiters who say the same (side and amount) decide; a vote may be "
-        "changed until then; one award only. Votes end with the dispute.",
+        "The first k distinct arbiters who say the same (side and amount) decide; of one "
+        "person the "
+        "last word counts. Rows 16, 17 and 19 ask for no award, row 18 does not: a "
+        "second award may "
+        "only be lower. Votes end with the next row of the claim.",
     ),
     Reading(
         (18,),
@@ -289,16 +281,16 @@ PEOPLE = (
         (33, 52),
         "same tranche_id and settlement_id",
         "So the successor has the id of what it replaces, goes on with its hold numbers, and gets "
-        "its bookings: row 49 cannot occur for SUPERSEDED. Standing risk holds, breaks and "
-        "freezes go with it; ids cleared under the old terms do not.",
+        "its bookings: row 49 cannot occur for SUPERSEDED. What stands and what was cleared (state "
+        "carried: cleared adverse ids) go with it.",
     ),
     Reading(
         (52,),
         "amount ≤ hold moved",
-        "And the hold must reach the new close or be renewable. Otherwise the old hold is "
-        "released and row 52 goes to CREATED *with* RESERVE of the next number (the table names "
-        "none); funding_due is the old one, or the new close if that has passed.",
-        doubt=True,
+        "And the hold must reach the new close or be renewable. Otherwise the old hold is released "
+        "and row 52 goes to CREATED *with* RESERVE of the next number (the table names "
+        "none), to be "
+        "funded by the date of the terms; a commitment goes the same way and takes row 2 at once.",
     ),
 )
 
@@ -326,20 +318,18 @@ PAYING = (
     Reading(
         (28, 30),
         "no recall refused yet",
-        "The mark belongs to one attempt and ends with it. Row 28 on facts (adverse as well as ≠ "
-        "TRUE) is for basis CONDITION; a person's recall is for both.",
+        'The mark belongs to one attempt and ends with it. "(basis CONDITION)" stands behind "≠ '
+        'TRUE" only: adverse facts and persons recall an award, too.',
     ),
     Reading(
         (28,),
         "authorised recall",
-        "During CANCEL_PENDING it is stale; before INSTRUCTED it is illegal (a risk hold is "
-        "meant).",
+        "Elsewhere it is illegal (before INSTRUCTED a risk hold is meant).",
     ),
     Reading(
         (22, 44),
         "INSTRUCTED/IN_DOUBT → ...",
-        "Pending in CANCEL_PENDING, NOT_FOUND in ACCEPTED and in CANCEL_PENDING are illegal: no "
-        "change.",
+        "Pending in CANCEL_PENDING is stale, NOT_FOUND there and in ACCEPTED illegal: no change.",
     ),
     Reading(
         (44,),
@@ -350,8 +340,7 @@ PAYING = (
     Reading(
         (29,),
         "current attempt",
-        "Any recall number that was sent for that attempt, not only the newest; one never sent is "
-        "illegal.",
+        "Whatever recall number it names: the bank says that this attempt is not paid.",
     ),
     Reading(
         (46,),
@@ -366,8 +355,10 @@ PAYING = (
     Reading(
         (23, 36, 47, 53),
         "second attempt booked",
-        "The booking that a return of row 47 or 48 has announced (same attempt, same amount) is "
-        "row 36 when it comes; any other new entry is row 53.",
+        "The booking that a return of row 47 or 48 has announced (same amount) is row 36 when it "
+        "comes; any other new entry, and any answer to a recall or RJCT of the last "
+        "attempt, is row "
+        "53, as often as it comes.",
     ),
     Reading(
         (31, 53),
@@ -379,23 +370,22 @@ PAYING = (
     Reading(
         (48,),
         "booking or return, any attempt",
-        "Also of an attempt that was never sent (up to the current number): otherwise it might be "
-        "paid twice. In another currency it cannot be posted: a recon break that stands (12, 54). "
-        "A return of less than was sent leaves SETTLED; the hold is always released.",
-        doubt=True,
+        "Also of an attempt that was never sent: otherwise it might be paid twice. In another "
+        "currency it cannot be posted: a recon break that stands (12, 54). What comes back was "
+        "paid: at least the last PAY, without one the return; the hold is always released.",
     ),
     Reading(
         (49,),
         "seller = Σ bookings − Σ returns",
-        "Never below zero: a return that comes first waits for its booking. CLOSED too (a claim "
-        "may be closed with amount 0 after a rejected attempt). Another currency is recorded, not "
-        "posted.",
+        "Never below zero: a return that comes first waits for its booking. In CLOSED, and in "
+        "another currency, it is illegal: recorded, not posted.",
     ),
     Reading(
         (50, 51),
         "no retry, recall or refund",
-        "Until row 51, answers of the rail are illegal; bookings and returns are recorded, and "
-        "row 51 counts the returns. QUERY of row 46 goes on.",
+        "Until row 51, answers of the rail are illegal; bookings and returns take row 50 again. "
+        "QUERY of row 46 goes on. The amount is that of the running PAY, whatever "
+        "attempt is named.",
     ),
     Reading(
         (51,),

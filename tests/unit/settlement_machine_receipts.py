@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
 
 from settlement_machine_claim import Claim, Step
 from settlement_machine_words import (
@@ -34,6 +33,11 @@ from settlement_machine_words import (
 
 Answer = list[Taken | Refused]
 DEFINITIVE = (22, 23, 24, 25, 29, 44, 47)  # the rows that row 27 points to
+
+
+def waits_for(claim: Claim, hold_no: int) -> bool:
+    """Whether that hold is the last one that was asked for, and the claim has ended since."""
+    return claim.state in ABSORBING and hold_no == claim.hold_no
 
 
 class Receipts:
@@ -76,7 +80,7 @@ class Receipts:
         """Rows 2, 38, 39, 41."""
         how = claim.holds.get(said.hold_no)
         if how is None:
-            return self.illegal(claim, "no such hold was asked")
+            return self._no_hold(claim, said.hold_no)
         if said.hold_no in claim.confirmed:
             return self.stale(claim, "hold already confirmed")
         waits = claim.hold == "asked" and said.hold_no == claim.hold_no
@@ -86,7 +90,7 @@ class Receipts:
                 how == "asked"
                 and said.ccy == self.terms.currency
                 and said.amount >= claim.need()
-                and (said.expires > claim.close(self.tick) or self.terms.auto_renew)
+                and (said.expires > claim.close() or self.terms.auto_renew)
             )
             if not fits:
                 return self._unfit_hold(claim, said.hold_no)
@@ -94,23 +98,28 @@ class Receipts:
             step = self.step(claim, 2 if claim.state == "CREATED" else 41)
             step.take_hold(said.amount, said.expires)
             return [step.to("RESERVED" if claim.state == "CREATED" else claim.state)]
-        if how in ("released", "refused"):
-            # Row 39, also for SETTLED and RETURNED, and for the RESERVE of a superseded claim.
+        if how in ("released", "refused") and waits_for(claim, said.hold_no):
             claim.confirmed.add(said.hold_no)
             step = self.step(claim, 39)
             step.release(said.hold_no)
-            taken = step.to(claim.state)
-            if claim.state in ABSORBING:
-                return [taken]
-            return [replace(taken, source="SUPERSEDED", target="SUPERSEDED")]
+            return [step.to(claim.state)]
         return self.stale(claim, f"hold already {how}")
 
+    def _no_hold(self, claim: Claim, hold_no: int) -> Answer:
+        """A number that was never asked for: older than the first one, or of nobody."""
+        if hold_no < claim.hold_no:
+            return self.stale(claim, "an older hold")
+        return self.illegal(claim, "no such hold was asked")
+
     def _unfit_hold(self, claim: Claim, hold_no: int) -> Answer:
-        """Row 38, and the same for HELD and DISPUTED."""
-        step = self.step(claim, 38)
+        """Row 38; row 41 for HELD and DISPUTED."""
+        created = claim.state == "CREATED"
+        step = self.step(claim, 38 if created else 41)
         step.release(hold_no)
         step.alarm("HOLD_UNFIT")
-        if self.tick <= claim.funding_due:
+        if not created:
+            claim.funding_due = None
+        if not created or self.tick <= claim.funded_by():
             step.ask_hold()
         else:
             claim.hold = "none"
@@ -120,7 +129,7 @@ class Receipts:
         """Row 3."""
         how = claim.holds.get(said.hold_no)
         if how is None:
-            return self.illegal(claim, "no such hold was asked")
+            return self._no_hold(claim, said.hold_no)
         if claim.state == "CREATED" and claim.hold == "asked" and said.hold_no == claim.hold_no:
             step = self.step(claim, 3)
             claim.holds[said.hold_no], claim.hold = "refused", "none"
@@ -133,13 +142,11 @@ class Receipts:
         """Row 5."""
         how = claim.holds.get(said.hold_no)
         if how is None:
-            return self.illegal(claim, "no such hold was asked")
+            return self._no_hold(claim, said.hold_no)
         if how not in ("asked", "live"):
             return self.stale(claim, f"hold already {how}")
         if how == "asked":
             return self.illegal(claim, "the hold is not confirmed")
-        if said.expires <= claim.hold_expires:
-            return self.stale(claim, "an older expiry")
         step = self.step(claim, 5)
         claim.hold_expires = said.expires
         return [step.to(claim.state)]
@@ -148,7 +155,7 @@ class Receipts:
         """Rows 6, 40, 41."""
         how = claim.holds.get(said.hold_no)
         if how is None:
-            return self.illegal(claim, "no such hold was asked")
+            return self._no_hold(claim, said.hold_no)
         if how not in ("asked", "live"):
             return self.stale(claim, f"hold already {how}")
         if claim.state == "CREATED":
@@ -162,7 +169,8 @@ class Receipts:
             return [step.to(claim.state)]
         step = self.step(claim, 6 if claim.state in PRE else 41)
         step.lose_hold()
-        return [step.to("CREATED" if claim.state in PRE else claim.state)]
+        created = "DISPUTED" if claim.basis == "AWARD" else "CREATED"
+        return [step.to(created if claim.state in PRE else claim.state)]
 
     def release_answered(self, claim: Claim, said: Released | ReleaseFailed) -> Answer:
         """Row 42."""
@@ -175,7 +183,7 @@ class Receipts:
                 step.release(said.hold_no)
                 step.alarm("RELEASE_FAILED")
             return [step.to(claim.state)]
-        if said.hold_no in claim.released:
+        if said.hold_no in claim.released or said.hold_no < claim.hold_no:
             return self.stale(claim, "already released")
         return self.illegal(claim, "no release of that hold was asked")
 
@@ -199,18 +207,15 @@ class Receipts:
         if claim.state == "ACCEPTED":
             return self.stale(claim, "already accepted")
         if claim.state == "CANCEL_PENDING":
-            return self.illegal(claim, "a recall is under way")
+            return self.stale(claim, "a recall is under way")
         step = self.step(claim, 22)
         claim.since = self.tick
         return [step.to("ACCEPTED")]
 
     def rejected(self, claim: Claim, said: Rejected) -> Answer:
         """Rows 24, 25, 45, 53."""
-        if said.attempt in claim.rejected:
-            return self.stale(claim, "already rejected")
-        if said.attempt in claim.attempts_sent and claim.state in PAID:
+        if claim.state in PAID and not 1 <= said.attempt < claim.attempt:
             step = self.step(claim, 53)
-            claim.rejected.add(said.attempt)
             step.alarm("RECON_BREAK")
             return [step.to(claim.state)]
         refused = self.not_running(claim, said.attempt)
@@ -221,7 +226,7 @@ class Receipts:
             and said.retryable
             and not claim.recall_refused
             and said.attempt < self.terms.attempts_max
-            and claim.hold == "live"
+            and claim.hold_reaches(self.tick)
             and self.status == "ACTIVE"
             and not self.over()
         )
@@ -267,39 +272,36 @@ class Receipts:
         """Rows 23, 48, 49, 50, 53."""
         if said.entry_id in claim.bookings:
             return self.stale(claim, "entry already applied")
-        if said.amount <= 0 or not 1 <= said.attempt <= claim.attempt:
-            return self.illegal(claim, "no payment of ours")
         claim.bookings[said.entry_id] = (said.attempt, said.amount, said.ccy)
         own = said.ccy == self.terms.currency
         if claim.state in PAID:
             return self._booked_again(claim, said)
-        if claim.recon_open:
-            return self.illegal(claim, "a wrong booking is unresolved: recorded for row 51")
         if claim.state in PAYING:
-            if not own or said.amount != claim.attempts_sent[said.attempt]:
+            wrong = claim.recon_open or not own
+            if wrong or said.amount != claim.attempts_sent[claim.attempt]:
                 return self._wrong_booking(claim)
             step = self.step(claim, 23)
             step.pay_seller(said.amount, release=said.attempt < claim.attempt)
             return [step.to(step.settled_state())]
         if claim.state in BEFORE:
-            if not own:
+            if not own or said.amount <= 0:
                 return self.recon_break(claim, f"entry {said.entry_id}")
             step = self.step(claim, 48)
             step.alarm("RECON_BREAK")
             step.pay_seller(said.amount, release=True)
             return [step.to(step.settled_state())]
-        return self._follow_the_rail(claim)
+        return self._follow_the_rail(claim, counts=own and said.amount > 0)
 
     def _booked_again(self, claim: Claim, said: Booked) -> Answer:
         """SETTLED or RETURNED: the booking that a return announced, or row 53."""
         own = said.ccy == self.terms.currency
-        if own and said.attempt == claim.unbooked and said.amount == claim.settled:
+        if own and said.amount == claim.unbooked:
             claim.unbooked = None
             return self.stale(claim, "the return that came first has applied it")
         step = self.step(claim, 53)
         step.alarm("RECON_BREAK")
         step.alarm("OVERPAID")
-        if own:
+        if own and said.amount > 0:
             step.post("buyer", "seller", said.amount)
             claim.settled += said.amount
         return [step.to(claim.state)]
@@ -312,10 +314,12 @@ class Receipts:
         step.alarm("RECON_BREAK")
         return [step.to("IN_DOUBT")]
 
-    def _follow_the_rail(self, claim: Claim) -> Answer:
+    def _follow_the_rail(self, claim: Claim, *, counts: bool) -> Answer:
         """Row 49: after an end without payment the seller has what the rail says, never less
         than nothing.
         """
+        if claim.state == "CLOSED" or not counts:
+            return self.illegal(claim, "recorded; nothing to post")
         step = self.step(claim, 49)
         step.alarm("RECON_BREAK")
         step.alarm("CLAIM")
@@ -334,21 +338,19 @@ class Receipts:
         if said.amount <= 0:
             return self.illegal(claim, "nothing returned")
         own = said.ccy == self.terms.currency
+        claim.returns[said.return_id] = (said.amount, said.ccy)
         if claim.state in PAID and not (own and claim.returned + said.amount <= claim.settled):
             return self.illegal(claim, "more returned than was settled, or in another currency")
-        claim.returns[said.return_id] = (said.amount, said.ccy)
-        if claim.recon_open:
-            return self.illegal(claim, "a wrong booking is unresolved: recorded for row 51")
         if claim.state in PAID:
             step = self.step(claim, 31)
             step.give_back(said.amount)
             back = claim.state == "RETURNED"
             return [step.to("RETURNED" if back else step.settled_state())]
         if claim.state in PAYING:
-            if not own or said.amount > claim.in_flight:
+            if claim.recon_open or not own or said.amount > claim.in_flight:
                 return self._wrong_booking(claim)
             step = self.step(claim, 47)
-            claim.unbooked = claim.attempt
+            claim.unbooked = claim.in_flight
             step.pay_seller(claim.in_flight, release=False)
             step.give_back(said.amount)
             return [step.to(step.settled_state())]
@@ -357,12 +359,12 @@ class Receipts:
                 return self.recon_break(claim, f"return {said.return_id}")
             step = self.step(claim, 48)
             step.alarm("RECON_BREAK")
-            claim.unbooked = max(claim.attempts_sent, default=claim.attempt)
-            paid = claim.attempts_sent.get(claim.unbooked, said.amount)
-            step.pay_seller(max(paid, said.amount), release=True)
+            sent = claim.attempts_sent.get(max(claim.attempts_sent, default=0), 0)
+            claim.unbooked = max(sent, said.amount)
+            step.pay_seller(claim.unbooked, release=True)
             step.give_back(said.amount)
             return [step.to(step.settled_state())]
-        return self._follow_the_rail(claim)
+        return self._follow_the_rail(claim, counts=own)
 
     def recon_break(self, claim: Claim, id_: str) -> Answer:
         """A break that stands until a review clears it: row 12 from PRE, elsewhere noted (54)."""
@@ -382,11 +384,8 @@ class Receipts:
 
     def recall_done(self, claim: Claim, said: RecallDone) -> Answer:
         """Rows 29, 53."""
-        if claim.recall_attempt.get(said.recall_no) != said.attempt:
-            return self.illegal(claim, "no such recall was sent")
-        late = self._answer_after_payment(claim, ("DONE", said.recall_no), said.attempt)
-        if late is not None:
-            return late
+        if claim.state in PAID and not 1 <= said.attempt < claim.attempt:
+            return self._after_payment(claim)
         refused = self.not_running(claim, said.attempt)
         if refused is not None:
             return refused
@@ -396,32 +395,23 @@ class Receipts:
 
     def recall_refused(self, claim: Claim, said: RecallRefused | NoOriginal) -> Answer:
         """Rows 30, 53."""
-        attempt = claim.recall_attempt.get(said.recall_no)
-        if attempt is None:
+        known = said.recall_no in claim.recall_attempt
+        over = known and said.recall_no <= max(claim.recall_no - 1, claim.refused_no)
+        if claim.state in PAID and not over:
+            return self._after_payment(claim)
+        if not known:
             return self.illegal(claim, "no such recall was sent")
-        word = "REFUSED" if isinstance(said, RecallRefused) else "NO_ORIGINAL"
-        late = self._answer_after_payment(claim, (word, said.recall_no), attempt)
-        if late is not None:
-            return late
-        if claim.state != "CANCEL_PENDING" or said.recall_no < claim.recall_no:
+        if over or claim.state != "CANCEL_PENDING":
             return self.stale(claim, "that recall is over")
-        claim.recall_answers.add((word, said.recall_no))
         step = self.step(claim, 30)
         step.query()
         if isinstance(said, NoOriginal):
             return [step.to(claim.state)]
-        claim.recall_refused = True
+        claim.recall_refused, claim.refused_no = True, claim.recall_no
         return [step.to("IN_DOUBT")]
 
-    def _answer_after_payment(
-        self, claim: Claim, answer: tuple[str, int], attempt: int
-    ) -> Answer | None:
-        """Row 53 for the first answer to a recall of the payment that was made."""
-        if claim.state not in PAID or attempt < claim.attempt:
-            return None
-        if answer in claim.recall_answers:
-            return self.stale(claim, "that recall is over")
-        claim.recall_answers.add(answer)
+    def _after_payment(self, claim: Claim) -> Answer:
+        """Row 53: an answer to a recall of a payment that was made."""
         step = self.step(claim, 53)
         step.alarm("RECON_BREAK")
         return [step.to(claim.state)]

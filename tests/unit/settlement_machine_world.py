@@ -170,9 +170,9 @@ class World:
         if claim.state in ABSORBING:
             return []
         terms = self.machine.terms
-        edges = [claim.close(self.machine.tick), terms.long_stop]
+        edges = [claim.close(), terms.long_stop]
         if claim.state == "CREATED":
-            edges.append(claim.funding_due)
+            edges.append(claim.funded_by())
         if claim.state == "DISPUTED" and terms.disputes:
             edges.append(claim.dispute_since + terms.disputes.max_len)
         if claim.state in PAYING:
@@ -195,7 +195,7 @@ class World:
             value, revivable = "UNKNOWN", rng.random() < 0.7
         elif value == "TRUE" and dice < 0.1:
             due = rng.choice((0, 1, due + 1, claim.terms.max_minor, claim.terms.max_minor + 7))
-        elif value == "UNKNOWN" and tick > claim.close(tick) and dice < 0.8:
+        elif value == "UNKNOWN" and tick > claim.close() and dice < 0.8:
             value, revivable = ("UNKNOWN", True) if dice < 0.5 else ("FALSE", False)
         elif value == "FALSE" and dice < 0.15:
             value, revivable = rng.choice((("TRUE", False), ("UNKNOWN", True)))
@@ -207,7 +207,9 @@ class World:
             now.value, now.due_minor, now.adverse_ids, now.revivable,
         )  # fmt: skip
         seen = now.evidence_hash if same else self.fresh("hash-")
-        whole = value != "TRUE" or rng.random() < 0.95
+        # A leaf that waits for the window is decided when that has ended.
+        open_ = claim.state in ("RESERVED", "MATCHED") and tick < (claim.window_end or tick + 1)
+        whole = value != "TRUE" or not open_ or rng.random() < 0.95
         self.facts[name] = Verdict(value, due, seen, adverse, revivable, whole)
 
     # -- what fits ---------------------------------------------------------------------------
@@ -235,15 +237,15 @@ class World:
         rng, name = self.rng, claim.terms.id
         tick, need = self.machine.tick, claim.need()
         soon = tick + self.machine.terms.sla + rng.choice((0, 1, 9))
-        soon = soon if self.machine.terms.auto_renew else claim.close(tick) + 1
-        expires = rng.choice((soon, *(claim.close(tick) + by for by in (1, 30, 500))))
+        soon = soon if self.machine.terms.auto_renew else claim.close() + 1
+        expires = rng.choice((soon, *(claim.close() + by for by in (1, 30, 500))))
         if rng.random() < 0.85:
             return HoldConfirmed(name, hold_no, need + rng.choice((0, 0, 3)), OWN, expires)
         return rng.choice(
             (
                 HoldConfirmed(name, hold_no, need - 1, OWN, expires),
                 HoldConfirmed(name, hold_no, need, FOREIGN, expires),
-                HoldConfirmed(name, hold_no, need, OWN, claim.close(tick)),
+                HoldConfirmed(name, hold_no, need, OWN, claim.close()),
             )
         )
 
@@ -253,7 +255,9 @@ class World:
             refused = (0.5, HoldRefused(name, number))
             return [(8, self._confirm(claim, number)), refused, (0.4, HoldLost(name, number))]
         if claim.hold == "live" and number:
-            later = claim.hold_expires + self.rng.choice((-1, 0, 20))
+            soon = self.machine.tick + self.machine.terms.sla
+            known = claim.hold_expires
+            later = self.rng.choice((known - 1, known, known + 20, soon))
             renewed = HoldRenewed(name, number, later)
             return [(0.3, HoldLost(name, number)), (0.4, renewed)]
         return []
@@ -275,7 +279,7 @@ class World:
             options.append((0.6, DisputeRaised(name, rng.choice(PEOPLE), role)))
         if state == "HELD":
             seen = claim.verdict.evidence_hash
-            known = tuple(sorted({*claim.standing, *claim.verdict.adverse_ids}))
+            known = tuple(sorted({*claim.held_by_people(), *claim.adverse()}))
             cleared = known if rng.random() < 0.9 else known[:1]
             options += [
                 (5, ReviewReleased(name, rng.choice(PEOPLE), seen, cleared)),

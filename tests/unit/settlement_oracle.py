@@ -26,7 +26,7 @@ class Claim:
         self.attempt, self.sent = 1, 0
         self.hold_no, self.answered, self.live, self.expires = 1, False, False, None
         self.origin, self.window = None, None
-        self.recalls, self.refused = 0, 0
+        self.recalls, self.refused, self.recalled, self.overpaid = 0, 0, 0, 0
         self.broken = self.awaits_entry = False
         self.entries, self.returns = {}, {}
         self.raised, self.cleared, self.noted, self.claimed = {}, set(), set(), None
@@ -45,7 +45,7 @@ class Claim:
         self.released[self.hold_no] = now
 
     def hold_stands(self, now):
-        return self.live and (self.expires is None or now <= self.expires)
+        return self.live and (self.expires is None or now < self.expires)
 
     def hold_lasts(self, now):
         """Until an answer may be awaited, too."""
@@ -67,6 +67,14 @@ class Claim:
         if self.still_since is not None and not self.in_quarantine():
             self.lost += now - self.still_since
             self.still_since = None
+
+    def paid(self):
+        """What the one payment brought the seller, returned or not."""
+        return self.seller + sum(self.returns.values()) - self.overpaid
+
+    def kept(self):
+        """The rail has refused to give back the running attempt."""
+        return bool(self.refused) and self.recalled == self.attempt
 
     def quiet(self, since, now):
         return now > since + self.terms.status_sla_us
@@ -110,13 +118,14 @@ class Oracle:
         handler = getattr(self, f"_{kind.lower()}_{r.rail_status.lower()}", None)
         if handler is None:
             return "ILLEGAL", None
+        before, seller = claim.state, claim.seller
         row = handler(claim, r, now)
-        self._remember(claim, r)
+        self._remember(claim, r, before, seller)
         if row is None:
             return "ILLEGAL", None
         return ("STALE", None) if row == 36 else ("TAKEN", row)
 
-    def _remember(self, claim, r):
+    def _remember(self, claim, r, before, seller):
         """Bookings and returns are facts, whatever the table does with them."""
         if r.kind not in ("PAY", "QUERY") or r.amount_minor is None or r.currency is None:
             return
@@ -127,8 +136,10 @@ class Oracle:
                 claim.entries[r.entry_id] = told
             elif not any(one[0] == r.attempt for one in claim.entries.values()):
                 claim.entries["status", r.attempt] = told
-        elif r.rail_status == "RETURNED" and r.return_id is not None and r.currency == "USD":
-            claim.returns[r.return_id] = r.amount_minor
+        elif r.rail_status == "RETURNED" and r.return_id is not None:
+            paid = before in ("SETTLED", "RETURNED")
+            fits = r.currency == "USD" and not (paid and r.amount_minor > seller)
+            claim.returns[r.return_id] = r.amount_minor if fits else 0
 
     def _reserve_confirmed(self, c, r, now):
         if r.hold_no < c.hold_no or (r.hold_no == c.hold_no and c.answered):
@@ -146,7 +157,7 @@ class Oracle:
             c.state, c.live, c.expires = "RESERVED", True, r.hold_expires
             c.reserved = c.amount
             return 2
-        if c.state in ("EXPIRED", "VOIDED", "CLOSED"):
+        if c.state in ENDED:
             c.answered = True
             c.let_go(now)
             return 39
@@ -158,7 +169,7 @@ class Oracle:
         if r.hold_no == c.hold_no and (c.answered or c.state in ENDED):
             return 36
         if r.hold_no == c.hold_no and c.state == "CREATED":
-            c.state, c.answered = "VOIDED", True
+            c.state = "VOIDED"
             return 3
         return None
 
@@ -176,14 +187,15 @@ class Oracle:
 
     def _booked(self, c, r, now):
         fits = r.currency == "USD" and r.amount_minor == c.amount
+        told = r.currency == "USD" and r.amount_minor == c.paid()
         usable = r.currency == "USD" and (r.amount_minor or 0) > 0
         mine = [key for key, told in c.entries.items() if told[0] == r.attempt]
         if r.entry_id is None:
             known = bool(mine)
         else:
             known = r.entry_id in c.entries or mine == [("status", r.attempt)]
-        if known or (c.awaits_entry and fits):
-            c.awaits_entry = c.awaits_entry and not fits
+        if known or (c.awaits_entry and told):
+            c.awaits_entry = c.awaits_entry and not told
             return 36
         if c.state in FLYING:
             if not fits or c.broken:
@@ -195,9 +207,10 @@ class Oracle:
             return 23
         if c.state in ("SETTLED", "RETURNED"):
             c.seller += r.amount_minor if usable else 0
+            c.overpaid += r.amount_minor if usable else 0
             return 53
         if not usable:
-            return None
+            return self._strange(c, r)
         if c.state in BEFORE:
             self._unordered(c, r.amount_minor, now)
             c.state = "SETTLED"
@@ -207,17 +220,27 @@ class Oracle:
     _pay_acsc = _pay_booked = _booked
 
     def _unordered(self, c, paid, now):
-        waiting = not c.answered
-        rest = max(0, c.reserved - paid)
+        held = c.live or not c.answered
         c.reserved, c.seller = 0, c.seller + paid
-        c.live = False
-        if waiting or rest:
+        if held:
             c.let_go(now)
+
+    def _strange(self, c, r):
+        """Money that nobody can post stands against a claim that is not paid yet."""
+        if c.state not in BEFORE:
+            return None
+        key = f"{r.source}/{r.input_id}"
+        c.raised[key] = ""
+        c.noted.add(key)
+        if c.state not in PRE:
+            return 54
+        c.state, c.origin = "HELD", "RISK"
+        return 12
 
     def _after_end(self, c, r):
         if c.state == "CLOSED":
             return None
-        self._remember(c, r)
+        self._remember(c, r, c.state, c.seller)
         booked = sum(told[1] for told in c.entries.values() if told[2] == "USD")
         c.seller = max(0, booked - sum(c.returns.values()))
         return 49
@@ -233,8 +256,9 @@ class Oracle:
             return None
         recalled = c.state == "CANCEL_PENDING"
         again = (
-            not recalled and r.rail_reason in TRY_AGAIN and c.attempt < self.terms.attempts_max
-            and c.hold_stands(now) and self.active and now <= self.terms.long_stop
+            not recalled and not c.kept() and r.rail_reason in TRY_AGAIN
+            and c.attempt < self.terms.attempts_max and c.hold_stands(now)
+            and self.active and now <= self.terms.long_stop
         )  # fmt: skip
         c.attempt += 1
         c.reserved, c.in_flight = c.in_flight, 0
@@ -253,9 +277,10 @@ class Oracle:
             return 36
         if c.state not in ("INSTRUCTED", "IN_DOUBT") or r.attempt != c.attempt or c.broken:
             return None
-        if c.refused:
+        if c.kept():
             c.state = "CANCEL_PENDING"
             c.recalls += 1
+            c.recalled = c.attempt
         else:
             c.state = "INSTRUCTED"
         c.status_at = now
@@ -264,9 +289,16 @@ class Oracle:
     def _pay_returned(self, c, r, now):
         if r.return_id in c.returns:
             return 36
-        if r.return_id is None or r.currency != "USD" or (r.amount_minor or 0) <= 0:
+        back = r.amount_minor or 0
+        if r.return_id is None or back <= 0:
             return None
-        back = r.amount_minor
+        own = r.currency == "USD"
+        if c.state in FLYING and (not own or c.broken or back > c.amount):
+            c.state, c.broken = "IN_DOUBT", True
+            c.status_at = now
+            return 50
+        if not own:
+            return self._strange(c, r)
         if c.state == "SETTLED":
             if back > c.seller:
                 return None
@@ -275,16 +307,20 @@ class Oracle:
             return 31
         if c.state in ("EXPIRED", "VOIDED"):
             return self._after_end(c, r)
-        if back > c.amount or c.state in ("RETURNED", "CLOSED") or c.broken:
+        if c.state == "RETURNED" and back <= c.seller:
+            c.seller -= back
+            return 31
+        if c.state in ("RETURNED", "CLOSED"):
             return None
         row = 47 if c.state in FLYING else 48
+        paid = c.amount if row == 47 else max(back, c.amount if c.sent else 0)
         if row == 47:
-            c.in_flight, c.seller = 0, c.amount
+            c.in_flight, c.seller = 0, paid
         else:
-            self._unordered(c, c.amount, now)
+            self._unordered(c, paid, now)
         c.seller -= back
         c.awaits_entry = True
-        c.state = "RETURNED" if back == c.amount else "SETTLED"
+        c.state = "RETURNED" if back == paid else "SETTLED"
         return row
 
     def _release_released(self, c, r, now):
@@ -303,8 +339,7 @@ class Oracle:
         """None in `released` = the rail has confirmed it."""
         if r.hold_no in c.released:
             return 36
-        every = c.released and all(at is None for at in c.released.values())
-        return 36 if every and r.hold_no < c.hold_no else None
+        return 36 if r.hold_no < c.hold_no else None
 
     def _recall_cncl(self, c, r, now):
         if 1 <= r.attempt < c.attempt:
@@ -363,7 +398,7 @@ class Oracle:
                 c.state = "VOIDED"
                 c.give_up(now)
                 moved.append((c.name, 34))
-            elif c.state in LIVE and not c.refused and not c.broken:
+            elif c.state in LIVE and not c.kept() and not c.broken:
                 self._recall(c, now)
                 moved.append((c.name, 28))
         return ("TAKEN" if moved else "NOTED"), moved
@@ -418,13 +453,17 @@ class Oracle:
     def _recall(self, c, now):
         c.state, c.status_at = "CANCEL_PENDING", now
         c.recalls += 1
+        c.recalled = c.attempt
 
     def _reviewed(self, c, v, now, verdict):
         another = self._is_another(c, v)
         if v.verdict == "HOLD":
+            if c.state in LIVE and v.reviewer:  # no row; it stands when the claim comes back
+                c.raised[f"{v.source}/{v.input_id}"] = v.reviewer
+                c.noted.add(f"{v.source}/{v.input_id}")
             return self._raise(c, f"{v.source}/{v.input_id}", v.reviewer)
         if v.verdict == "RECALL":
-            if c.state not in LIVE or c.refused or c.broken:
+            if c.state not in LIVE or c.kept() or c.broken:
                 return None
             self._recall(c, now)
             return 28
@@ -530,13 +569,18 @@ class Oracle:
         conflicts = {names[one] for one in set(verdict.adverse_ids) - c.cleared}
         speaks = conflicts | set(map("/".join, verdict.against))
         bad = verdict.value != "TRUE" or conflicts
-        if c.state in LIVE and bad and not c.refused and not c.broken:
+        if c.state in LIVE and bad and not c.kept() and not c.broken:
             c.noted |= speaks
             self._recall(c, tick)
             return 28
         if c.state == "SETTLED" and bad and (c.claimed is None or speaks - c.claimed):
             c.claimed = (c.claimed or set()) | speaks
             self.frozen_by.add(c.name)
+            key = f"settlement/{c.name}"
+            for other in self.claims.values():
+                if key in other.cleared:
+                    other.cleared.remove(key)
+                    other.noted.discard(key)
             return 32
         standing = {names.get(one, one) for one in self.adverse(c, verdict)}
         if c.state in ("CREATED", "HELD", "CANCEL_PENDING") and standing - c.noted:

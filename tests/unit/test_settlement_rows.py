@@ -692,14 +692,15 @@ def test_row_51_a_payment_in_doubt_that_the_rail_has_not_told_of_is_not_for_peop
     assert chain.review("RECON_HELD", reviewer="hal").verdict == "ILLEGAL"
 
 
-def test_row_48_returns_that_came_first_count_with_a_booking_without_an_order():
-    """A return that was too large to be believed is taken into account at last."""
+def test_row_48_what_was_returned_without_an_order_had_been_paid():
+    """Nothing may be paid after it; the hold is released, and the booking that comes is known."""
     chain = chain_of().reserved()
     order = replace(chain.last("RESERVE"), kind="PAY")
     returned = {"return_id": "R1", "amount_minor": AMOUNT + 1, "currency": "USD"}
-    assert chain.answer(order, "RETURNED", **returned).verdict == "ILLEGAL"
-    booked = chain.answer(order, "BOOKED", entry_id="E1")
-    assert rows_of(booked) == [(48, "RESERVED", "RETURNED")]
+    assert rows_of(chain.answer(order, "RETURNED", **returned)) == [(48, "RESERVED", "RETURNED")]
+    assert chain.sent[-1].kind == "RELEASE"
+    booked = chain.answer(order, "BOOKED", entry_id="E1", amount_minor=AMOUNT + 1)
+    assert booked.verdict == "STALE"
     assert chain.claim().accounts == Accounts()
 
 

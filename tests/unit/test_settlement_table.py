@@ -31,6 +31,7 @@ FLYING = (*LIVE, "CANCEL_PENDING")
 STOPPED = ("HELD", "DISPUTED")
 OPEN = ("CREATED", *PRE, *STOPPED)
 OVER = ("EXPIRED", "VOIDED", "SUPERSEDED", "CLOSED")
+PAID = ("SETTLED", "RETURNED")
 MIRRORED = ("EXPIRED", "VOIDED", "SUPERSEDED")
 AMOUNT = 100_000
 DISPUTES = terms.Disputes(
@@ -89,7 +90,18 @@ def _hold_at_last(chain):
         lost = {"hold_answered": False, "hold_live": False, "accounts": Accounts()}
         claim = replace(chain.claim(), **lost)
         chain.book = replace(chain.book, claims=chain.book.claims.set(chain.ids[0], claim))
+    if chain.state() in PAID:
+        claim = replace(chain.claim(), hold_answered=False, hold_live=False)
+        chain.book = replace(chain.book, claims=chain.book.claims.set(chain.ids[0], claim))
     return ACTS["HoldConfirmed"](chain)
+
+
+def _overpaid_back(chain):
+    """What was booked twice comes back."""
+    if chain.state() == "RETURNED":
+        claim = replace(chain.claim(), accounts=Accounts(buyer=-AMOUNT, seller=AMOUNT))
+        chain.book = replace(chain.book, claims=chain.book.claims.set(chain.ids[0], claim))
+    return ACTS["Returned"](chain)
 
 
 def _review(verdict, **fields):
@@ -166,6 +178,7 @@ ACTS = {
     "Rejected final": _answer("PAY", "RJCT", rail_reason="AC04"),
     "NotFound": _answer("QUERY", "NOT_FOUND"),
     "Returned": _answer("PAY", "RETURNED", return_id="R1", amount_minor=AMOUNT, **USD),
+    "Returned overpaid": _overpaid_back,
     "Returned in part": _answer("PAY", "RETURNED", return_id="R1", amount_minor=1, **USD),
     "Returned too much": _answer("PAY", "RETURNED", return_id="R1", amount_minor=AMOUNT + 1, **USD),
     "Released": _answer("RELEASE", "RELEASED"),
@@ -218,8 +231,8 @@ EXPECTED = {
         **_each((*PRE, *STOPPED, *FLYING, "SETTLED", "RETURNED"), STALE),
     },
     "HoldConfirmed at last": {
-        "CREATED": (2, "RESERVED"), **_each(OVER, (39, SAME)), **_each(STOPPED, (41, SAME)),
-        **_each((*PRE, *FLYING, "SETTLED", "RETURNED"), STALE),
+        "CREATED": (2, "RESERVED"), **_each((*OVER, *PAID), (39, SAME)),
+        **_each(STOPPED, (41, SAME)), **_each((*PRE, *FLYING), STALE),
     },
     "HoldConfirmed too small": {
         "CREATED": (38, SAME), **_each(OVER, (39, SAME)),
@@ -267,11 +280,18 @@ EXPECTED = {
         **_each(FLYING, (47, "RETURNED")), **_each(OPEN, (48, "RETURNED")),
         **_each(MIRRORED, (49, SAME)), "SETTLED": (31, "RETURNED"),
     },
+    "Returned overpaid": {
+        **_each(FLYING, (47, "RETURNED")), **_each(OPEN, (48, "RETURNED")),
+        **_each(MIRRORED, (49, SAME)), "SETTLED": (31, "RETURNED"), "RETURNED": (31, SAME),
+    },
     "Returned in part": {
-        **_each(FLYING, (47, "SETTLED")), **_each(OPEN, (48, "SETTLED")),
+        **_each(FLYING, (47, "SETTLED")), **_each(OPEN, (48, "RETURNED")),
         **_each(MIRRORED, (49, SAME)), "SETTLED": (31, "SETTLED"),
     },
-    "Returned too much": _each(MIRRORED, (49, SAME)),
+    "Returned too much": {
+        **_each(FLYING, (50, "IN_DOUBT")), **_each(OPEN, (48, "RETURNED")),
+        **_each(MIRRORED, (49, SAME)),
+    },
     "Released": _each(ABSORBING, (42, SAME)),
     "ReleaseFailed": _each(ABSORBING, (42, SAME)),
     "RecallDone": {
@@ -386,6 +406,8 @@ def test_every_pair_of_state_and_input_does_what_the_table_says(act, state):
     told = {"bookings": Map(), "returns": Map(), "unbooked": False}
     told |= {"standing": Map(), "tolls_since": None, "hold_lost_no": 0, "cancelled": False}
     told |= {"recon_break": False}
+    if act in ("RiskHold", "ReconFound"):
+        told["noted"] = frozenset()
     assert replace(chain.claim(), **told) == replace(before, **told)
     if expected == STALE:
         assert outcome.verdict == "STALE"
@@ -590,9 +612,19 @@ def test_every_pair_has_rows_or_is_none_of_the_table(event, state):
     assert bool(found) == fires
 
 
+def _refused(state):
+    """A chain in `state` whose running attempt the rail has refused to give back."""
+    chain = chain_in(state)
+    recall = replace(chain.claim().pay, kind="RECALL", recall_no=1)
+    name = chain.ids[0]
+    refused = replace(chain.claim(), recall_no=1, refused_no=1, recall=recall)
+    chain.book = replace(chain.book, claims=chain.book.claims.set(name, refused))
+    return chain
+
+
 def test_an_unknown_payment_whose_recall_was_refused_is_recalled():
     """Row 44 never repeats a PAY that was to be recalled."""
-    chain = chain_in("IN_DOUBT", recall_no=1, refused_no=1)
+    chain = _refused("IN_DOUBT")
     outcome = ACTS["NotFound"](chain)
     assert [(t.row, t.to_state) for t in outcome.transitions] == [(44, "CANCEL_PENDING")]
     assert [order.kind for order in outcome.transitions[0].instructions] == ["RECALL"]
@@ -699,8 +731,8 @@ def test_an_answer_to_a_recall_that_was_never_sent_is_illegal(status):
 
 
 BROKEN = (
-    "Pending", "Rejected retryable", "Rejected final", "NotFound", "Returned", "RecallDone",
-    "RecallOrdered", "MutualCancel",
+    "Pending", "Rejected retryable", "Rejected final", "NotFound", "RecallDone", "RecallOrdered",
+    "MutualCancel",
 )  # fmt: skip
 
 
@@ -716,11 +748,12 @@ def test_nothing_moves_a_claim_whose_reconciliation_is_broken(act, state):
     assert chain.cut(day(3)) == []
 
 
+@pytest.mark.parametrize("act", ["Booked", "Returned"])
 @pytest.mark.parametrize("state", FLYING)
-def test_even_the_right_booking_does_not_settle_a_broken_reconciliation(state):
-    """Two bookings of one payment: row 50 again."""
+def test_even_the_right_booking_does_not_settle_a_broken_reconciliation(act, state):
+    """Two bookings of one payment, or a return: row 50 again."""
     chain = chain_in(state, recon_break=True)
-    outcome = ACTS["Booked"](chain)
+    outcome = ACTS[act](chain)
     assert [(t.row, t.to_state) for t in outcome.transitions] == [(50, "IN_DOUBT")]
 
 
@@ -728,9 +761,9 @@ def test_even_the_right_booking_does_not_settle_a_broken_reconciliation(state):
 def test_a_payment_whose_recall_was_refused_is_not_recalled_again(state):
     """Row 28, by evidence, by a person and by a mutual cancel: no recall refused yet."""
     for act in ("RecallOrdered", "MutualCancel"):
-        chain = chain_in(state, recall_no=1, refused_no=1)
+        chain = _refused(state)
         assert ACTS[act](chain).transitions == ()
-    chain = chain_in(state, recall_no=1, refused_no=1)
+    chain = _refused(state)
     _hold_fact(chain)
     assert chain.cut(day(3)) == []
 
@@ -744,11 +777,14 @@ def test_returns_that_are_known_before_the_booking_count_with_it():
 
 
 def test_a_refused_hold_is_answered():
-    """A refusal of another hold is illegal; after the right one a confirmation is stale."""
+    """A refusal of another hold is illegal; one that is confirmed after its refusal is released."""
     chain = chain_in("CREATED")
     order = replace(chain.last("RESERVE"), hold_no=2)
     assert chain.answer(order, "REFUSED").verdict == "ILLEGAL"
     ACTS["HoldRefused"](chain)
+    confirmed = ACTS["HoldConfirmed"](chain)
+    assert [(t.row, t.to_state) for t in confirmed.transitions] == [(39, "VOIDED")]
+    assert chain.sent[-1].kind == "RELEASE"
     assert ACTS["HoldConfirmed"](chain).verdict == "STALE"
 
 

@@ -1,0 +1,265 @@
+"""One random life of a contract, given to both readings of the state table at once.
+
+The second reading (`settlement_machine_*`) takes its own inputs; the fold takes the same as
+contracts, receipts, reviews and cuts. What a cut is to find is put in where the fold asks for its
+condition. After every input both have to say the same: rows, instructions, refusals, claims.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+from settlement_machine_claim import Claim as Second
+from settlement_machine_words import (
+    ABSORBING,
+    AmendmentAccepted,
+    ContractAgreed,
+    CourtOrder,
+    Cut,
+    HoldConfirmed,
+    HoldLost,
+    HoldRefused,
+    HoldRenewed,
+    Input,
+    MutualCancel,
+    Refused,
+    Released,
+    ReleaseFailed,
+    Taken,
+    Verdict,
+)
+from settlement_machine_world import World
+from settlement_walk_records import T0, Records, named
+from settlement_walk_told import Told
+
+from supplytwin.processors import settlement
+from supplytwin.processors import twin as twins
+from supplytwin.processors.settlement_state import Book, Claim, Order, Outcome, Transition
+from supplytwin.schemas import terms
+from supplytwin.schemas.records import Contract, Receipt, Review
+
+ORIGINS = {
+    **dict.fromkeys(("RISK", "ADVERSE", "RECON", "FREEZE"), "RISK"),
+    "FALSE": "FALSE", "REVIVABLE": "REVIVABLE", "RAIL": "RAIL", "": None,
+}  # fmt: skip
+"""The second reading tells why row 12 holds a claim, the fold that it does."""
+OF_THE_RAIL = {"REJECTED": "RAIL", "RECON": "RAIL"}
+REFUSALS = {"ILLEGAL": "illegal", "STALE": "stale", "DUPLICATE": "stale", "NOTED": "counted"}
+ONCE = ("CREATED", "RESERVED", "MATCHED", "HELD", "DISPUTED")
+AS_CONFIRMED = ("RESERVED", "MATCHED", "APPROVED", "INSTRUCTED", "ACCEPTED", "IN_DOUBT",
+                "CANCEL_PENDING", "HELD", "DISPUTED")  # fmt: skip
+
+
+ABOUT_HOLDS = (HoldConfirmed, HoldRefused, HoldRenewed, HoldLost, Released, ReleaseFailed)
+
+
+class Life(World):
+    """Terms as the fold accepts them: it wants the cap to be the sum, and no close after the long
+    stop.
+    """
+
+    def __init__(self, seed: int) -> None:
+        super().__init__(seed)
+        own = self.machine.terms
+        self.machine.terms = replace(own, cap=10_000, long_stop=max(own.long_stop, 200))
+
+
+class Both(Records):
+    """A contract in both readings. `step` gives the differences after one more input."""
+
+    def __init__(self, seed: int, told: Told) -> None:
+        super().__init__(Life(seed))
+        self.told, told.of = told, {}
+        self.rows: Counter[tuple[int, str, str]] = Counter()
+
+    def step(self) -> tuple[Input, list[str]]:
+        """Gives the next input to both; returns it and every difference, in words."""
+        machine = self.world.machine
+        said = self.world.next_input()
+        inputs = self._of_version(said) if isinstance(said, AmendmentAccepted) else [said]
+        ready = self._record(inputs[0]) if inputs else []
+        older = isinstance(said, Cut) and said.tick <= machine.tick
+        claim = machine.claims.get(getattr(said, "claim", ""))
+        if claim is not None and claim.hold_no == 0 and isinstance(said, ABOUT_HOLDS):
+            return said, []
+        answer = [one for given in inputs for one in machine.take(given)]
+        if not inputs or older:
+            return said, []
+        cut = isinstance(said, Cut)
+        outcome, moved = self._cut(said) if cut else self._taken(said, ready)
+        for one in moved:
+            self.rows[one.row, one.from_state, one.to_state] += 1
+        return said, [*self._differing(said, answer, outcome, moved), *self._apart()]
+
+    # -- to the fold -------------------------------------------------------------------------
+
+    def _of_version(self, said: AmendmentAccepted) -> list[Input]:
+        """The fold amends by versions: every claim that may be replaced is, by itself if it is not
+        the one in question. None: the claim may not be.
+        """
+        machine = self.world.machine
+        open_ = [
+            name
+            for name, claim in machine.claims.items()
+            if claim.state in ONCE and not claim.attempts_sent and claim.basis == "CONDITION"
+        ]
+        if said.replaces not in open_ or said.successor.id != said.replaces:
+            return []
+        rest = [AmendmentAccepted(one, machine.claims[one].terms) for one in open_]
+        return [said if one.replaces == said.replaces else one for one in rest]
+
+    def _cut(self, said: Cut) -> tuple[str, tuple[Transition, ...]]:
+        self.told.of = {name: said.verdicts.get(name, Verdict()) for name in self.cases_of()}
+        self.book, moved = settlement.cut(self.book, twins.EMPTY, self.now)
+        return "TAKEN", moved
+
+    def cases_of(self) -> list[str]:
+        """The claims of the contract."""
+        return list(self.world.machine.claims)
+
+    def _taken(self, said: Input, ready: list[Any]) -> tuple[str, tuple[Transition, ...]]:
+        if isinstance(said, ContractAgreed):
+            ready = [self._contract([claim.terms for claim in self._claims()])]
+        elif isinstance(said, AmendmentAccepted):
+            self.version += 1
+            ready = [self._contract([claim.terms for claim in self._claims()])]
+        moved: list[Transition] = []
+        outcome = "TAKEN"
+        for record in ready:
+            got = self._give(record)
+            self.book = got.book
+            moved += got.transitions
+            outcome = got.verdict
+        return outcome, tuple(moved)
+
+    def _claims(self) -> list[Second]:
+        return list(self.world.machine.claims.values())
+
+    def _give(self, record: Contract | Receipt | Review) -> Outcome:
+        content = hashlib.sha256(msgspec.json.encode(record)).digest()
+        match record:
+            case Contract():
+                return settlement.agree(self.book, record, content, self.now)
+            case Receipt():
+                return settlement.receipt(self.book, record, content, self.now)
+            case Review():
+                return settlement.review(self.book, twins.EMPTY, record, content, self.now)
+
+    # -- what both say -----------------------------------------------------------------------
+
+    def _differing(
+        self,
+        said: Input,
+        answer: list[Taken | Refused],
+        outcome: str,
+        moved: tuple[Transition, ...],
+    ) -> list[str]:
+        taken = [one for one in answer if isinstance(one, Taken)]
+        refused = sorted({one.kind for one in answer if isinstance(one, Refused)})
+        found: list[str] = []
+        for name in self.cases_of():
+            here = [(one.row, one.source or "NONE", one.target) for one in taken
+                    if one.claim == name]  # fmt: skip
+            there = [(one.row, one.from_state, one.to_state) for one in moved
+                     if one.claim_id == name]  # fmt: skip
+            if here != there:
+                found.append(f"rows {here} {there}")
+            sent = [(order.kind, order.no, order.minor) for one in taken if one.claim == name
+                    for order in one.instructions]  # fmt: skip
+            gone = [spelled(order) for one in moved if one.claim_id == name
+                    for order in one.instructions]  # fmt: skip
+            if sent != gone:
+                found.append(f"instructions {sent} {gone}")
+        told = [REFUSALS[outcome]] if not moved and outcome in REFUSALS else []
+        if (
+            not taken
+            and not moved
+            and refused != told
+            and not self._alike(said, refused, told, outcome)
+        ):
+            found.append(f"refusal {refused or ['nothing']} {told or ['nothing']}")
+        return found
+
+    def _alike(self, said: Input, refused: list[str], told: list[str], outcome: str) -> bool:
+        """Whether both have refused, and the reasons differ only by what LEFT_OUT names."""
+        if outcome == "DUPLICATE" or isinstance(said, MutualCancel | CourtOrder):
+            return "taken" not in told
+        return False
+
+    def _apart(self) -> list[str]:
+        """Where the claims are not alike."""
+        found = []
+        machine = self.world.machine
+        for name, second in machine.claims.items():
+            claim = self.book.claims.get(named(name))
+            if claim is None:
+                found.append("claim unknown to the fold")
+                continue
+            own, other = second_view(second), view(claim, self.book)
+            found += [f"{key} {own[key]} {other[key]}" for key in own if own[key] != other[key]]
+        states = (machine.status, self.book.contract_state or "DRAFT")
+        if states[0] != states[1]:
+            found.append(f"contract {states[0]} {states[1]}")
+        return found
+
+
+def spelled(order: Order) -> tuple[str, int, int]:
+    """(kind, number, minor units of a PAY) of an instruction."""
+    number = {
+        "RESERVE": order.hold_no, "RELEASE": order.hold_no, "PAY": order.attempt,
+        "RECALL": order.recall_no, "QUERY": order.query_no,
+    }[order.kind]  # fmt: skip
+    return order.kind, number, order.amount_minor if order.kind == "PAY" else 0
+
+
+def second_view(claim: Second) -> dict[str, object]:
+    """What is compared, of the second reading."""
+    over, live = claim.state in ABSORBING, claim.hold == "live"
+    expires = claim.hold_expires if live and not over and claim.hold_no else None
+    return {
+        "state": claim.state,
+        "accounts": (claim.buyer, claim.reserved, claim.in_flight, claim.seller),
+        "attempt": claim.attempt,
+        "hold": None if over or not claim.hold_no else (claim.hold_no, live, expires),
+        "releases": sorted(claim.releasing),
+        "recall": (claim.recall_no, claim.recall_refused) if not over else claim.recall_no,
+        "basis": (claim.basis, claim.award),
+        "origin": ORIGINS[claim.origin],
+        "window": claim.window_end if claim.state in ("MATCHED", "APPROVED") else None,
+        "disputed": claim.dispute_since if disputed(claim.state, claim.basis) else None,
+    }
+
+
+def view(claim: Claim, book: Book) -> dict[str, object]:
+    """What is compared, of the fold."""
+    terms_ = book.terms_of(claim)
+    over, money = claim.state in ABSORBING, claim.accounts
+    live, expires = claim.hold_live, claim.hold_expires
+    expires = None if over or not live or expires is None else expires - T0
+    origin = OF_THE_RAIL.get(claim.origin or "", claim.origin)
+    end = claim.window_end
+    refused = claim.refused_no > 0 and claim.recall is not None
+    refused = refused and claim.recall.attempt == claim.attempt
+    return {
+        "state": claim.state,
+        "accounts": (money.buyer, money.reserved, money.in_flight, money.seller),
+        "attempt": claim.attempt,
+        "hold": None
+        if over or terms_.funding_mode == terms.COMMITMENT
+        else (claim.hold_no, live, expires),
+        "releases": sorted(no for no, one in claim.releases.items() if one.open),
+        "recall": (claim.recall_no, refused) if not over else claim.recall_no,
+        "basis": (claim.basis, claim.due_minor if claim.basis == "AWARD" else 0),
+        "origin": origin if claim.state == "HELD" else None,
+        "window": end - T0 if end and claim.state in ("MATCHED", "APPROVED") else None,
+        "disputed": claim.disputed_at - T0 if disputed(claim.state, claim.basis) else None,
+    }
+
+
+def disputed(state: str, basis: str) -> bool:
+    """Whether a dispute is open that nobody has decided."""
+    return state == "DISPUTED" and basis == "CONDITION"
