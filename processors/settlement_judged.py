@@ -137,11 +137,11 @@ def _amount(tranche: Tranche, pays: Owed) -> Iterator[Leaf]:
         value = "FALSE"
     elif due.verdict != "DUE":
         value = "UNKNOWN"
+    is_open = due.gross_minor == 0 or pays.goods != "TRUE"
     if value != "FALSE" and pays.goods == "FALSE":
         value, says = "FALSE", f"no quantity can be paid any more ({says})"
-    elif value == "TRUE" and isinstance(tranche.amount, PerUnit):
-        if due.gross_minor == 0 or pays.goods != "TRUE":
-            value, says = "UNKNOWN", f"waits for a quantity to be paid ({says})"
+    elif value == "TRUE" and isinstance(tranche.amount, PerUnit) and is_open:
+        value, says = "UNKNOWN", f"waits for a quantity to be paid ({says})"
     yield Leaf(name="amount", value=value, why=says)
 
 

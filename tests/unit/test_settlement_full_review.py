@@ -2,18 +2,23 @@
 awards, approvals, dates.
 """
 
+from collections.abc import Mapping
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Any
 
 import contract_world
 from msgspec.structs import replace
-from settlement_full_world import CONSIGNMENT, LINE, FullWorld, a_year_ago, day, electronics
-from settlement_world import contract, contract_terms
+from settlement_full_world import CONSIGNMENT, LINE, FullWorld, a_year_ago, day
+from settlement_world import contract, contract_terms, event
 from test_contract_signing import secret
 
+from supplytwin.processors.keys import Key, KeyRecord
 from supplytwin.schemas import contract_signature as signatures
+from supplytwin.schemas import signing
 from supplytwin.schemas.contract import ContractTerms, encode, terms_hash
-from supplytwin.schemas.records import CONTRACTS, INSTRUCTIONS, REVIEWS, Contract
+from supplytwin.schemas.ids import SECOND_US
+from supplytwin.schemas.records import CONTRACTS, Contract
 
 EXPORT, ARRIVAL, WARRANTY = 0, 1, 2
 
@@ -26,14 +31,21 @@ def funded(terms: ContractTerms | None = None) -> FullWorld:
     return world
 
 
-def amend(world: FullWorld, terms: ContractTerms, on: float) -> None:
+def amend(
+    world: FullWorld,
+    terms: ContractTerms,
+    on: float,
+    kids: Mapping[str, str] = MappingProxyType({}),
+) -> None:
     """Terms take the place of those in force, signed by all that they name."""
     body = encode(terms)
     hashed = terms_hash(body)
     signed = tuple(
         [
             signatures.record(
-                signatures.signed(secret(seat), kid=f"{seat}-1", seat=seat, terms_hash=hashed)
+                signatures.signed(
+                    secret(seat), kid=kids.get(seat, f"{seat}-1"), seat=seat, terms_hash=hashed
+                )
             )
             for seat in terms.seats
         ]
@@ -86,14 +98,20 @@ def test_an_amendment_is_signed_by_those_who_signed_before() -> None:
     """Other parties, all of which have signed what they want, amend nothing."""
     world = funded()
     parties = [
-        replace(one, org_id="mallory") if one.role == "BUYER" else one for one in world.terms.parties
+        replace(one, org_id="mallory") if one.role == "BUYER" else one
+        for one in world.terms.parties
     ]
-    world.terms, before = later(world, parties=tuple(parties)), world.terms
-    world.keys()
-    amend(world, world.terms, 1)
+    world.tell(
+        KeyRecord(
+            keys=(
+                Key(kid="mallory-1", alg="Ed25519", organisation="mallory", role="BUYER",
+                    site="desk", key=signing.public_key(secret("BUYER")).hex(),
+                    valid_from=day(-300), valid_to=day(900), sources=(CONTRACTS,)),
+            )
+        )
+    )  # fmt: skip
+    amend(world, later(world, parties=tuple(parties)), 1, {"BUYER": "mallory-1"})
     assert version(world) == 1
-    world.terms = before
-    world.keys()
 
 
 def test_an_amendment_names_what_it_amends() -> None:
@@ -102,4 +120,118 @@ def test_an_amendment_names_what_it_amends() -> None:
     amend(world, replace(later(world), amends="0" * 64), 1)
     assert version(world) == 1
     amend(world, replace(later(world), attempts_max=world.terms.attempts_max + 1), 2)
+    assert is_sound(world)
+
+
+# ---- what is told after the challenge window
+
+
+def arrived() -> FullWorld:
+    """Exported and paid for that; the rest instructed on day 65, when the window is over."""
+    world = funded()
+    world.export()
+    world.tick(day(3))
+    world.answer("PAY", "ACSC", 4)
+    world.cleared()
+    world.received()
+    world.tick(day(64))
+    world.tick(day(65))
+    assert world.states() == ["SETTLED", "INSTRUCTED", "RESERVED"]
+    return world
+
+
+def test_a_seizure_after_the_window_recalls_what_is_under_way() -> None:
+    """Nobody could have told it in the window; the money has not arrived yet."""
+    world = arrived()
+    world.seized(65.5)
+    world.tick(day(65.6))
+    assert world.states()[ARRIVAL] == "CANCEL_PENDING"
+    assert is_sound(world)
+
+
+def test_a_seizure_after_the_payment_is_claimed_and_freezes_the_rest() -> None:
+    """Money that has arrived is final: a record of the claim, and nothing more is paid."""
+    world = arrived()
+    world.answer("PAY", "ACSC", 65.2)
+    world.seized(65.5)
+    world.tick(day(65.6))
+    assert world.states() == ["SETTLED", "SETTLED", "HELD"]
+    assert world.rows().count(32) == 1
+    world.tick(day(66))
+    assert world.rows().count(32) == 1
+    assert is_sound(world)
+
+
+# ---- dates
+
+
+def test_a_date_that_is_told_abroad_is_the_date_that_it_says() -> None:
+    """The tenth of February in New York is not late in Shanghai, where its last hour is the
+    eleventh.
+    """
+    world = funded()
+    world.export()
+    world.tick(day(3))
+    world.declared("I-1", "IMPORT", 60, "customs-ae")
+    world.received()
+    world.fact("customs.cleared", "DECLARATION:I-1", "cleared", 71.6, "customs-ae", entry_id="E",
+               refs=(CONSIGNMENT,), time_precision="DAY", event_tz="-05:00")  # fmt: skip
+    world.tick(day(74))
+    world.tick(day(76))
+    assert world.paid()[1:] == [144_000_000]
+
+
+# ---- a quantity that no condition names
+
+
+def cargo() -> FullWorld:
+    """Of soybeans, approved by buyer and bank; the buyer says how many tonnes it has accepted."""
+    listed = contract_world.example("bulk-draft-survey")["attesters"]
+    for org, role in (("qingdao-crush", "BUYER"), ("shandong-bank", "FINANCIER")):
+        listed.append({"org_id": org, "role": role, "sources": [f"desk-{role}"]})
+    return funded(a_year_ago("bulk-draft-survey", attesters=listed))
+
+
+def accepted(world: FullWorld, tonnes: int, on: int, arrives: int, id: str = "accepted") -> None:
+    made = event("order.accepted", LINE, id, on, source="desk-BUYER", chain_id=world.chain,
+                 line_ids=("1",), accepted_qty=Decimal(tonnes),
+                 rejected_qty=Decimal(0))  # fmt: skip
+    world.send(made, at=arrives)
+
+
+def test_a_quantity_that_is_ahead_wakes_its_claim() -> None:
+    """Told a minute early, it counts when its time has come: somebody looks then."""
+    world = cargo()
+    world.tick(day(1))
+    accepted(world, 60_000, day(2) + 60 * SECOND_US, day(2))
+    world.tick(day(2) + SECOND_US)
+    amount = next(one for one in world.now(0).leaves if one.name == "amount")
+    assert amount.value == "UNKNOWN"
+    assert world.fold.due(world.state(world.chain)) == day(2) + 60 * SECOND_US
+
+
+def test_without_a_quantity_in_time_the_amount_is_false() -> None:
+    """What comes after the close is not paid: no one has to wait for the long stop."""
+    world = cargo()
+    world.tick(day(1))
+    close = world.terms.tranches[0].close
+    world.tick(close)
+    assert [one.value for one in world.now(0).leaves if one.name == "amount"] == ["UNKNOWN"]
+    world.tick(close + 1)
+    assert [one.value for one in world.now(0).leaves if one.name == "amount"] == ["FALSE"]
+
+
+def test_approvals_lapse_with_an_amendment() -> None:
+    """The hash that an approval names is of the terms, too."""
+    world = cargo()
+    accepted(world, 60_000, day(2), day(2))
+    world.tick(day(2.1))
+    seen = world.now(0).evidence_hash
+    world.review("APPROVE", 0, 3, role="BUYER", source="desk-BUYER", evidence_hash=seen)
+    assert len(world.state(world.chain).book.approvals) == 1
+    amend(world, later(world), 4)
+    assert version(world) == 2
+    assert len(world.state(world.chain).book.approvals) == 0
+    world.tick(day(5))
+    assert world.now(0).evidence_hash != seen
     assert is_sound(world)
