@@ -44,7 +44,10 @@ def amend(
         [
             signatures.record(
                 signatures.signed(
-                    secret(seat), kid=kids.get(seat, f"{seat}-1"), seat=seat, terms_hash=hashed
+                    secret(kids.get(seat, seat)),
+                    kid=kids.get(seat, f"{seat}-1"),
+                    seat=seat,
+                    terms_hash=hashed,
                 )
             )
             for seat in terms.seats
@@ -105,7 +108,7 @@ def test_an_amendment_is_signed_by_those_who_signed_before() -> None:
         KeyRecord(
             keys=(
                 Key(kid="mallory-1", alg="Ed25519", organisation="mallory", role="BUYER",
-                    site="desk", key=signing.public_key(secret("BUYER")).hex(),
+                    site="desk", key=signing.public_key(secret("mallory-1")).hex(),
                     valid_from=day(-300), valid_to=day(900), sources=(CONTRACTS,)),
             )
         )
