@@ -14,6 +14,7 @@ from settlement_world import contract, contract_terms, event
 from test_contract_signing import secret
 
 from supplytwin.processors.keys import Key, KeyRecord
+from supplytwin.processors.settlement_judged import judged
 from supplytwin.schemas import contract_signature as signatures
 from supplytwin.schemas import signing
 from supplytwin.schemas.contract import ContractTerms, encode, terms_hash
@@ -238,3 +239,26 @@ def test_approvals_lapse_with_an_amendment() -> None:
     world.tick(day(5))
     assert world.now(0).evidence_hash != seen
     assert is_sound(world)
+
+
+# ---- claims that an amendment took out
+
+
+def test_a_residual_does_not_wait_for_what_an_amendment_took_out() -> None:
+    """Its tranche is settled once the claims that are left of it are."""
+    world = arrived()
+    world.answer("PAY", "ACSC", 66)
+    state = world.state(world.chain)
+    book, (_, arrival, warranty) = state.book, state.book.order
+    gone = replace(book.claims[arrival], settlement_id="gone", claim_id="gone",
+                   state="SUPERSEDED", settled_at=None)  # fmt: skip
+    amended = replace(
+        book,
+        claims=book.claims.set("gone", gone),
+        promises=book.promises.set("gone", book.promises[arrival]),
+        order=(*book.order, "gone"),
+    )
+    seen = [judged(one, one.claims[warranty], state.twin, day(120)) for one in (book, amended)]
+    told = [{leaf.name: leaf.value for leaf in one.leaves} for one in seen]
+    assert [one["$.all[0] time"] for one in told] == ["TRUE", "TRUE"]
+    assert [one["amount"] for one in told] == ["TRUE", "TRUE"]
