@@ -175,14 +175,14 @@ def _goods(on: Desk, claim: Claim) -> _Goods:
     amount = tranche.amount
     if not isinstance(amount, PerUnit):
         return _Goods()
-    measures = [
-        leaf.measure
-        for _, leaf in walked(tranche.condition)
-        if isinstance(leaf, Quantity) and leaf.line == amount.line
+    named = [
+        one
+        for _, one in walked(tranche.condition)
+        if isinstance(one, Quantity) and one.line == amount.line
     ]
     leaf = Quantity(
         line=amount.line,
-        measure=measures[0] if measures else "ACCEPTED",
+        measure=named[0].measure if named else "ACCEPTED",
         op=">",
         value=Decimal(0),
     )
