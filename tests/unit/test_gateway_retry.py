@@ -11,7 +11,7 @@ from supplytwin.schemas.errors import TransientError
 from supplytwin.schemas.ids import Micros
 from supplytwin.schemas.records import INSTRUCTIONS, Instruction
 from supplytwin.sinks.rail import Answer
-from supplytwin.streams import topics
+from supplytwin.streams import gateway, topics
 from supplytwin.streams.gateway import Gateway
 from supplytwin.streams.memory import MemoryBroker
 from supplytwin.streams.memory_clients import MemoryConsumer
@@ -26,6 +26,7 @@ class Rail:
     """It keeps what it is given; `away` says how often it is not to be reached."""
 
     name = "test"
+    keeps = False
 
     def __init__(self, away: int = 0) -> None:
         self.away = away
@@ -36,6 +37,13 @@ class Rail:
             self.away -= 1
             raise TransientError("the bank does not answer")
         self.taken.append(instruction.instruction_id)
+
+    reserve = release = status = recall = submit
+
+    def draft(self, order: Instruction) -> None: ...
+
+    def statements(self) -> int:
+        return 0
 
     def answers(self, until: int) -> list[Answer]:
         return []
@@ -82,10 +90,13 @@ def turned(broker: MemoryBroker, rail: Rail, turns: int = 12) -> Gateway:
     return made
 
 
-def test_a_rail_that_is_away_for_a_moment_gets_every_instruction(broker: MemoryBroker) -> None:
+def test_a_rail_that_is_away_for_a_moment_gets_every_instruction(
+    broker: MemoryBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Nothing behind the one that failed is passed over, and none is committed before it is taken;
     what is handed over again has its id, by which the rail knows it.
     """
+    monkeypatch.setattr(gateway, "_PAUSE_S", 0.0)
     rail = Rail(away=2)
     turned(broker, rail).close()
     assert list(dict.fromkeys(rail.taken)) == ["i-1", "i-2", "i-3"]
