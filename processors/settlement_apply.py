@@ -24,7 +24,7 @@ _HANDED_ON = (
     "bookings", "returns", "standing", "cleared", "noted", "accounts", "cancelled",
 )  # fmt: skip
 
-_LAPSE = frozenset((10, 12, 16))
+_LAPSE = frozenset((10, 12, 16, 33))
 """Rows after which what was approved has to be approved anew."""
 
 

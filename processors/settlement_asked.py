@@ -132,10 +132,13 @@ def _rivals(full: ContractTerms, own: Listed) -> tuple[str, ...]:
 
 
 def _settled(book: Book) -> dict[str, int]:
-    """When each tranche was settled (tick time, us), once all its claims are."""
+    """When each tranche was settled (tick time, us), once all its claims are, but those that an
+    amendment took out or of which nothing was due.
+    """
     found: dict[str, list[int | None]] = {}
     for claim in book.claims.values():
-        found.setdefault(claim.tranche_id, []).append(claim.settled_at)
+        if claim.state not in ("SUPERSEDED", "CLOSED"):
+            found.setdefault(claim.tranche_id, []).append(claim.settled_at)
     return {
         name: max(time for time in times if time is not None)
         for name, times in found.items()

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from supplytwin.processors.amounts import Due
 from supplytwin.processors.condition_eval import Evaluation, Explained, evaluate
 from supplytwin.processors.condition_facts import Built, built
-from supplytwin.processors.condition_view import Scope, resolve
+from supplytwin.processors.condition_view import Scope, resolve, said
 from supplytwin.processors.evidence import Leaf, Value, Verdict
 from supplytwin.processors.facts import Identity
 from supplytwin.processors.settlement_asked import (
@@ -22,7 +22,7 @@ from supplytwin.processors.settlement_asked import (
     desk,
     tranche_of,
 )
-from supplytwin.processors.settlement_owed import owed
+from supplytwin.processors.settlement_owed import FIXED, Owed, owed
 from supplytwin.processors.settlement_state import Book, Claim
 from supplytwin.processors.twin import Twin
 from supplytwin.schemas.amounts import PerUnit
@@ -47,7 +47,9 @@ class Judged(Verdict, frozen=True, kw_only=True, gc=False):
 
     names: tuple[str, ...]
     sealed: str
-    """Hex SHA-256 over all the evidence that bears on it but approvals, and what is due by it."""
+    """Hex SHA-256 over all the evidence that bears on it but approvals, what is due by it before
+    adjustments, and the version of the terms.
+    """
     explained: tuple[Explained, ...]
 
     @property
@@ -68,24 +70,27 @@ def judged(book: Book, claim: Claim, twin: Twin, at: int, known: Known = NOTHING
     question = asked(on, claim, tranche.condition)
     made = built(twin, question)
     found = evaluate(tranche.condition, made.evidence, question.scope)
-    due = owed(on, claim, made.evidence, found)
-    sealed = _seal(found, due)
+    pays = owed(on, claim, made.evidence, found)
+    sealed = _seal(found, pays.due, claim)
     if any(isinstance(leaf, Approval) for _, leaf in walked(tranche.condition)):
         question = asked(on, claim, tranche.condition, sealed)  # who approves sees it without
         made = built(twin, question)
         found = evaluate(tranche.condition, made.evidence, question.scope)
-        due = owed(on, claim, made.evidence, found)
-    more = [*_opening(on, tranche), *_amount(tranche, due)]
+        pays = owed(on, claim, made.evidence, found)
+    due = pays.due
+    more = [*_opening(on, tranche), *_amount(tranche, pays)]
+    late = dict(_after_window(tranche, claim, question.scope, made))
+    adverse = {**dict(zip(made.adverse, made.adverse_ids, strict=True)), **late}
     names = {name for leaf in found.leaves for name, _ in leaf.evidence}
     return Judged(
         value=_all(found.value, more),
         matches=_all(found.matches, more),
         rests_on=(),
-        adverse=made.adverse,
-        adverse_ids=made.adverse_ids,
+        adverse=tuple(sorted(adverse)),
+        adverse_ids=tuple([adverse[one] for one in sorted(adverse)]),
         against=tuple(sorted(_against(found))),
         leaves=(*map(_leaf, found.leaves), *more),
-        wakes_at=_wakes(tranche, question.scope, made, found),
+        wakes_at=_wakes(tranche, question.scope, {made.until, pays.until}, made, found),
         due_minor=due.amount_minor,
         gross_minor=due.gross_minor,
         adjusted_bp=due.bp,
@@ -95,8 +100,10 @@ def judged(book: Book, claim: Claim, twin: Twin, at: int, known: Known = NOTHING
     )
 
 
-def _seal(found: Evaluation, due: Due) -> str:
-    return hashlib.sha256(f"{found.evidence_hash} {due.amount_minor}".encode()).hexdigest()
+def _seal(found: Evaluation, due: Due, claim: Claim) -> str:
+    """Adjustments follow from the evidence; the amount before them need not be known by it."""
+    seen = f"{found.evidence_hash} {due.gross_minor} {claim.version}"
+    return hashlib.sha256(seen.encode()).hexdigest()
 
 
 def _all(value: Value, more: Iterable[Leaf]) -> Value:
@@ -119,15 +126,21 @@ def _opening(on: Desk, tranche: Tranche) -> Iterator[Leaf]:
         yield Leaf(name="window", value="TRUE" if is_open else "UNKNOWN", why=why)
 
 
-def _amount(tranche: Tranche, due: Due) -> Iterator[Leaf]:
-    """An amount that cannot be fixed holds the payment; one of a quantity needs a quantity."""
+def _amount(tranche: Tranche, pays: Owed) -> Iterator[Leaf]:
+    """An amount that cannot be fixed holds the payment; one of a quantity needs a quantity of its
+    own goods.
+    """
+    due = pays.due
     says = "; ".join(one.says for one in due.reasons)
     value: Value = "TRUE"
     if due.verdict == "ON_FALSE":
         value = "FALSE"
     elif due.verdict != "DUE":
         value = "UNKNOWN"
-    elif isinstance(tranche.amount, PerUnit) and due.gross_minor == 0:
+    is_open = due.gross_minor == 0 or pays.goods != "TRUE"
+    if value != "FALSE" and pays.goods == "FALSE":
+        value, says = "FALSE", f"no quantity can be paid any more ({says})"
+    elif value == "TRUE" and isinstance(tranche.amount, PerUnit) and is_open:
         value, says = "UNKNOWN", f"waits for a quantity to be paid ({says})"
     yield Leaf(name="amount", value=value, why=says)
 
@@ -140,12 +153,32 @@ def _against(found: Evaluation) -> Iterator[Identity]:
                 yield Identity(source, event_id)
 
 
+def _after_window(
+    tranche: Tranche, claim: Claim, scope: Scope, made: Built
+) -> Iterator[tuple[Identity, str]]:
+    """What must be absent during CHALLENGE and came to be known after the window: it is adverse to
+    a claim that was matched.
+    """
+    end = scope.challenge_end
+    if end is None or scope.tick < end or claim.state not in ("MATCHED", *FIXED):
+        return
+    for _, leaf in walked(tranche.condition):
+        if isinstance(leaf, Absent) and leaf.during == "CHALLENGE":
+            for fact in made.evidence.of_type(leaf.type):
+                first = min(one.arrival for one in fact.statements)
+                if fact.current is not None and first > end:
+                    content = hashlib.sha256(said(fact.current)).hexdigest()
+                    yield Identity(*fact.identity), f"{fact.name}~{content[:8]}"
+
+
 # ---- when time alone may change it
 
 
-def _wakes(tranche: Tranche, scope: Scope, made: Built, found: Evaluation) -> int | None:
+def _wakes(
+    tranche: Tranche, scope: Scope, known: set[int | None], made: Built, found: Evaluation
+) -> int | None:
     """The first later tick at which the same facts may come to another verdict."""
-    moments = {made.until, scope.close + 1}
+    moments = {one for one in known if one is not None} | {scope.close + 1}
     for _, leaf in walked(tranche.condition):
         for end in _ends(leaf):
             at = resolve(end, made.evidence).at

@@ -8,7 +8,7 @@ the contract, and what people ask for together.
 from immutables import Map
 from msgspec.structs import replace
 
-from supplytwin.processors import remembered
+from supplytwin.processors import contract_check, remembered
 from supplytwin.processors.settlement_case import ballot_of, booking_key
 from supplytwin.processors.settlement_rows import OPEN, OVER, PAID, REPLACEABLE
 from supplytwin.processors.settlement_state import (
@@ -20,6 +20,7 @@ from supplytwin.processors.settlement_state import (
     Cause,
     Claim,
 )
+from supplytwin.schemas.contract import ContractTerms
 from supplytwin.schemas.ids import settlement_id
 from supplytwin.schemas.records import EVERY, Contract, Receipt, Review
 from supplytwin.schemas.terms import Terms
@@ -173,7 +174,7 @@ def approval_refused(book: Book, claim: Claim, review: Review) -> str | None:
         return "the terms ask for no approval"
     if claim.state not in OPEN:
         return f"the claim is {claim.state}"
-    if review.evidence_hash is None:
+    if not review.evidence_hash:
         return "it does not say what it approves: evidence_hash"
     told = (one for one in full.attesters if one.role == review.role)
     sources = {source for one in told for source in one.sources}
@@ -244,6 +245,10 @@ def amendment_refused(book: Book, terms: Terms) -> str | None:  # one reason eac
         return f"the contract is {book.contract_state}"
     if terms.currency != now.currency:
         return "another currency needs another contract"
+    if now.full is not None:
+        foreign = _not_theirs(now.full, terms.full)
+        if foreign is not None:
+            return foreign
     named = {settlement_id(terms.contract_id, c.tranche_id, c.claim_id) for c in terms.claims}
     kept = [one for one in book.claims.values() if not replaceable(one)]
     theirs = {one.settlement_id for one in kept if one.state != "SUPERSEDED"}
@@ -254,6 +259,20 @@ def amendment_refused(book: Book, terms: Terms) -> str | None:  # one reason eac
         if settlement_id(terms.contract_id, claim.tranche_id, claim.claim_id) in named - theirs
     )
     return f"{most} could be paid, more than the cap" if most > terms.cap_minor else None
+
+
+def _not_theirs(now: ContractTerms, then: ContractTerms | None) -> str | None:
+    """Why those who signed the terms in force have not signed these instead: all of them sign, and
+    what they sign names what it amends.
+    """
+    if then is None:
+        return "signed terms are amended by terms that all parties sign"
+    seats = {(one.role, one.org_id) for one in then.parties}
+    gone = [one for one in now.parties if (one.role, one.org_id) not in seats]
+    if gone:
+        return f"{gone[0].role} {gone[0].org_id} has signed the version before, and not this one"
+    wrong = contract_check.succession(now, then)
+    return f"{wrong[0].path} {wrong[0].line}" if wrong else None
 
 
 def _with_claim(book: Book, claim: Claim) -> Book:

@@ -131,7 +131,12 @@ def _outside() -> list[Role]:
             _write(*feeding.TOPICS),
             _browse(CONTROL),
         ),
-        _role("contracts", "the contract desk: signed terms", _write(CONTRACTS)),
+        _role(
+            "contracts",
+            "`contract publish`, the contract desk: signed terms",
+            _write(CONTRACTS),
+            _browse(CONTROL),
+        ),
         _role(
             "reviewer",
             "`settlement hold`, `release`, `dispute`, `recall`, and other desks: acts on claims",

@@ -24,7 +24,7 @@ TOPICS = (EXCEPTIONS, SETTLEMENT_EVENTS)
 CLAIM = "CLAIM"
 """Subject type of what concerns one claim; its subject id is the settlement id."""
 ALERT_STATES = frozenset(
-    ("HELD", "IN_DOUBT", "CANCEL_PENDING", "RETURNED", "EXPIRED", "VOIDED")
+    ("HELD", "DISPUTED", "IN_DOUBT", "CANCEL_PENDING", "RETURNED", "EXPIRED", "VOIDED")
 )  # fmt: skip
 """A claim that enters one of these needs a person, or will not be paid as agreed."""
 MONEY_BACK = "MONEY_BACK"

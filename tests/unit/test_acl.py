@@ -54,6 +54,15 @@ def test_money_and_history_have_one_writer() -> None:
     assert writers(CONTROL) == {"ticker", "feed", "initialiser", "desk"}
 
 
+def test_whoever_sends_may_read_what_deployment_it_is() -> None:
+    """A command that sends by a deployment's meta and clock (`contract publish`, `settlement hold`,
+    `feed`, `tick`) reads them from the control topic first.
+    """
+    for role in ROLES:
+        if role.name in ("documents", "contracts", "reviewer", "ticker", "feed"):
+            assert ("topic", CONTROL, False, "Read") in rights(role), role.name
+
+
 def test_no_rule_reaches_further_than_our_names() -> None:
     """No wildcard, no right over the cluster, and prefixes only where something is appended."""
     for role in ROLES:

@@ -8,6 +8,7 @@ from typing import Any, get_args
 import msgspec
 import pytest
 
+from supplytwin import processors
 from supplytwin.processors import condition_facts_words, condition_lint
 from supplytwin.processors.condition_counting import Cause
 from supplytwin.processors.condition_eval import evaluate, explain
@@ -57,7 +58,7 @@ def test_the_page_has_three_examples_and_every_operator() -> None:
 
 def test_the_page_names_every_reason_and_word_of_the_evidence_from_a_twin() -> None:
     """Why a fact counts for nothing, and what a leaf may ask for beside the milestones."""
-    root = Path(__file__).parents[2] / "processors"
+    root = Path(processors.__file__).parent
     sources = [path.read_text() for path in root.glob("condition_facts*.py")]
     told = re.findall(
         r'(?:reason=|ignore\(\w+, |leave\(\w+, |reason = )"([A-Z_]+)"', "".join(sources)

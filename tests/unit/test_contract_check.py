@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from contract_world import DURIAN, ELECTRONICS, LOTS, NAMES, changed, document, free, terms
 
+from supplytwin import schemas
 from supplytwin.processors import contract_check
 from supplytwin.processors.amounts import maxima
 from supplytwin.processors.contract_words import words
@@ -325,7 +326,7 @@ def test_the_check_never_raises(required: Callable[[str], Any]) -> None:
 
 def test_no_contract_meets_a_float() -> None:
     """Terms, checks, templates and calendars use neither float literals nor float()."""
-    root = Path(__file__).parents[2]
+    root = Path(schemas.__file__).parents[1]
     patterns = ("*/contract*.py", "schemas/calendars.py", "streams/cli_contract*.py")
     modules = [path for pattern in patterns for path in root.glob(pattern)]
     assert len(modules) > 14

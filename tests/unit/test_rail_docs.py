@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 
+from supplytwin import sinks
 from supplytwin.sinks.bank_rail import NO_HOLD
 from supplytwin.sinks.bank_rail_terms import Funding, ListedParties
 from supplytwin.sinks.file_rail import _UNFINISHED
@@ -48,7 +49,7 @@ def test_every_alarm_of_a_rail_is_documented() -> None:
     """Each log line of level error of a sink's rail has a line that says what to do."""
     operations = (ROOT / "docs" / "operations.md").read_text()
     found = 0
-    for path in sorted((ROOT / "sinks").glob("*rail*.py")):
+    for path in sorted(Path(sinks.__file__).parent.glob("*rail*.py")):
         for line in re.findall(r"log\.error\(\s*\"([^\"]+)\"", path.read_text()):
             assert f"`{line}`" in operations, f"{path.name}: {line}"
             found += 1

@@ -78,10 +78,10 @@ def test_an_exception_is_an_alert_when_it_opens() -> None:
 
 @pytest.mark.parametrize("state", STATES)
 def test_a_claim_that_enters_a_state_that_needs_a_person_is_an_alert(state: str) -> None:
-    """HELD, IN_DOUBT, CANCEL_PENDING, RETURNED, EXPIRED and VOIDED are alerts, the others not."""
+    """States that need a person, or in which nothing is paid as agreed, are alerts, others not."""
     chain = w.Chain(w.Log(), "A")
     alert = Views(10).take(move(chain, "K", 1, "RESERVED", state))
-    needs = {"HELD", "IN_DOUBT", "CANCEL_PENDING", "RETURNED", "EXPIRED", "VOIDED"}
+    needs = {"HELD", "DISPUTED", "IN_DOUBT", "CANCEL_PENDING", "RETURNED", "EXPIRED", "VOIDED"}
     assert (alert is not None) == (state in needs)
     assert needs == ALERT_STATES
     if alert is not None:
