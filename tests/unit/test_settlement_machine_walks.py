@@ -39,8 +39,8 @@ OWN_NAME = tuple(state for state in STATES if state != "SUPERSEDED")
 
 # (row, from, inputs, to), from the first three columns of the table and from READINGS. Row 27 has
 # the numbers of the rows to which it points, row 36 is the answer `stale`, row 35 needs a parent.
-# INSTRUCTED has no recall that could be answered (29); a return takes row 47 or 50 before it could
-# make row 23 end in RETURNED; what comes for a SUPERSEDED claim goes to its successor.
+# A cut always takes another row of an APPROVED claim than 42; what comes for a SUPERSEDED claim is
+# its successor's.
 Row = tuple[int, tuple[str, ...], tuple[str, ...], tuple[str, ...]]
 ROWS: tuple[Row, ...] = (
     (1, NEW, ("ContractAgreed",), ("CREATED",)),
@@ -81,10 +81,11 @@ ROWS: tuple[Row, ...] = (
     (37, NEW, ("ContractAgreed", "AmendmentAccepted"), ("CLOSED",)),
     (37, ("CREATED", "RESERVED"), ("Cut",), ("CLOSED",)),
     (38, ("CREATED",), ("HoldConfirmed",), SAME),
-    (39, ABSORBING, ("HoldConfirmed",), SAME),
+    (39, tuple(one for one in ABSORBING if one != "SUPERSEDED"), ("HoldConfirmed",), SAME),
     (40, PAYING, ("HoldLost",), SAME),
     (41, ("HELD", "DISPUTED"), ("HoldLost", "HoldConfirmed"), SAME),
-    (42, OWN_NAME, ("Released", "ReleaseFailed", "Cut"), SAME),
+    (42, OWN_NAME, ("Released", "ReleaseFailed"), SAME),
+    (42, tuple(one for one in OWN_NAME if one != "APPROVED"), ("Cut",), SAME),
     (43, ("DISPUTED",), ("Cut",), ("APPROVED",)),
     (44, ("INSTRUCTED", "IN_DOUBT"), ("NotFound",), ("INSTRUCTED", "CANCEL_PENDING")),
     (45, ("CANCEL_PENDING",), ("Rejected",), ("HELD", "VOIDED")),
