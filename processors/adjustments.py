@@ -19,15 +19,13 @@ MINUTE_US = 60 * SECOND_US
 
 
 class Footprint(Struct, frozen=True, kw_only=True, gc=False):
-    """A footprint as it stood when the amount was fixed."""
+    """A verified footprint as it stood when the amount was fixed."""
 
     footprint_id: str
-    version: int
+    """Its `input_hash`; of several consignments all of them."""
     measure: str
     value: Decimal
     unit: str
-    assurance: str
-    """VERIFIED, or anything else, which counts as unverified."""
 
 
 class Seen(Struct, frozen=True, kw_only=True, gc=False):
@@ -97,18 +95,15 @@ def _excursion(bands: tuple[Band, ...], lasted_us: int | None) -> tuple[int | No
 
 def _carbon(rule: Carbon, found: Footprint | None) -> tuple[int, Why]:
     if found is None:
-        return 0, why("CARBON_MISSING", "no footprint: nothing changes", measure=rule.measure)
+        return 0, why(
+            "CARBON_MISSING", "no verified footprint: nothing changes", measure=rule.measure
+        )
     inputs: dict[str, object] = {
         "footprint": found.footprint_id,
-        "version": found.version,
-        "assurance": found.assurance,
         "value": found.value,
         "unit": found.unit,
         "at_most": rule.at_most,
     }
-    if found.assurance != rule.assurance:
-        says = f"footprint {found.footprint_id} is not {rule.assurance}: nothing changes"
-        return 0, why("CARBON_UNVERIFIED", says, **inputs)
     if (found.measure, found.unit) != (rule.measure, rule.unit):
         says = f"the footprint is {found.measure} in {found.unit}, the terms say {rule.measure} "
         return 0, why("CARBON_OTHER_UNIT", f"{says}in {rule.unit}: nothing changes", **inputs)

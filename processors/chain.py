@@ -181,7 +181,7 @@ class ChainFold(Remembers):
             case Receipt():
                 outcome = settlement.receipt(state.book, message, item.content_hash, now)
             case Review():
-                known = known_of(state.book, state.twin, register_of(item))
+                known = known_of(state.book, state.twin, register_of(item), state.footprints)
                 told = (item.content_hash, now, known, item.record.arrival)
                 outcome = settlement.review(state.book, state.twin, message, *told)
             case _:
@@ -255,7 +255,8 @@ class ChainFold(Remembers):
         """What follows at a cut at `tick` from the whole set of facts. `control` is the control
         chain as it stands there: by its register signed facts count (`signed_facts_counted`).
         """
-        known = known_of(state.book, state.twin, (control or state).register)
+        register = (control or state).register
+        known = known_of(state.book, state.twin, register, state.footprints)
         book, transitions = settlement.cut(state.book, state.twin, tick, known)
         emit = self._emitter(state, tick)
         settlement_report.decided(emit, transitions, None)

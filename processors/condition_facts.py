@@ -13,11 +13,12 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from supplytwin.processors.condition_facts_asked import ClaimAsked
+from supplytwin.processors.condition_facts_carbon import footprints, measures_in
 from supplytwin.processors.condition_facts_customs import Declarations
 from supplytwin.processors.condition_facts_goods import Goods
 from supplytwin.processors.condition_facts_look import Ignored, Look, begun, target_key
 from supplytwin.processors.condition_facts_milestones import Claim, Milestones, types_in
-from supplytwin.processors.condition_facts_papers import Papers, footprints
+from supplytwin.processors.condition_facts_papers import Papers
 from supplytwin.processors.condition_facts_papers import types_in as papers_in
 from supplytwin.processors.condition_facts_series import series
 from supplytwin.processors.condition_facts_words import (
@@ -91,10 +92,11 @@ def built(twin: Twin, asked: ClaimAsked) -> Built:
     for measure, line in _quantities(asked):
         facts += Goods(look, line, measure).facts()
     papers = Papers(look, claim, declarations)
-    documents, kinds, measures = papers_in(look)
+    documents, kinds = papers_in(look)
     facts += [fact for type_ in sorted(documents) for fact in papers.documents(type_)]
     facts += [fact for kind in sorted(kinds) for fact in papers.assets(kind)]
-    facts += [fact for measure in sorted(measures) for fact in footprints(look, measure)]
+    for measure in sorted(measures_in(look)):
+        facts += footprints(look, claim, papers, measure)
     for type_ in sorted(_absent(asked)):
         facts += _contrary(look, claim, declarations, type_)
     anchors = tuple(_anchors(look, claim, told))

@@ -50,17 +50,13 @@ class Approved(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Footprinted(Struct, frozen=True, kw_only=True, gc=False):
-    """One version of a consignment's footprint."""
+    """The footprint of a consignment as the facts of now give it."""
 
-    consignment_id: str
-    version: int
-    arrival: int
-    """When it was made, or its assurance was given: whichever is later, us UTC."""
+    input_hash: str
+    """Hex SHA-256 of inputs, factors and method: what a verifier names."""
     co2e_wtw_kg: Decimal | None
-    """None = it could not be computed whole."""
+    """None = it could not be computed whole, or only by a plan."""
     activity_tkm: Decimal | None
-    assurance: str
-    """One of CARBON_ASSURANCE."""
 
 
 class ClaimAsked(Struct, frozen=True, kw_only=True, gc=False):
@@ -92,7 +88,10 @@ class ClaimAsked(Struct, frozen=True, kw_only=True, gc=False):
     """The hash of what stands to be approved now: an assent to anything else has lapsed."""
     approvers: tuple[tuple[str, str], ...] = ()
     """(organisation, role) of those who may agree."""
-    footprints: tuple[Footprinted, ...] = ()
+    footprints: Mapping[str, Footprinted] = {}
+    """By consignment."""
+    adjusts_by: str = ""
+    """The measure of footprints that the amount depends on; "" = none."""
     measures_open: bool = False
     """Series over windows that are not over are measured, too: for people, as nothing can follow
     from them."""

@@ -1,11 +1,10 @@
-"""Documents, titles and footprints of a claim: what was said last of each.
+"""Documents and titles of a claim: what was said last of each.
 
 An invoice, a declaration and a warehouse receipt are told by events; any other document is known by
 being attached to one (``kind;sha256;uri``), in the state PRESENTED, by whoever attached it.
 """
 
 from collections.abc import Iterable, Iterator
-from decimal import ROUND_UP, Context, Decimal
 from typing import Any
 
 from msgspec.structs import replace
@@ -13,13 +12,13 @@ from msgspec.structs import replace
 from supplytwin.processors.condition_facts_customs import Declarations, Declared, is_about
 from supplytwin.processors.condition_facts_look import Look, Tell, demoted, silenced
 from supplytwin.processors.condition_facts_milestones import Claim
-from supplytwin.processors.condition_facts_words import INTENSITY, REGIMES, TITLE_KIND, UNITS, WTW
-from supplytwin.processors.condition_view import Fact, Statement
+from supplytwin.processors.condition_facts_words import REGIMES, TITLE_KIND
+from supplytwin.processors.condition_view import Fact
 from supplytwin.processors.documents import Document as Paper
 from supplytwin.processors.documents import document_of, normalised
 from supplytwin.processors.reach import reached_by
 from supplytwin.processors.subjects import SubjectKey
-from supplytwin.schemas.condition import Asset, Carbon, Document, walked
+from supplytwin.schemas.condition import Asset, Document, walked
 from supplytwin.schemas.events import (
     Event,
     OrderInvoiced,
@@ -29,7 +28,6 @@ from supplytwin.schemas.events import (
 from supplytwin.schemas.lifecycles import effect_on
 from supplytwin.schemas.machines import DECLARATION, TITLE
 
-_UP = Context(prec=34, rounding=ROUND_UP)
 INVOICE, PRESENTED = "INVOICE", "PRESENTED"
 _ACTIONS = {
     "ISSUE": "ISSUED", "PLEDGE": "PLEDGED", "UNPLEDGE": "ISSUED", "TRANSFER": "TRANSFERRED",
@@ -61,6 +59,10 @@ class Papers:
         else:
             keys = (*self._claim.every, *(one.key for one in self._declarations.every))
             yield from self._of(keys, self._attached(type_))
+
+    def attached_to(self, key: SubjectKey, type_: str) -> Iterator[Fact]:
+        """All that is told of documents of a type that were attached to events about a subject."""
+        yield from self._of((key,), self._attached(type_))
 
     def assets(self, kind: str) -> Iterator[Fact]:
         """All that is told of titles; what nobody has a role to tell speaks against them alone."""
@@ -167,54 +169,10 @@ class Papers:
         return sorted(found)
 
 
-def types_in(look: Look) -> tuple[set[str], set[str], set[str]]:
-    """(types of documents, kinds of titles, measures of footprints) that a condition names."""
+def types_in(look: Look) -> tuple[set[str], set[str]]:
+    """(types of documents, kinds of titles) that a condition names."""
     leaves = [leaf for _, leaf in walked(look.asked.condition)]
     return (
         {leaf.type for leaf in leaves if isinstance(leaf, Document)},
         {leaf.kind for leaf in leaves if isinstance(leaf, Asset)},
-        {leaf.measure for leaf in leaves if isinstance(leaf, Carbon)},
     )
-
-
-# ---- footprints
-
-
-def footprints(look: Look, measure: str) -> Iterator[Fact]:
-    """The versions of the consignment's footprint, the newest of which counts. One that could not
-    be computed whole says nothing, so that nothing stands.
-    """
-    home = look.asked.consignment_id
-    known = sorted(
-        (one for one in look.asked.footprints if one.consignment_id == home and measure in UNITS),
-        key=lambda one: one.version,
-    )
-    told = []
-    for one in known:
-        value = one.co2e_wtw_kg
-        if measure == INTENSITY and value is not None:
-            activity = one.activity_tkm
-            value = None if not activity else _ratio(value, activity)
-        fields: dict[str, Any] = {
-            "revision": one.version, "arrival": one.arrival, "first": one.arrival,
-            "last": one.arrival,
-        }  # fmt: skip
-        if value is None or measure not in (WTW, INTENSITY):
-            told.append(Statement(kind="OTHER", type="", **fields))
-        else:
-            told.append(
-                Statement(
-                    kind="CARBON", type=measure, subject=f"CONSIGNMENT:{home}", value=value,
-                    unit=UNITS[measure], assurance=one.assurance, **fields,
-                )
-            )  # fmt: skip
-    if any(one.type for one in told):
-        yield Fact(
-            source="footprint", event_id=str(home), organisation="", role="FOOTPRINT",
-            about=f"CARBON {measure}", current=told[-1], others=tuple(told[:-1]),
-        )  # fmt: skip
-
-
-def _ratio(value: Decimal, activity: Decimal) -> Decimal:
-    """Per tonne kilometre, to 34 digits, rounded up: what is too much must not look allowed."""
-    return _UP.divide(value, activity)

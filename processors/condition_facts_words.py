@@ -10,6 +10,7 @@ from functools import lru_cache
 from msgspec import Struct
 
 from supplytwin.schemas.condition import (
+    CARBON_ASSURANCE,
     Absent,
     Anchor,
     Asset,
@@ -32,7 +33,11 @@ FREE = "FREE_TO_DELIVER"
 AT_BUYERS = "IN_BUYER_WAREHOUSE"
 RELEASES = ("CUSTOMS_RELEASED", "CUSTOMS_CLEARED")
 TITLE_KIND = "WAREHOUSE_RECEIPT"
+VERIFIED_FOOTPRINT, VERIFIER = "VERIFIED_FOOTPRINT", "VERIFIER"
+"""The document, and the role of who attaches it, that verify a footprint by its `input_hash`."""
 WTW, INTENSITY = "CO2E_WTW", "INTENSITY"
+EACH_UNIT = "kgCO2e/unit"
+"""The unit of an INTENSITY of goods: an adjustment may name it where goods are paid by quantity."""
 UNITS = {WTW: "kgCO2e", INTENSITY: "kgCO2e/tkm"}
 """Measure of a footprint -> its unit."""
 REGIMES = tuple(sorted(VALUES["regime"]))
@@ -152,4 +157,6 @@ def _unanswered(leaf: Condition) -> str:
         case Carbon() if UNITS.get(leaf.measure) != leaf.unit:
             known = ", ".join(f"{name} in {unit}" for name, unit in UNITS.items())
             return f"{leaf.measure} in {leaf.unit}: footprints say {known}"
+        case Carbon() if leaf.assurance != CARBON_ASSURANCE[1]:
+            return f"{leaf.assurance}: only a {CARBON_ASSURANCE[1]} footprint decides a payment"
     return ""

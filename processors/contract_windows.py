@@ -7,9 +7,15 @@ from collections.abc import Iterator
 from msgspec.structs import replace
 
 from supplytwin.processors import condition_lint
-from supplytwin.processors.condition_facts_words import unanswered
+from supplytwin.processors.condition_facts_words import (
+    EACH_UNIT,
+    INTENSITY,
+    UNITS,
+    VERIFIER,
+    unanswered,
+)
 from supplytwin.processors.condition_view import Ordered, Scope
-from supplytwin.schemas.amounts import Residual
+from supplytwin.schemas.amounts import PerUnit, Residual
 from supplytwin.schemas.calendars import calendar, shipped
 from supplytwin.schemas.condition import Absent, Anchor, Telemetry, Time, When, micros, walked
 from supplytwin.schemas.contract import ContractTerms, Tranche
@@ -42,6 +48,7 @@ def problems(terms: ContractTerms) -> Iterator[Finding]:
         yield from _window(terms, tranche, path)
         yield from _challenge(terms, tranche, path)
         yield from _condition(terms, tranche, f"{path}.condition")
+        yield from _carbon(terms, tranche, f"{path}.adjustments.carbon")
         yield from _anchors(terms, tranche, f"{path}.condition")
         yield from _residual(terms, tranche, path)
 
@@ -184,6 +191,23 @@ def _condition(terms: ContractTerms, tranche: Tranche, path: str) -> Iterator[Fi
     for one in unanswered(tranche.condition):
         says = f"{one.says}: until something does, this keeps the payment waiting, for people"
         yield problem(path + one.path.removeprefix("$"), "UNHEARD", says)
+
+
+def _carbon(terms: ContractTerms, tranche: Tranche, path: str) -> Iterator[Finding]:
+    """Points for a footprint that nobody will ever verify, or in another measure or unit."""
+    carbon = tranche.adjustments.carbon
+    if carbon is None:
+        return
+    units = {UNITS.get(carbon.measure)}
+    if carbon.measure == INTENSITY and isinstance(tranche.amount, PerUnit):
+        units.add(EACH_UNIT)
+    if carbon.unit not in units:
+        says = f"{carbon.measure} in {carbon.unit} is no footprint of this amount"
+    elif not any(one.role == VERIFIER for one in terms.attesters):
+        says = f"no attester has the role {VERIFIER}"
+    else:
+        return
+    yield problem(path, "UNHEARD", f"{says}: the amount never changes by it")
 
 
 def _whens(tranche: Tranche, path: str) -> Iterator[tuple[str, When]]:

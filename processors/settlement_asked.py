@@ -9,8 +9,10 @@ from supplytwin.processors.condition_facts_asked import (
     Attester,
     ClaimAsked,
     ClaimLine,
+    Footprinted,
     Judgements,
 )
+from supplytwin.processors.condition_facts_words import EACH_UNIT, WTW
 from supplytwin.processors.condition_view import Assent, Ordered, Scope
 from supplytwin.processors.settlement_state import Book, Claim
 from supplytwin.processors.twin import Twin
@@ -24,6 +26,8 @@ class Known(Struct, frozen=True, kw_only=True):
 
     signatures: Judgements = {}
     """Content hash -> what the record's signature counts for."""
+    footprints: Mapping[str, Footprinted] = {}
+    """By consignment; those of a contract whose terms name none are not looked at."""
 
 
 NOTHING_KNOWN = Known()
@@ -111,8 +115,20 @@ def asked(on: Desk, claim: Claim, condition: Condition, approves: str = "") -> C
         unique=_InChain(),
         approvals=tuple(_approvals(on, claim)),
         approves=approves,
+        footprints=on.known.footprints,
+        adjusts_by=carbon_measure(tranche),
         approvers=tuple([(one.org_id, one.role) for one in full.attesters]),
     )
+
+
+def carbon_measure(tranche: Tranche) -> str:
+    """The measure of footprints that a tranche's amount depends on; "" = none. What is asked for
+    each unit of goods is shared out from the whole.
+    """
+    carbon = tranche.adjustments.carbon
+    if carbon is None:
+        return ""
+    return WTW if carbon.unit == EACH_UNIT else carbon.measure
 
 
 def _approvals(on: Desk, claim: Claim) -> Iterator[Approved]:

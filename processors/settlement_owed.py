@@ -3,20 +3,22 @@ excursions, and what other claims of the contract have taken.
 """
 
 import datetime as dt
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 
 from msgspec import Struct
 
-from supplytwin.processors.adjustments import Seen, days_late
+from supplytwin.processors.adjustments import Footprint, Seen, days_late
 from supplytwin.processors.amounts import ENDED, Claimed, Due, Money, Situation, due
 from supplytwin.processors.condition_counting import Value
 from supplytwin.processors.condition_eval import Evaluation, evaluate
 from supplytwin.processors.condition_facts import built
+from supplytwin.processors.condition_facts_carbon import per_unit
+from supplytwin.processors.condition_facts_words import EACH_UNIT
 from supplytwin.processors.condition_view import Evidence, Statement
 from supplytwin.processors.explained import why
 from supplytwin.processors.quantities import Delivery
-from supplytwin.processors.settlement_asked import Desk, asked, desk, tranche_of
+from supplytwin.processors.settlement_asked import Desk, asked, carbon_measure, desk, tranche_of
 from supplytwin.processors.settlement_state import ABSORBING, LIVE, Claim
 from supplytwin.schemas.amounts import PerUnit, Residual
 from supplytwin.schemas.condition import Quantity, walked
@@ -68,7 +70,7 @@ def owed(on: Desk, claim: Claim, evidence: Evidence, found: Evaluation) -> Owed:
             reserved=Money(currency=claim.currency, minor=claim.amount_minor),
             deliveries=_each_once(counted),
             claimed=tuple(_claimed(on, others, rest=is_rest)),
-            seen=_seen(on, tranche, evidence, found),
+            seen=_seen(on, tranche, evidence, found, own.deliveries),
             ended=_ended(others, claim),
         ),
     )
@@ -213,7 +215,13 @@ def _goods(on: Desk, claim: Claim) -> _Goods:
 # ---- what changes the amount
 
 
-def _seen(on: Desk, tranche: Tranche, evidence: Evidence, found: Evaluation) -> Seen:
+def _seen(
+    on: Desk,
+    tranche: Tranche,
+    evidence: Evidence,
+    found: Evaluation,
+    goods: Sequence[Delivery],
+) -> Seen:
     """How late the last proof happened, and how long the goods were outside of their bounds; None =
     nobody knows.
     """
@@ -227,7 +235,33 @@ def _seen(on: Desk, tranche: Tranche, evidence: Evidence, found: Evaluation) -> 
         ]
         late = max(days, default=None)
     outside = [one.current.outside_us for one in evidence.series]
-    return Seen(days_late=late, excursion_us=max(outside, default=None))
+    return Seen(
+        days_late=late,
+        excursion_us=max(outside, default=None),
+        footprint=_footprint(tranche, evidence, goods),
+    )
+
+
+def _footprint(tranche: Tranche, evidence: Evidence, goods: Sequence[Delivery]) -> Footprint | None:
+    """The verified one; for each unit of the goods that are paid, if the terms say so."""
+    carbon, measure = tranche.adjustments.carbon, carbon_measure(tranche)
+    for fact in evidence.of_type(measure) if carbon is not None else ():
+        now = fact.current
+        if carbon is None or now is None or now.kind != "CARBON" or now.value is None:
+            continue
+        value, unit = now.value, now.unit or ""
+        if carbon.unit == EACH_UNIT:
+            if len({one.unit for one in goods}) != 1:
+                return None
+            value = per_unit(value, sum((one.qty for one in goods), Decimal(0)))
+            measure, unit = carbon.measure, EACH_UNIT
+        return Footprint(
+            footprint_id=now.state or "",
+            measure=measure,
+            value=value,
+            unit=unit,
+        )
+    return None
 
 
 def _days_late(due_day: str, one: Statement, zone: str) -> int:

@@ -90,7 +90,8 @@ class Simulation:
         self._sent: list[Instruction] = []
 
     def _known(self, state: ChainState) -> Known:
-        return known_of(state.book, state.twin, self._control.register)
+        register = self._control.register
+        return known_of(state.book, state.twin, register, state.footprints)
 
     # ---- inputs
 

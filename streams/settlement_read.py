@@ -369,7 +369,7 @@ def fold(chain_id: str, found: Entries) -> Folded:
     state = timetravel.restored(folding, chain_id, past)
     return Folded(
         state=state,
-        known=known_of(state.book, state.twin, folding.register),
+        known=known_of(state.book, state.twin, folding.register, state.footprints),
         past=past,
         broken="; ".join(reports) or None,
     )

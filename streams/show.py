@@ -171,7 +171,7 @@ def show(
     known = list(timetravel.known(past, known_at))
     state = timetravel.restored(fold, chain_id, known)
     last = min(known_at, max((one.entry.taken_at for one in known), default=0))
-    signed = known_of(state.book, state.twin, fold.register)
+    signed = known_of(state.book, state.twin, fold.register, state.footprints)
     settlement = list(settlement_report.explain(state.book, state.twin, last, signed))
     footprints = [one.describe(name) for name, one in sorted(state.footprints.items())]
     if seen.as_of is not None:

@@ -20,6 +20,7 @@ SOURCES = (
     Attester(source="iot", organisation="telco", roles=("IOT",)),
     Attester(source="seller", organisation="S", roles=("SELLER",)),
     Attester(source="buyer", organisation="B", roles=("BUYER",)),
+    Attester(source="verifier", organisation="auditor", roles=("VERIFIER",)),
 )
 
 

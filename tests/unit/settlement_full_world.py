@@ -196,5 +196,5 @@ class FullWorld(SignedWorld):
     def now(self, claim: int) -> Any:
         """The claim as people see it."""
         state = self.state(self.chain)
-        known = known_of(state.book, state.twin, self.register())
+        known = known_of(state.book, state.twin, self.register(), state.footprints)
         return explain(state.book, state.twin, state.taken_at, known)[claim]

@@ -242,9 +242,8 @@ def random_deliveries(rng, contract):
 
 def random_seen(rng):
     footprint = Footprint(
-        footprint_id="F1", version=1, measure="WTW", value=Decimal(rng.randint(10, 30)) / 10,
+        footprint_id="F1", measure="WTW", value=Decimal(rng.randint(10, 30)) / 10,
         unit=rng.choice(("kgCO2e/unit", "kgCO2e/unit", "kg")),
-        assurance=rng.choice(("VERIFIED", "DECLARED")),
     )  # fmt: skip
     return Seen(
         days_late=rng.choice((0, 1, 7, 80, None)),
@@ -486,19 +485,18 @@ def test_excursions_take_off_by_their_length(us, bp):
 @pytest.mark.parametrize(
     ("changes", "bp", "rule"),
     [({}, -10, "CARBON"), ({"value": Decimal("2.11")}, 0, "CARBON_MISSED"),
-     ({"assurance": "DECLARED"}, 0, "CARBON_UNVERIFIED"), ({"assurance": "verified"}, 0,
-     "CARBON_UNVERIFIED"), ({"unit": "gCO2e/unit"}, 0, "CARBON_OTHER_UNIT"),
+     ({"unit": "gCO2e/unit"}, 0, "CARBON_OTHER_UNIT"),
      ({"value": Decimal("NaN")}, 0, "CARBON_MISSED"), (None, 0, "CARBON_MISSING")],
 )  # fmt: skip
 def test_only_a_verified_footprint_changes_the_price(changes, bp, rule):
-    """Missing, unverified, in another unit or too large: no discount, and the reason says which."""
-    made = {"footprint_id": "F", "version": 3, "measure": "WTW", "value": Decimal("2.1"),
-            "unit": "kgCO2e/unit", "assurance": "VERIFIED"}  # fmt: skip
+    """Missing, in another unit or too large: no discount, and the reason says which."""
+    made = {"footprint_id": "F", "measure": "WTW", "value": Decimal("2.1"),
+            "unit": "kgCO2e/unit"}  # fmt: skip
     footprint = None if changes is None else Footprint(**{**made, **changes})
     found = adjusted(Seen(footprint=footprint), carbon=CARBON)
     assert (found.bp, found.held, found.reasons[0].rule) == (bp, False, rule)
     if footprint:
-        assert ("version", "3") in found.reasons[0].inputs
+        assert ("footprint", "F") in found.reasons[0].inputs
 
 
 def test_adjustments_add_up_and_never_turn_an_amount_negative():
@@ -576,8 +574,7 @@ def test_less_than_was_claimed_pays_nothing_and_says_so():
 def test_a_bonus_stays_within_the_cap_and_the_maximum_knows_it():
     """A premium for a low footprint is reserved for; a PER_UNIT never exceeds its own cap."""
     bonus = terms_of.Carbon(measure="WTW", at_most=Decimal(3), unit="u", bp=500)
-    low = Footprint(footprint_id="F", version=1, measure="WTW", value=Decimal(1), unit="u",
-                    assurance="VERIFIED")  # fmt: skip
+    low = Footprint(footprint_id="F", measure="WTW", value=Decimal(1), unit="u")  # fmt: skip
     fixed = a_tranche("T1", terms_of.Fixed(amount_minor=1000), carbon=bonus)
     contract = a_contract(fixed, total=1000, cap=1050)
     assert most(contract) == {"T1": 1050}

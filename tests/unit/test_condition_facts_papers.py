@@ -288,30 +288,47 @@ def test_who_has_no_role_makes_no_title_and_speaks_against_one():
 # ---- footprints
 
 
-def footprint(version, kg, assurance="VERIFIED", tkm="1000", arrival=40):
+def footprint(kg, tkm="1000", of="h1"):
     return Footprinted(
-        consignment_id="ASN-1", version=version, arrival=day(arrival), assurance=assurance,
-        co2e_wtw_kg=None if kg is None else Decimal(kg), activity_tkm=Decimal(tkm),
-    )  # fmt: skip
+        input_hash=of, co2e_wtw_kg=None if kg is None else Decimal(kg), activity_tkm=Decimal(tkm)
+    )
 
 
-def carbon(value, measure="CO2E_WTW", unit="kgCO2e"):
+def verified(number, of="h1", source="verifier", on=35, **fields):
+    """Somebody has attached the hash of a footprint to a word about the consignment."""
+    message = w.event("shipment.noted", HOME, f"verified-{number}", day(on), text="verified",
+                      source=source, evidence=(f"VERIFIED_FOOTPRINT;{of};",), **fields)  # fmt: skip
+    return message, day(on)
+
+
+def carbon(value, measure="CO2E_WTW", unit="kgCO2e", assurance="VERIFIED"):
     return {"carbon": {"measure": measure, "op": "<=", "value": value, "unit": unit,
-                       "assurance": "VERIFIED"}}  # fmt: skip
+                       "assurance": assurance}}  # fmt: skip
 
 
-def test_the_newest_whole_footprint_of_enough_assurance_counts():
-    """A later one that could not be computed takes it away; an unverified one is none."""
-    assert f.value_of(carbon("2100"), footprints=(footprint(1, "2100"),)) == "TRUE"
-    assert f.value_of(carbon("2099"), footprints=(footprint(1, "2100"),)) == "UNKNOWN"
-    two = (footprint(1, "2100"), footprint(2, None))
-    assert f.value_of(carbon("2100"), footprints=two) == "UNKNOWN"
-    assert f.value_of(carbon("2100"), footprints=two, tick=AFTER) == "UNKNOWN"
-    weak = (footprint(1, "2100", "UNVERIFIED"),)
-    assert f.value_of(carbon("2100"), footprints=weak, tick=AFTER) == "FALSE"
+def test_a_footprint_counts_once_a_verifier_has_named_it():
+    """By its hash, told by a verifier alone; what has become another one is verified no more."""
+    now = {"footprints": {"ASN-1": footprint("2100")}}
+    assert f.value_of(carbon("2100"), verified(1), **now) == "TRUE"
+    assert f.value_of(carbon("2099"), verified(1), **now) == "UNKNOWN"
+    assert f.value_of(carbon("2099"), verified(1), tick=AFTER, **now) == "FALSE"
+    for other in (verified(1, of="h0"), verified(1, source="S"), verified(1, source="gossip")):
+        assert f.value_of(carbon("2100"), other, **now) == "UNKNOWN"
+    assert f.value_of(carbon("2100"), **now) == "UNKNOWN"
     per = carbon("2.1", "INTENSITY", "kgCO2e/tkm")
-    assert f.value_of(per, footprints=(footprint(1, "2100"),)) == "TRUE"
-    assert f.value_of(per, footprints=(footprint(1, "2100", tkm="999"),)) == "UNKNOWN"
+    assert f.value_of(per, verified(1), **now) == "TRUE"
+    less = {"footprints": {"ASN-1": footprint("2100", tkm="999")}}
+    assert f.value_of(per, verified(1), **less) == "UNKNOWN"
+    part = {"footprints": {"ASN-1": footprint(None)}}
+    assert f.value_of(carbon("2100"), verified(1), **part) == "UNKNOWN"
+
+
+def test_a_verification_that_is_taken_back_is_none():
+    """Superseded by another one, or retracted: what rested on it rests on nothing."""
+    now = {"footprints": {"ASN-1": footprint("2100")}}
+    first = verified(1)
+    again = verified(1, of="h2", revision=1, on=36)
+    assert f.value_of(carbon("2100"), first, again, **now) == "UNKNOWN"
 
 
 # ---- people

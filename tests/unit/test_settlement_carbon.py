@@ -1,0 +1,118 @@
+"""A verified footprint takes its points off the price, and nothing else does."""
+
+from decimal import Decimal
+
+import contract_world
+import pytest
+from msgspec.structs import replace
+from settlement_full_world import LINE, FullWorld, a_year_ago, day
+
+from supplytwin.processors.contract_windows import problems
+from supplytwin.schemas.contract import ContractTerms
+from supplytwin.schemas.records import SETTLEMENT_EVENTS
+
+FINANCE = "warehouse-inventory-finance"
+HOME = "CONSIGNMENT:ASN-8"
+FULL_MINOR = 25_000 * 150_00 * 8 // 10
+
+
+class Financed(FullWorld):
+    """25,000 lamps, an advance of 80 % of 150.00 each, 10 basis points off for a low footprint."""
+
+    def __init__(self, at_most: str = "2.1") -> None:
+        super().__init__(a_year_ago(FINANCE, intensity_max=at_most))
+        self.tick(day(1))
+        self.answer("RESERVE", "CONFIRMED", 1.1)
+
+    def carried(self, kg: int = 5000) -> None:
+        """By road, weighed at the door."""
+        self.fact("shipment.booked", HOME, "booked", 2, "carrier", booking_ref="b", carrier="c",
+                  legs=("1;ROAD;CNSZX;CNSHA",), refs=(LINE,))  # fmt: skip
+        self.fact("shipment.delivered", HOME, "delivered", 10, "carrier", consignment_id="ASN-8",
+                  receiver="r", mass_kg=Decimal(kg), refs=(LINE,))  # fmt: skip
+        for kind, port, on in (("departed", "CNSZX", 7), ("arrived", "CNSHA", 9)):
+            self.fact(f"shipment.{kind}", "LEG:ASN-8/1", kind, on, "carrier", unlocode=port,
+                      refs=(HOME,))  # fmt: skip
+
+    def stored(self) -> None:
+        self.fact("wh.received", "LOT:L", "received", 12, "wms-hamburg", lot_id="L",
+                  sku="LAMP-LED", qty=Decimal(25_000), uom="EA", facility="HAM-2",
+                  refs=(LINE,))  # fmt: skip
+        for number, action in enumerate(("ISSUE", "PLEDGE")):
+            self.fact("wh.warehouse_receipt", "WAREHOUSE_RECEIPT:WR-1", action, 13 + number,
+                      "receipts", wr_id="WR-1", action=action, holder="bay-factoring",
+                      qty=Decimal(25_000),
+                      refs=("LOT:L", LINE))  # fmt: skip
+
+    def hash(self) -> str:
+        return str(self.state(self.chain).footprints["ASN-8"].input_hash)
+
+    def verify(self, of: str, on: float = 11, source: str = "verifier") -> None:
+        self.fact("shipment.noted", HOME, f"verified {of} {source}", on, source, text="verified",
+                  evidence=(f"VERIFIED_FOOTPRINT;{of};",))  # fmt: skip
+
+    def pay(self) -> list[int]:
+        for number in range(15, 20):
+            self.tick(day(number))
+        return self.paid()
+
+    def why(self) -> str:
+        return str([one.reason for one in self.read(SETTLEMENT_EVENTS) if one.row == 11])
+
+
+def intensity(world: Financed) -> Decimal:
+    made = world.state(world.chain).footprints["ASN-8"]
+    assert made.co2e_wtw_kg is not None, made.missing
+    return Decimal(made.co2e_wtw_kg) / 25_000
+
+
+def test_a_verified_footprint_lowers_the_price() -> None:
+    """10 basis points of 3,000,000.00, with the hash of what was verified in the reason."""
+    world = Financed()
+    world.carried()
+    world.verify(world.hash())
+    world.stored()
+    assert 0 < intensity(world) < Decimal("2.1")
+    assert world.pay() == [FULL_MINOR - FULL_MINOR // 1000]
+    assert "-10 bp" in world.why()
+    assert world.audit().differences == []
+
+
+@pytest.mark.parametrize("how", ["nobody", "another", "unheard", "later", "too much"])
+def test_nothing_else_does(how: str) -> None:
+    """Verified by nobody, by its carrier, as another one, or before it became another one; or more
+    than the terms allow: the whole price."""
+    world = Financed("0.0001" if how == "too much" else "2.1")
+    world.carried()
+    if how in ("later", "too much"):
+        world.verify(world.hash())
+    if how == "another":
+        world.verify("0" * 64)
+    if how == "unheard":
+        world.verify(world.hash(), source="carrier")
+    if how == "later":
+        before = world.hash()
+        world.fact("shipment.energy", "LEG:ASN-8/1", "fuel", 11.5, "carrier",
+                   energy_carrier="diesel", energy_qty=Decimal(100), energy_unit="l",
+                   refs=(HOME,))  # fmt: skip
+        assert world.hash() != before
+    world.stored()
+    assert world.pay() == [FULL_MINOR]
+
+
+def test_the_check_names_points_that_nobody_can_earn() -> None:
+    """Without a verifier, or in a unit that no footprint is in."""
+    terms = contract_world.terms(FINANCE)
+    path = "$.tranches[0].adjustments.carbon"
+
+    def named(terms: ContractTerms) -> list[str]:
+        return [one.code for one in problems(terms) if one.path == path]
+
+    assert named(terms) == []
+    silent = tuple([one for one in terms.attesters if one.role != "VERIFIER"])
+    assert named(replace(terms, attesters=silent)) == ["UNHEARD"]
+    (tranche,) = terms.tranches
+    assert tranche.adjustments.carbon is not None
+    other = replace(tranche.adjustments.carbon, unit="kgCO2e/tkg")
+    changed = replace(tranche, adjustments=replace(tranche.adjustments, carbon=other))
+    assert named(replace(terms, tranches=(changed,))) == ["UNHEARD"]
