@@ -160,7 +160,7 @@ REFUSED: dict[str, dict[str, Attempt]] = {
     "contracts": {
         "write instructions": writes(INSTRUCTIONS),
         "write receipts": writes(RECEIPTS),
-        "read events": browses(SETTLEMENT_EVENTS),
+        "be a gateway": joins(GATEWAY_GROUP, INSTRUCTIONS),
     },
     "reviewer": {"write contracts": writes(CONTRACTS), "write orders": writes(ORDERS)},
     "ticker": {
@@ -347,6 +347,7 @@ def test_nothing_is_granted_that_nobody_uses(played: Any) -> None:
     reviewer = played.broker("reviewer")
     for topic in (SETTLEMENT_EVENTS, JOURNAL, EXCEPTIONS, QUARANTINE, CONTROL):
         w.browse(reviewer, topic)
+    w.browse(played.broker("contracts"), CONTROL)
     bank = played.broker("gateway-bank")
     for topic in (CONTROL, SENT, RECEIPTS, SETTLEMENT_EVENTS):
         w.browse(bank, topic)
