@@ -22,8 +22,13 @@ from supplytwin.schemas.contract import ContractTerms, Tranche
 class Known(Struct, frozen=True, kw_only=True):
     """What is known beside the facts of the chain."""
 
-    signatures: Judgements = {}
-    """Content hash -> what the record's signature counts for."""
+    signatures: Mapping[bool, Judgements] = {}
+    """Whether HMAC is allowed -> content hash -> what the record's signature counts for; empty
+    where no fact of the chain is signed."""
+
+    def under(self, full: ContractTerms) -> Judgements:
+        """As a version of the terms takes them."""
+        return self.signatures[full.evidence.hmac_allowed] if self.signatures else {}
 
 
 NOTHING_KNOWN = Known()
@@ -106,7 +111,7 @@ def asked(on: Desk, claim: Claim, condition: Condition, approves: str = "") -> C
         ),
         warehouses=full.warehouses,
         controllers={one.org_id: one.role for one in full.parties},
-        signatures=on.known.signatures,
+        signatures=on.known.under(full),
         settled=_settled(on.book),
         unique=_InChain(),
         approvals=tuple(_approvals(on, claim)),

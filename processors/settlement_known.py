@@ -1,6 +1,7 @@
 """What cuts, reviews and explanations know beside the facts: what signatures count for."""
 
 from supplytwin.processors import evidence
+from supplytwin.processors.condition_facts_asked import Judgements
 from supplytwin.processors.facts import Identity
 from supplytwin.processors.key_register import NO_KEYS
 from supplytwin.processors.keys import Register
@@ -13,20 +14,24 @@ from supplytwin.schemas.flow import Input
 
 
 def known_of(book: Book, twin: Twin, register: Register) -> Known:
-    """By the keys of a register, for the contract of a chain; nothing where its terms ask for no
-    signature, or no fact has one.
+    """By the keys of a register, for each version of the terms of a chain, as its claims may be
+    under any of them; nothing where none asks for signatures, or no fact has one.
     """
-    full = None if book.terms is None else book.terms.full
-    if full is None or not twin.facts.signed:
+    versions = (*book.former.values(), book.terms)
+    asked = {one.full.evidence.hmac_allowed for one in versions if one and one.full is not None}
+    if not twin.facts.signed:
         return NOTHING_KNOWN
+    return Known(signatures={allowed: _judged(twin, register, allowed) for allowed in asked})
+
+
+def _judged(twin: Twin, register: Register, allowed: bool) -> Judgements:
     found: dict[bytes, Counts | Nothing] = {}
-    allowed = full.evidence.hmac_allowed
     for (identity, revision), verdict in judgements(twin, register, hmac_allowed=allowed).items():
         slot = twin.facts.slots[Identity(*identity)]
         for version in slot.versions:
             if version.revision == revision and len(version.hashes) == 1:
                 found[version.hashes[0]] = verdict
-    return Known(signatures=found)
+    return found
 
 
 def register_of(item: Input) -> Register:

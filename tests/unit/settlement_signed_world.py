@@ -1,0 +1,111 @@
+"""A chain under full contract terms of which every fact is signed by the key of its source."""
+
+import hashlib
+from typing import Any
+
+from msgspec.structs import replace
+from settlement_full_world import FullWorld, day
+from settlement_world import event
+from signed_fold_world import record
+from signed_world import secret_of
+
+from supplytwin.processors.closing import ClosingFold
+from supplytwin.processors.keys import Key
+from supplytwin.schemas import codec, signing
+from supplytwin.schemas.contract import ContractTerms
+from supplytwin.schemas.flow import Header
+from supplytwin.schemas.ids import DAY_US, SECOND_US
+
+
+def shared(kid: str) -> bytes:
+    """The shared secret of an HMAC key."""
+    return f"shared by all who know it: {kid}".encode().ljust(32, b".")
+
+
+class SealedWorld(FullWorld):
+    """`hmac` = the keys that are shared ones; `unsigned` = the sources that sign nothing.
+
+    A finished chain is closed after `close_days`.
+    """
+
+    def __init__(
+        self,
+        terms: ContractTerms | None = None,
+        *,
+        hmac: tuple[str, ...] = (),
+        close_days: int = 0,
+    ) -> None:
+        self.hmac, self.close_days, self.sent = hmac, close_days, 0
+        self.unsigned: tuple[str, ...] = ()
+        self.by: dict[str, str] = {}
+        """Source -> the key that it signs with from now on."""
+        super().__init__(terms)
+        self.secrets = {kid: shared(kid) for kid in hmac}
+        self.restart()
+        self.tell(record(*self.made()))
+
+    def _fold(self) -> Any:
+        inner = super()._fold()._chains
+        return ClosingFold(inner, self.close_days * DAY_US)
+
+    def made(self) -> list[Key]:
+        """One key for each source that the terms list."""
+        return [self.key(source) for one in self.terms.attesters for source in one.sources]
+
+    def key(self, source: str, number: int = 1, **changes: Any) -> Key:
+        """A key of a source, as the terms name who it is."""
+        (who,) = [one for one in self.terms.attesters if source in one.sources]
+        kid = f"{source}-{number}"
+        made = {
+            "kid": kid, "alg": "Ed25519", "organisation": who.org_id, "role": who.role,
+            "site": who.sites[0] if who.sites else "HQ",
+            "key": signing.public_key(secret_of(kid)).hex(),
+            "valid_from": day(-300), "valid_to": day(900), "sources": (source,),
+        }  # fmt: skip
+        if kid in self.hmac:
+            made |= {"alg": "HMAC-SHA-256", "key": hashlib.sha256(shared(kid)).hexdigest()}
+        return Key(**{**made, **changes})
+
+    def sealed(self, message: Any, kid: str | None = None) -> tuple[bytes, tuple[Header, ...]]:
+        """(bytes, headers) of a fact, signed under the next seq."""
+        self.sent += 1
+        source, value = message.source, codec.encode(message.TOPIC, message)
+        named = kid or self.by.get(source) or f"{source}-1"
+        told: Any = {"kid": named, "source": source, "seq": self.sent, "value": value}
+        if named in self.hmac:
+            return value, (signing.sign_hmac(shared(named), **told),)
+        return value, (signing.sign(secret_of(named), **told),)
+
+    def fact(self, kind: str, subject: str, id: str, on: float, source: str, **fields: Any) -> Any:
+        made = event(kind, subject, id, day(on), source=source, chain_id=self.chain, **fields)
+        self.attest(made, day(on) + SECOND_US)
+        return made
+
+    @property
+    def exported(self) -> Any:
+        """The declaration for export, as it came."""
+        facts = self.state(self.chain).twin.facts
+        (found,) = [one for one in facts.every() if one.identity.event_id == "declared X-1"]
+        return found.current.event
+
+    def attest(self, message: Any, at: int, kid: str | None = None) -> None:
+        """A fact arrives, signed; one that is known is attested again."""
+        if message.source in self.unsigned:
+            self.send(message, at=at)
+            return
+        value, headers = self.sealed(message, kid)
+        self.send(message, headers, at, value)
+
+    def lost(self, kid: str, since: float) -> None:
+        """A key is told to have been in other hands since a day."""
+        self.tell(record(compromised=[(kid, day(since))]))
+
+    def again(self, message: Any, on: float, kid: str) -> None:
+        """A new key of a source attests a known fact again."""
+        self.tell(record(self.key(message.source, int(kid.rpartition("-")[2]))))
+        self.attest(message, day(on), kid)
+
+
+def allowing(terms: ContractTerms, *, allowed: bool, **changes: Any) -> ContractTerms:
+    """The same terms, in which HMAC counts or does not."""
+    return replace(terms, evidence=replace(terms.evidence, hmac_allowed=allowed), **changes)
