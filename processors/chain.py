@@ -31,8 +31,8 @@ from supplytwin.processors.emit import Emitter, silent
 from supplytwin.processors.key_register import NO_KEYS, learned, recorded
 from supplytwin.processors.keys import Register
 from supplytwin.processors.settlement import Signing
-from supplytwin.processors.settlement_known import bears, known_of, register_of
-from supplytwin.processors.settlement_state import Book, Outcome
+from supplytwin.processors.settlement_known import bears, known_at, known_of, register_of
+from supplytwin.processors.settlement_state import Book
 from supplytwin.processors.signed_facts import is_signed, with_mac
 from supplytwin.processors.signed_facts_counted import told_of
 from supplytwin.processors.sources import Sources, admitted, sources_of
@@ -43,6 +43,7 @@ from supplytwin.schemas.errors import Code, FatalError, RecordError
 from supplytwin.schemas.events import Event
 from supplytwin.schemas.flow import Due, Input, Output, Record, Step
 from supplytwin.schemas.foreign import WriterSchema
+from supplytwin.schemas.ids import partition_of_control
 from supplytwin.schemas.records import (
     CONTROL,
     Contract,
@@ -154,7 +155,7 @@ class ChainFold(Remembers):
         emit = self._emitter(state, now)
         seq = emit.take("FACT", item)
         emit.report(taken)
-        refused = told_of(taken.twin, item, emit.derive)
+        counts = (*taken.counts, *told_of(taken.twin, item, emit.derive))
         rules = self._packs.at(item.record.partition)
         footprints = carbon.follow(state.footprints, taken, rules, emit.derive)
         state = msgspec.structs.replace(
@@ -167,13 +168,11 @@ class ChainFold(Remembers):
             touched=state.touched or item.under is not None or bears(state.book, taken),
             recent=snapshots.remember(state.recent, seq, taken),
         )
-        counts = [*taken.counts, *refused]
         return Step(state=state, entries=emit.entries, outputs=emit.outputs, counts=counts)
 
     def _ordered(
         self, state: ChainState, item: Input, message: Ordered, now: int
     ) -> Step[ChainState]:
-        outcome: Outcome
         match message:
             case Contract():
                 signed = Signing(register=register_of(item), at=item.record.arrival)
@@ -181,7 +180,7 @@ class ChainFold(Remembers):
             case Receipt():
                 outcome = settlement.receipt(state.book, message, item.content_hash, now)
             case Review():
-                known = known_of(state.book, state.twin, register_of(item))
+                known = known_at(state.book, state.twin, item, message)
                 told = (item.content_hash, now, known, item.record.arrival)
                 outcome = settlement.review(state.book, state.twin, message, *told)
             case _:
@@ -255,7 +254,7 @@ class ChainFold(Remembers):
         """What follows at a cut at `tick` from the whole set of facts. `control` is the control
         chain as it stands there: by its register signed facts count (`signed_facts_counted`).
         """
-        known = known_of(state.book, state.twin, (control or state).register)
+        known = known_of(state.book, state.twin, control.register if control else None)
         book, transitions = settlement.cut(state.book, state.twin, tick, known)
         emit = self._emitter(state, tick)
         settlement_report.decided(emit, transitions, None)
@@ -265,19 +264,21 @@ class ChainFold(Remembers):
         return Step(state=state, entries=emit.entries, outputs=emit.outputs)
 
     def restate(
-        self, state: ChainState, said: Control, now: int, partition: int
+        self, state: ChainState, said: Control, now: int, control: ChainState
     ) -> Step[ChainState]:
         """Mark what a newer fold, or other packs of factors, say otherwise; `said` names which and
-        when (META).
+        when (META). `control` is the control chain as it stands there.
         """
         emit = self._emitter(state, now)
         emit.restate(codec.encode(CONTROL, said))
         if restatement.is_of_fold(said):
-            alarms = restatement.alarms(state.book, state.twin, now, FOLD_VERSION)
+            known = known_of(state.book, state.twin, control.register)
+            alarms = restatement.alarms(state.book, state.twin, now, known, FOLD_VERSION)
             settlement_report.report(emit, alarms)
+        partition = partition_of_control(control.chain_id)
         self._packs.learn(partition, NEWEST - 1, rules_of(said))
         rules = self._packs.at(partition)
-        changes = restatement.changes(state, said, now, rules, NEWEST - 1)
+        changes = restatement.changes(state, said, rules, NEWEST - 1)
         return _finish(state, emit, "restated", **changes)
 
     def close(self, state: ChainState, now: int) -> Step[ChainState]:
@@ -346,7 +347,7 @@ class ChainFold(Remembers):
             assert isinstance(said, Control)
             self._packs.learn(record.partition, record.offset, rules_in(entry))
             rules = self._packs.at(record.partition, record.offset + 1, entry.taken_at)
-            changes = restatement.changes(state, said, entry.taken_at, rules, record.offset)
+            changes = restatement.changes(state, said, rules, record.offset)
             return msgspec.structs.replace(state, touched=True, **changes)
         if isinstance(item.message, WriterSchema):
             found = item.message

@@ -6,21 +6,28 @@ from supplytwin.processors.facts import Identity
 from supplytwin.processors.key_register import NO_KEYS
 from supplytwin.processors.keys import Register
 from supplytwin.processors.settlement_asked import NOTHING_KNOWN, Known
+from supplytwin.processors.settlement_noted import event_of
 from supplytwin.processors.settlement_state import Book
 from supplytwin.processors.signed import Counts, Nothing
 from supplytwin.processors.signed_facts_counted import judgements
 from supplytwin.processors.twin import Taken, Twin
+from supplytwin.schemas.errors import FatalError
 from supplytwin.schemas.flow import Input
+from supplytwin.schemas.records import Review
 
 
-def known_of(book: Book, twin: Twin, register: Register) -> Known:
+def known_of(book: Book, twin: Twin, register: Register | None) -> Known:
     """By the keys of a register, for each version of the terms of a chain, as its claims may be
-    under any of them; nothing where none asks for signatures, or no fact has one.
+    under any of them; nothing where none is of the full form, or no fact is signed.
+
+    Raises FatalError where facts are signed and nobody says by which keys (None).
     """
     versions = (*book.former.values(), book.terms)
     asked = {one.full.evidence.hmac_allowed for one in versions if one and one.full is not None}
     if not twin.facts.signed:
         return NOTHING_KNOWN
+    if register is None:
+        raise FatalError("facts are signed, and nobody says by which keys they count")
     return Known(signatures={allowed: _judged(twin, register, allowed) for allowed in asked})
 
 
@@ -35,8 +42,15 @@ def _judged(twin: Twin, register: Register, allowed: bool) -> Judgements:
 
 
 def register_of(item: Input) -> Register:
-    """The keys that were known when it was taken."""
+    """The keys that were known when a contract was taken; without them it is signed by nobody."""
     return item.under if isinstance(item.under, Register) else NO_KEYS
+
+
+def known_at(book: Book, twin: Twin, item: Input, review: Review) -> Known:
+    """What is known as a review is taken: only one that releases is held against evidence."""
+    if event_of(review) != "ReviewReleased":
+        return NOTHING_KNOWN
+    return known_of(book, twin, item.under if isinstance(item.under, Register) else None)
 
 
 def bears(book: Book, taken: Taken) -> bool:

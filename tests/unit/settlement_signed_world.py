@@ -4,7 +4,7 @@ import hashlib
 from typing import Any
 
 from msgspec.structs import replace
-from settlement_full_world import FullWorld, day
+from settlement_full_world import FullWorld, day, electronics
 from settlement_world import event
 from signed_fold_world import record
 from signed_world import secret_of
@@ -12,7 +12,8 @@ from signed_world import secret_of
 from supplytwin.processors.closing import ClosingFold
 from supplytwin.processors.keys import Key
 from supplytwin.schemas import codec, signing
-from supplytwin.schemas.contract import ContractTerms
+from supplytwin.schemas.condition import All, Milestone
+from supplytwin.schemas.contract import ContractTerms, Tranche
 from supplytwin.schemas.flow import Header
 from supplytwin.schemas.ids import DAY_US, SECOND_US
 
@@ -109,3 +110,25 @@ class SealedWorld(FullWorld):
 def allowing(terms: ContractTerms, *, allowed: bool, **changes: Any) -> ContractTerms:
     """The same terms, in which HMAC counts or does not."""
     return replace(terms, evidence=replace(terms.evidence, hmac_allowed=allowed), **changes)
+
+
+def demanding(assurance: str) -> ContractTerms:
+    """The founding use case without a template: milestones have to be told as surely as that."""
+    made = electronics()
+    return replace(
+        made,
+        template=None,
+        template_version=None,
+        parameters={},
+        tranches=tuple([_demanding(one, assurance) for one in made.tranches]),
+    )
+
+
+def _demanding(tranche: Tranche, assurance: str) -> Tranche:
+    whole = tranche.condition
+    assert isinstance(whole, All)
+    parts = [
+        replace(one, min_assurance=assurance) if isinstance(one, Milestone) else one
+        for one in whole.of
+    ]
+    return replace(tranche, condition=All(of=tuple(parts)))
