@@ -31,9 +31,9 @@ from supplytwin.processors.emit import Emitter, silent
 from supplytwin.processors.key_register import NO_KEYS, learned, recorded
 from supplytwin.processors.keys import Register
 from supplytwin.processors.settlement import Signing
-from supplytwin.processors.settlement_known import bears, known_at, known_of, register_of
+from supplytwin.processors.settlement_known import bears, judged_by, known_at, known_of, register_of
 from supplytwin.processors.settlement_state import Book
-from supplytwin.processors.signed_facts import is_signed, with_mac
+from supplytwin.processors.signed_facts import under
 from supplytwin.processors.signed_facts_counted import told_of
 from supplytwin.processors.sources import Sources, admitted, sources_of
 from supplytwin.processors.twin import EMPTY, Twin, take
@@ -100,6 +100,8 @@ class ChainState(Struct, frozen=True, kw_only=True, gc=False):
     recent: snapshots.Recent = ()
     closed_seq: int = -1
     """The last CLOSED entry; when it is the head, nothing has come since."""
+    closed_by: bytes = b""
+    """What it says, see `settlement_known.judged_by`."""
     kept_seq: int = -1
     """The head at which a cut found that the chain is not finished: only another one may be."""
 
@@ -204,13 +206,7 @@ class ChainFold(Remembers):
         """`item` as the policy in force takes it, with the register in force if it is signed.
         Raises RecordError when its source may not speak here.
         """
-        item = admitted(control.sources, item)
-        if isinstance(item.message, Contract | Review):
-            return msgspec.structs.replace(item, under=control.register)
-        if not item.record.headers or not is_signed(item):
-            return item
-        record = msgspec.structs.replace(item.record, headers=with_mac(item, self._secrets))
-        return msgspec.structs.replace(item, record=record, under=control.register)
+        return under(admitted(control.sources, item), control.register, self._secrets)
 
     def refused(
         self, state: ChainState, record: Record, error: RecordError, now: int
@@ -281,14 +277,14 @@ class ChainFold(Remembers):
         changes = restatement.changes(state, said, rules, NEWEST - 1)
         return _finish(state, emit, "restated", **changes)
 
-    def close(self, state: ChainState, now: int) -> Step[ChainState]:
+    def close(
+        self, state: ChainState, now: int, control: ChainState | None = None
+    ) -> Step[ChainState]:
         """The CLOSED entry; `processors.closing` says when, and what is left in memory."""
         emit = self._emitter(state, now)
-        seq = emit.close()
-        state = msgspec.structs.replace(
-            state, head=emit.head, index=emit.index, taken_at=now, closed_seq=seq
-        )
-        return Step(state=state, entries=emit.entries, counts=("closed",))
+        said = judged_by(state.book, state.twin, control.register if control else None)
+        closed = {"closed_seq": emit.close(said), "closed_by": said}
+        return _finish(state, emit, "closed", touched=False, **closed)
 
     def publish(self, before: ChainState, after: ChainState) -> Sequence[Output]:
         """Latest-value records of the subjects that changed."""
@@ -315,7 +311,8 @@ class ChainFold(Remembers):
         if entry.kind == "CONTROL":
             return self._controlled(state, entry, item, record)
         if entry.kind == "CLOSED":
-            return msgspec.structs.replace(state, closed_seq=entry.seq, touched=True)
+            closed = {"closed_seq": entry.seq, "closed_by": entry.body}
+            return msgspec.structs.replace(state, touched=True, **closed)
         if entry.kind == "FACT" and item is not None:
             taken = take(state.twin, item)
             rules = self._packs.at(record.partition, record.offset, entry.taken_at)
@@ -389,8 +386,9 @@ def canonical_hash(state: ChainState) -> str:
 
 
 def _finish(state: ChainState, emit: Emitter, count: str, **changes: Any) -> Step[ChainState]:
+    changes = {"touched": True, **changes}
     state = msgspec.structs.replace(
-        state, head=emit.head, index=emit.index, taken_at=emit.taken_at, touched=True, **changes
+        state, head=emit.head, index=emit.index, taken_at=emit.taken_at, **changes
     )
     return Step(state=state, entries=emit.entries, outputs=emit.outputs, counts=(count,))
 

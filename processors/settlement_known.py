@@ -1,19 +1,27 @@
 """What cuts, reviews and explanations know beside the facts: what signatures count for."""
 
+import hashlib
+from collections.abc import Iterable
+
+import msgspec
+
 from supplytwin.processors import evidence
 from supplytwin.processors.condition_facts_asked import Judgements
 from supplytwin.processors.facts import Identity
 from supplytwin.processors.key_register import NO_KEYS
-from supplytwin.processors.keys import Register
+from supplytwin.processors.keys import Register, Usable, usable
 from supplytwin.processors.settlement_asked import NOTHING_KNOWN, Known
 from supplytwin.processors.settlement_noted import event_of
 from supplytwin.processors.settlement_state import Book
+from supplytwin.processors.settlement_table import CUT_FIRST
 from supplytwin.processors.signed import Counts, Nothing
 from supplytwin.processors.signed_facts_counted import judgements
 from supplytwin.processors.twin import Taken, Twin
 from supplytwin.schemas.errors import FatalError
 from supplytwin.schemas.flow import Input
 from supplytwin.schemas.records import Review
+
+_UNKNOWN = "facts are signed, and nobody says by which keys they count"
 
 
 def known_of(book: Book, twin: Twin, register: Register | None) -> Known:
@@ -27,7 +35,7 @@ def known_of(book: Book, twin: Twin, register: Register | None) -> Known:
     if not twin.facts.signed:
         return NOTHING_KNOWN
     if register is None:
-        raise FatalError("facts are signed, and nobody says by which keys they count")
+        raise FatalError(_UNKNOWN)
     return Known(signatures={allowed: _judged(twin, register, allowed) for allowed in asked})
 
 
@@ -39,6 +47,34 @@ def _judged(twin: Twin, register: Register, allowed: bool) -> Judgements:
             if version.revision == revision and len(version.hashes) == 1:
                 found[version.hashes[0]] = verdict
     return found
+
+
+def judged_by(book: Book, twin: Twin, register: Register | None) -> bytes:
+    """By which keys it was decided last whether what is paid may be kept, as JSON: kid -> a digest
+    of what the register says of it. Empty where nothing is paid under full terms, or on no
+    signature. Raises FatalError where nobody says by which keys (None).
+    """
+    paid = (one for one in book.claims.values() if one.state in CUT_FIRST)
+    if not twin.facts.signed or not any(book.terms_of(one).full is not None for one in paid):
+        return b""
+    if register is None:
+        raise FatalError(_UNKNOWN)
+    return _told({kid for kid, _, _ in twin.facts.seqs}, register)
+
+
+def outdated(judged: bytes, register: Register) -> bool:
+    """Whether a register says something else of keys than `judged_by` had found."""
+    if not judged:
+        return False
+    return _told(msgspec.json.decode(judged, type=dict[str, str]), register) != judged
+
+
+def _told(kids: Iterable[str], register: Register) -> bytes:
+    return msgspec.json.encode({kid: _digest(usable(register, kid)) for kid in sorted(kids)})
+
+
+def _digest(found: Usable | str) -> str:
+    return hashlib.sha256(msgspec.json.encode(found, order="sorted")).hexdigest()[:16]
 
 
 def register_of(item: Input) -> Register:

@@ -1,6 +1,7 @@
 """A chain under full contract terms of which every fact is signed by the key of its source."""
 
 import hashlib
+from pathlib import Path
 from typing import Any
 
 from msgspec.structs import replace
@@ -35,12 +36,13 @@ class SealedWorld(FullWorld):
         *,
         hmac: tuple[str, ...] = (),
         close_days: int = 0,
+        folder: Path | None = None,
     ) -> None:
         self.hmac, self.close_days, self.sent = hmac, close_days, 0
         self.unsigned: tuple[str, ...] = ()
         self.by: dict[str, str] = {}
         """Source -> the key that it signs with from now on."""
-        super().__init__(terms)
+        super().__init__(terms, folder=folder)
         self.secrets = {kid: shared(kid) for kid in hmac}
         self.restart()
         self.tell(record(*self.made()))
@@ -96,6 +98,22 @@ class SealedWorld(FullWorld):
             return
         value, headers = self.sealed(message, kid)
         self.send(message, headers, at, value)
+
+    def pack(self) -> None:
+        """The chain is packed bytes in memory, as chains are that are quiet."""
+        states = self.store().states
+        states.load(self.chain, states.frozen(states.raw[self.chain]))
+
+    def snapshot(self) -> None:
+        """One is written of all that there is."""
+        metrics = self.driver.worker.metrics
+        before = metrics.value("supplytwin_snapshots_total")
+        for _ in range(5_000):
+            self.driver.seconds += 10.0
+            self.driver.turn()
+            if metrics.value("supplytwin_snapshots_total") > before:
+                return
+        raise AssertionError("no snapshot")
 
     def lost(self, kid: str, since: float) -> None:
         """A key is told to have been in other hands since a day."""

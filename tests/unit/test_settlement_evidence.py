@@ -1,16 +1,20 @@
 """Signed evidence under full terms: by which version it counts, and what a lost key takes back."""
 
 from functools import partial
+from pathlib import Path
 
 import pytest
-from settlement_full_world import day, electronics
+from settlement_full_world import CONSIGNMENT, day, electronics
 from settlement_signed_world import SealedWorld, allowing, demanding
-from signed_fold_world import TIMELINE
+from signed_fold_world import TIMELINE, record
 from test_settlement_full_review import amend, is_sound, later, version
 from test_upgrade import install
 
 from supplytwin.processors import contract_check, settlement_judged
+from supplytwin.processors.closing import Closed
 from supplytwin.processors.evidence import Leaf
+from supplytwin.schemas.ids import SECOND_US
+from supplytwin.schemas.records import EXCEPTIONS
 from supplytwin.streams import topics, upgrade
 
 EXPORT, ARRIVAL, WARRANTY = 0, 1, 2
@@ -121,3 +125,99 @@ def test_a_restatement_moves_no_money_that_rests_on_signatures(
     world.lost("customs-cn-1", 2)
     world.tick(day(3.12))
     assert world.states()[EXPORT] == "CANCEL_PENDING"
+
+
+# ---- a compromise wakes every chain with evidence of the key
+
+
+def _arrived(world: SealedWorld) -> SealedWorld:
+    """The first payment is booked; cleared, received and accepted, so that the second matches."""
+    world = sent(world)
+    world.answer("PAY", "ACSC", 4)
+    world.cleared()
+    world.received()
+    world.tick(day(64))
+    assert world.states() == ["SETTLED", "MATCHED", "RESERVED"]
+    return world
+
+
+def _closed(world: SealedWorld) -> SealedWorld:
+    """Everything has ended and the chain has left memory: two payments are made."""
+    world = _arrived(world)
+    world.fact("customs.cleared", "DECLARATION:X-1", "cleared X-1", 64, "customs-cn",
+               entry_id="E2", refs=(CONSIGNMENT,))  # fmt: skip
+    world.tick(day(65))
+    world.answer("PAY", "ACSC", 66)
+    for on in (190, 214):
+        world.tick(day(on))
+    world.answer("RELEASE", "RELEASED", 215)
+    for on in (216, 250):
+        world.tick(day(on))
+    assert isinstance(world.state(world.chain), Closed)
+    return world
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_compromise_takes_back_a_match_of_a_chain_that_nothing_else_stirs(packed: bool) -> None:
+    """At the next cut, also of a chain that lies packed in memory."""
+    world = _arrived(SealedWorld())
+    if packed:
+        world.pack()
+    world.lost("customs-ae-1", 60)
+    world.tick(day(64) + SECOND_US)
+    assert world.states()[ARRIVAL] == "RESERVED"
+    world.tick(day(66))
+    assert world.paid() == [72_000_000]
+    world.tick(day(200))
+    assert world.states()[ARRIVAL] in ("HELD", "VOIDED")
+    assert is_sound(world)
+
+
+@pytest.mark.parametrize("restarted", ["never", "before", "after", "snapshot"])
+def test_a_compromise_opens_a_closed_chain_and_claims_back_what_was_paid(
+    restarted: str, tmp_path: Path
+) -> None:
+    """Its payments are final: what spoke for them is claimed back, once, whoever was restarted."""
+    world = _closed(SealedWorld(close_days=30, folder=tmp_path))
+    if restarted in ("before", "snapshot"):
+        if restarted == "snapshot":
+            world.snapshot()
+        world.restart()
+        world.tick(day(251))
+        assert isinstance(world.state(world.chain), Closed)
+    world.lost("customs-ae-1", 60)
+    if restarted == "after":
+        world.restart()
+    world.tick(day(252))
+    found = [one for one in world.read(EXCEPTIONS) if one.code == "CLAIM_RECORD"]
+    book = world.state(world.chain).book
+    assert [one.subject_id for one in found] == [book.order[ARRIVAL]]
+    assert book.freezes == {book.order[ARRIVAL]}
+    for on in (253, 290, 291):
+        world.tick(day(on))
+    assert isinstance(world.state(world.chain), Closed)
+    assert len([one for one in world.read(EXCEPTIONS) if one.code == "CLAIM_RECORD"]) == 1
+    assert not world.audit().differences
+
+
+def test_a_closed_chain_sleeps_on_when_what_is_told_is_not_about_its_keys() -> None:
+    """Another key changes nothing; an end after all that it signed has it looked at, and closed
+    again under the keys that it was looked at by.
+    """
+    world = _closed(SealedWorld(close_days=30))
+    before = len(world.entries(world.chain))
+    world.tell(record(world.key("customs-ae", 7)))
+    world.tick(day(252))
+    assert (world.counted("reopened"), len(world.entries(world.chain))) == (0, before)
+    world.lost("customs-ae-1", 200)
+    world.tick(day(253))
+    assert world.counted("reopened") == 1
+    assert isinstance(world.state(world.chain), Closed)
+    assert world.entries(world.chain)[before:] == [world.entries(world.chain)[-1]]
+    assert world.entries(world.chain)[-1].kind == "CLOSED"
+    looked_at = len(world.entries(world.chain))
+    world.restart()
+    world.tick(day(254))
+    assert isinstance(world.state(world.chain), Closed)
+    assert len(world.entries(world.chain)) == looked_at
+    assert not world.audit().differences
