@@ -87,8 +87,12 @@ class SealedWorld(FullWorld):
     @property
     def exported(self) -> Any:
         """The declaration for export, as it came."""
+        return self.told("declared X-1")
+
+    def told(self, event_id: str) -> Any:
+        """A fact that is known, as it came."""
         facts = self.state(self.chain).twin.facts
-        (found,) = [one for one in facts.every() if one.identity.event_id == "declared X-1"]
+        (found,) = [one for one in facts.every() if one.identity.event_id == event_id]
         return found.current.event
 
     def attest(self, message: Any, at: int, kid: str | None = None) -> None:

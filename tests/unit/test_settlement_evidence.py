@@ -13,8 +13,9 @@ from test_upgrade import install
 from supplytwin.processors import contract_check, settlement_judged
 from supplytwin.processors.closing import Closed
 from supplytwin.processors.evidence import Leaf
+from supplytwin.processors.signed_facts_counted import CODE
 from supplytwin.schemas.ids import SECOND_US
-from supplytwin.schemas.records import EXCEPTIONS
+from supplytwin.schemas.records import EXCEPTIONS, SETTLEMENT_EVENTS
 from supplytwin.streams import topics, upgrade
 
 EXPORT, ARRIVAL, WARRANTY = 0, 1, 2
@@ -221,3 +222,59 @@ def test_a_closed_chain_sleeps_on_when_what_is_told_is_not_about_its_keys() -> N
     assert isinstance(world.state(world.chain), Closed)
     assert len(world.entries(world.chain)) == looked_at
     assert not world.audit().differences
+
+
+@pytest.mark.parametrize(
+    ("status", "state", "row"),
+    [(None, "CANCEL_PENDING", 28), ("ACSP", "CANCEL_PENDING", 28), ("ACSC", "SETTLED", 32)],
+)
+def test_a_compromise_after_the_instruction_recalls_or_claims_back(
+    status: str | None, state: str, row: int
+) -> None:
+    """What is sent can only be recalled, what is paid is claimed back and freezes the others."""
+    world = sent(SealedWorld())
+    if status is not None:
+        world.answer("PAY", status, 3.1)
+    world.lost("customs-cn-1", 2)
+    world.tick(day(3.12))
+    assert world.states()[EXPORT] == state
+    assert world.states()[ARRIVAL:] == ["HELD" if row == 32 else "RESERVED"] * 2
+    told = [one for one in world.read(SETTLEMENT_EVENTS) if one.row == row]
+    assert [one.evidence_ids for one in told] == [("customs-cn/declared X-1",)]
+    assert world.paid() == [72_000_000]
+    assert is_sound(world)
+
+
+def test_what_another_key_of_the_organisation_attests_again_is_released() -> None:
+    """A match that a compromise took back comes back by the same facts, newly signed."""
+    world = _arrived(SealedWorld())
+    facts = [world.told(name) for name in ("declared I-1", "cleared")]
+    world.lost("customs-ae-1", 60)
+    world.tick(day(64.1))
+    assert world.states()[ARRIVAL] == "RESERVED"
+    world.again(facts[0], 64.2, "customs-ae-2")
+    world.tick(day(64.25))
+    assert world.states()[ARRIVAL] == "RESERVED"
+    world.again(facts[1], 64.26, "customs-ae-2")
+    world.tick(day(64.3))
+    assert world.states()[ARRIVAL] == "MATCHED"
+    assert is_sound(world)
+
+
+def test_who_signs_it_wrongly_too_does_not_make_a_lost_proof_false() -> None:
+    """After the close a proof whose key was lost waits for people, whatever else was sent: with
+    the same fact under a signature that is none the claim does not expire.
+    """
+    world = SealedWorld()
+    world.tick(day(0.1))
+    world.answer("RESERVE", "CONFIRMED", 0.2)
+    world.export()
+    world.lost("customs-cn-1", 1)
+    world.tick(day(3))
+    assert world.states()[EXPORT] == "RESERVED"
+    value, ((name, header),) = world.sealed(world.exported)
+    world.send(world.exported, ((name, header[:-4] + b"AAAA"),), day(3.1), value)
+    assert world.exceptions()[-1] == (CODE, "BAD_SIGNATURE")
+    world.tick(day(40))
+    assert world.states()[EXPORT] == "HELD"
+    assert is_sound(world)
