@@ -157,7 +157,7 @@ class ChainFold(Remembers):
         emit = self._emitter(state, now)
         seq = emit.take("FACT", item)
         emit.report(taken)
-        counts = (*taken.counts, *told_of(taken.twin, item, emit.derive))
+        counts = (*taken.counts, *told_of(taken.twin, state.book, item, emit.derive))
         rules = self._packs.at(item.record.partition)
         footprints = carbon.follow(state.footprints, taken, rules, emit.derive)
         state = msgspec.structs.replace(

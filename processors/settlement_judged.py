@@ -95,6 +95,7 @@ def judged(book: Book, claim: Claim, twin: Twin, at: int, known: Known = NOTHING
         due_minor=due.amount_minor,
         gross_minor=due.gross_minor,
         adjusted_bp=due.bp,
+        ignored=tuple([f"{one.source}/{one.event_id}: {one.reason}" for one in made.ignored]),
         names=tuple(sorted(names)),
         sealed=sealed,
         explained=found.leaves,

@@ -24,7 +24,9 @@ Slot = tuple[str, str, int]
 
 
 class Reason(StrEnum):
-    """Why a record counts for nothing. The first that applies, in this order."""
+    """Why a record counts for nothing. The first that applies, in this order; the last two are said
+    by the terms alone (`signed_facts_terms`).
+    """
 
     NO_SIGNATURE = "NO_SIGNATURE"
     MALFORMED_SIGNATURE = "MALFORMED_SIGNATURE"
@@ -39,6 +41,8 @@ class Reason(StrEnum):
     COMPROMISED = "COMPROMISED"
     REVOKED = "REVOKED"
     OUT_OF_VALIDITY = "OUT_OF_VALIDITY"
+    FOREIGN_KEY = "FOREIGN_KEY"
+    OTHER_SITE = "OTHER_SITE"
 
 
 _REASONS = list(Reason)

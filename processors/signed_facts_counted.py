@@ -8,8 +8,10 @@ organisation attests with a record of its own.
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+from supplytwin.processors import signed_facts_terms
 from supplytwin.processors.facts import FactSet, Identity
 from supplytwin.processors.keys import Register
+from supplytwin.processors.settlement_state import Book
 from supplytwin.processors.signed import Counts, Nothing, Reason, Signed, best, judged, slot_of
 from supplytwin.processors.twin import Twin
 from supplytwin.schemas.events import Event
@@ -69,16 +71,19 @@ def judgements(
     return {version: best(pairs) for version, pairs in found.items()}
 
 
-def told_of(twin: Twin, item: Input, derive: Derive) -> tuple[str, ...]:
+def told_of(twin: Twin, book: Book, item: Input, derive: Derive) -> tuple[str, ...]:
     """What is counted of a fact that was taken under a register; with an exception when its
-    signature counts for nothing by it, also where the terms allow HMAC.
+    signature counts for nothing by it, or by the terms that there are.
     """
     event, register = item.message, item.under
     if not isinstance(register, Register) or not isinstance(event, Event):
         return ()
     found = _verdict(twin, item, event, register)
     if isinstance(found, Counts):
-        return ("signed",)
+        refused = signed_facts_terms.refused(book, twin, event, item.content_hash, found)
+        if refused is None:
+            return ("signed",)
+        found = refused
     derive(
         EXCEPTIONS,
         ExceptionRecord,

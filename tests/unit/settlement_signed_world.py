@@ -1,7 +1,9 @@
 """A chain under full contract terms of which every fact is signed by the key of its source."""
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from msgspec.structs import replace
@@ -27,7 +29,7 @@ def shared(kid: str) -> bytes:
 class SealedWorld(FullWorld):
     """`hmac` = the keys that are shared ones; `unsigned` = the sources that sign nothing.
 
-    A finished chain is closed after `close_days`.
+    A finished chain is closed after `close_days`. `amiss` = what is otherwise with a key.
     """
 
     def __init__(
@@ -37,7 +39,9 @@ class SealedWorld(FullWorld):
         hmac: tuple[str, ...] = (),
         close_days: int = 0,
         folder: Path | None = None,
+        amiss: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
     ) -> None:
+        self.amiss = amiss
         self.hmac, self.close_days, self.sent = hmac, close_days, 0
         self.unsigned: tuple[str, ...] = ()
         self.by: dict[str, str] = {}
@@ -67,7 +71,7 @@ class SealedWorld(FullWorld):
         }  # fmt: skip
         if kid in self.hmac:
             made |= {"alg": "HMAC-SHA-256", "key": hashlib.sha256(shared(kid)).hexdigest()}
-        return Key(**{**made, **changes})
+        return Key(**{**made, **self.amiss.get(kid, {}), **changes})
 
     def sealed(self, message: Any, kid: str | None = None) -> tuple[bytes, tuple[Header, ...]]:
         """(bytes, headers) of a fact, signed under the next seq."""
@@ -132,6 +136,15 @@ class SealedWorld(FullWorld):
 def allowing(terms: ContractTerms, *, allowed: bool, **changes: Any) -> ContractTerms:
     """The same terms, in which HMAC counts or does not."""
     return replace(terms, evidence=replace(terms.evidence, hmac_allowed=allowed), **changes)
+
+
+def sited(source: str, site: str) -> ContractTerms:
+    """The same terms, in which who tells under a name does so from one site alone."""
+    made = electronics()
+    there = [
+        replace(one, sites=(site,)) if source in one.sources else one for one in made.attesters
+    ]
+    return replace(made, attesters=tuple(there))
 
 
 def demanding(assurance: str) -> ContractTerms:

@@ -1,11 +1,17 @@
 """Signed evidence under full terms: by which version it counts, and what a lost key takes back."""
 
+import datetime as dt
+import hashlib
+from decimal import Decimal
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
-from settlement_full_world import CONSIGNMENT, day, electronics
-from settlement_signed_world import SealedWorld, allowing, demanding
+from msgspec.structs import replace
+from settlement_full_world import CONSIGNMENT, LINE, day, electronics
+from settlement_signed_world import SealedWorld, allowing, demanding, shared, sited
+from settlement_world import event
 from signed_fold_world import TIMELINE, record
 from test_settlement_full_review import amend, is_sound, later, version
 from test_upgrade import install
@@ -19,6 +25,7 @@ from supplytwin.schemas.records import EXCEPTIONS, SETTLEMENT_EVENTS
 from supplytwin.streams import topics, upgrade
 
 EXPORT, ARRIVAL, WARRANTY = 0, 1, 2
+KID = "customs-cn-1"
 
 
 def sent(world: SealedWorld) -> SealedWorld:
@@ -277,4 +284,102 @@ def test_who_signs_it_wrongly_too_does_not_make_a_lost_proof_false() -> None:
     assert world.exceptions()[-1] == (CODE, "BAD_SIGNATURE")
     world.tick(day(40))
     assert world.states()[EXPORT] == "HELD"
+    assert is_sound(world)
+
+
+# ---- what counts for nothing moves nothing, and is recorded with its reason
+
+
+BAD: dict[str, dict[str, Any]] = {
+    "BAD_SIGNATURE": {},
+    "MALFORMED_SIGNATURE": {},
+    "REPLAYED_SEQ": {},
+    "UNKNOWN_KEY": {},
+    "REVOKED": {},
+    "COMPROMISED": {},
+    "OUT_OF_VALIDITY": {"valid_to": day(1)},
+    "FOREIGN_SOURCE": {"sources": ("customs-ae",)},
+    "FOREIGN_KEY": {"organisation": "dubai-customs"},
+    "OTHER_SITE": {"site": "SHANGHAI"},
+    "HMAC_NOT_ALLOWED": {"alg": "HMAC-SHA-256", "key": hashlib.sha256(shared(KID)).hexdigest()},
+}
+"""Reason -> what is wrong with the key; else what is wrong with the signature says the test."""
+
+
+def _badly(world: SealedWorld, reason: str) -> None:
+    """The export is declared, at the site of the terms, by a record that has this wrong with it."""
+    made = event("customs.declared", "DECLARATION:X-1", "declared X-1", day(2), source="customs-cn",
+                 chain_id=world.chain, declaration_id="X-1", regime="EXPORT", office="o",
+                 declarant="d", transport_doc="B", declaration_lines=(), facility="SHENZHEN",
+                 refs=(CONSIGNMENT, LINE))  # fmt: skip
+    if reason == "REPLAYED_SEQ":
+        world.attest(replace(made, event_id="earlier", subject_id="X-0", declaration_id="X-0",
+                             refs=()), day(1))  # fmt: skip
+        world.sent -= 1
+    if reason == "REVOKED":
+        world.tell(record(revoked=[(KID, day(1))]))
+    if reason == "COMPROMISED":
+        world.lost(KID, 1)
+    value, ((name, header),) = world.sealed(made)
+    if reason == "BAD_SIGNATURE":
+        header = header[:-4] + b"AAAA"
+    if reason == "MALFORMED_SIGNATURE":
+        header = header[:-4]
+    if reason == "UNKNOWN_KEY":
+        header = header.replace(KID.encode(), b"customs-cn-9")
+    world.send(made, ((name, header),), day(2), value)
+
+
+@pytest.mark.parametrize("reason", [None, *BAD])
+def test_what_counts_for_nothing_pays_nothing_and_says_why(reason: str | None) -> None:
+    """The fact is taken, an exception on its subject has the reason, and so has the explanation of
+    the claim, which waits; an audit finds the same.
+    """
+    is_hmac = reason == "HMAC_NOT_ALLOWED"
+    world = SealedWorld(
+        sited("customs-cn", "SHENZHEN"),
+        hmac=(KID,) if is_hmac else (),
+        amiss={KID: BAD[reason] if reason else {}},
+    )
+    world.tick(day(0.1))
+    world.answer("RESERVE", "CONFIRMED", 0.2)
+    world.fact("order.invoiced", LINE, "invoice", 1, "erp-seller", invoice_id="INV-1",
+               amount=Decimal(2_400_000), currency="CNY", due_date=dt.date(2026, 1, 1),
+               refs=(CONSIGNMENT,))  # fmt: skip
+    _badly(world, reason or "")
+    world.tick(day(3))
+    told = [one for one in world.exceptions() if one[0] == CODE]
+    if reason is None:
+        assert (world.states()[EXPORT], told, world.now(EXPORT).ignored) == ("INSTRUCTED", [], ())
+        return
+    assert world.states()[EXPORT] == "RESERVED"
+    assert world.paid() == []
+    assert told == [(CODE, reason)]
+    assert world.counted(f"signed_{reason.lower()}") == 1
+    if reason != "COMPROMISED":  # it may come back: the leaf names it
+        assert world.now(EXPORT).ignored == (f"customs-cn/declared X-1: {reason}",)
+    assert is_sound(world)
+
+
+def test_signatures_of_one_organisation_count_once() -> None:
+    """The warehouse's word under the tracker's name is not a second one; nor is its own, signed
+    again by other keys of its own.
+    """
+    world = SealedWorld(amiss={"tracker-1": {"organisation": "gulf-logistics"}})
+    world.tick(day(0.1))
+    world.answer("RESERVE", "CONFIRMED", 0.2)
+    world.cleared()
+    world.received()
+    receipt = world.told("received")
+    for number in (2, 3):
+        world.again(receipt, 63, f"wms-jafza-{number}")
+    world.tick(day(64))
+    assert world.states()[ARRIVAL] == "RESERVED"
+    said = [one.why for one in world.now(ARRIVAL).leaves if "1 of 2" in one.why]
+    assert len(said) == 1
+    world.tell(record(world.key("tracker", 2)))
+    again = replace(world.told("delivered"), event_id="delivered again")
+    world.attest(again, day(64.1), "tracker-2")
+    world.tick(day(64.2))
+    assert world.states()[ARRIVAL] == "MATCHED"
     assert is_sound(world)
