@@ -70,6 +70,31 @@ def test_an_amendment_that_allows_hmac_does_not_make_it_count_for_older_claims()
     assert is_sound(world)
 
 
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"sources": ("customs-other",)},
+        {"org_id": "guangdong-customs"},
+        {"sites": ("SHANGHAI",)},
+        {"role": "INSPECTOR"},
+    ],
+)
+def test_whose_word_counts_is_read_from_the_version_of_the_claim(changed: dict[str, Any]) -> None:
+    """An amendment by which the proof would not count any more takes no payment back that is under
+    way by it: neither source, organisation, site nor role are those of the newest version.
+    """
+    world = sent(SealedWorld())
+    terms = later(world)
+    named = [
+        replace(one, **changed) if "customs-cn" in one.sources else one for one in terms.attesters
+    ]
+    amend(world, replace(terms, attesters=tuple(named)), 3.1)
+    assert version(world) == 2
+    world.tick(day(3.12))
+    assert world.states()[EXPORT] == "INSTRUCTED"
+    assert is_sound(world)
+
+
 def test_a_claim_that_an_amendment_replaces_is_judged_by_the_new_version() -> None:
     """An HMAC that counted for nothing counts for what the amendment puts in its place."""
     world = sent(SealedWorld(allowing(electronics(), allowed=False), hmac=("customs-cn-1",)))
