@@ -6,16 +6,13 @@ from collections.abc import Iterable
 import msgspec
 
 from supplytwin.processors import evidence
-from supplytwin.processors.condition_facts_asked import Judgements
-from supplytwin.processors.facts import Identity
 from supplytwin.processors.key_register import NO_KEYS
 from supplytwin.processors.keys import Register, Usable, usable
 from supplytwin.processors.settlement_asked import NOTHING_KNOWN, Known
 from supplytwin.processors.settlement_noted import event_of
 from supplytwin.processors.settlement_state import Book
 from supplytwin.processors.settlement_table import CUT_FIRST
-from supplytwin.processors.signed import Counts, Nothing
-from supplytwin.processors.signed_facts_counted import judgements
+from supplytwin.processors.signed_facts_counted import by_content
 from supplytwin.processors.twin import Taken, Twin
 from supplytwin.schemas.errors import FatalError
 from supplytwin.schemas.flow import Input
@@ -36,17 +33,11 @@ def known_of(book: Book, twin: Twin, register: Register | None) -> Known:
         return NOTHING_KNOWN
     if register is None:
         raise FatalError(_UNKNOWN)
-    return Known(signatures={allowed: _judged(twin, register, allowed) for allowed in asked})
-
-
-def _judged(twin: Twin, register: Register, allowed: bool) -> Judgements:
-    found: dict[bytes, Counts | Nothing] = {}
-    for (identity, revision), verdict in judgements(twin, register, hmac_allowed=allowed).items():
-        slot = twin.facts.slots[Identity(*identity)]
-        for version in slot.versions:
-            if version.revision == revision and len(version.hashes) == 1:
-                found[version.hashes[0]] = verdict
-    return found
+    found = {one: by_content(twin, register, hmac_allowed=one) for one in asked}
+    return Known(
+        signatures={allowed: verdicts for allowed, (verdicts, _) in found.items()},
+        since={allowed: since for allowed, (_, since) in found.items()},
+    )
 
 
 def judged_by(book: Book, twin: Twin, register: Register | None) -> bytes:

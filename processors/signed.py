@@ -24,8 +24,8 @@ Slot = tuple[str, str, int]
 
 
 class Reason(StrEnum):
-    """Why a record counts for nothing. The first that applies, in this order; the last two are said
-    by the terms alone (`signed_facts_terms`).
+    """Why a record counts for nothing. The first that applies, in this order; the last three are
+    said by the terms (`signed_facts_terms`, `settlement_asked`).
     """
 
     NO_SIGNATURE = "NO_SIGNATURE"
@@ -43,6 +43,7 @@ class Reason(StrEnum):
     OUT_OF_VALIDITY = "OUT_OF_VALIDITY"
     FOREIGN_KEY = "FOREIGN_KEY"
     OTHER_SITE = "OTHER_SITE"
+    LATE = "LATE"
 
 
 _REASONS = list(Reason)

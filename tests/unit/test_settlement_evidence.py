@@ -23,6 +23,7 @@ from supplytwin.processors.signed_facts_counted import CODE
 from supplytwin.schemas.ids import SECOND_US
 from supplytwin.schemas.records import EXCEPTIONS, SETTLEMENT_EVENTS
 from supplytwin.streams import topics, upgrade
+from supplytwin.streams.pressure import Pressure
 
 EXPORT, ARRIVAL, WARRANTY = 0, 1, 2
 KID = "customs-cn-1"
@@ -174,8 +175,8 @@ def _arrived(world: SealedWorld) -> SealedWorld:
     return world
 
 
-def _closed(world: SealedWorld) -> SealedWorld:
-    """Everything has ended and the chain has left memory: two payments are made."""
+def _ended(world: SealedWorld) -> SealedWorld:
+    """Every claim has ended, two of them paid."""
     world = _arrived(world)
     world.fact("customs.cleared", "DECLARATION:X-1", "cleared X-1", 64, "customs-cn",
                entry_id="E2", refs=(CONSIGNMENT,))  # fmt: skip
@@ -186,7 +187,12 @@ def _closed(world: SealedWorld) -> SealedWorld:
     world.answer("RELEASE", "RELEASED", 215)
     for on in (216, 250):
         world.tick(day(on))
-    assert isinstance(world.state(world.chain), Closed)
+    return world
+
+
+def _closed(world: SealedWorld) -> SealedWorld:
+    """The same, and the chain has left memory."""
+    assert isinstance(_ended(world).state(world.chain), Closed)
     return world
 
 
@@ -231,6 +237,43 @@ def test_a_compromise_opens_a_closed_chain_and_claims_back_what_was_paid(
     assert isinstance(world.state(world.chain), Closed)
     assert len([one for one in world.read(EXCEPTIONS) if one.code == "CLAIM_RECORD"]) == 1
     assert not world.audit().differences
+
+
+def _full(world: SealedWorld) -> Pressure[Any]:
+    """Memory is nearly full from now on."""
+    upkeep = world.driver.worker._clients.upkeep
+    made = Pressure[Any](1 << 40, upkeep._metrics.upkeep, lambda: world.driver.seconds,
+                         resident=lambda: 0)  # fmt: skip
+    made.share, made._looked = 0.95, float("inf")
+    return made
+
+
+def test_a_tick_right_behind_a_compromise_decides_about_closed_chains_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The cut that knows the key to be lost is the one that claims back, also when both are read in
+    one batch.
+    """
+    world = _closed(SealedWorld(close_days=30))
+    with monkeypatch.context() as unread:
+        unread.setattr(world.driver, "settle", lambda: None)
+        world.lost("customs-ae-1", 60)
+    world.tick(day(252))
+    told = [one for one in world.read(SETTLEMENT_EVENTS) if one.row == 32]
+    assert [one.tick_time for one in told] == [day(252)]
+    assert world.counted("reopened") == 1
+
+
+def test_memory_closes_no_chain_that_a_change_of_keys_is_yet_to_wake() -> None:
+    """Short memory ends what is decided under all keys that are known; else it packs the chain."""
+    world = _ended(SealedWorld())
+    world.lost("customs-ae-1", 60)
+    world.driver.worker._clients.upkeep.pressure = pressure = _full(world)
+    world.driver.turn()
+    assert [one.kind for one in world.entries(world.chain)][-1] != "CLOSED"
+    pressure.share = 0.0
+    world.tick(day(252))
+    assert 32 in world.rows()
 
 
 def test_a_closed_chain_sleeps_on_when_what_is_told_is_not_about_its_keys() -> None:
@@ -407,4 +450,42 @@ def test_signatures_of_one_organisation_count_once() -> None:
     world.attest(again, day(64.1), "tracker-2")
     world.tick(day(64.2))
     assert world.states()[ARRIVAL] == "MATCHED"
+    assert is_sound(world)
+
+
+@pytest.mark.parametrize(("signed", "state"), [(32.9, "INSTRUCTED"), (33.5, "EXPIRED")])
+def test_a_record_is_in_time_when_it_came_with_a_signature_that_is_right(
+    signed: float, state: str
+) -> None:
+    """A record that counted for nothing by the close counts for nothing when its right signature
+    comes after it, and counts when that comes before.
+    """
+    world = SealedWorld()
+    world.tick(day(0.1))
+    world.answer("RESERVE", "CONFIRMED", 0.2)
+    world.hasty = ("customs-cn",)
+    world.export()
+    assert world.exceptions()[-1] == (CODE, "BAD_SIGNATURE")
+    world.attest(world.exported, day(signed))
+    world.tick(day(34))
+    assert world.states()[EXPORT] == state
+    assert is_sound(world)
+
+
+def test_a_proof_that_a_new_key_attests_after_the_close_was_in_time_by_the_lost_one() -> None:
+    """What waits for people because its key was lost may come back by the same record."""
+    world = SealedWorld()
+    world.tick(day(0.1))
+    world.answer("RESERVE", "CONFIRMED", 0.2)
+    world.export()
+    world.lost(KID, 1)
+    world.tick(day(34))
+    assert world.states()[EXPORT] == "HELD"
+    world.again(world.exported, 35, "customs-cn-2")
+    world.tick(day(35.1))
+    assert world.now(EXPORT).verdict == "TRUE"
+    seen = world.now(EXPORT).evidence_hash
+    world.review("RELEASE", EXPORT, 35.2, evidence_hash=seen, cleared_ids=())
+    world.tick(day(35.3))
+    assert world.states()[EXPORT] == "INSTRUCTED"
     assert is_sound(world)
