@@ -31,9 +31,9 @@ from supplytwin.processors.emit import Emitter, silent
 from supplytwin.processors.key_register import NO_KEYS, learned, recorded
 from supplytwin.processors.keys import Register
 from supplytwin.processors.settlement import Signing
-from supplytwin.processors.settlement_known import bears, known_of, register_of
-from supplytwin.processors.settlement_state import Book, Outcome
-from supplytwin.processors.signed_facts import is_signed, with_mac
+from supplytwin.processors.settlement_known import bears, judged_by, known_at, known_of, register_of
+from supplytwin.processors.settlement_state import Book
+from supplytwin.processors.signed_facts import under
 from supplytwin.processors.signed_facts_counted import told_of
 from supplytwin.processors.sources import Sources, admitted, sources_of
 from supplytwin.processors.twin import EMPTY, Twin, take
@@ -43,6 +43,7 @@ from supplytwin.schemas.errors import Code, FatalError, RecordError
 from supplytwin.schemas.events import Event
 from supplytwin.schemas.flow import Due, Input, Output, Record, Step
 from supplytwin.schemas.foreign import WriterSchema
+from supplytwin.schemas.ids import partition_of_control
 from supplytwin.schemas.records import (
     CONTROL,
     Contract,
@@ -99,6 +100,8 @@ class ChainState(Struct, frozen=True, kw_only=True, gc=False):
     recent: snapshots.Recent = ()
     closed_seq: int = -1
     """The last CLOSED entry; when it is the head, nothing has come since."""
+    closed_by: bytes = b""
+    """What it says, see `settlement_known.judged_by`."""
     kept_seq: int = -1
     """The head at which a cut found that the chain is not finished: only another one may be."""
 
@@ -154,7 +157,7 @@ class ChainFold(Remembers):
         emit = self._emitter(state, now)
         seq = emit.take("FACT", item)
         emit.report(taken)
-        refused = told_of(taken.twin, item, emit.derive)
+        counts = (*taken.counts, *told_of(taken.twin, state.book, item, emit.derive))
         rules = self._packs.at(item.record.partition)
         footprints = carbon.follow(state.footprints, taken, rules, emit.derive)
         state = msgspec.structs.replace(
@@ -167,13 +170,11 @@ class ChainFold(Remembers):
             touched=state.touched or item.under is not None or bears(state.book, taken),
             recent=snapshots.remember(state.recent, seq, taken),
         )
-        counts = [*taken.counts, *refused]
         return Step(state=state, entries=emit.entries, outputs=emit.outputs, counts=counts)
 
     def _ordered(
         self, state: ChainState, item: Input, message: Ordered, now: int
     ) -> Step[ChainState]:
-        outcome: Outcome
         match message:
             case Contract():
                 signed = Signing(register=register_of(item), at=item.record.arrival)
@@ -181,7 +182,7 @@ class ChainFold(Remembers):
             case Receipt():
                 outcome = settlement.receipt(state.book, message, item.content_hash, now)
             case Review():
-                known = known_of(state.book, state.twin, register_of(item), state.footprints)
+                known = known_at(state.book, state.twin, item, message, state.footprints)
                 told = (item.content_hash, now, known, item.record.arrival)
                 outcome = settlement.review(state.book, state.twin, message, *told)
             case _:
@@ -205,13 +206,7 @@ class ChainFold(Remembers):
         """`item` as the policy in force takes it, with the register in force if it is signed.
         Raises RecordError when its source may not speak here.
         """
-        item = admitted(control.sources, item)
-        if isinstance(item.message, Contract | Review):
-            return msgspec.structs.replace(item, under=control.register)
-        if not item.record.headers or not is_signed(item):
-            return item
-        record = msgspec.structs.replace(item.record, headers=with_mac(item, self._secrets))
-        return msgspec.structs.replace(item, record=record, under=control.register)
+        return under(admitted(control.sources, item), control.register, self._secrets)
 
     def refused(
         self, state: ChainState, record: Record, error: RecordError, now: int
@@ -255,7 +250,7 @@ class ChainFold(Remembers):
         """What follows at a cut at `tick` from the whole set of facts. `control` is the control
         chain as it stands there: by its register signed facts count (`signed_facts_counted`).
         """
-        register = (control or state).register
+        register = control.register if control else None
         known = known_of(state.book, state.twin, register, state.footprints)
         book, transitions = settlement.cut(state.book, state.twin, tick, known)
         emit = self._emitter(state, tick)
@@ -266,29 +261,31 @@ class ChainFold(Remembers):
         return Step(state=state, entries=emit.entries, outputs=emit.outputs)
 
     def restate(
-        self, state: ChainState, said: Control, now: int, partition: int
+        self, state: ChainState, said: Control, now: int, control: ChainState
     ) -> Step[ChainState]:
         """Mark what a newer fold, or other packs of factors, say otherwise; `said` names which and
-        when (META).
+        when (META). `control` is the control chain as it stands there.
         """
         emit = self._emitter(state, now)
         emit.restate(codec.encode(CONTROL, said))
         if restatement.is_of_fold(said):
-            alarms = restatement.alarms(state.book, state.twin, now, FOLD_VERSION)
+            known = known_of(state.book, state.twin, control.register, state.footprints)
+            alarms = restatement.alarms(state.book, state.twin, now, known, FOLD_VERSION)
             settlement_report.report(emit, alarms)
+        partition = partition_of_control(control.chain_id)
         self._packs.learn(partition, NEWEST - 1, rules_of(said))
         rules = self._packs.at(partition)
-        changes = restatement.changes(state, said, now, rules, NEWEST - 1)
+        changes = restatement.changes(state, said, rules, NEWEST - 1)
         return _finish(state, emit, "restated", **changes)
 
-    def close(self, state: ChainState, now: int) -> Step[ChainState]:
+    def close(
+        self, state: ChainState, now: int, control: ChainState | None = None
+    ) -> Step[ChainState]:
         """The CLOSED entry; `processors.closing` says when, and what is left in memory."""
         emit = self._emitter(state, now)
-        seq = emit.close()
-        state = msgspec.structs.replace(
-            state, head=emit.head, index=emit.index, taken_at=now, closed_seq=seq
-        )
-        return Step(state=state, entries=emit.entries, counts=("closed",))
+        said = judged_by(state.book, state.twin, control.register if control else None)
+        closed = {"closed_seq": emit.close(said), "closed_by": said}
+        return _finish(state, emit, "closed", touched=False, **closed)
 
     def publish(self, before: ChainState, after: ChainState) -> Sequence[Output]:
         """Latest-value records of the subjects that changed."""
@@ -315,7 +312,8 @@ class ChainFold(Remembers):
         if entry.kind == "CONTROL":
             return self._controlled(state, entry, item, record)
         if entry.kind == "CLOSED":
-            return msgspec.structs.replace(state, closed_seq=entry.seq, touched=True)
+            closed = {"closed_seq": entry.seq, "closed_by": entry.body}
+            return msgspec.structs.replace(state, touched=True, **closed)
         if entry.kind == "FACT" and item is not None:
             taken = take(state.twin, item)
             rules = self._packs.at(record.partition, record.offset, entry.taken_at)
@@ -347,7 +345,7 @@ class ChainFold(Remembers):
             assert isinstance(said, Control)
             self._packs.learn(record.partition, record.offset, rules_in(entry))
             rules = self._packs.at(record.partition, record.offset + 1, entry.taken_at)
-            changes = restatement.changes(state, said, entry.taken_at, rules, record.offset)
+            changes = restatement.changes(state, said, rules, record.offset)
             return msgspec.structs.replace(state, touched=True, **changes)
         if isinstance(item.message, WriterSchema):
             found = item.message
@@ -389,8 +387,9 @@ def canonical_hash(state: ChainState) -> str:
 
 
 def _finish(state: ChainState, emit: Emitter, count: str, **changes: Any) -> Step[ChainState]:
+    changes = {"touched": True, **changes}
     state = msgspec.structs.replace(
-        state, head=emit.head, index=emit.index, taken_at=emit.taken_at, touched=True, **changes
+        state, head=emit.head, index=emit.index, taken_at=emit.taken_at, **changes
     )
     return Step(state=state, entries=emit.entries, outputs=emit.outputs, counts=(count,))
 

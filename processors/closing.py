@@ -15,11 +15,12 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec.structs import replace
 
-from supplytwin.processors import custody, refusal, settlement
+from supplytwin.processors import custody, refusal, settlement, settlement_known
 from supplytwin.processors.chain import ChainFold, ChainState
 from supplytwin.processors.freezing import Form
 from supplytwin.processors.remembered import PLACES_MAX
 from supplytwin.processors.settlement_apply import input_key
+from supplytwin.processors.settlement_known import judged_by
 from supplytwin.processors.settlement_memory import Memory
 from supplytwin.processors.settlement_state import ABSORBING
 from supplytwin.processors.signed import Signed, place
@@ -49,6 +50,8 @@ class Closed(Asleep, frozen=True, kw_only=True, gc=False):
     """No fact has arrived later, us: a copy that arrived before may have something to tell."""
     settlements: tuple[str, ...] = ()
     """Settlement ids, sorted."""
+    judged: bytes = b""
+    """By which keys it was decided last, see `settlement_known.judged_by`."""
     refused: int = 0
     """How often it was told of a refused record since it was closed, or since somebody acted."""
 
@@ -125,6 +128,7 @@ def shrunk(state: ChainState) -> Closed:
         known=b"".join(sorted(_digests(state))),
         latest=max((version.arrival for slot in slots for version in slot.versions), default=0),
         settlements=tuple(sorted(state.book.claims)),
+        judged=state.closed_by,
     )
 
 
@@ -161,6 +165,7 @@ def _followed(state: Closed, record: Replayed) -> Closed:
         known=b"".join(sorted(known)),
         latest=latest,
         settlements=tuple(sorted(settlements)),
+        judged=entry.body if entry.kind == "CLOSED" else state.judged,
         refused=_refused_after(state, record),
         resting=entry.kind == "CLOSED" or (state.resting and is_told),
     )
@@ -238,8 +243,14 @@ class ClosingFold:
         return self._chains.told(control) if isinstance(control, ChainState) else None
 
     def rests(self, state: Chain) -> bool:
-        """See `ChainFold.rests`; what is closed is decided."""
-        return isinstance(state, ChainState) and self._chains.rests(state)
+        """See `ChainFold.rests`; of what is closed, whether what is paid may be kept."""
+        return self._chains.rests(state) if isinstance(state, ChainState) else bool(state.judged)
+
+    def outdated(self, state: Chain, control: Chain) -> bool:
+        """Whether a closed chain has to be opened: keys on which its payments rest are others."""
+        if not isinstance(state, Closed) or not isinstance(control, ChainState):
+            return False
+        return settlement_known.outdated(state.judged, control.register)
 
     def rouse(self, state: Chain) -> Chain:
         """See `ChainFold.rouse`."""
@@ -255,17 +266,25 @@ class ClosingFold:
         if step.entries or step.outputs:
             return step
         if after.closed_seq == after.head.seq:
-            return Step(state=shrunk(after))
+            by = judged_by(after.book, after.twin, known.register if known else None)
+            return (
+                Step(state=shrunk(after))
+                if by == after.closed_by
+                else self._shut(after, tick, known)
+            )
         close_at = self._close_at(after)
         if close_at is None or close_at > tick:
             return step
-        return self.close(after, tick) or Step(state=replace(after, kept_seq=after.head.seq))
+        return self.close(after, tick, known) or Step(state=replace(after, kept_seq=after.head.seq))
 
-    def close(self, state: Chain, now: int) -> Step[Chain] | None:
+    def close(self, state: Chain, now: int, control: Chain | None = None) -> Step[Chain] | None:
         """The CLOSED entry, if the chain is finished, however short a time ago; else None."""
         if isinstance(state, Closed) or not finished(state):
             return None
-        step = self._chains.close(state, now)
+        return self._shut(state, now, control if isinstance(control, ChainState) else None)
+
+    def _shut(self, state: ChainState, now: int, control: ChainState | None) -> Step[Chain]:
+        step = self._chains.close(state, now, control)
         return Step(state=shrunk(step.state), entries=step.entries, counts=step.counts)
 
     def publish(self, before: Chain, after: Chain) -> Sequence[Output]:

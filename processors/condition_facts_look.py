@@ -167,13 +167,13 @@ class Look:
             return Voice(reason="LISTED_TWICE")
         here = [one for one in rows if not one.sites or self._is_at(event, one.sites)]
         if not here:
-            return Voice(reason="OTHER_SITE")
+            return Voice(reason=str(Reason.OTHER_SITE))
         roles = tuple(sorted({role for one in here for role in one.roles}))
         said = self.asked.signatures.get(content_hash)
         found = _signed(Voice(organisation=here[0].organisation, roles=roles), said)
         sites = {site for one in here for site in one.sites}
         if isinstance(said, Counts) and said.site and sites and said.site not in sites:
-            return Voice(reason="OTHER_SITE")
+            return Voice(reason=str(Reason.OTHER_SITE))
         weak = EVIDENCE_ASSURANCE.index(found.assurance)
         if not found.reason and weak < EVIDENCE_ASSURANCE.index(self.asked.min_assurance):
             return Voice(reason=f"LESS_THAN_{self.asked.min_assurance}")
@@ -381,6 +381,6 @@ def _signed(voice: Voice, said: Counts | Nothing | None) -> Voice:
             return replace(voice, void=True, assurance=EVIDENCE_ASSURANCE[-1])
         return Voice(reason=str(said.reason))
     if said.organisation != voice.organisation or said.role not in voice.roles:
-        return Voice(reason="FOREIGN_KEY")
+        return Voice(reason=str(Reason.FOREIGN_KEY))
     assurance = EVIDENCE_ASSURANCE[2 if said.non_repudiable else 1]
     return replace(voice, roles=(said.role,), assurance=assurance)

@@ -58,9 +58,11 @@ class Emitter:
         """Write the CONTROL entry of a restatement, which has no input; returns its seq."""
         return self._entry("CONTROL", body, avro.fingerprint_of(CONTROL), None)
 
-    def close(self) -> int:
-        """Write the CLOSED entry: the chain leaves memory. It has no source and no body."""
-        return self._entry("CLOSED", b"", 0, None)
+    def close(self, body: bytes) -> int:
+        """Write the CLOSED entry: the chain leaves memory. It has no source; its body is empty, or
+        says by which keys the chain was decided (`settlement_known.judged_by`).
+        """
+        return self._entry("CLOSED", body, 0, None)
 
     def _entry(self, kind: str, body: bytes, fingerprint: int, record: Record | None) -> int:
         self.head, value = custody.append(

@@ -3,7 +3,8 @@
 A restatement is one CONTROL entry of the chain. For every claim from APPROVED on whose condition
 the new fold does not find TRUE it raises a review and marks the evidence that it has seen: over
 that same evidence no row of the table approves, recalls or claims back; new evidence counts.
-The entry also records the versions of the footprints that are said anew: they link to the old ones.
+The entry records both that evidence and the versions of the footprints that are said anew, which
+link to the old ones: who reads it applies it, and evaluates no condition.
 """
 
 from collections.abc import Iterator, Mapping
@@ -16,6 +17,7 @@ from msgspec.structs import replace
 from supplytwin.processors import carbon, carbon_packs
 from supplytwin.processors.carbon_packs import Rules, rules_of
 from supplytwin.processors.conditions import Verdict
+from supplytwin.processors.settlement_asked import Known
 from supplytwin.processors.settlement_state import LIVE, Alarm, Book, Claim
 from supplytwin.processors.settlement_verdict import evaluated
 from supplytwin.processors.twin import Twin
@@ -29,30 +31,41 @@ STANDS = frozenset(("APPROVED", *LIVE, "CANCEL_PENDING", "SETTLED"))
 CODE = "RESTATEMENT_REVIEW"
 
 
-def disagreements(book: Book, twin: Twin, tick: int) -> Iterator[tuple[Claim, Verdict]]:
-    """Claims whose money rests on a condition that is not TRUE over these facts."""
+def disagreements(
+    book: Book, twin: Twin, tick: int, known: Known
+) -> Iterator[tuple[Claim, Verdict]]:
+    """Claims whose money rests on a condition that is not TRUE over these facts, by what is known
+    of their signatures.
+    """
     if book.terms is None:
         return
     for settlement in book.order:
         claim = book.claims[settlement]
         if claim.state in STANDS and claim.basis != "AWARD":
-            verdict = evaluated(book, claim, twin, tick)
+            verdict = evaluated(book, claim, twin, tick, known)
             if verdict.value != "TRUE":
                 yield claim, verdict
 
 
-def restated(book: Book, twin: Twin, tick: int) -> Book:
-    """The book with the evidence marked over which nothing follows."""
+def marks(book: Book, twin: Twin, tick: int, known: Known) -> dict[str, str]:
+    """Settlement id -> hash of the evidence over which nothing follows."""
+    found = disagreements(book, twin, tick, known)
+    return {claim.settlement_id: verdict.evidence_hash for claim, verdict in found}
+
+
+def _marked(book: Book, marked: Mapping[str, str]) -> Book:
     claims = book.claims
-    for claim, verdict in disagreements(book, twin, tick):
-        marked = replace(claim, restated=verdict.evidence_hash)
-        claims = claims.set(claim.settlement_id, marked)
+    for name, evidence_hash in marked.items():
+        claims = claims.set(name, replace(claims[name], restated=evidence_hash))
     return book if claims is book.claims else replace(book, claims=claims)
 
 
-def body(old: str | None, new: str, footprints: Mapping[str, int]) -> bytes:
-    """What the entry says: both folds, and the versions that `carbon.renumbered` gives."""
-    return msgspec.json.encode({"restated": {"from": old, "to": new}, "footprints": footprints})
+def body(
+    old: str | None, new: str, footprints: Mapping[str, int], marked: Mapping[str, str]
+) -> bytes:
+    """What the entry says: both folds, the versions that `carbon.renumbered` gives, and `marks`."""
+    told = {"restated": {"from": old, "to": new}, "footprints": footprints, "marks": marked}
+    return msgspec.json.encode(told)
 
 
 def packs_body(rules: Rules | None, footprints: Mapping[str, int]) -> bytes:
@@ -68,6 +81,7 @@ class _Body(Struct, frozen=True, kw_only=True):
 
     restated: dict[str, str | None] | None = None
     footprints: dict[str, int] = {}
+    marks: dict[str, str] = {}
 
 
 def is_of_fold(said: Control) -> bool:
@@ -75,17 +89,13 @@ def is_of_fold(said: Control) -> bool:
     return _read(said).restated is not None
 
 
-def changes(
-    state: "ChainState", said: Control, now: int, rules: Rules, offset: int
-) -> dict[str, Any]:
+def changes(state: "ChainState", said: Control, rules: Rules, offset: int) -> dict[str, Any]:
     """What a restatement changes in a state; the same when it is taken and when it is restored.
     `offset` = where its entry stands.
     """
     body = _read(said)
     prints = carbon.numbered(state.footprints, state.twin, rules, body.footprints)
-    made: dict[str, Any] = {"footprints": prints}
-    if body.restated is not None:
-        made["book"] = restated(state.book, state.twin, now)
+    made: dict[str, Any] = {"footprints": prints, "book": _marked(state.book, body.marks)}
     told = rules_of(said)
     if told is not None:
         made["packs"] = (*state.packs, (offset, told))
@@ -96,7 +106,7 @@ def _read(said: Control) -> _Body:
     return msgspec.json.decode(said.body or b"{}", type=_Body)
 
 
-def alarms(book: Book, twin: Twin, tick: int, version: str) -> list[Alarm]:
+def alarms(book: Book, twin: Twin, tick: int, known: Known, version: str) -> list[Alarm]:
     """One review for each claim that fold `version` would not have paid."""
     return [
         Alarm(
@@ -105,5 +115,5 @@ def alarms(book: Book, twin: Twin, tick: int, version: str) -> list[Alarm]:
             reason=f"{claim.state} under an older fold; fold {version} finds {verdict.value}: "
             + "; ".join(leaf.why for leaf in verdict.leaves if leaf.value != "TRUE"),
         )
-        for claim, verdict in disagreements(book, twin, tick)
+        for claim, verdict in disagreements(book, twin, tick, known)
     ]

@@ -15,19 +15,35 @@ from supplytwin.processors.condition_facts_asked import (
 from supplytwin.processors.condition_facts_words import EACH_UNIT, WTW
 from supplytwin.processors.condition_view import Assent, Ordered, Scope
 from supplytwin.processors.settlement_state import Book, Claim
+from supplytwin.processors.signed import Nothing, Reason
 from supplytwin.processors.twin import Twin
 from supplytwin.schemas.condition import Condition
 from supplytwin.schemas.contract import Claim as Listed
 from supplytwin.schemas.contract import ContractTerms, Tranche
 
+_LATE = Nothing(reason=Reason.LATE, says="its right signature came after the close")
+
 
 class Known(Struct, frozen=True, kw_only=True):
     """What is known beside the facts of the chain."""
 
-    signatures: Judgements = {}
-    """Content hash -> what the record's signature counts for."""
+    signatures: Mapping[bool, Judgements] = {}
+    """Whether HMAC is allowed -> content hash -> what the record's signature counts for; empty
+    where no fact of the chain is signed."""
+    since: Mapping[bool, Mapping[bytes, int]] = {}
+    """The same -> when a right signature came, of a record that had come with a wrong one, us."""
     footprints: Mapping[str, Footprinted] = {}
     """By consignment; those of a contract whose terms name none are not looked at."""
+
+    def under(self, full: ContractTerms, close: int) -> Judgements:
+        """As a version of the terms takes them; a record is in time when it came with a signature
+        that is right.
+        """
+        if not self.signatures:
+            return {}
+        allowed = full.evidence.hmac_allowed
+        late = {one: _LATE for one, at in self.since.get(allowed, {}).items() if at > close}
+        return {**self.signatures[allowed], **late} if late else self.signatures[allowed]
 
 
 NOTHING_KNOWN = Known()
@@ -110,7 +126,7 @@ def asked(on: Desk, claim: Claim, condition: Condition, approves: str = "") -> C
         ),
         warehouses=full.warehouses,
         controllers={one.org_id: one.role for one in full.parties},
-        signatures=on.known.signatures,
+        signatures=on.known.under(full, promise.deadline + promise.grace_us),
         settled=_settled(on.book),
         unique=_InChain(),
         approvals=tuple(_approvals(on, claim)),

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from supplytwin.processors.amounts import Due
 from supplytwin.processors.condition_eval import Evaluation, Explained, evaluate
 from supplytwin.processors.condition_facts import Built, built
+from supplytwin.processors.condition_facts_look import NEVER
 from supplytwin.processors.condition_view import Scope, resolve, said
 from supplytwin.processors.evidence import Leaf, Value, Verdict
 from supplytwin.processors.facts import Identity
@@ -94,6 +95,7 @@ def judged(book: Book, claim: Claim, twin: Twin, at: int, known: Known = NOTHING
         due_minor=due.amount_minor,
         gross_minor=due.gross_minor,
         adjusted_bp=due.bp,
+        ignored=tuple([f"{one.source}/{one.event_id}: {one.reason}" for one in made.ignored]),
         names=tuple(sorted(names)),
         sealed=sealed,
         explained=found.leaves,
@@ -178,7 +180,7 @@ def _wakes(
     tranche: Tranche, scope: Scope, known: set[int | None], made: Built, found: Evaluation
 ) -> int | None:
     """The first later tick at which the same facts may come to another verdict."""
-    moments = {one for one in known if one is not None} | {scope.close + 1}
+    moments = {one for one in known if one is not None and one < NEVER} | {scope.close + 1}
     for _, leaf in walked(tranche.condition):
         for end in _ends(leaf):
             at = resolve(end, made.evidence).at

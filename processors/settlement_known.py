@@ -2,41 +2,89 @@
 footprints.
 """
 
+import hashlib
+from collections.abc import Iterable
+
+import msgspec
+
 from supplytwin.processors import evidence
 from supplytwin.processors.carbon import Versions
-from supplytwin.processors.facts import Identity
 from supplytwin.processors.key_register import NO_KEYS
-from supplytwin.processors.keys import Register
+from supplytwin.processors.keys import Register, Usable, usable
 from supplytwin.processors.settlement_asked import NOTHING_KNOWN, Known
 from supplytwin.processors.settlement_footprints import footprinted
+from supplytwin.processors.settlement_noted import event_of
 from supplytwin.processors.settlement_state import Book
-from supplytwin.processors.signed import Counts, Nothing
-from supplytwin.processors.signed_facts_counted import judgements
+from supplytwin.processors.settlement_table import CUT_FIRST
+from supplytwin.processors.signed_facts_counted import by_content
 from supplytwin.processors.twin import Taken, Twin
+from supplytwin.schemas.errors import FatalError
 from supplytwin.schemas.flow import Input
+from supplytwin.schemas.records import Review
+
+_UNKNOWN = "facts are signed, and nobody says by which keys they count"
 
 
-def known_of(book: Book, twin: Twin, register: Register, footprints: Versions) -> Known:
-    """By the keys of a register and the footprints that stand, for the contract of a chain."""
-    full = None if book.terms is None else book.terms.full
-    if full is None:
-        return NOTHING_KNOWN
+def known_of(book: Book, twin: Twin, register: Register | None, footprints: Versions) -> Known:
+    """By the keys of a register and the footprints that stand, for each version of the terms of a
+    chain, as its claims may be under any of them; nothing where none is of the full form.
+
+    Raises FatalError where facts are signed and nobody says by which keys (None).
+    """
+    versions = (*book.former.values(), book.terms)
+    asked = {one.full.evidence.hmac_allowed for one in versions if one and one.full is not None}
     named = footprinted(book, footprints)
     if not twin.facts.signed:
         return Known(footprints=named)
-    found: dict[bytes, Counts | Nothing] = {}
-    allowed = full.evidence.hmac_allowed
-    for (identity, revision), verdict in judgements(twin, register, hmac_allowed=allowed).items():
-        slot = twin.facts.slots[Identity(*identity)]
-        for version in slot.versions:
-            if version.revision == revision and len(version.hashes) == 1:
-                found[version.hashes[0]] = verdict
-    return Known(signatures=found, footprints=named)
+    if register is None:
+        raise FatalError(_UNKNOWN)
+    found = {one: by_content(twin, register, hmac_allowed=one) for one in asked}
+    return Known(
+        signatures={allowed: verdicts for allowed, (verdicts, _) in found.items()},
+        since={allowed: since for allowed, (_, since) in found.items()},
+        footprints=named,
+    )
+
+
+def judged_by(book: Book, twin: Twin, register: Register | None) -> bytes:
+    """By which keys it was decided last whether what is paid may be kept, as JSON: kid -> a digest
+    of what the register says of it. Empty where nothing is paid under full terms, or on no
+    signature. Raises FatalError where nobody says by which keys (None).
+    """
+    paid = (one for one in book.claims.values() if one.state in CUT_FIRST)
+    if not twin.facts.signed or not any(book.terms_of(one).full is not None for one in paid):
+        return b""
+    if register is None:
+        raise FatalError(_UNKNOWN)
+    return _told({kid for kid, _, _ in twin.facts.seqs}, register)
+
+
+def outdated(judged: bytes, register: Register) -> bool:
+    """Whether a register says something else of keys than `judged_by` had found."""
+    if not judged:
+        return False
+    return _told(msgspec.json.decode(judged, type=dict[str, str]), register) != judged
+
+
+def _told(kids: Iterable[str], register: Register) -> bytes:
+    return msgspec.json.encode({kid: _digest(usable(register, kid)) for kid in sorted(kids)})
+
+
+def _digest(found: Usable | str) -> str:
+    return hashlib.sha256(msgspec.json.encode(found, order="sorted")).hexdigest()[:16]
 
 
 def register_of(item: Input) -> Register:
-    """The keys that were known when it was taken."""
+    """The keys that were known when a contract was taken; without them it is signed by nobody."""
     return item.under if isinstance(item.under, Register) else NO_KEYS
+
+
+def known_at(book: Book, twin: Twin, item: Input, review: Review, footprints: Versions) -> Known:
+    """What is known as a review is taken: only one that releases is held against evidence."""
+    if event_of(review) != "ReviewReleased":
+        return NOTHING_KNOWN
+    register = item.under if isinstance(item.under, Register) else None
+    return known_of(book, twin, register, footprints)
 
 
 def bears(book: Book, taken: Taken) -> bool:

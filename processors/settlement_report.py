@@ -73,6 +73,8 @@ class Explanation(Struct, frozen=True, kw_only=True, gc=False):
     """What a review that releases the claim must name."""
     adverse_ids: tuple[str, ...]
     """What a review that releases the claim has to clear."""
+    ignored: tuple[str, ...] = ()
+    """``source/event_id: REASON`` of what was told of it and counts for nothing, sorted."""
 
 
 def explain(
@@ -103,6 +105,7 @@ def explain(
                 evidence_ids=verdict.evidence,
                 evidence_hash=verdict.evidence_hash,
                 adverse_ids=tuple(sorted(uncleared(case))),
+                ignored=verdict.ignored,
             )
         )
     return tuple(told)

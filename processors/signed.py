@@ -24,7 +24,9 @@ Slot = tuple[str, str, int]
 
 
 class Reason(StrEnum):
-    """Why a record counts for nothing. The first that applies, in this order."""
+    """Why a record counts for nothing. The first that applies, in this order; the last three are
+    said by the terms (`signed_facts_terms`, `settlement_asked`).
+    """
 
     NO_SIGNATURE = "NO_SIGNATURE"
     MALFORMED_SIGNATURE = "MALFORMED_SIGNATURE"
@@ -39,6 +41,9 @@ class Reason(StrEnum):
     COMPROMISED = "COMPROMISED"
     REVOKED = "REVOKED"
     OUT_OF_VALIDITY = "OUT_OF_VALIDITY"
+    FOREIGN_KEY = "FOREIGN_KEY"
+    OTHER_SITE = "OTHER_SITE"
+    LATE = "LATE"
 
 
 _REASONS = list(Reason)
@@ -197,7 +202,8 @@ def judged(
 
 def best(found: Sequence[tuple[Signed, Counts | Nothing]]) -> Counts | Nothing:
     """What a record counts for by several signatures over it: the first that arrived of those that
-    count, non-repudiable ones before others; without one the first of `Reason`.
+    count, non-repudiable ones before others. Without one: that its key is lost, as such a record
+    may come to count again, whatever else somebody adds to it; else the first of `Reason`.
     """
     return min(found, key=_preference)[1]
 
@@ -205,8 +211,9 @@ def best(found: Sequence[tuple[Signed, Counts | Nothing]]) -> Counts | Nothing:
 def _preference(pair: tuple[Signed, Counts | Nothing]) -> tuple[int, int, Place]:
     one, verdict = pair
     if isinstance(verdict, Counts):
-        return -1 - verdict.non_repudiable, one.arrival, place(one)
-    return _REASONS.index(verdict.reason), one.arrival, place(one)
+        return -2 - verdict.non_repudiable, one.arrival, place(one)
+    rank = _REASONS.index(verdict.reason)
+    return -1 if verdict.reason == Reason.COMPROMISED else rank, one.arrival, place(one)
 
 
 def quorum(found: Iterable[Counts | Nothing], roles: Collection[str]) -> tuple[Counts, ...]:

@@ -2,11 +2,25 @@
 
 from collections.abc import Iterable, Mapping
 
+from msgspec.structs import replace
+
+from supplytwin.processors.keys import Register
 from supplytwin.processors.signed import Evidence, Mac, Signed, checked_mac, remembered
 from supplytwin.processors.signed_facts_original import agrees
 from supplytwin.schemas.events import Event
 from supplytwin.schemas.flow import MAC, Header, Input
+from supplytwin.schemas.records import Contract, Review
 from supplytwin.schemas.signature import HEADER
+
+
+def under(item: Input, register: Register, secrets: Mapping[str, bytes]) -> Input:
+    """`item` with the register in force, where a signature may decide about it."""
+    if isinstance(item.message, Contract | Review):
+        return replace(item, under=register)
+    if not item.record.headers or not is_signed(item):
+        return item
+    record = replace(item.record, headers=with_mac(item, secrets))
+    return replace(item, record=record, under=register)
 
 
 def is_signed(item: Input) -> bool:

@@ -8,8 +8,10 @@ organisation attests with a record of its own.
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+from supplytwin.processors import signed_facts_terms
 from supplytwin.processors.facts import FactSet, Identity
 from supplytwin.processors.keys import Register
+from supplytwin.processors.settlement_state import Book
 from supplytwin.processors.signed import Counts, Nothing, Reason, Signed, best, judged, slot_of
 from supplytwin.processors.twin import Twin
 from supplytwin.schemas.events import Event
@@ -62,23 +64,58 @@ def judgements(
     Retracted, outdated and contradictory versions are judged like all others: which version counts
     does not depend on signatures.
     """
+    found = _by_version(twin, register, hmac_allowed=hmac_allowed)
+    return {version: best(pairs) for version, pairs in found.items()}
+
+
+def by_content(
+    twin: Twin, register: Register, *, hmac_allowed: bool
+) -> tuple[dict[bytes, Judgement], dict[bytes, int]]:
+    """(content hash -> what its record counts for, content hash -> when the first right signature
+    of a record arrived that had come with a wrong one, us).
+    """
+    verdicts: dict[bytes, Judgement] = {}
+    since: dict[bytes, int] = {}
+    for name, pairs in _by_version(twin, register, hmac_allowed=hmac_allowed).items():
+        for one in twin.facts.slots[name.identity].versions:
+            if one.revision == name.revision and len(one.hashes) == 1:
+                (content,) = one.hashes
+                verdicts[content] = best(pairs)
+                first = min(signed.arrival for signed, _ in pairs)
+                right = [signed.arrival for signed, verdict in pairs if _is_right(verdict)]
+                if right and first == one.arrival < min(right):
+                    since[content] = min(right)
+    return verdicts, since
+
+
+def _is_right(verdict: Judgement) -> bool:
+    """Whether it is the key's, who else may have it since."""
+    return isinstance(verdict, Counts) or verdict.reason == Reason.COMPROMISED
+
+
+def _by_version(
+    twin: Twin, register: Register, *, hmac_allowed: bool
+) -> dict[Version, list[tuple[Signed, Judgement]]]:
     found: dict[Version, list[tuple[Signed, Judgement]]] = {}
     lines = _lines(twin.facts, twin.facts.signed)
     for line, verdict in _verdicts(lines, register, hmac_allowed=hmac_allowed):
         found.setdefault(line.version, []).append((line.signed, verdict))
-    return {version: best(pairs) for version, pairs in found.items()}
+    return found
 
 
-def told_of(twin: Twin, item: Input, derive: Derive) -> tuple[str, ...]:
+def told_of(twin: Twin, book: Book, item: Input, derive: Derive) -> tuple[str, ...]:
     """What is counted of a fact that was taken under a register; with an exception when its
-    signature counts for nothing by it, also where the terms allow HMAC.
+    signature counts for nothing by it, or by the terms that there are.
     """
     event, register = item.message, item.under
     if not isinstance(register, Register) or not isinstance(event, Event):
         return ()
     found = _verdict(twin, item, event, register)
     if isinstance(found, Counts):
-        return ("signed",)
+        refused = signed_facts_terms.refused(book, twin, event, item.content_hash, found)
+        if refused is None:
+            return ("signed",)
+        found = refused
     derive(
         EXCEPTIONS,
         ExceptionRecord,

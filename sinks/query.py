@@ -24,7 +24,7 @@ from msgspec import Struct
 
 from supplytwin.schemas.errors import UsageError
 from supplytwin.schemas.ids import key63
-from supplytwin.sinks.tables import CHAIN_KEY, COMMON, OFFSET_TABLE, PARTITION
+from supplytwin.sinks.tables import CHAIN_KEY, COMMON, OFFSET, OFFSET_TABLE, PARTITION
 
 LOCKED: dict[str, str] = {
     "enable_external_access": "false",
@@ -276,11 +276,19 @@ def journal_entries(database: Path, chain_id: str | None) -> tuple[list[bytes], 
 
 
 def common_entries(database: Path) -> list[bytes]:
-    """Raw journal entries that every chain may need, see `tables.COMMON`: without schemas no fact
-    of others is read.
+    """Raw journal entries that every chain may need, all of them, see `tables.COMMON`: without
+    schemas no fact of others is read, without keys no signature counts.
     """
-    found = query(database, f"SELECT raw FROM {COMMON} ORDER BY {PARTITION}, seq", _PAGE)
-    return [bytes.fromhex(row[0]) for row in found.rows]
+    entries: list[bytes] = []
+    place = f"{PARTITION}, {OFFSET}"
+    behind = "-1, -1"
+    while True:
+        text = f"SELECT raw, {place} FROM {COMMON} AND ({place}) > ({behind}) ORDER BY {place}"
+        found = query(database, f"{text} LIMIT {_PAGE}", _PAGE)
+        entries += [bytes.fromhex(row[0]) for row in found.rows]
+        if not found.truncated and len(found.rows) < _PAGE:
+            return entries
+        behind = f"{found.rows[-1][1]}, {found.rows[-1][2]}"
 
 
 def _entries_of_file(database: Path, chain_id: str | None) -> list[bytes]:

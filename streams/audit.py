@@ -140,7 +140,7 @@ class Recount:
                 raise FatalError(f"seq {entry.seq}: decided at a tick that is not in the journal")
             return self._fold.decide(state, entry.taken_at, self._told())
         if entry.kind == "CLOSED":
-            return self._fold.close(state, entry.taken_at)
+            return self._fold.close(state, entry.taken_at, self._told())
         (past,) = self._fold.replay([record])
         if past.item is None:
             raise FatalError(f"seq {entry.seq}: {entry.kind} wraps no input")

@@ -118,7 +118,7 @@ def _changed(found: Number, rules: Rules) -> Iterator[Changed]:
         unsaid = carbon.unsaid(versions, found.printed(chain_id))
         if unsaid:
             own = {name: versions[name] for name in unsaid}
-            yield Changed(state=state, changes=[], outputs=[], reviews=[], versions=own)
+            yield Changed(state=state, changes=[], outputs=[], marks={}, versions=own)
 
 
 def _listed(found: Number, one: Changed, rules: Rules) -> Iterator[Restated]:

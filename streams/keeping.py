@@ -16,13 +16,16 @@ class KeepsAll(Lenient[State]):
     def replay(self, records: Sequence[Record]) -> Sequence[Replayed]:
         return read(records)
 
-    def close(self, state: State, now: int) -> Step[State] | None:
+    def close(self, state: State, now: int, control: State | None = None) -> Step[State] | None:
         return None
 
     def rest(self, state: State) -> State:
         return state
 
     def late(self, state: State, item: Input) -> bool:
+        return False
+
+    def outdated(self, state: State, control: State) -> bool:
         return False
 
     def wake(self, state: State, entries: Sequence[Replayed]) -> State:

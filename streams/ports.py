@@ -226,14 +226,19 @@ class Fold(Protocol[State]):
     # What follows bounds memory and restart time. `keeping.KeepsAll` has all of it for a fold whose
     # states stay in memory.
 
-    def close(self, state: State, now: int) -> Step[State] | None:
-        """End this state early because memory is short, if it can be ended; else None."""
+    def close(self, state: State, now: int, control: State | None = None) -> Step[State] | None:
+        """End this state early because memory is short, if it can be ended; else None. It has been
+        decided under the control records of `control`.
+        """
 
     def rest(self, state: State) -> State:
         """As little as memory has to hold of it: an Asleep, or `state`."""
 
     def late(self, state: State, item: Input) -> bool:
         """Whether an Asleep state has to wake for `item`: false when `step` can take it."""
+
+    def outdated(self, state: State, control: State) -> bool:
+        """Whether an Asleep state has to wake for what control records say by now."""
 
     def wake(self, state: State, entries: Sequence[Replayed]) -> State:
         """What an Asleep state was, from all its journal entries. FatalError: not from these."""

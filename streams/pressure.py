@@ -17,6 +17,7 @@ import structlog
 
 from supplytwin.streams.observe_upkeep import UpkeepMetrics
 from supplytwin.streams.ports import State
+from supplytwin.streams.rousing import is_heard
 from supplytwin.streams.states import Packed
 from supplytwin.streams.store import Overlay
 
@@ -136,7 +137,10 @@ def _relieved(overlay: Overlay[State], key: str) -> None:
     found = states.raw.get(key)
     if found is None or isinstance(found, Packed):
         return
-    step = overlay.fold.close(overlay.changed.get(key, found), overlay.now)
+    step = None
+    if is_heard(overlay, key):
+        control = overlay.state(overlay.store.control)
+        step = overlay.fold.close(overlay.changed.get(key, found), overlay.now, control)
     if step is not None:
         overlay.apply(key, step)
     elif overlay.fold.form and key not in overlay.changed:

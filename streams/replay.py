@@ -6,6 +6,7 @@ from typing import Generic
 from supplytwin.schemas.flow import Asleep, Record
 from supplytwin.streams.history import History
 from supplytwin.streams.ports import State
+from supplytwin.streams.rousing import outdated
 from supplytwin.streams.store import Store
 
 
@@ -61,13 +62,14 @@ class Replay(Generic[State]):
         entry on. Raises TransientError when that cannot be done now.
         """
         self.put()
-        store = self.store
+        store, fold = self.store, self.store.fold
         store.places.next = max(store.places.next, self.position)
         restless = [
             key
             for key, state in store.states.raw.items()
             if isinstance(state, Asleep) and not state.resting
         ]
+        restless += outdated(store, store.states.find(store.control) or fold.new(store.control))
         store.put(wake(store, history, restless))
 
 

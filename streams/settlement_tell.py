@@ -194,6 +194,8 @@ def explained(found: Explained) -> None:
                 )
         if now.adverse_ids:
             out.print(f"  against it: {', '.join(now.adverse_ids)}")
+        if now.ignored:
+            out.print(f"  counts for nothing: {', '.join(now.ignored)}")
         if now.waits_for:
             out.print(f"  waits for {now.waits_for}")
 

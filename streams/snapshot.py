@@ -65,6 +65,8 @@ class Frame(Struct, frozen=True, kw_only=True, array_like=True):
     states: tuple[bytes, ...]
     resting: tuple[bool, ...]
     """See `Store.resting`."""
+    dozing: tuple[bool, ...]
+    """See `Store.dozing`."""
 
 
 def file_of(folder: Path, number: int) -> Path:
@@ -248,6 +250,7 @@ class Loading(Generic[State]):
         store = self.store
         columns = (frame.keys, frame.due, frame.places, frame.states)
         store.resting.update(compress(frame.keys, frame.resting))
+        store.dozing.update(compress(frame.keys, frame.dozing))
         for key, due, places, state in zip(*columns, strict=True):
             store.states.load(key, state)
             store.places.of[key] = places

@@ -55,7 +55,7 @@ class _Running(Generic[State]):
         self._store = store
         self._states = list(store.states.raw.items())
         self._due = dict(store.due_times)
-        self._resting = set(store.resting)
+        self._resting, self._dozing = set(store.resting), set(store.dozing)
         self.frames = self._frames()
 
     def _frames(self) -> Iterator[Frame]:
@@ -88,6 +88,7 @@ class _Running(Generic[State]):
             places=tuple(self.places.get(key, b"") for key in keys),
             states=tuple(packed),
             resting=tuple(key in self._resting for key in keys),
+            dozing=tuple(key in self._dozing for key in keys),
         )
 
 

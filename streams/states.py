@@ -40,6 +40,11 @@ class States(Generic[State]):
         found = self.raw.get(key)
         return self._unpacked(key, found) if isinstance(found, Packed) else found
 
+    def peek(self, key: str) -> State:
+        """The same; one that is packed stays so."""
+        found = self.raw[key]
+        return self._thawed(key, found) if isinstance(found, Packed) else found
+
     def __getitem__(self, key: str) -> State:
         found = self.raw[key]
         return self._unpacked(key, found) if isinstance(found, Packed) else found
@@ -80,12 +85,15 @@ class States(Generic[State]):
         return zlib.compress(self._fold.freeze(value), LEVEL)
 
     def _unpacked(self, key: str, found: Packed) -> State:
+        state = self._thawed(key, found)
+        self[key] = state
+        return state
+
+    def _thawed(self, key: str, found: Packed) -> State:
         try:
-            state = self._fold.thaw(zlib.decompress(found.data))
+            return self._fold.thaw(zlib.decompress(found.data))
         except (ValueError, zlib.error) as error:
             raise FatalError(
                 f"the packed state of {key} cannot be read: {error}; remove the snapshots, so that "
                 "the journal is read"
             ) from error
-        self[key] = state
-        return state

@@ -44,6 +44,8 @@ class Store(Generic[State]):
         self.control_next = 0
         self.resting = set[str]()
         """Whose decisions may rest on what control records say."""
+        self.dozing = set[str]()
+        """Those of them that are Asleep."""
         self.heard: object = None
         """What these had said at the last cut; None at the first: whose rest on it are due then."""
         self.due_times: dict[str, int] = {}
@@ -75,9 +77,11 @@ class Store(Generic[State]):
     def put(self, states: Mapping[str, State]) -> None:
         """`states` are true from now on, and due when the fold says."""
         for key, state in states.items():
-            self.asleep += isinstance(state, Asleep) - isinstance(self.states.find(key), Asleep)
+            asleep, rests = isinstance(state, Asleep), self.fold.rests(state)
+            self.asleep += asleep - isinstance(self.states.find(key), Asleep)
             self.states[key] = state
-            (self.resting.add if self.fold.rests(state) else self.resting.discard)(key)
+            (self.resting.add if rests and not asleep else self.resting.discard)(key)
+            (self.dozing.add if rests and asleep else self.dozing.discard)(key)
             self.set_due(key, self.due_time(key, state))
         if len(self._heap) > 2 * len(self.due_times) + 64:
             self._heap = sorted((time, key) for key, time in self.due_times.items())

@@ -18,6 +18,7 @@ from supplytwin.processors.carbon_packs import Rules, newest
 from supplytwin.processors.chain import FOLD_VERSION, ChainFold, ChainState
 from supplytwin.processors.emit import Emitter
 from supplytwin.processors.milestones import exception_changes, milestone_changes
+from supplytwin.processors.settlement_known import known_of
 from supplytwin.processors.subjects import NOBODY
 from supplytwin.schemas import codec, journal
 from supplytwin.schemas.derived import Derived
@@ -116,16 +117,20 @@ class Number:
         for chain_id, state in sorted(self.states.items()):
             if chain_id.startswith("@"):
                 continue
-            found = restatement.disagreements(state.book, state.twin, self.now)
             one = Changed(
                 state=state,
                 changes=[change for topic in _STANDS for change in self._changes(topic, state)],
                 outputs=self.new_states(state),
-                reviews=[claim.settlement_id for claim, _ in found],
+                marks=self._marks(state),
                 versions=self.renumbered(state, self.rules),
             )
-            if one.changes or one.outputs or one.reviews or one.versions:
+            if one.changes or one.outputs or one.marks or one.versions:
                 yield one
+
+    def _marks(self, state: ChainState) -> dict[str, str]:
+        """By the keys that stand at the end of the journal."""
+        known = known_of(state.book, state.twin, self.control.register, state.footprints)
+        return restatement.marks(state.book, state.twin, self.now, known)
 
     @property
     def control(self) -> ChainState:
@@ -178,8 +183,8 @@ class Number:
 
     def restated(self, state: ChainState, found: "Changed | None" = None) -> list[Output]:
         """The records of one restated chain, journal entry first, latest states last."""
-        versions = {} if found is None else found.versions
-        body = restatement.body(self.version, FOLD_VERSION, versions)
+        versions, marks = ({}, {}) if found is None else (found.versions, found.marks)
+        body = restatement.body(self.version, FOLD_VERSION, versions, marks)
         return self.told(state, body, found)
 
     def told(self, state: ChainState, body: bytes, found: "Changed | None" = None) -> list[Output]:
@@ -192,7 +197,7 @@ class Number:
             timeline=self.timeline,
             body=body,
         )
-        step = self.fold.restate(state, said, self.now, self.number)
+        step = self.fold.restate(state, said, self.now, self.control)
         after = step.state
         emit = Emitter(
             after.chain_id, after.head, fold_version=FOLD_VERSION, timeline=self.timeline,
@@ -217,8 +222,8 @@ class Changed(Struct, frozen=True, kw_only=True):
     changes: list[Change]
     outputs: list[Output]
     """Its latest states."""
-    reviews: list[str]
-    """Settlement ids."""
+    marks: dict[str, str]
+    """Claims whose money would not be paid now, see `restatement.marks`."""
     versions: dict[str, int]
     """Of footprints, see `carbon.renumbered`."""
 
@@ -273,7 +278,7 @@ def plan(broker: Broker, meta: Meta, progress: Progress) -> Plan:
                     milestones=kinds[MILESTONES],
                     exceptions=kinds[EXCEPTIONS],
                     footprints=len(carbon.unsaid(one.versions, found.printed(chain_id))),
-                    reviews=tuple(one.reviews),
+                    reviews=tuple(one.marks),
                 )
             )
     return Plan(to=FOLD_VERSION, taken_by=dict(sorted(taken_by.items())), chains=tuple(chains))

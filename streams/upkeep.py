@@ -18,6 +18,7 @@ from supplytwin.streams.ports import Admin, Broker, State
 from supplytwin.streams.pressure import Pressure
 from supplytwin.streams.progress import Progress
 from supplytwin.streams.replay import wake
+from supplytwin.streams.rousing import outdated_by
 from supplytwin.streams.snapshotter import Snapshotter
 from supplytwin.streams.store import Overlay, Store
 
@@ -92,7 +93,7 @@ class Upkeep(Generic[State]):
             store = stores[number]
             if not store.asleep:
                 continue
-            keys: dict[str, None] = {}
+            keys = dict.fromkeys(outdated_by(store, found))
             for item in found:
                 if not isinstance(item.result, Exception):
                     state = store.states.find(item.result.key)

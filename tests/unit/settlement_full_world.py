@@ -5,6 +5,7 @@ facts, a rail that the test answers for, an audit.
 import datetime as dt
 import json
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import contract_world
@@ -56,8 +57,10 @@ def electronics(**changes: Any) -> ContractTerms:
 class FullWorld(SignedWorld):
     """One chain, one contract; `send` and `tick` as in its base."""
 
-    def __init__(self, terms: ContractTerms | None = None, *, sign: bool = True) -> None:
-        super().__init__()
+    def __init__(
+        self, terms: ContractTerms | None = None, *, sign: bool = True, folder: Path | None = None
+    ) -> None:
+        super().__init__(folder)
         self.terms = electronics() if terms is None else terms
         self.ids = 0
         self.keys()

@@ -227,7 +227,7 @@ def test_early_closing_takes_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
 
     class Asked(Gate):
-        def close(self, state: GateState, now: int) -> None:
+        def close(self, state: GateState, now: int, control: GateState | None = None) -> None:
             asked.append(state.key)
 
     upkeep = UpkeepSettings(memory_max_bytes=LIMIT)

@@ -179,7 +179,7 @@ def test_a_file_appears_whole_or_not_at_all(world: World) -> None:
     left = world.file.with_name(f"{world.file.name}.1.tmp")
     left.write_bytes(b"half")
     writer = Writer(world.file, msgspec.structs.replace(old, chains=0))
-    writer.add(Frame(keys=(), due=(), places=(), states=(), resting=()))
+    writer.add(Frame(keys=(), due=(), places=(), states=(), resting=(), dozing=()))
     writer.abandon()
     assert header_of(world.file) == old
     assert list(world.folder.iterdir()) == [world.file]
