@@ -272,21 +272,29 @@ def taken_back(lot: str, qty: int, on: float, source: str, site: str) -> Step:
 CONTRARY: list[tuple[str, list[Step], set[int]]] = [
     ("electronics-dap", [seized("I-1", 63.5, "customs-ae")], {1, 2}),
     ("electronics-dap", [a_hold(80)], {2}),
-    ("durian-cold-chain", [seized("I-1", 120.9, "ciq-nansha"),
-                           told("customs.release_revoked", "DECLARATION:I-1", "revoked", 121.3,
+    ("durian-cold-chain", [seized("I-1", 121.3, "ciq-nansha")], {1}),
+    ("durian-cold-chain", [told("customs.release_revoked", "DECLARATION:I-1", "revoked", 121.3,
                                 "ciq-nansha", reason="pests")], {1}),
     ("bulk-draft-survey", [title("UNPLEDGE", 102.5, "shandong-bank", "wms-qingdao")], {0}),
     ("warehouse-inventory-finance", [title("UNPLEDGE", 62, "bay-factoring", "receipts"),
                                      title("PLEDGE", 62.1, "other-bank", "receipts")], {0}),
     ("warehouse-inventory-finance", [taken_back("L", 2000, 62, "wms-hamburg", "HAM-2")], {0}),
+    ("machine-lots", [seized("I-3", 60.5, "customs-id")], {2, 6}),
     ("machine-lots", [taken_back("3", 8, 61.5, "wms-surabaya", "SUB-BONDED-2")], {2, 6}),
+    ("warehouse-inventory-finance", [
+        declared("I-1", 62, "customs-de", "ORDER_LINE:1"), seized("I-1", 62.1, "customs-de")], {0}),
+    ("release-and-receipt", [seized("I-K2", 40.5, "customs-ae")], {1}),
     ("release-and-receipt", [told("customs.release_revoked", "DECLARATION:I-K2", "revoked", 40.5,
                                   "customs-ae", reason="forged")], {1}),
 ]  # fmt: skip
 """Template, what comes in between, and the claims that it keeps from being paid."""
 
 
-@pytest.mark.parametrize(("name", "more", "unpaid"), CONTRARY, ids=str)
+@pytest.mark.parametrize(
+    ("name", "more", "unpaid"),
+    CONTRARY,
+    ids=[f"{name} {', '.join(what for _, what, _ in more)}" for name, more, _ in CONTRARY],
+)
 def test_what_speaks_against_it_keeps_it_from_being_paid(
     name: str, more: list[Step], unpaid: set[int]
 ) -> None:
