@@ -7,7 +7,12 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec import Struct
 
-from supplytwin.processors import contract_parties, contract_payments, contract_windows
+from supplytwin.processors import (
+    contract_answers,
+    contract_parties,
+    contract_payments,
+    contract_windows,
+)
 from supplytwin.processors.contract_templates import differences
 from supplytwin.schemas import contract_read
 from supplytwin.schemas.contract import ContractTerms, encode, terms_hash
@@ -63,6 +68,7 @@ def sense(
             *contract_parties.problems(terms),
             *contract_payments.problems(terms),
             *contract_windows.problems(terms),
+            *contract_answers.problems(terms),
         ]
     )
     faults = tuple([one for one in found if one.code not in ADVICE])

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from msgspec.structs import replace
 
 from supplytwin.processors import condition_lint
-from supplytwin.processors.condition_facts_words import unanswered
 from supplytwin.processors.condition_view import Ordered, Scope
 from supplytwin.schemas.amounts import Residual
 from supplytwin.schemas.calendars import calendar, shipped
@@ -180,10 +179,8 @@ def scope(terms: ContractTerms, tranche: Tranche) -> Scope:
 
 def _condition(terms: ContractTerms, tranche: Tranche, path: str) -> Iterator[Finding]:
     for one in condition_lint.lint(tranche.condition, scope(terms, tranche)):
-        yield replace(one, path=path + one.path.removeprefix("$"))
-    for one in unanswered(tranche.condition):
-        says = f"{one.says}: until something does, this keeps the payment waiting, for people"
-        yield problem(path + one.path.removeprefix("$"), "UNHEARD", says)
+        says = f"{tranche.tranche_id}: {one.says}"
+        yield replace(one, path=path + one.path.removeprefix("$"), says=says)
 
 
 def _whens(tranche: Tranche, path: str) -> Iterator[tuple[str, When]]:

@@ -65,7 +65,8 @@ def accepted(qty: int, on: float, source: str, *refs: str) -> Step:
 
 def title(action: str, on: float, holder: str, source: str) -> Step:
     return told("wh.warehouse_receipt", "WAREHOUSE_RECEIPT:WR-1", f"{action} to {holder}", on,
-                source, wr_id="WR-1", action=action, holder=holder, qty=Decimal(1), refs=("LOT:L",))  # fmt: skip
+                source, wr_id="WR-1", action=action, holder=holder, qty=Decimal(1),
+                refs=("LOT:L",))  # fmt: skip
 
 
 # ---- the six
@@ -235,7 +236,8 @@ MISSING: list[tuple[str, str, set[int]]] = [
       for one in ("discharged by the survey", "discharged by the silo", "bill of lading",
                   "received L", "quality", "certificate", "PLEDGE to shandong-bank",
                   "BUYER approves", "FINANCIER approves")],
-    *[("warehouse-inventory-finance", one, {0}) for one in ("received L", "PLEDGE to bay-factoring")],
+    *[("warehouse-inventory-finance", one, {0})
+      for one in ("received L", "PLEDGE to bay-factoring")],
     *[("machine-lots", f"{one}3", {2, 6})
       for one in ("declared I-", "released I-", "received ", "certificate ")],
     ("machine-lots", "INSPECTOR approves", set(range(7))),
@@ -325,4 +327,3 @@ def test_one_lot_is_not_paid_on_the_receipt_of_another() -> None:
     again = received("1", 8, 51, "wms-surabaya", "SUB-BONDED-2", "ORDER_LINE:1")
     world = driven("machine-lots", [*steps, (51, "again", again[2])])
     assert world.states()[1] != "SETTLED"
-

@@ -133,7 +133,11 @@ def test_approvals_are_of_what_was_seen() -> None:
         return next(one.value for one in world.now(0).leaves if one.name.endswith("approval"))
 
     def approve(role: str, on: float, **fields: str) -> None:
-        seen = {"evidence_hash": world.now(0).evidence_hash, "source": f"desk-{role.lower()}", **fields}
+        seen = {
+            "evidence_hash": world.now(0).evidence_hash,
+            "source": f"desk-{role.lower()}",
+            **fields,
+        }
         world.review("APPROVE", 0, on, role=role, **seen)
 
     before = world.now(0).evidence_hash
