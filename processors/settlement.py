@@ -28,7 +28,6 @@ from supplytwin.processors.settlement_guards import failing
 from supplytwin.processors.settlement_noted import (
     AMENDMENT,
     APPROVE,
-    amendment_refused,
     approval_refused,
     cancel_refused,
     claim_of,
@@ -49,6 +48,12 @@ from supplytwin.processors.settlement_state import (
 from supplytwin.processors.settlement_step import case_of, first, take
 from supplytwin.processors.settlement_table import AGREED_FOLLOWS, OPEN, STALE, VOTES, rows
 from supplytwin.processors.settlement_verdict import evaluated
+from supplytwin.processors.settlement_versions import (
+    amendment_refused,
+    unfollowed,
+    waiting_refused,
+    waits,
+)
 from supplytwin.processors.twin import Twin
 from supplytwin.schemas.contract import ContractTerms
 from supplytwin.schemas.errors import Code, RecordError
@@ -154,31 +159,44 @@ def agree(
     place of what it may amend (rows 33 and 52).
 
     Raises RecordError(BAD_TERMS) for terms that are not valid. A chain has one contract: a second
-    one is illegal, and so is a version that does not follow.
+    one is illegal, and so is a version that does not follow. One that comes before the version that
+    it follows waits for it, and that is told.
     """
     terms = check_contract(contract, signing)
     verdict = seen_before(book, contract, content_hash)
     if verdict == "DUPLICATE":
         return Outcome(book=book, verdict="DUPLICATE")
-    refused = amendment_refused(book, terms)
-    book = noted(book, contract, content_hash)
+    before, book = book, noted(book, contract, content_hash)
     if verdict == "CONFLICT":
         return _conflict(book, None, contract.contract_id, contract, now)
+    if (waiting := waits(before, terms)) is not None:
+        alarm = Alarm(code="EARLY_TERMS", settlement_id=contract.contract_id, reason=waiting)
+        return Outcome(book=book, verdict="NOTED", alarms=(alarm,))
+    refused = waiting_refused(before, terms) or amendment_refused(before, terms)
     if refused is not None:
         return _illegal(book, contract.contract_id, refused)
+    assert book.terms is not None
     transitions = []
     for name in book.order if event_of(contract) == AMENDMENT else ():
         if name in book.claims:
             book, moved = _agreed(book, book.claims[name], contract, now)
             transitions.extend(moved)
-    for claim in terms.claims:
+    for claim in book.terms.claims:
         name = settlement_id(terms.contract_id, claim.tranche_id, claim.claim_id)
         known = book.claims.get(name)
         if known is None or known.state == "SUPERSEDED":
             book, moved = _agreed(book, new_claim(book, name), contract, now)
             transitions.extend(moved)
     return Outcome(
-        book=book, verdict="TAKEN" if transitions else "NOTED", transitions=tuple(transitions)
+        book=book,
+        verdict="TAKEN" if transitions else "NOTED",
+        transitions=tuple(transitions),
+        alarms=tuple(
+            [
+                Alarm(code="ILLEGAL_PAIR", settlement_id=contract.contract_id, reason=one)
+                for one in unfollowed(before, terms)
+            ]
+        ),
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import contract_world
 from msgspec.structs import replace
-from settlement_full_world import CONSIGNMENT, LINE, FullWorld, a_year_ago, day
+from settlement_full_world import CONSIGNMENT, LINE, FullWorld, a_year_ago, day, electronics
 from settlement_world import contract, contract_terms, event
 from test_contract_signing import secret
 
@@ -37,6 +37,7 @@ def amend(
     terms: ContractTerms,
     on: float,
     kids: Mapping[str, str] = MappingProxyType({}),
+    input_id: str = "",
 ) -> None:
     """Terms take the place of those in force, signed by all that they name."""
     body = encode(terms)
@@ -56,9 +57,9 @@ def amend(
     )
     world.put(
         CONTRACTS,
-        Contract(input_id=f"contract {terms.version}", source="desk", chain_id=terms.chain_id,
-                 contract_id=terms.contract_id, version=terms.version, terms=body,
-                 terms_hash=hashed, signatures=signed),
+        Contract(input_id=input_id or f"contract {terms.version}", source="desk",
+                 chain_id=terms.chain_id, contract_id=terms.contract_id, version=terms.version,
+                 terms=body, terms_hash=hashed, signatures=signed),
         day(on),
     )  # fmt: skip
 
@@ -123,7 +124,9 @@ def test_an_amendment_names_what_it_amends() -> None:
     world = funded()
     amend(world, replace(later(world), amends="0" * 64), 1)
     assert version(world) == 1
-    amend(world, replace(later(world), attempts_max=world.terms.attempts_max + 1), 2)
+    right = electronics(version=2, amends=later(world).amends, attempts_max=4)
+    amend(world, right, 2, input_id="the right one")
+    assert version(world) == 2
     assert is_sound(world)
 
 
