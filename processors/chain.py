@@ -30,7 +30,7 @@ from supplytwin.processors.chain_memory import Remembers
 from supplytwin.processors.emit import Emitter, silent
 from supplytwin.processors.key_register import NO_KEYS, learned, recorded
 from supplytwin.processors.keys import Register
-from supplytwin.processors.settlement import Signing
+from supplytwin.processors.settlement import signing_of
 from supplytwin.processors.settlement_known import bears, known_of, register_of
 from supplytwin.processors.settlement_state import Book, Outcome
 from supplytwin.processors.signed_facts import is_signed, with_mac
@@ -176,14 +176,14 @@ class ChainFold(Remembers):
         outcome: Outcome
         match message:
             case Contract():
-                signed = Signing(register=register_of(item), at=item.record.arrival)
-                outcome = settlement.agree(state.book, message, item.content_hash, now, signed)
+                told = (item.content_hash, now, signing_of(item))
+                outcome = settlement.agree(state.book, message, *told)
             case Receipt():
                 outcome = settlement.receipt(state.book, message, item.content_hash, now)
             case Review():
                 known = known_of(state.book, state.twin, register_of(item))
-                told = (item.content_hash, now, known, item.record.arrival)
-                outcome = settlement.review(state.book, state.twin, message, *told)
+                seen = (item.content_hash, now, known, item.record.arrival)
+                outcome = settlement.review(state.book, state.twin, message, *seen)
             case _:
                 assert_never(message)
         if outcome.verdict == "DUPLICATE":

@@ -25,6 +25,7 @@ from supplytwin.processors.settlement_asked import NOTHING_KNOWN, Known
 from supplytwin.processors.settlement_case import Case
 from supplytwin.processors.settlement_cut import cut, due
 from supplytwin.processors.settlement_guards import failing
+from supplytwin.processors.settlement_known import register_of
 from supplytwin.processors.settlement_noted import (
     AMENDMENT,
     APPROVE,
@@ -54,9 +55,11 @@ from supplytwin.processors.settlement_versions import (
     waiting_refused,
     waits,
 )
+from supplytwin.processors.sources import is_permitted
 from supplytwin.processors.twin import Twin
 from supplytwin.schemas.contract import ContractTerms
 from supplytwin.schemas.errors import Code, RecordError
+from supplytwin.schemas.flow import Input
 from supplytwin.schemas.ids import Micros, settlement_id
 from supplytwin.schemas.records import EVERY, QUARANTINE_DESK, Contract, Receipt, Review
 from supplytwin.schemas.terms import Terms, terms_hash
@@ -112,14 +115,25 @@ def _move(book: Book, case: Case, event: str) -> Outcome:
 
 
 class Signing(Struct, frozen=True, kw_only=True):
-    """By what the signatures of a contract are checked."""
+    """By what it is decided whether a contract is agreed."""
 
     register: Register
     at: int
     """When the contract arrived, us UTC."""
+    free_conditions: bool = False
+    """The deployment permits terms that no template makes."""
 
 
 NO_SIGNING = Signing(register=Register(), at=0)
+
+
+def signing_of(item: Input) -> Signing:
+    """Of a contract as it was admitted."""
+    return Signing(
+        register=register_of(item),
+        at=item.record.arrival,
+        free_conditions=is_permitted(item.record),
+    )
 
 
 def check_contract(contract: Contract, signing: Signing = NO_SIGNING) -> Terms:
@@ -144,7 +158,7 @@ def check_contract(contract: Contract, signing: Signing = NO_SIGNING) -> Terms:
 
 
 def _check_full(full: ContractTerms, contract: Contract, signing: Signing) -> None:
-    faults, _ = contract_check.sense(full)
+    faults, _ = contract_check.sense(full, free_conditions=signing.free_conditions)
     if faults:
         raise RecordError(Code.BAD_TERMS, faults[0].path, faults[0].line)
     wrong = signed_by_all(full, contract.signatures, signing.register, Micros(signing.at))
