@@ -30,8 +30,8 @@ from supplytwin.processors.chain_memory import Remembers
 from supplytwin.processors.emit import Emitter, silent
 from supplytwin.processors.key_register import NO_KEYS, learned, recorded
 from supplytwin.processors.keys import Register
-from supplytwin.processors.settlement import Signing
-from supplytwin.processors.settlement_known import bears, judged_by, known_at, known_of, register_of
+from supplytwin.processors.settlement import signing_of
+from supplytwin.processors.settlement_known import bears, judged_by, known_at, known_of
 from supplytwin.processors.settlement_state import Book
 from supplytwin.processors.signed_facts import under
 from supplytwin.processors.signed_facts_counted import told_of
@@ -177,14 +177,14 @@ class ChainFold(Remembers):
     ) -> Step[ChainState]:
         match message:
             case Contract():
-                signed = Signing(register=register_of(item), at=item.record.arrival)
-                outcome = settlement.agree(state.book, message, item.content_hash, now, signed)
+                told = (item.content_hash, now, signing_of(item))
+                outcome = settlement.agree(state.book, message, *told)
             case Receipt():
                 outcome = settlement.receipt(state.book, message, item.content_hash, now)
             case Review():
                 known = known_at(state.book, state.twin, item, message, state.footprints)
-                told = (item.content_hash, now, known, item.record.arrival)
-                outcome = settlement.review(state.book, state.twin, message, *told)
+                seen = (item.content_hash, now, known, item.record.arrival)
+                outcome = settlement.review(state.book, state.twin, message, *seen)
             case _:
                 assert_never(message)
         if outcome.verdict == "DUPLICATE":

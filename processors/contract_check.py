@@ -7,7 +7,12 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec import Struct
 
-from supplytwin.processors import contract_parties, contract_payments, contract_windows
+from supplytwin.processors import (
+    contract_answers,
+    contract_parties,
+    contract_payments,
+    contract_windows,
+)
 from supplytwin.processors.contract_templates import differences
 from supplytwin.schemas import contract_read
 from supplytwin.schemas.contract import ContractTerms, encode, terms_hash
@@ -38,7 +43,7 @@ class Report(Struct, frozen=True, kw_only=True):
 def check(raw: bytes, *, free_conditions: bool = False) -> Report:
     """Everything there is to say of a text. Never raises for what stands in it.
 
-    `free_conditions`: the deployment permits terms that no template made.
+    `free_conditions`: the policy of the deployment permits terms that no template made.
     """
     found = contract_read.read(raw)
     if found.value is None:
@@ -63,6 +68,7 @@ def sense(
             *contract_parties.problems(terms),
             *contract_payments.problems(terms),
             *contract_windows.problems(terms),
+            *contract_answers.problems(terms),
         ]
     )
     faults = tuple([one for one in found if one.code not in ADVICE])
@@ -96,7 +102,10 @@ def _head(terms: ContractTerms, *, free_conditions: bool) -> Iterator[Finding]:
     if terms.template is not None:
         yield from differences(terms)
     elif not free_conditions:
-        says = "is missing: this deployment permits only templates (`contract templates`)"
+        says = (
+            "is missing: write terms from a template (`contract templates`); without one they are "
+            "agreed only where the deployment's policy says free_conditions"
+        )
         yield problem("$.template", "FREE_CONDITIONS", says)
     elif terms.template_version is not None or terms.parameters:
         says = "stands there without a template: leave it out"

@@ -3,6 +3,8 @@
 import re
 from collections.abc import Iterator
 
+from msgspec.structs import replace
+
 from supplytwin.processors.condition_counting import attested
 from supplytwin.schemas.condition import (
     Approval,
@@ -20,7 +22,7 @@ from supplytwin.schemas.errors import RecordError
 from supplytwin.schemas.findings import Finding
 from supplytwin.schemas.ids import check_chain_id
 
-IN_WAREHOUSE = frozenset(("IN_BUYER_WAREHOUSE", "RECEIVED_WH"))
+IN_WAREHOUSE = frozenset(("IN_BUYER_WAREHOUSE", "RECEIVED", "RECEIVED_WH"))
 """Milestones of the buyer's warehouses."""
 _PURPOSE_CNY = 6
 _WILD = re.compile(r"[*?\[\]]")
@@ -37,7 +39,8 @@ def problems(terms: ContractTerms) -> Iterator[Finding]:
     people = _People(terms)
     for at, tranche in enumerate(terms.tranches):
         for path, node in walked(tranche.condition, f"$.tranches[{at}].condition"):
-            yield from people.missing(node, path)
+            for one in people.missing(node, path):
+                yield replace(one, says=f"{tranche.tranche_id}: {one.says}")
     if terms.disputes is None:
         says = "there are none: nobody can stop a payment but by evidence"
         yield problem("$.disputes", "NO_DISPUTES", says)
@@ -132,8 +135,6 @@ class _People:
 
     def __init__(self, terms: ContractTerms) -> None:
         self._attesters = [(one.org_id, one.role) for one in terms.attesters]
-        parties = [(one.org_id, one.role) for one in terms.parties]
-        self._all = [*self._attesters, *parties]
         self._homeless = not terms.warehouses
 
     def missing(self, node: Condition, path: str) -> Iterator[Finding]:
@@ -146,7 +147,7 @@ class _People:
                     says = f"{path} asks for {node.type}: name the buyer's warehouses"
                     yield problem("$.warehouses", "UNTOLD", says)
             case Approval():
-                yield from _enough(self._all, node.roles, node.k, f"{path}.approval")
+                yield from _enough(self._attesters, node.roles, node.k, f"{path}.approval")
             case Document():
                 where = f"{path}.document.issuer_role"
                 yield from _enough(self._attesters, (node.issuer_role,), 1, where)

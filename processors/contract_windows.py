@@ -12,7 +12,6 @@ from supplytwin.processors.condition_facts_words import (
     INTENSITY,
     UNITS,
     VERIFIER,
-    unanswered,
 )
 from supplytwin.processors.condition_view import Ordered, Scope
 from supplytwin.schemas.amounts import PerUnit, Residual
@@ -187,10 +186,8 @@ def scope(terms: ContractTerms, tranche: Tranche) -> Scope:
 
 def _condition(terms: ContractTerms, tranche: Tranche, path: str) -> Iterator[Finding]:
     for one in condition_lint.lint(tranche.condition, scope(terms, tranche)):
-        yield replace(one, path=path + one.path.removeprefix("$"))
-    for one in unanswered(tranche.condition):
-        says = f"{one.says}: until something does, this keeps the payment waiting, for people"
-        yield problem(path + one.path.removeprefix("$"), "UNHEARD", says)
+        says = f"{tranche.tranche_id}: {one.says}"
+        yield replace(one, path=path + one.path.removeprefix("$"), says=says)
 
 
 def _carbon(terms: ContractTerms, tranche: Tranche, path: str) -> Iterator[Finding]:

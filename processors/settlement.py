@@ -25,10 +25,10 @@ from supplytwin.processors.settlement_asked import NOTHING_KNOWN, Known
 from supplytwin.processors.settlement_case import Case
 from supplytwin.processors.settlement_cut import cut, due
 from supplytwin.processors.settlement_guards import failing
+from supplytwin.processors.settlement_known import register_of
 from supplytwin.processors.settlement_noted import (
     AMENDMENT,
     APPROVE,
-    amendment_refused,
     approval_refused,
     cancel_refused,
     claim_of,
@@ -49,9 +49,17 @@ from supplytwin.processors.settlement_state import (
 from supplytwin.processors.settlement_step import case_of, first, take
 from supplytwin.processors.settlement_table import AGREED_FOLLOWS, OPEN, STALE, VOTES, rows
 from supplytwin.processors.settlement_verdict import evaluated
+from supplytwin.processors.settlement_versions import (
+    amendment_refused,
+    unfollowed,
+    waiting_refused,
+    waits,
+)
+from supplytwin.processors.sources import is_permitted
 from supplytwin.processors.twin import Twin
 from supplytwin.schemas.contract import ContractTerms
 from supplytwin.schemas.errors import Code, RecordError
+from supplytwin.schemas.flow import Input
 from supplytwin.schemas.ids import Micros, settlement_id
 from supplytwin.schemas.records import EVERY, QUARANTINE_DESK, Contract, Receipt, Review
 from supplytwin.schemas.terms import Terms, terms_hash
@@ -107,14 +115,25 @@ def _move(book: Book, case: Case, event: str) -> Outcome:
 
 
 class Signing(Struct, frozen=True, kw_only=True):
-    """By what the signatures of a contract are checked."""
+    """By what it is decided whether a contract is agreed."""
 
     register: Register
     at: int
     """When the contract arrived, us UTC."""
+    free_conditions: bool = False
+    """The deployment permits terms that no template makes."""
 
 
 NO_SIGNING = Signing(register=Register(), at=0)
+
+
+def signing_of(item: Input) -> Signing:
+    """Of a contract as it was admitted."""
+    return Signing(
+        register=register_of(item),
+        at=item.record.arrival,
+        free_conditions=is_permitted(item.record),
+    )
 
 
 def check_contract(contract: Contract, signing: Signing = NO_SIGNING) -> Terms:
@@ -139,7 +158,7 @@ def check_contract(contract: Contract, signing: Signing = NO_SIGNING) -> Terms:
 
 
 def _check_full(full: ContractTerms, contract: Contract, signing: Signing) -> None:
-    faults, _ = contract_check.sense(full)
+    faults, _ = contract_check.sense(full, free_conditions=signing.free_conditions)
     if faults:
         raise RecordError(Code.BAD_TERMS, faults[0].path, faults[0].line)
     wrong = signed_by_all(full, contract.signatures, signing.register, Micros(signing.at))
@@ -154,31 +173,44 @@ def agree(
     place of what it may amend (rows 33 and 52).
 
     Raises RecordError(BAD_TERMS) for terms that are not valid. A chain has one contract: a second
-    one is illegal, and so is a version that does not follow.
+    one is illegal, and so is a version that does not follow. One that comes before the version that
+    it follows waits for it, and that is told.
     """
     terms = check_contract(contract, signing)
     verdict = seen_before(book, contract, content_hash)
     if verdict == "DUPLICATE":
         return Outcome(book=book, verdict="DUPLICATE")
-    refused = amendment_refused(book, terms)
-    book = noted(book, contract, content_hash)
+    before, book = book, noted(book, contract, content_hash)
     if verdict == "CONFLICT":
         return _conflict(book, None, contract.contract_id, contract, now)
+    if (waiting := waits(before, terms)) is not None:
+        alarm = Alarm(code="EARLY_TERMS", settlement_id=contract.contract_id, reason=waiting)
+        return Outcome(book=book, verdict="NOTED", alarms=(alarm,))
+    refused = waiting_refused(before, terms) or amendment_refused(before, terms)
     if refused is not None:
         return _illegal(book, contract.contract_id, refused)
-    transitions = []
+    assert book.terms is not None
+    transitions, listed = [], book.terms.claims
     for name in book.order if event_of(contract) == AMENDMENT else ():
         if name in book.claims:
             book, moved = _agreed(book, book.claims[name], contract, now)
             transitions.extend(moved)
-    for claim in terms.claims:
+    for claim in listed:
         name = settlement_id(terms.contract_id, claim.tranche_id, claim.claim_id)
         known = book.claims.get(name)
         if known is None or known.state == "SUPERSEDED":
             book, moved = _agreed(book, new_claim(book, name), contract, now)
             transitions.extend(moved)
     return Outcome(
-        book=book, verdict="TAKEN" if transitions else "NOTED", transitions=tuple(transitions)
+        book=book,
+        verdict="TAKEN" if transitions else "NOTED",
+        transitions=tuple(transitions),
+        alarms=tuple(
+            [
+                Alarm(code="ILLEGAL_PAIR", settlement_id=contract.contract_id, reason=one)
+                for one in unfollowed(before, terms)
+            ]
+        ),
     )
 
 

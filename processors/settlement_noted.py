@@ -8,9 +8,9 @@ the contract, and what people ask for together.
 from immutables import Map
 from msgspec.structs import replace
 
-from supplytwin.processors import contract_check, remembered
+from supplytwin.processors import remembered, settlement_versions
 from supplytwin.processors.settlement_case import ballot_of, booking_key
-from supplytwin.processors.settlement_rows import OPEN, OVER, PAID, REPLACEABLE
+from supplytwin.processors.settlement_rows import OPEN, PAID
 from supplytwin.processors.settlement_state import (
     LIVE,
     NEXT,
@@ -20,10 +20,7 @@ from supplytwin.processors.settlement_state import (
     Cause,
     Claim,
 )
-from supplytwin.schemas.contract import ContractTerms
-from supplytwin.schemas.ids import settlement_id
 from supplytwin.schemas.records import EVERY, Contract, Receipt, Review
-from supplytwin.schemas.terms import Terms
 from supplytwin.schemas.terms_read import decode
 
 CANCEL = "CANCEL"
@@ -125,7 +122,7 @@ def noted(book: Book, message: Cause, content_hash: bytes, arrival: int = 0) -> 
         return book
     match message:
         case Contract():
-            return _agreed(book, decode(message.terms))
+            return settlement_versions.taken(book, decode(message.terms))
         case Receipt():
             claim = claim_of(book, message)
             return book if claim is None else _with_claim(book, _told(claim, message))
@@ -206,73 +203,6 @@ def _without_contract(book: Book, review: Review) -> Book:
             return remembered.resolved(book, review)
         case _:
             return book
-
-
-def _agreed(book: Book, terms: Terms) -> Book:
-    """The book under these terms: they are the first, or amend what is not approved yet."""
-    if amendment_refused(book, terms) is not None:
-        return book
-    named = {
-        settlement_id(terms.contract_id, claim.tranche_id, claim.claim_id): claim
-        for claim in terms.claims
-    }
-    promises = book.promises
-    for name, promise in named.items():
-        claim = book.claims.get(name)
-        if claim is None or claim.state == "SUPERSEDED" or replaceable(claim):
-            promises = promises.set(name, promise)
-    former = book.former if book.terms is None else book.former.set(book.terms.version, book.terms)
-    rest = (name for name in book.order if name not in named)
-    return replace(book, terms=terms, former=former, promises=promises, order=(*named, *rest))
-
-
-def replaceable(claim: Claim) -> bool:
-    """Whether an amendment may put another claim in its place: what row 33 asks."""
-    fresh = claim.issued == 0 and claim.basis == "CONDITION"
-    return claim.state in REPLACEABLE and fresh
-
-
-def amendment_refused(book: Book, terms: Terms) -> str | None:  # one reason each
-    """Why these terms are neither the first of the chain nor an amendment; None = they count."""
-    now = book.terms
-    if now is None:
-        return None if terms.version == 1 else "the first version is missing"
-    if terms.contract_id != now.contract_id or terms.version == 1:
-        return "this chain has a contract already"
-    if terms.version != now.version + 1:
-        return f"version {terms.version} does not follow version {now.version}"
-    if book.contract_state != "ACTIVE":
-        return f"the contract is {book.contract_state}"
-    if terms.currency != now.currency:
-        return "another currency needs another contract"
-    if now.full is not None:
-        foreign = _not_theirs(now.full, terms.full)
-        if foreign is not None:
-            return foreign
-    named = {settlement_id(terms.contract_id, c.tranche_id, c.claim_id) for c in terms.claims}
-    kept = [one for one in book.claims.values() if not replaceable(one)]
-    theirs = {one.settlement_id for one in kept if one.state != "SUPERSEDED"}
-    most = sum(one.amount_minor for one in kept if one.state not in (*OVER, "CLOSED"))
-    most += sum(
-        claim.amount_minor
-        for claim in terms.claims
-        if settlement_id(terms.contract_id, claim.tranche_id, claim.claim_id) in named - theirs
-    )
-    return f"{most} could be paid, more than the cap" if most > terms.cap_minor else None
-
-
-def _not_theirs(now: ContractTerms, then: ContractTerms | None) -> str | None:
-    """Why those who signed the terms in force have not signed these instead: all of them sign, and
-    what they sign names what it amends.
-    """
-    if then is None:
-        return "signed terms are amended by terms that all parties sign"
-    seats = {(one.role, one.org_id) for one in then.parties}
-    gone = [one for one in now.parties if (one.role, one.org_id) not in seats]
-    if gone:
-        return f"{gone[0].role} {gone[0].org_id} has signed the version before, and not this one"
-    wrong = contract_check.succession(now, then)
-    return f"{wrong[0].path} {wrong[0].line}" if wrong else None
 
 
 def _with_claim(book: Book, claim: Claim) -> Book:

@@ -32,10 +32,11 @@ def event_fields(transition: Transition, cause: tuple[str, int] | None) -> dict[
 
 def canonical(book: Book) -> object:
     """What every run over the same inputs agrees on, JSON-able. Without a contract: how many
-    refused records wait for it, None when there are none.
+    refused records and which later versions wait for it, None when there are none.
     """
     if book.terms is None:
-        return {"refused": len(book.refused)} if book.refused else None
+        waiting = {"waiting": sorted(book.waiting)} if book.waiting else {}
+        return ({"refused": len(book.refused)} if book.refused else {}) | waiting or None
     return {
         settlement: {
             "state": claim.state,

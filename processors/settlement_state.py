@@ -258,6 +258,9 @@ class Book(Struct, frozen=True, kw_only=True, gc=False):
     """The version that was agreed last."""
     former: Map[int, Terms] = Map()
     """By version: the ones before it."""
+    waiting: Map[str, Terms] = Map()
+    """``signed|unsigned/contract_id/version`` -> terms that follow a version which is still to come
+    (`processors.settlement_versions`)."""
     contract_seq: int = 0
     claims: Map[str, Claim] = Map()
     """By settlement id."""
@@ -304,7 +307,7 @@ class Book(Struct, frozen=True, kw_only=True, gc=False):
         if self.terminated:
             return "TERMINATED"
         done = all(claim.state in ABSORBING for claim in self.claims.values())
-        return "COMPLETED" if done else "ACTIVE"
+        return "COMPLETED" if self.claims and done else "ACTIVE"
 
     def terms_of(self, claim: Claim) -> Terms:
         """The terms that the claim is under: an amendment does not touch what is approved."""

@@ -1,12 +1,13 @@
-"""Who may speak, and who may correct whom: control data.
+"""Who may speak, who may correct whom, and whether contracts need a template: control data.
 
 A POLICY record with the body ``{"sources": [{"topic": ..., "source": pattern, "organisation":
-...}], "delegations": [{"topic": ..., "source": pattern, "target": pattern}]}``, as canonical JSON,
-replaces the policy before it. Patterns are shell wildcards over the whole name. A topic without a
-rule admits everybody; on one with rules a source is admitted when a pattern matches it. A source
-may correct its own events, and those of a target on the same topic by a delegation that is in force
-when the correction is first taken. That is recorded with it, as a header of its journal entry, and
-stays true whatever the policy becomes.
+...}], "delegations": [{"topic": ..., "source": pattern, "target": pattern}], "free_conditions":
+false}``, as canonical JSON, replaces the policy before it. Patterns are shell wildcards over the
+whole name. A topic without a rule admits everybody; on one with rules a source is admitted when a
+pattern matches it. A source may correct its own events, and those of a target on the same topic by
+a delegation that is in force when the correction is first taken. That is recorded with it, as a
+header of its journal entry, and stays true whatever the policy becomes; so is, with a contract,
+that terms were permitted which no template makes.
 """
 
 import re
@@ -19,9 +20,11 @@ from msgspec.structs import replace
 
 from supplytwin.schemas.errors import Code, RecordError
 from supplytwin.schemas.events import Event
-from supplytwin.schemas.flow import DELEGATION, Input
+from supplytwin.schemas.flow import DELEGATION, PERMIT, Input, Record
 from supplytwin.schemas.foreign import WriterSchema
-from supplytwin.schemas.records import Control
+from supplytwin.schemas.records import Contract, Control
+
+_FREE = b"free_conditions"
 
 
 class SourceRule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -45,11 +48,14 @@ class Sources(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     sources: tuple[SourceRule, ...]
     delegations: tuple[Delegation, ...] = ()
+    free_conditions: bool = False
+    """Whether contracts are taken that name no template."""
 
 
 class _Body(Struct, frozen=True, kw_only=True):
     sources: tuple[SourceRule, ...] | None = None
     delegations: tuple[Delegation, ...] = ()
+    free_conditions: bool = False
 
 
 _body = msgspec.json.Decoder(_Body)
@@ -68,7 +74,21 @@ def sources_of(control: Control) -> Sources | None:
         raise RecordError(Code.BAD_VALUE, "body", f"is not a policy: {error}") from None
     if found.sources is None:
         return None
-    return Sources(sources=found.sources, delegations=found.delegations)
+    return Sources(
+        sources=found.sources,
+        delegations=found.delegations,
+        free_conditions=found.free_conditions,
+    )
+
+
+def permits_free(policy: Sources | None) -> bool:
+    """Whether terms without a template may be agreed under a policy: only where it says so."""
+    return policy is not None and policy.free_conditions
+
+
+def is_permitted(record: Record) -> bool:
+    """Whether a contract was taken under a policy that permits free conditions."""
+    return (PERMIT, _FREE) in record.headers
 
 
 @lru_cache(maxsize=4096)
@@ -101,7 +121,8 @@ def _delegation(policy: Sources, topic: str, source: str, target: str) -> bytes 
 
 def admitted(policy: Sources | None, item: Input) -> Input:
     """`item` as it is taken under `policy`: with the delegation that gives a correction authority,
-    and with none that somebody else wrote into its headers. Raises RecordError(FORBIDDEN_SOURCE).
+    or the permission that a contract has, and with none that somebody else wrote into its headers.
+    Raises RecordError(FORBIDDEN_SOURCE).
     """
     record, message = item.record, item.message
     if policy is not None and not isinstance(message, Control | WriterSchema):
@@ -111,11 +132,14 @@ def admitted(policy: Sources | None, item: Input) -> Input:
         target = message.correction_source
         if target is not None and target != message.source:
             by = _delegation(policy, record.topic, message.source, target)
-    if by is None and not record.headers:
+    free = isinstance(message, Contract) and permits_free(policy)
+    if by is None and not free and not record.headers:
         return item
-    headers = tuple(header for header in record.headers if header[0] != DELEGATION)
+    headers = tuple(one for one in record.headers if one[0] not in (DELEGATION, PERMIT))
     if by is not None:
         headers = (*headers, (DELEGATION, by))
+    if free:
+        headers = (*headers, (PERMIT, _FREE))
     if headers == record.headers:
         return item
     return replace(item, record=replace(record, headers=headers))

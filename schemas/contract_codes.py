@@ -5,7 +5,7 @@ from supplytwin.schemas.findings import Finding
 FAULTS = (
     "AMOUNTS", "ANCHOR", "ATTESTERS", "BANK", "CALENDAR", "CHALLENGE", "CLAIMS", "CONTRADICTION",
     "DISPUTES", "FREE_CONDITIONS", "FUNDING", "LONG_STOP", "NEVER_TRUE", "OVER_CAP", "PARTIES",
-    "PURPOSE", "TEMPLATE", "UNREACHABLE", "UNTOLD", "VERSION", "WINDOW",
+    "PURPOSE", "TEMPLATE", "UNPAYABLE", "UNREACHABLE", "UNTOLD", "VERSION", "WINDOW",
 )  # fmt: skip
 """Keep a contract from being agreed."""
 ADVICE = (

@@ -13,6 +13,8 @@ UNREADABLE: tuple[Header, ...] = (("unreadable headers", None),)
 """Stands for headers that the Kafka client cannot give: a name among them is not UTF-8."""
 DELEGATION = "st-delegation"
 """Header of a journal entry: the delegation under which a correction was taken, as JSON."""
+PERMIT = "st-permit"
+"""Header of a journal entry: what the policy in force permitted terms that it takes."""
 MAC = "st-mac"
 """Header of a journal entry: what the shared secret of its key says of its HMAC."""
 S_co = TypeVar("S_co", covariant=True)

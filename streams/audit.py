@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from supplytwin.processors import snapshots
 from supplytwin.processors.chain import ChainFold, ChainState
+from supplytwin.processors.sources import is_permitted, permits_free
 from supplytwin.schemas import codec, journal
 from supplytwin.schemas.errors import FatalError, RecordError
 from supplytwin.schemas.flow import MAC, Header, Output, Record, Step
@@ -151,6 +152,8 @@ class Recount:
                 raise FatalError(f"seq {entry.seq}: its delegation is not in force here")
             item = msgspec.structs.replace(item, under=again.under)
         elif entry.kind == "INPUT":
+            if is_permitted(item.record) and not permits_free(self._told().sources):
+                raise FatalError(f"seq {entry.seq}: no policy permits free conditions here")
             item = msgspec.structs.replace(item, under=self._told().register)
         return self._fold.step(state, item, entry.taken_at)
 

@@ -23,11 +23,13 @@ from supplytwin.schemas.contract import ContractTerms, encode, terms_hash
 from supplytwin.schemas.ids import DAY_US, SECOND_US, Micros
 from supplytwin.schemas.records import (
     CONTRACTS,
+    CONTROL,
     INSTRUCTIONS,
     RECEIPTS,
     REVIEWS,
     SETTLEMENT_EVENTS,
     Contract,
+    Control,
     Receipt,
     Review,
 )
@@ -63,7 +65,10 @@ class FullWorld(SignedWorld):
         super().__init__(folder)
         self.terms = electronics() if terms is None else terms
         self.ids = 0
+        self.policies = 0
         self.keys()
+        if self.terms.template is None:
+            self.permit()
         self.agree(self.signatures() if sign else ())
 
     # -- the contract
@@ -76,6 +81,20 @@ class FullWorld(SignedWorld):
             for seat, party in self.terms.seats.items()
         ]  # fmt: skip
         self.tell(KeyRecord(keys=tuple(made)))
+
+    def permit(self) -> None:
+        """What no template makes is agreed only where the policy says so."""
+        self.policy({"sources": [], "free_conditions": True})
+
+    def policy(self, body: dict[str, Any]) -> None:
+        """Control data, in force from the next record on."""
+        self.policies += 1
+        control = Control(
+            input_id=f"policy-{self.policies}", kind="POLICY", tick_time=day(0), timeline="test",
+            body=json.dumps(body).encode(),
+        )  # fmt: skip
+        self.driver.send(CONTROL, "@p0", codec.encode(CONTROL, control), partition=0)
+        self.driver.settle()
 
     def signatures(self) -> tuple[Any, ...]:
         hashed = terms_hash(encode(self.terms))

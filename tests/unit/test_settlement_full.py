@@ -2,7 +2,6 @@
 
 import datetime as dt
 
-import contract_world
 from settlement_full_world import FullWorld, a_year_ago, day, electronics
 
 from supplytwin.schemas.records import INSTRUCTIONS, QUARANTINE
@@ -125,10 +124,7 @@ def test_approvals_are_of_what_was_seen() -> None:
     """Two of the roles that the condition names; one over other evidence, or by somebody whom the
     terms do not name, is none; a hold by people makes them lapse.
     """
-    listed = contract_world.example("bulk-draft-survey")["attesters"]
-    for org, role in (("qingdao-crush", "BUYER"), ("shandong-bank", "FINANCIER")):
-        listed.append({"org_id": org, "role": role, "sources": [f"desk-{role}"]})
-    world = FullWorld(a_year_ago("bulk-draft-survey", attesters=listed))
+    world = FullWorld(a_year_ago("bulk-draft-survey"))
     world.tick(day(0.1))
     world.answer("RESERVE", "CONFIRMED", 0.2)
     world.tick(day(1))
@@ -137,7 +133,11 @@ def test_approvals_are_of_what_was_seen() -> None:
         return next(one.value for one in world.now(0).leaves if one.name.endswith("approval"))
 
     def approve(role: str, on: float, **fields: str) -> None:
-        seen = {"evidence_hash": world.now(0).evidence_hash, "source": f"desk-{role}", **fields}
+        seen = {
+            "evidence_hash": world.now(0).evidence_hash,
+            "source": f"desk-{role.lower()}",
+            **fields,
+        }
         world.review("APPROVE", 0, on, role=role, **seen)
 
     before = world.now(0).evidence_hash

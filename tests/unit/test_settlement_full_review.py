@@ -9,7 +9,7 @@ from typing import Any
 
 import contract_world
 from msgspec.structs import replace
-from settlement_full_world import CONSIGNMENT, LINE, FullWorld, a_year_ago, day
+from settlement_full_world import CONSIGNMENT, LINE, FullWorld, a_year_ago, day, electronics
 from settlement_world import contract, contract_terms, event
 from test_contract_signing import secret
 
@@ -37,6 +37,7 @@ def amend(
     terms: ContractTerms,
     on: float,
     kids: Mapping[str, str] = MappingProxyType({}),
+    input_id: str = "",
 ) -> None:
     """Terms take the place of those in force, signed by all that they name."""
     body = encode(terms)
@@ -56,9 +57,9 @@ def amend(
     )
     world.put(
         CONTRACTS,
-        Contract(input_id=f"contract {terms.version}", source="desk", chain_id=terms.chain_id,
-                 contract_id=terms.contract_id, version=terms.version, terms=body,
-                 terms_hash=hashed, signatures=signed),
+        Contract(input_id=input_id or f"contract {terms.version}", source="desk",
+                 chain_id=terms.chain_id, contract_id=terms.contract_id, version=terms.version,
+                 terms=body, terms_hash=hashed, signatures=signed),
         day(on),
     )  # fmt: skip
 
@@ -123,7 +124,9 @@ def test_an_amendment_names_what_it_amends() -> None:
     world = funded()
     amend(world, replace(later(world), amends="0" * 64), 1)
     assert version(world) == 1
-    amend(world, replace(later(world), attempts_max=world.terms.attempts_max + 1), 2)
+    right = electronics(version=2, amends=later(world).amends, attempts_max=4)
+    amend(world, right, 2, input_id="the right one")
+    assert version(world) == 2
     assert is_sound(world)
 
 
@@ -188,50 +191,47 @@ def test_a_date_that_is_told_abroad_is_the_date_that_it_says() -> None:
 # ---- a quantity that no condition names
 
 
-def cargo() -> FullWorld:
-    """Of soybeans, approved by buyer and bank; the buyer says how many tonnes it has accepted."""
-    listed = contract_world.example("bulk-draft-survey")["attesters"]
-    for org, role in (("qingdao-crush", "BUYER"), ("shandong-bank", "FINANCIER")):
-        listed.append({"org_id": org, "role": role, "sources": [f"desk-{role}"]})
-    return funded(a_year_ago("bulk-draft-survey", attesters=listed))
+def fruit() -> FullWorld:
+    """Of durian: its second claim is paid by what the buyer has accepted."""
+    return funded(a_year_ago(contract_world.DURIAN))
 
 
-def accepted(world: FullWorld, tonnes: int, on: int, arrives: int, id: str = "accepted") -> None:
-    made = event("order.accepted", LINE, id, on, source="desk-BUYER", chain_id=world.chain,
-                 line_ids=("1",), accepted_qty=Decimal(tonnes),
-                 rejected_qty=Decimal(0))  # fmt: skip
-    world.send(made, at=arrives)
+def amount(world: FullWorld) -> str:
+    return next(one.value for one in world.now(1).leaves if one.name == "amount")
 
 
 def test_a_quantity_that_is_ahead_wakes_its_claim() -> None:
     """Told a minute early, it counts when its time has come: somebody looks then."""
-    world = cargo()
+    world = fruit()
     world.tick(day(1))
-    accepted(world, 60_000, day(2) + 60 * SECOND_US, day(2))
+    made = event("order.accepted", LINE, "accepted", day(2) + 60 * SECOND_US, source="erp-nansha",
+                 chain_id=world.chain, line_ids=("1",), accepted_qty=Decimal(20_000),
+                 rejected_qty=Decimal(0))  # fmt: skip
+    world.send(made, at=day(2))
     world.tick(day(2) + SECOND_US)
-    amount = next(one for one in world.now(0).leaves if one.name == "amount")
-    assert amount.value == "UNKNOWN"
+    assert amount(world) == "UNKNOWN"
     assert world.fold.due(world.state(world.chain)) == day(2) + 60 * SECOND_US
 
 
 def test_without_a_quantity_in_time_the_amount_is_false() -> None:
     """What comes after the close is not paid: no one has to wait for the long stop."""
-    world = cargo()
+    world = fruit()
     world.tick(day(1))
-    close = world.terms.tranches[0].close
+    close = world.terms.tranches[1].close
     world.tick(close)
-    assert [one.value for one in world.now(0).leaves if one.name == "amount"] == ["UNKNOWN"]
+    assert amount(world) == "UNKNOWN"
     world.tick(close + 1)
-    assert [one.value for one in world.now(0).leaves if one.name == "amount"] == ["FALSE"]
+    assert amount(world) == "FALSE"
 
 
 def test_approvals_lapse_with_an_amendment() -> None:
     """The hash that an approval names is of the terms, too."""
-    world = cargo()
-    accepted(world, 60_000, day(2), day(2))
+    world = funded(a_year_ago("bulk-draft-survey"))
+    world.fact("wh.received", "LOT:L", "received", 2, "wms-qingdao", lot_id="L", sku="S",
+               qty=Decimal(60_000), uom="TNE", facility="QINGDAO-SILO-1", refs=(LINE,))  # fmt: skip
     world.tick(day(2.1))
     seen = world.now(0).evidence_hash
-    world.review("APPROVE", 0, 3, role="BUYER", source="desk-BUYER", evidence_hash=seen)
+    world.review("APPROVE", 0, 3, role="BUYER", source="desk-buyer", evidence_hash=seen)
     assert len(world.state(world.chain).book.approvals) == 1
     amend(world, later(world), 4)
     assert version(world) == 2

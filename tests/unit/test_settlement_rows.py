@@ -630,17 +630,28 @@ def test_row_33_what_is_approved_keeps_its_terms():
 @pytest.mark.parametrize(
     "changes",
     [
-        {"version": 3}, {"version": 1}, {"version": 2, "currency": "EUR"},
-        {"version": 2, "contract_id": "C-2"},
+        {"version": 1}, {"version": 2, "currency": "EUR"}, {"version": 2, "contract_id": "C-2"},
     ],
     ids=str,
 )  # fmt: skip
 def test_terms_that_do_not_follow_amend_nothing(changes):
-    """A gap, the same version, another currency, another contract: recorded, alarmed."""
+    """The same version, another currency, another contract: recorded, alarmed."""
     chain = chain_of().reserved()
     before = chain.book.claims
     assert chain.amend(w.contract_terms(**changes)).verdict == "ILLEGAL"
     assert chain.book.claims == before
+
+
+def test_terms_that_leave_a_gap_wait_for_what_is_missing():
+    """Recorded, told, and without effect until the version between has come."""
+    chain = chain_of().reserved()
+    before = chain.book.claims
+    early = chain.amend(w.contract_terms(version=3, status_sla_us=DAY_US))
+    assert (early.verdict, [one.code for one in early.alarms]) == ("NOTED", ["EARLY_TERMS"])
+    assert chain.book.claims == before
+    assert chain.amend(w.contract_terms(version=2)).verdict == "TAKEN"
+    assert chain.book.terms.version == 3
+    assert chain.claim().version == 3
 
 
 def test_an_amendment_cannot_lift_what_may_be_paid_over_its_cap():
