@@ -15,7 +15,7 @@ from supplytwin.processors.condition_facts_asked import (
 from supplytwin.processors.condition_facts_words import EACH_UNIT, WTW
 from supplytwin.processors.condition_view import Assent, Ordered, Scope
 from supplytwin.processors.settlement_state import Book, Claim
-from supplytwin.processors.signed import Nothing, Reason
+from supplytwin.processors.signed import Counts, Nothing, Reason
 from supplytwin.processors.twin import Twin
 from supplytwin.schemas.condition import Condition
 from supplytwin.schemas.contract import Claim as Listed
@@ -24,26 +24,45 @@ from supplytwin.schemas.contract import ContractTerms, Tranche
 _LATE = Nothing(reason=Reason.LATE, says="its right signature came after the close")
 
 
+class Said(Struct, frozen=True, kw_only=True):
+    """What the signatures of the facts of a chain say, by content hash."""
+
+    verdicts: Judgements
+    since: Mapping[bytes, int] = {}
+    """When the first right signature came of a record that had come with a wrong one, us."""
+    bare: frozenset[bytes] = frozenset()
+    """Records that had come without one before: nothing that is none takes that away."""
+
+
 class Known(Struct, frozen=True, kw_only=True):
     """What is known beside the facts of the chain."""
 
-    signatures: Mapping[bool, Judgements] = {}
-    """Whether HMAC is allowed -> content hash -> what the record's signature counts for; empty
-    where no fact of the chain is signed."""
-    since: Mapping[bool, Mapping[bytes, int]] = {}
-    """The same -> when a right signature came, of a record that had come with a wrong one, us."""
+    signatures: Mapping[bool, Said] = {}
+    """Whether HMAC is allowed -> what is said then; empty where no fact of the chain is signed."""
     footprints: Mapping[str, Footprinted] = {}
     """By consignment; those of a contract whose terms name none are not looked at."""
 
     def under(self, full: ContractTerms, close: int) -> Judgements:
-        """As a version of the terms takes them; a record is in time when it came with a signature
-        that is right.
+        """As a version of the terms takes them, for a claim that closes then (us UTC): a record is
+        in time when it came with a signature that is right.
         """
         if not self.signatures:
             return {}
-        allowed = full.evidence.hmac_allowed
-        late = {one: _LATE for one, at in self.since.get(allowed, {}).items() if at > close}
-        return {**self.signatures[allowed], **late} if late else self.signatures[allowed]
+        said = self.signatures[full.evidence.hmac_allowed]
+        found = dict(said.verdicts)
+        found.update((one, _LATE) for one, at in said.since.items() if at > close)
+        for one in said.bare:
+            if not _is_theirs(full, found[one]):
+                del found[one]
+        return found
+
+
+def _is_theirs(full: ContractTerms, found: Counts | Nothing) -> bool:
+    """Whether a signature is, or was, one of somebody whose word counts by the terms."""
+    if isinstance(found, Nothing):
+        return found.reason == Reason.COMPROMISED
+    pair = (found.organisation, found.role)
+    return any((one.org_id, one.role) == pair for one in full.attesters)
 
 
 NOTHING_KNOWN = Known()

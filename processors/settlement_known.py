@@ -11,12 +11,13 @@ from supplytwin.processors import evidence
 from supplytwin.processors.carbon import Versions
 from supplytwin.processors.key_register import NO_KEYS
 from supplytwin.processors.keys import Register, Usable, usable
-from supplytwin.processors.settlement_asked import NOTHING_KNOWN, Known
+from supplytwin.processors.settlement_asked import NOTHING_KNOWN, Known, Said
 from supplytwin.processors.settlement_footprints import footprinted
 from supplytwin.processors.settlement_noted import event_of
 from supplytwin.processors.settlement_state import Book
 from supplytwin.processors.settlement_table import CUT_FIRST
-from supplytwin.processors.signed_facts_counted import by_content
+from supplytwin.processors.signed import Counts, Nothing, Reason, best
+from supplytwin.processors.signed_facts_counted import by_version
 from supplytwin.processors.twin import Taken, Twin
 from supplytwin.schemas.errors import FatalError
 from supplytwin.schemas.flow import Input
@@ -38,12 +39,32 @@ def known_of(book: Book, twin: Twin, register: Register | None, footprints: Vers
         return Known(footprints=named)
     if register is None:
         raise FatalError(_UNKNOWN)
-    found = {one: by_content(twin, register, hmac_allowed=one) for one in asked}
-    return Known(
-        signatures={allowed: verdicts for allowed, (verdicts, _) in found.items()},
-        since={allowed: since for allowed, (_, since) in found.items()},
-        footprints=named,
-    )
+    said = {allowed: _said(twin, register, allowed) for allowed in asked}
+    return Known(signatures=said, footprints=named)
+
+
+def _said(twin: Twin, register: Register, hmac_allowed: bool) -> Said:
+    verdicts: dict[bytes, Counts | Nothing] = {}
+    since: dict[bytes, int] = {}
+    bare = set[bytes]()
+    found = by_version(twin, register, hmac_allowed=hmac_allowed)
+    for name, pairs in found.items():
+        for one in twin.facts.slots[name.identity].versions:
+            if one.revision != name.revision or len(one.hashes) != 1:
+                continue
+            (content,) = one.hashes
+            verdicts[content] = best(pairs)
+            right = [signed.arrival for signed, verdict in pairs if _is_right(verdict)]
+            if one.arrival < min(signed.arrival for signed, _ in pairs):
+                bare.add(content)
+            elif right and one.arrival < min(right):
+                since[content] = min(right)
+    return Said(verdicts=verdicts, since=since, bare=frozenset(bare))
+
+
+def _is_right(verdict: Counts | Nothing) -> bool:
+    """Whether a signature is the key's, who else may have it since."""
+    return isinstance(verdict, Counts) or verdict.reason == Reason.COMPROMISED
 
 
 def judged_by(book: Book, twin: Twin, register: Register | None) -> bytes:

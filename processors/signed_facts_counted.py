@@ -64,38 +64,14 @@ def judgements(
     Retracted, outdated and contradictory versions are judged like all others: which version counts
     does not depend on signatures.
     """
-    found = _by_version(twin, register, hmac_allowed=hmac_allowed)
+    found = by_version(twin, register, hmac_allowed=hmac_allowed)
     return {version: best(pairs) for version, pairs in found.items()}
 
 
-def by_content(
-    twin: Twin, register: Register, *, hmac_allowed: bool
-) -> tuple[dict[bytes, Judgement], dict[bytes, int]]:
-    """(content hash -> what its record counts for, content hash -> when the first right signature
-    of a record arrived that had come with a wrong one, us).
-    """
-    verdicts: dict[bytes, Judgement] = {}
-    since: dict[bytes, int] = {}
-    for name, pairs in _by_version(twin, register, hmac_allowed=hmac_allowed).items():
-        for one in twin.facts.slots[name.identity].versions:
-            if one.revision == name.revision and len(one.hashes) == 1:
-                (content,) = one.hashes
-                verdicts[content] = best(pairs)
-                first = min(signed.arrival for signed, _ in pairs)
-                right = [signed.arrival for signed, verdict in pairs if _is_right(verdict)]
-                if right and first == one.arrival < min(right):
-                    since[content] = min(right)
-    return verdicts, since
-
-
-def _is_right(verdict: Judgement) -> bool:
-    """Whether it is the key's, who else may have it since."""
-    return isinstance(verdict, Counts) or verdict.reason == Reason.COMPROMISED
-
-
-def _by_version(
+def by_version(
     twin: Twin, register: Register, *, hmac_allowed: bool
 ) -> dict[Version, list[tuple[Signed, Judgement]]]:
+    """The same, signature by signature."""
     found: dict[Version, list[tuple[Signed, Judgement]]] = {}
     lines = _lines(twin.facts, twin.facts.signed)
     for line, verdict in _verdicts(lines, register, hmac_allowed=hmac_allowed):

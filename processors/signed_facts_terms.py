@@ -7,7 +7,7 @@ of which site, and whether a shared key is enough.
 from collections.abc import Iterator
 
 from supplytwin.processors.condition_facts_look import Look
-from supplytwin.processors.settlement_asked import Known, asked, desk, tranche_of
+from supplytwin.processors.settlement_asked import Known, Said, asked, desk, tranche_of
 from supplytwin.processors.settlement_state import Book, Claim
 from supplytwin.processors.signed import Counts, Nothing, Reason
 from supplytwin.processors.twin import Twin
@@ -52,7 +52,7 @@ def _reason(
     allowed = full.evidence.hmac_allowed
     if not (found.non_repudiable or allowed):
         return Reason.HMAC_NOT_ALLOWED
-    known = Known(signatures={allowed: {content_hash: found}})
+    known = Known(signatures={allowed: Said(verdicts={content_hash: found})})
     on = desk(book, claim, twin, Micros(0), known)
     question = asked(on, claim, tranche_of(full, claim).condition)
     return Look(twin, question).voice(event, content_hash).reason

@@ -27,7 +27,8 @@ def shared(kid: str) -> bytes:
 
 
 class SealedWorld(FullWorld):
-    """`hmac` = the keys that are shared ones; `hasty` = the sources whose signature is none.
+    """`hmac` = the keys that are shared ones; `hasty` = the sources whose signature is none,
+    `unsigned` = those that sign nothing.
 
     A finished chain is closed after `close_days`. `amiss` = what is otherwise with a key.
     """
@@ -44,6 +45,7 @@ class SealedWorld(FullWorld):
         self.amiss = amiss
         self.hmac, self.close_days, self.sent = hmac, close_days, 0
         self.hasty: tuple[str, ...] = ()
+        self.unsigned: tuple[str, ...] = ()
         self.by: dict[str, str] = {}
         """Source -> the key that it signs with from now on."""
         super().__init__(terms, folder=folder)
@@ -85,7 +87,9 @@ class SealedWorld(FullWorld):
 
     def fact(self, kind: str, subject: str, id: str, on: float, source: str, **fields: Any) -> Any:
         made = event(kind, subject, id, day(on), source=source, chain_id=self.chain, **fields)
-        if source in self.hasty:
+        if source in self.unsigned:
+            self.send(made, at=day(on) + SECOND_US)
+        elif source in self.hasty:
             value, ((name, header),) = self.sealed(made)
             self.send(made, ((name, header[:-4] + b"AAAA"),), day(on) + SECOND_US, value)
         else:

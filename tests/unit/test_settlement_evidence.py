@@ -176,12 +176,16 @@ def _arrived(world: SealedWorld) -> SealedWorld:
 
 
 def _ended(world: SealedWorld) -> SealedWorld:
-    """Every claim has ended, two of them paid."""
+    """Every claim has ended, two of them paid; against the third the buyer has a claim."""
     world = _arrived(world)
     world.fact("customs.cleared", "DECLARATION:X-1", "cleared X-1", 64, "customs-cn",
                entry_id="E2", refs=(CONSIGNMENT,))  # fmt: skip
     world.tick(day(65))
     world.answer("PAY", "ACSC", 66)
+    world.fact("order.held", LINE, "claimed", 80, "erp-buyer", line_id="1", hold_code="CLAIM",
+               scope="PAYMENT")  # fmt: skip
+    world.fact("order.unheld", LINE, "settled", 180, "erp-buyer", line_id="1", hold_code="CLAIM",
+               scope="PAYMENT")  # fmt: skip
     for on in (190, 214):
         world.tick(day(on))
     world.answer("RELEASE", "RELEASED", 215)
@@ -487,5 +491,27 @@ def test_a_proof_that_a_new_key_attests_after_the_close_was_in_time_by_the_lost_
     seen = world.now(EXPORT).evidence_hash
     world.review("RELEASE", EXPORT, 35.2, evidence_hash=seen, cleared_ids=())
     world.tick(day(35.3))
+    assert world.states()[EXPORT] == "INSTRUCTED"
+    assert is_sound(world)
+
+
+@pytest.mark.parametrize("wrong", ["MALFORMED_SIGNATURE", "BAD_SIGNATURE", "FOREIGN_KEY"])
+def test_a_wrong_signature_over_an_unsigned_record_takes_nothing_away(wrong: str) -> None:
+    """What counted without a signature goes on counting so, whoever sends it again with one that is
+    none: that is recorded, and recalls nothing.
+    """
+    amiss = {KID: {"organisation": "somebody"} if wrong == "FOREIGN_KEY" else {}}
+    world = SealedWorld(amiss=amiss)
+    world.unsigned = ("customs-cn",)
+    sent(world)
+    assert world.states()[EXPORT] == "INSTRUCTED"
+    fact = world.exported
+    value, ((name, signed),) = world.sealed(fact)
+    header = {"MALFORMED_SIGNATURE": b"x", "BAD_SIGNATURE": signed[:-4] + b"AAAA"}.get(
+        wrong, signed
+    )
+    world.send(fact, ((name, header),), day(3.1), value)
+    assert world.exceptions()[-1] == (CODE, wrong)
+    world.tick(day(3.12))
     assert world.states()[EXPORT] == "INSTRUCTED"
     assert is_sound(world)
