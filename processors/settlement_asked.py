@@ -29,7 +29,7 @@ class Said(Struct, frozen=True, kw_only=True):
 
     verdicts: Judgements
     since: Mapping[bytes, int] = {}
-    """When the first right signature came of a record that had come with a wrong one, us."""
+    """When the first right signature came of a record that had come before without one, us."""
     bare: frozenset[bytes] = frozenset()
     """Records that had come without one before: nothing that is none takes that away."""
 
@@ -49,11 +49,12 @@ class Known(Struct, frozen=True, kw_only=True):
         if not self.signatures:
             return {}
         said = self.signatures[full.evidence.hmac_allowed]
-        found = dict(said.verdicts)
-        found.update((one, _LATE) for one, at in said.since.items() if at > close)
-        for one in said.bare:
-            if not _is_theirs(full, found[one]):
-                del found[one]
+        found: dict[bytes, Counts | Nothing] = {}
+        for one, verdict in said.verdicts.items():
+            is_late = said.since.get(one, close) > close
+            if one in said.bare and (is_late or not _is_theirs(full, verdict)):
+                continue  # as if it had never been signed
+            found[one] = _LATE if is_late else verdict
         return found
 
 

@@ -57,7 +57,7 @@ def _said(twin: Twin, register: Register, hmac_allowed: bool) -> Said:
             right = [signed.arrival for signed, verdict in pairs if _is_right(verdict)]
             if one.arrival < min(signed.arrival for signed, _ in pairs):
                 bare.add(content)
-            elif right and one.arrival < min(right):
+            if right and one.arrival < min(right):
                 since[content] = min(right)
     return Said(verdicts=verdicts, since=since, bare=frozenset(bare))
 

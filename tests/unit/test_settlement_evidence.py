@@ -515,3 +515,23 @@ def test_a_wrong_signature_over_an_unsigned_record_takes_nothing_away(wrong: str
     world.tick(day(3.12))
     assert world.states()[EXPORT] == "INSTRUCTED"
     assert is_sound(world)
+
+
+@pytest.mark.parametrize(("signed", "state"), [(32.9, "INSTRUCTED"), (33.5, "EXPIRED")])
+def test_a_proof_that_has_to_be_signed_is_in_time_when_it_was_signed_in_time(
+    signed: float, state: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A record that came unsigned by the close proves nothing where a signature is asked for; one
+    that comes after the close does not change that.
+    """
+    free = partial(contract_check.sense, free_conditions=True)
+    monkeypatch.setattr(contract_check, "sense", free)
+    world = SealedWorld(demanding("SIGNED"))
+    world.tick(day(0.1))
+    world.answer("RESERVE", "CONFIRMED", 0.2)
+    world.unsigned = ("customs-cn",)
+    world.export()
+    world.attest(world.exported, day(signed))
+    world.tick(day(34))
+    assert world.states()[EXPORT] == state
+    assert is_sound(world)
