@@ -190,12 +190,12 @@ def agree(
     if refused is not None:
         return _illegal(book, contract.contract_id, refused)
     assert book.terms is not None
-    transitions = []
+    transitions, listed = [], book.terms.claims
     for name in book.order if event_of(contract) == AMENDMENT else ():
         if name in book.claims:
             book, moved = _agreed(book, book.claims[name], contract, now)
             transitions.extend(moved)
-    for claim in book.terms.claims:
+    for claim in listed:
         name = settlement_id(terms.contract_id, claim.tranche_id, claim.claim_id)
         known = book.claims.get(name)
         if known is None or known.state == "SUPERSEDED":
