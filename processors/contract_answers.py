@@ -51,6 +51,8 @@ from supplytwin.schemas.machines import CONSIGNMENT, DECLARATION, LINE, LOT, TRI
 
 _MILESTONE = "MILESTONE:"
 _CUSTOMS, _DUTY = "CUSTOMS", "DUTY_DUE"
+_CANCELLED = "CANCELLED"
+"""Of a declaration it ends all that the declaration has told."""
 _TITLES = ("ISSUED", "PLEDGED", "TRANSFERRED", "CANCELLED")
 _DECLARED = tuple(
     sorted(
@@ -193,7 +195,7 @@ def _unreached(
 ) -> tuple[str, str] | None:
     """(member of the leaf, why) no fact of the claim tells it; None = one can."""
     kinds = machines_of(word.code)
-    if DECLARATION in kinds:
+    if DECLARATION in kinds and word.code != _CANCELLED:
         is_theirs = word.regime is not None or kinds == {DECLARATION}
         if roles is None or _CUSTOMS in roles or word.code == _DUTY:
             return None
@@ -201,7 +203,10 @@ def _unreached(
             return "by.roles", f"counts by the word of {_CUSTOMS} alone: name that role"
     if not kinds.isdisjoint((CONSIGNMENT, TRIP)) and unit.claim.consignment_id is not None:
         return None
-    if LOT in kinds and (unit.claim.lot is not None or _by_lots(unit, word)):
+    is_of_lots = LOT in kinds and LINE not in kinds and bool(unit.terms.warehouses)
+    if unit.is_crowded and word.code == "RESERVED":  # only of stock, and no receipt is the claim's
+        is_of_lots = False
+    if is_of_lots or (LOT in kinds and unit.claim.lot is not None):
         return None
     is_of_lines = LINE in kinds and not (LOT in kinds and unit.claim.lot is not None)
     if is_of_lines and unit.lines and not unit.is_crowded:
@@ -211,11 +216,6 @@ def _unreached(
     if not kinds.isdisjoint((CONSIGNMENT, TRIP, LINE, LOT)):
         return "type", "is told of a consignment, and the claim names none: write consignment_id"
     return "type", f"is reached by a {', '.join(sorted(kinds))}, of which no claim is: {_LEFT_OUT}"
-
-
-def _by_lots(unit: _Unit, word: Word) -> bool:
-    """Whether lots that the buyer's warehouses received may tell it. A receipt names its line."""
-    return bool(unit.terms.warehouses) and not (unit.is_crowded and word.code == "RECEIVED_WH")
 
 
 def _anchor(unit: _Unit, when: When | None, path: str) -> Iterator[Finding]:
