@@ -323,16 +323,15 @@ def _amount(tranche: Tranche, path: str) -> Iterator[Finding]:
     rules, name = tranche.adjustments, tranche.tranche_id
     if rules.late is not None and not _rests_on(tranche.condition, _is_dated):
         says = (
-            f"{name}: can be TRUE by time, absence or approval alone, and how late that is nobody "
-            "can say: the amount would wait for ever. Ask in every branch for a milestone, a "
-            "quantity or a document, or leave this out"
+            f"{name}: its condition can be TRUE by time, absence or approval alone, and how late "
+            "that is nobody can say: ask in every branch for a milestone, a quantity or a "
+            "document, or leave this out"
         )
         yield problem(f"{path}.adjustments.late", "UNPAYABLE", says)
     if rules.excursion and not _rests_on(tranche.condition, _is_series):
         says = (
-            f"{name}: can be TRUE without a telemetry, and how long the goods were outside nobody "
-            "can say then: the amount would wait for ever. Ask in every branch for the telemetry, "
-            "or leave this out"
+            f"{name}: its condition can be TRUE without the telemetry, and how long the goods were "
+            "outside nobody can say then: ask in every branch for a telemetry, or leave this out"
         )
         yield problem(f"{path}.adjustments.excursion", "UNPAYABLE", says)
     if rules.carbon is not None:
