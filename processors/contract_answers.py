@@ -52,6 +52,8 @@ from supplytwin.schemas.machines import CONSIGNMENT, DECLARATION, LINE, LOT, TRI
 
 _MILESTONE = "MILESTONE:"
 _CUSTOMS, _DUTY = "CUSTOMS", "DUTY_DUE"
+_CANCELLED = "CANCELLED"
+"""Of a declaration it ends all that the declaration has told."""
 _TITLES = ("ISSUED", "PLEDGED", "TRANSFERRED", "CANCELLED")
 _DECLARED = tuple(
     sorted(
@@ -193,7 +195,7 @@ def _unreached(
 ) -> tuple[str, str] | None:
     """(member of the leaf, why) no fact of the claim tells it; None = one can."""
     kinds = machines_of(word.code)
-    if DECLARATION in kinds:
+    if DECLARATION in kinds and word.code != _CANCELLED:
         is_theirs = word.regime is not None or kinds == {DECLARATION}
         if roles is None or _CUSTOMS in roles or word.code == _DUTY:
             return None
@@ -201,7 +203,10 @@ def _unreached(
             return "by.roles", f"counts by the word of {_CUSTOMS} alone: name that role"
     if not kinds.isdisjoint((CONSIGNMENT, TRIP)) and unit.claim.consignment_id is not None:
         return None
-    if LOT in kinds and (unit.claim.lot is not None or _by_lots(unit, word)):
+    is_of_lots = LOT in kinds and LINE not in kinds and bool(unit.terms.warehouses)
+    if unit.is_crowded and word.code == "RESERVED":  # only of stock, and no receipt is the claim's
+        is_of_lots = False
+    if is_of_lots or (LOT in kinds and unit.claim.lot is not None):
         return None
     is_of_lines = LINE in kinds and not (LOT in kinds and unit.claim.lot is not None)
     if is_of_lines and unit.lines and not unit.is_crowded:
@@ -211,11 +216,6 @@ def _unreached(
     if not kinds.isdisjoint((CONSIGNMENT, TRIP, LINE, LOT)):
         return "type", "is told of a consignment, and the claim names none: write consignment_id"
     return "type", f"is reached by a {', '.join(sorted(kinds))}, of which no claim is: {_LEFT_OUT}"
-
-
-def _by_lots(unit: _Unit, word: Word) -> bool:
-    """Whether lots that the buyer's warehouses received may tell it. A receipt names its line."""
-    return bool(unit.terms.warehouses) and not (unit.is_crowded and word.code == "RECEIVED_WH")
 
 
 def _anchor(unit: _Unit, when: When | None, path: str) -> Iterator[Finding]:
@@ -329,16 +329,15 @@ def _amount(tranche: Tranche, path: str) -> Iterator[Finding]:
     rules, name = tranche.adjustments, tranche.tranche_id
     if rules.late is not None and not _rests_on(tranche.condition, _is_dated):
         says = (
-            f"{name}: can be TRUE by time, absence or approval alone, and how late that is nobody "
-            "can say: the amount would wait for ever. Ask in every branch for a milestone, a "
-            "quantity or a document, or leave this out"
+            f"{name}: its condition can be TRUE by time, absence or approval alone, and how late "
+            "that is nobody can say: ask in every branch for a milestone, a quantity or a "
+            "document, or leave this out"
         )
         yield problem(f"{path}.adjustments.late", "UNPAYABLE", says)
     if rules.excursion and not _rests_on(tranche.condition, _is_series):
         says = (
-            f"{name}: can be TRUE without a telemetry, and how long the goods were outside nobody "
-            "can say then: the amount would wait for ever. Ask in every branch for the telemetry, "
-            "or leave this out"
+            f"{name}: its condition can be TRUE without the telemetry, and how long the goods were "
+            "outside nobody can say then: ask in every branch for a telemetry, or leave this out"
         )
         yield problem(f"{path}.adjustments.excursion", "UNPAYABLE", says)
 
