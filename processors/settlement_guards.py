@@ -316,7 +316,11 @@ _PEOPLE: dict[str, Guard] = {
     "is_court": lambda case: case.review.role == COURT and bool(case.review.reviewer),
 }
 _RAIL: dict[str, Guard] = {
-    "hold_current": lambda c: c.receipt.hold_no == c.claim.hold_no and not c.claim.hold_answered,
+    "hold_current": lambda c: (
+        c.receipt.hold_no == c.claim.hold_no
+        and not c.claim.hold_answered
+        and not c.committed_only  # which asks for none
+    ),
     "hold_fit": lambda case: hold_fits(case, case.claim, case.receipt),
     "hold_stands": lambda c: (
         c.receipt.hold_no == c.claim.hold_no and c.claim.hold_live and not c.committed_only

@@ -79,6 +79,9 @@ class Receipts:
     def hold_confirmed(self, claim: Claim, said: HoldConfirmed) -> Answer:
         """Rows 2, 38, 39, 41."""
         how = claim.holds.get(said.hold_no)
+        unasked = claim.hold_no == 0 and self.terms.funding != "COMMITMENT_ONLY"
+        if how is None and unasked and said.hold_no == 1:
+            return self._unasked_hold(claim)
         if how is None:
             return self._no_hold(claim, said.hold_no)
         if said.hold_no in claim.confirmed:
@@ -104,6 +107,13 @@ class Receipts:
             step.release(said.hold_no)
             return [step.to(claim.state)]
         return self.stale(claim, f"hold already {how}")
+
+    def _unasked_hold(self, claim: Claim) -> Answer:
+        """Row 39 for a claim that was closed without a RESERVE: nothing of it may stay."""
+        claim.confirmed.add(1)
+        step = self.step(claim, 39)
+        step.release(1)
+        return [step.to(claim.state)]
 
     def _no_hold(self, claim: Claim, hold_no: int) -> Answer:
         """A number that was never asked for: older than the first one, or of nobody."""

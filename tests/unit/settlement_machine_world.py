@@ -300,7 +300,8 @@ class World:
         rng, name, attempt = self.rng, claim.terms.id, claim.attempt
         if claim.recon_open and rng.random() < 0.6:
             settled = ReconResolved(name, "eva", rng.choice((1, claim.in_flight, 1500)), "SETTLED")
-            return [(2, settled), (1, ReconResolved(name, "eva", 0, "HELD"))]
+            held = [(1.0, ReconResolved(name, "eva", 0, "HELD"))]
+            return [(2, settled), *held, (0.3, ReconResolved(name, "eva", 1, "HELD"))]
         sent = rng.choice(list(claim.attempts_sent))
         minor = claim.attempts_sent[sent]
         part = rng.randint(1, claim.in_flight)

@@ -64,7 +64,6 @@ class Records:
     def __init__(self, world: World) -> None:
         self.world = world
         self.book = Book()
-        self.version = 0
         self.count = 0
         self.used: set[str] = set()
 
@@ -246,12 +245,13 @@ class Records:
                 ids.add(f"desk/{one}" if kind else f"x/{one}~0")
         return tuple(sorted(ids))
 
-    def _contract(self, claims: list[ClaimTerms] | list[Any]) -> Contract:
-        signed = signed_terms(self.world.machine.terms, claims, self.version or 1)
-        self.version = signed.version
+    def _contract(self, claims: list[ClaimTerms], version: int) -> Contract:
+        """The first version is the same record whenever it comes."""
+        self.count += version > 1
+        signed = signed_terms(self.world.machine.terms, claims, version)
         body = terms.encode(signed)
         return Contract(
-            input_id=f"contract-{signed.version}", source="buyer", chain_id=CHAIN,
+            input_id=f"contract-{self.count if version > 1 else 0}", source="buyer", chain_id=CHAIN,
             contract_id=CONTRACT, version=signed.version, terms=body,
             terms_hash=terms.terms_hash(body),
         )  # fmt: skip
