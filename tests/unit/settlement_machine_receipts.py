@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 from settlement_machine_claim import Claim, Step
 from settlement_machine_words import (
@@ -73,6 +74,29 @@ class Receipts:
     def over(self) -> bool:
         """Whether a rejected payment ends its claim instead of holding it."""
         return self.status == "TERMINATED" or self.tick > self.terms.long_stop
+
+    # -- residuals ---------------------------------------------------------------------------
+
+    def awaits(self, claim: Claim) -> bool:
+        """Whether it is the rest of claims that have not ended."""
+        ended = (one.state in ABSORBING for one in self.claims.values() if not one.terms.rest)
+        return claim.terms.rest and not all(ended)
+
+    def look(self, claim: Claim) -> None:
+        """What is known of the claim now. A residual waits for the others; it is all that is kept
+        for it, because they cannot be paid more than is kept for them.
+        """
+        now = claim.told
+        ends = {one.state for one in self.claims.values() if not one.terms.rest}
+        if not claim.terms.rest:
+            claim.verdict = now
+        elif ends.intersection(ABSORBING) - {"SETTLED", "CLOSED"}:
+            claim.verdict = replace(now, value="FALSE", due_minor=0, whole=True)
+        elif self.awaits(claim):
+            value = "FALSE" if now.value == "FALSE" else "UNKNOWN"
+            claim.verdict = replace(now, value=value, due_minor=0, whole=True)
+        else:
+            claim.verdict = replace(now, due_minor=claim.terms.max_minor)
 
     # -- holds -------------------------------------------------------------------------------
 

@@ -49,7 +49,13 @@ ORIGINS = {
 }  # fmt: skip
 """The second reading tells why row 12 holds a claim, the fold that it does."""
 OF_THE_RAIL = {"REJECTED": "RAIL", "RECON": "RAIL"}
-REFUSALS = {"ILLEGAL": "illegal", "STALE": "stale", "DUPLICATE": "stale", "NOTED": "counted"}
+REFUSALS = {
+    "ILLEGAL": "illegal",
+    "CONFLICT": "illegal",
+    "STALE": "stale",
+    "DUPLICATE": "stale",
+    "NOTED": "counted",
+}
 ONCE = ("CREATED", "RESERVED", "MATCHED", "HELD", "DISPUTED")
 AS_CONFIRMED = ("RESERVED", "MATCHED", "APPROVED", "INSTRUCTED", "ACCEPTED", "IN_DOUBT",
                 "CANCEL_PENDING", "HELD", "DISPUTED")  # fmt: skip
@@ -112,8 +118,8 @@ class Both(Records):
         return said, [*found, *self._restored()]
 
     def _restored(self) -> list[str]:
-        """One time in six the book is read back, and what comes back is used."""
-        how = self.chance.choice(("journal", "snapshot", *("",) * 10))
+        """One time in ten the book is read back, and what comes back is used."""
+        how = self.chance.choice(("journal", "snapshot", *("",) * 18))
         if not how:
             return []
         back = self.journal.book() if how == "journal" else thawed(self.book)

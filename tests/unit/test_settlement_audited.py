@@ -215,3 +215,35 @@ def test_arbiters_who_find_for_the_buyer_need_not_name_the_same_amount():
     chain.review("RESOLVE_BUYER", role="ARBITER", reviewer="ann")
     told = chain.review("RESOLVE_BUYER", role="ARBITER", reviewer="bob", amount_minor=AMOUNT)
     assert rows_of(told) == [(19, "DISPUTED", "VOIDED")]
+
+
+# ---- residuals
+
+
+def _residual(on_timeout="SELLER"):
+    """Claim 2 is the rest of tranche T1, whose claim 1 is not over; 2 is disputed."""
+    rule = terms.Disputes(
+        who=("BUYER",), arbiters=("ann",), k=1, max_len_us=10 * DAY_US, on_timeout=on_timeout
+    )
+    rest = w.claim_terms(2, tranche_id="T2", residual_of=("T1",))
+    chain = chain_of(w.claim_terms(1), rest, disputes=rule).reserved(0).reserved(1)
+    chain.review("DISPUTE", claim=1, role="BUYER")
+    return chain
+
+
+def test_silence_awards_no_rest_before_it_is_known():
+    """Row 18 by time: a residual is computed when the tranches that it names are over."""
+    chain = _residual()
+    assert chain.cut(day(20)) == []
+    assert chain.state(1) == "DISPUTED"
+    assert chain.claim(1).basis == "CONDITION"
+
+
+def test_silence_awards_the_rest_once_it_is_known():
+    """Row 18 by time: what the other tranche has left."""
+    chain = _residual()
+    chain.facts(*w.proofs())
+    chain.cut(day(31))
+    chain.answer(chain.last("PAY", 0), "BOOKED", entry_id="E1")
+    assert chain.cut(day(32)) == [18]
+    assert chain.claim(1).due_minor == AMOUNT
