@@ -75,7 +75,8 @@ FUNDING = (
         (39,),
         "EXPIRED/VOIDED/SUPERSEDED/CLOSED → same | HoldConfirmed | RELEASE",
         "Also hold 1 of a claim that was closed without a RESERVE, unless it is a "
-        "commitment. Also in SETTLED and RETURNED (row 48 may end a claim whose RESERVE is unanswered), also "
+        "commitment. Also in SETTLED and RETURNED (row 48 may end a claim whose RESERVE is "
+        "unanswered), also "
         "after HoldRefused, and once for the last hold: a second confirmation is row 36, and that "
         "of an older hold, whose RELEASE is repeated until it is confirmed.",
     ),

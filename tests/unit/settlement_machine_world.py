@@ -321,6 +321,7 @@ class World:
             (0.1, Returned(name, self.fresh("t"), claim.in_flight + 1, OWN)),
             (1.5, Rejected(name, attempt, retryable=True)),
             (0.7, Rejected(name, attempt, retryable=False)),
+            (0.4, ReconBreak(name, self.fresh(TWO_CONTENTS))),
         ]
         if claim.state in LIVE:
             options += [
