@@ -39,6 +39,7 @@ from supplytwin.processors.settlement_noted import (
 )
 from supplytwin.processors.settlement_report import canonical, event_fields, explain
 from supplytwin.processors.settlement_state import (
+    ABSORBING,
     Alarm,
     Book,
     Cause,
@@ -47,7 +48,7 @@ from supplytwin.processors.settlement_state import (
     Transition,
 )
 from supplytwin.processors.settlement_step import case_of, first, take
-from supplytwin.processors.settlement_table import AGREED_FOLLOWS, OPEN, STALE, VOTES, rows
+from supplytwin.processors.settlement_table import AGREED_FOLLOWS, STALE, VOTES, rows
 from supplytwin.processors.settlement_verdict import evaluated
 from supplytwin.processors.settlement_versions import (
     amendment_refused,
@@ -331,5 +332,5 @@ def _of_records(book: Book, item: Review, now: int) -> Outcome:
 
 
 def live(book: Book) -> bool:
-    """Whether a claim of the chain can still be held."""
-    return any(claim.state in OPEN for claim in book.claims.values())
+    """Whether a claim of the chain can still be held, or come to be."""
+    return any(claim.state not in ABSORBING for claim in book.claims.values())

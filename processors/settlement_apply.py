@@ -10,7 +10,7 @@ from supplytwin.processors.settlement_draft import Act, Draft
 from supplytwin.processors.settlement_effects import EFFECTS
 from supplytwin.processors.settlement_noted import event_of, input_key, noted
 from supplytwin.processors.settlement_state import NEXT, NONE, Book, Cause, Claim, Recorded
-from supplytwin.processors.settlement_table import CUT, Row, row_of
+from supplytwin.processors.settlement_table import CUT, OPEN, Row, row_of
 from supplytwin.schemas.errors import FatalError
 from supplytwin.schemas.ids import Micros
 from supplytwin.schemas.records import QUARANTINE_DESK
@@ -122,11 +122,13 @@ def _frozen_anew(book: Book, paid: str) -> Book:
 
 def _clocked(claim: Claim, act: Act) -> Claim:
     """Deadlines stand still while the claim is disputed, while it is held if that is agreed, and
-    while a record of the chain is in the quarantine; then what was lost is added.
+    while a record of the chain is in the quarantine, unless a payment is under way; then what was
+    lost is added.
     """
     refused = {key for key in claim.standing if key.startswith(f"{QUARANTINE_DESK}/")}
     still = claim.state == "DISPUTED" or (claim.state == "HELD" and act.tolls)
-    if still or refused - claim.cleared:
+    begins = claim.state in OPEN or claim.tolls_since is not None
+    if still or (begins and refused - claim.cleared):
         since = act.at if claim.tolls_since is None else claim.tolls_since
         return replace(claim, tolls_since=since)
     if claim.tolls_since is None:

@@ -3,7 +3,7 @@
 from supplytwin.processors.conditions import Verdict
 from supplytwin.processors.settlement_agreement import Agreement
 from supplytwin.processors.settlement_state import Book, Cause, Claim
-from supplytwin.schemas.records import Receipt, Review
+from supplytwin.schemas.records import QUARANTINE_DESK, Receipt, Review
 
 
 class Case(Agreement, frozen=True, kw_only=True, gc=False):
@@ -68,6 +68,7 @@ class Case(Agreement, frozen=True, kw_only=True, gc=False):
 
 ARBITER = "ARBITER"
 _OF_ARBITERS = frozenset(("RESOLVE_SELLER", "RESOLVE_BUYER", "DISMISS"))
+_OF_AMOUNTS = frozenset(("RESOLVE_SELLER", "RECON_SETTLED"))
 _COUNTED = frozenset(("RELEASE", "RECON_SETTLED", "RECON_HELD")) | _OF_ARBITERS
 
 
@@ -78,11 +79,12 @@ def ballot_of(review: Review) -> str | None:
         return None
     if arbiters and review.role != ARBITER:
         return None
-    seen = review.evidence_hash if review.verdict == "RELEASE" else None
-    cleared = sorted(review.cleared_ids) if review.verdict == "RELEASE" else []
-    return "\0".join(
-        (review.verdict, seen or "", f"{review.amount_minor} {review.attempts}", *cleared)
-    )
+    if review.verdict in _OF_AMOUNTS:
+        return f"{review.verdict}\0{review.amount_minor}"
+    if review.verdict != "RELEASE":
+        return review.verdict
+    cleared = sorted(review.cleared_ids)
+    return "\0".join(("RELEASE", review.evidence_hash or "", str(review.attempts), *cleared))
 
 
 def conflicts(case: Case) -> frozenset[str]:
@@ -127,3 +129,8 @@ def plain(case: Case, ids: frozenset[str]) -> frozenset[str]:
 def booking_key(receipt: Receipt) -> str:
     """The rail's entry id; a final status without one stands for the entry of its attempt."""
     return receipt.entry_id or f"attempt:{receipt.attempt}"
+
+
+def records_of(review: Review) -> frozenset[str]:
+    """The refused records among what a review names: what a desk for records may clear."""
+    return frozenset(one for one in review.cleared_ids if one.startswith(f"{QUARANTINE_DESK}/"))

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from supplytwin.processors import settlement_holds as holds
 from supplytwin.processors import settlement_payments as payments
+from supplytwin.processors.settlement_case import records_of
 from supplytwin.processors.settlement_draft import Act, Draft, alarm, change, move
 from supplytwin.schemas.records import Review
 
@@ -65,6 +66,10 @@ def _stand_refused(draft: Draft, act: Act) -> Draft:
 def _clear_named(draft: Draft, act: Act) -> Draft:
     assert isinstance(act.cause, Review)
     return change(draft, cleared=draft.claim.cleared.union(act.cause.cleared_ids))
+
+
+def _clear_records(draft: Draft, act: Act) -> Draft:
+    return change(draft, cleared=draft.claim.cleared | records_of(act.review))
 
 
 def _forget_origin(draft: Draft, act: Act) -> Draft:
@@ -145,6 +150,7 @@ EFFECTS: dict[str, Effect] = {
     "release_if_unanswered": holds.release_if_unanswered,
     "release_late_hold": holds.release_late_hold,
     "free_rest": holds.free_rest,
+    "release_if_earlier": holds.release_if_earlier,
     "release_again": holds.release_again,
     "release_overdue_again": holds.release_overdue_again,
     "close_release": holds.close_release,
@@ -159,6 +165,7 @@ EFFECTS: dict[str, Effect] = {
     "stand": _stand,
     "stand_refused": _stand_refused,
     "clear_named": _clear_named,
+    "clear_records": _clear_records,
     "forget_origin": _forget_origin,
     "allow_attempts": _allow_attempts,
     "hold_as_found": _hold_as_found,

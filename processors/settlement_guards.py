@@ -14,9 +14,11 @@ from supplytwin.processors.settlement_case import (
     conflicts,
     contrary,
     plain,
+    records_of,
     uncleared,
 )
-from supplytwin.processors.settlement_state import ABSORBING
+from supplytwin.processors.settlement_rows import OPEN
+from supplytwin.processors.settlement_state import ABSORBING, Booking
 from supplytwin.processors.settlement_verdict import awaits_others
 
 COURT = "COURT"
@@ -99,14 +101,30 @@ def _attempt_known(case: Case) -> bool:
     return 1 <= case.receipt.attempt <= case.claim.issued
 
 
+def _other_notice(case: Case) -> tuple[Booking, ...]:
+    """What is known of the booking of which this is another notice: a status has no entry id."""
+    receipt, claim = case.receipt, case.claim
+    same = {key: one for key, one in claim.bookings.items() if one.attempt == receipt.attempt}
+    if receipt.entry_id is None or set(same) == {f"attempt:{receipt.attempt}"}:
+        return tuple(same.values())
+    return ()
+
+
+def _says_the_same(case: Case, known: Booking) -> bool:
+    receipt, paid = case.receipt, (case.claim.paid_minor, case.claim.currency)
+    said = (receipt.amount_minor, receipt.currency)
+    return receipt.amount_minor is None or said in (paid, (known.amount_minor, known.currency))
+
+
 def _booking_known(case: Case) -> bool:
     """Its entry is known, or it is the other notice of a booking of the same attempt, or that of a
-    return."""
+    return. An entry is news where people did not believe the status.
+    """
     receipt, claim = case.receipt, case.claim
     if booking_key(receipt) in claim.bookings:
         return True
-    same = [key for key, booking in claim.bookings.items() if booking.attempt == receipt.attempt]
-    if same and (receipt.entry_id is None or same == [f"attempt:{receipt.attempt}"]):
+    believed = receipt.entry_id is None or claim.state not in OPEN
+    if believed and any(_says_the_same(case, one) for one in _other_notice(case)):
         return True
     return claim.unbooked and _in_currency(case) and receipt.amount_minor == claim.paid_minor
 
@@ -144,8 +162,8 @@ def _release_overdue(case: Case) -> bool:
 
 
 def _named(case: Case) -> frozenset[str]:
-    """What a review clears of what stands against the claim."""
-    return uncleared(case) & frozenset(case.review.cleared_ids)
+    """The refused records that a review deals with and that stand against the claim."""
+    return uncleared(case) & records_of(case.review)
 
 
 def _window_over(case: Case) -> bool:
@@ -293,11 +311,16 @@ _PEOPLE: dict[str, Guard] = {
     "something_reserved": lambda case: case.claim.accounts.reserved > 0,
     "reviewer_named": lambda case: bool(case.review.reviewer),
     "two_persons": lambda case: len(case.voters() - {""}) >= 2,
+    "no_amount": lambda case: (case.review.amount_minor or 0) == 0,
     "amount_positive": lambda case: (case.review.amount_minor or 0) > 0,
     "is_court": lambda case: case.review.role == COURT and bool(case.review.reviewer),
 }
 _RAIL: dict[str, Guard] = {
-    "hold_current": lambda c: c.receipt.hold_no == c.claim.hold_no and not c.claim.hold_answered,
+    "hold_current": lambda c: (
+        c.receipt.hold_no == c.claim.hold_no
+        and not c.claim.hold_answered
+        and not c.committed_only  # which asks for none
+    ),
     "hold_fit": lambda case: hold_fits(case, case.claim, case.receipt),
     "hold_stands": lambda c: (
         c.receipt.hold_no == c.claim.hold_no and c.claim.hold_live and not c.committed_only
@@ -322,6 +345,7 @@ _RAIL: dict[str, Guard] = {
     ),
     "rejection_retryable": lambda case: case.receipt.rail_reason in RETRYABLE,
     "booking_known": _booking_known,
+    "booked_otherwise": lambda case: bool(_other_notice(case)),
     "booking_in_currency": _in_currency,
     "booked_as_instructed": lambda case: (
         _in_currency(case) and case.receipt.amount_minor == case.claim.instructed_minor

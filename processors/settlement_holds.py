@@ -145,6 +145,14 @@ def free_rest(draft: Draft, act: Act) -> Draft:
     return release_rest(unreserve(draft, act), act, claim.held_minor, claim.accounts.seller)
 
 
+def release_if_earlier(draft: Draft, act: Act) -> Draft:
+    """When an earlier attempt was booked, nobody knows out of which hold: the one that the running
+    attempt could still use is released.
+    """
+    earlier = act.receipt.attempt < draft.claim.attempt
+    return release(draft, act) if earlier and draft.claim.hold_live else draft
+
+
 def _again(draft: Draft, act: Act, hold_no: int) -> Draft:
     found = draft.claim.releases[hold_no]
     renewed = replace(found, open=True, at=act.at)

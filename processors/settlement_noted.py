@@ -9,7 +9,7 @@ from immutables import Map
 from msgspec.structs import replace
 
 from supplytwin.processors import remembered, settlement_versions
-from supplytwin.processors.settlement_case import ballot_of, booking_key
+from supplytwin.processors.settlement_case import ballot_of, booking_key, records_of
 from supplytwin.processors.settlement_rows import OPEN, PAID
 from supplytwin.processors.settlement_state import (
     LIVE,
@@ -20,7 +20,7 @@ from supplytwin.processors.settlement_state import (
     Cause,
     Claim,
 )
-from supplytwin.schemas.records import EVERY, Contract, Receipt, Review
+from supplytwin.schemas.records import EVERY, QUARANTINE_DESK, Contract, Receipt, Review
 from supplytwin.schemas.terms_read import decode
 
 CANCEL = "CANCEL"
@@ -119,7 +119,7 @@ def noted(book: Book, message: Cause, content_hash: bytes, arrival: int = 0) -> 
     hashes = tuple(sorted((*book.inputs.get(key, ()), content_hash)))
     book = replace(book, inputs=book.inputs.set(key, hashes), agenda=NEXT)
     if verdict == "CONFLICT":
-        return book
+        return _in_conflict(book, message)
     match message:
         case Contract():
             return settlement_versions.taken(book, decode(message.terms))
@@ -139,6 +139,8 @@ def _said(book: Book, review: Review, arrival: int) -> Book:
             return book
         role = review.role if review.verdict == CANCEL else COURT
         return replace(book, cancels=book.cancels.set(role, review.reviewer))
+    if review.settlement_id == EVERY:
+        return _of_records(book, review)
     claim, ballot = claim_of(book, review), ballot_of(review)
     if claim is None:
         return book
@@ -157,11 +159,33 @@ def _said(book: Book, review: Review, arrival: int) -> Book:
     return replace(book, votes=book.votes.set(claim.settlement_id, votes))
 
 
-def _objected(claim: Claim, review: Review) -> Claim:
+def _objected(claim: Claim, said: Receipt | Review) -> Claim:
     """No row takes it while a payment is under way; it holds the claim if it comes back unpaid."""
-    key = f"{review.source}/{review.input_id}"
-    standing = claim.standing.set(key, review.reviewer)
+    key = f"{said.source}/{said.input_id}"
+    standing = claim.standing.set(key, said.reviewer if isinstance(said, Review) else "")
     return replace(claim, standing=standing, noted=claim.noted | {key})
+
+
+def _in_conflict(book: Book, message: Cause) -> Book:
+    """An id with two contents tells nothing, but a payment is not tried again over it."""
+    claim = None if isinstance(message, Contract) else claim_of(book, message)
+    if isinstance(message, Contract) or claim is None or claim.state not in LIVE:
+        return book
+    return _with_claim(book, _objected(claim, message))
+
+
+def _of_records(book: Book, review: Review) -> Book:
+    """A record of the chain was refused, or is dealt with, while payments are under way."""
+    desk = review.source == QUARANTINE_DESK
+    for claim in book.claims.values():
+        if claim.state not in LIVE:
+            continue
+        if event_of(review) == "RecordRefused" and desk:
+            book = _with_claim(book, _objected(claim, review))
+        elif event_of(review) == "RecordResolved" and not desk:
+            cleared = claim.cleared | (records_of(review) & frozenset(claim.standing))
+            book = _with_claim(book, replace(claim, cleared=cleared))
+    return book
 
 
 def approval_refused(book: Book, claim: Claim, review: Review) -> str | None:

@@ -182,8 +182,9 @@ class Claim(Struct, frozen=True, kw_only=True, gc=False):
     """A court has ordered that it is not paid."""
     recall_no: int = 0
     refused_no: int = 0
-    refused_attempt: int = 0
     """The highest recall that the rail has refused."""
+    refused_attempt: int = 0
+    """The attempt that it was for: that one is not recalled again, nor followed by another."""
     query_no: int = 0
     status_at: int = 0
     """Tick time of the last sign of life, or of the last query: the status SLA runs from here."""

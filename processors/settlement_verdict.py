@@ -34,20 +34,20 @@ def appraised(book: Book, claim: Claim, verdict: Verdict) -> Verdict:
         return verdict
     tranches = ", ".join(sorted(named))
     gone = sum(one.instructed_minor for one in _others(book, claim) if one.state in _INSTRUCTED)
-    due = max(0, min(book.terms_of(claim).cap_minor - gone, claim.amount_minor))
+    left = max(0, min(book.terms_of(claim).cap_minor - gone, claim.amount_minor))
     ends = {one.state for one in _named(book, claim) if one.state in ABSORBING}
     if not ends <= _WELL_ENDED:
         leaf = Leaf(name="residual", value="FALSE", why=f"{tranches} ended without a payment")
     elif awaits_others(book, claim):
         leaf = Leaf(name="residual", value="UNKNOWN", why=f"waits for {tranches} to end")
     else:
-        leaf = Leaf(name="residual", value="TRUE", why=f"{tranches} left {due} (minor units)")
+        leaf = Leaf(name="residual", value="TRUE", why=f"{tranches} left {left} (minor units)")
     values = (leaf.value, verdict.value)
     return replace(
         verdict,
         value=next((one for one in ("FALSE", "UNKNOWN") if one in values), "TRUE"),
         matches=verdict.matches if leaf.value == "TRUE" else None,
-        due_minor=due,
+        due_minor=left if leaf.value == "TRUE" else 0,
         leaves=(*verdict.leaves, leaf),
     )
 

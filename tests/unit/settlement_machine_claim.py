@@ -72,7 +72,8 @@ class Claim:
     standing: dict[str, tuple[str, str]] = field(default_factory=dict)  # id -> (kind, raiser)
     cleared: set[str] = field(default_factory=set)
     noted: set[str] = field(default_factory=set)  # adverse evidence already acted on
-    verdict: Verdict = NOTHING_KNOWN
+    told: Verdict = NOTHING_KNOWN  # of its own condition, at the last cut
+    verdict: Verdict = NOTHING_KNOWN  # the same with what the other claims have to do with it
     claimed: set[str] = field(default_factory=set)  # what row 32 has recorded
 
     bookings: dict[str, tuple[int, int, str]] = field(default_factory=dict)

@@ -232,8 +232,8 @@ class Machine(Receipts):
 
     def _heir(self, old: Claim, new: ClaimTerms) -> Claim:
         """The successor: same numbers, same risk holds; no review of the old terms counts."""
-        heir = Claim(new, self.terms.long_stop, had_loss=old.had_loss, verdict=old.verdict)
-        heir.funding_due = self.terms.funding_deadline
+        heir = Claim(new, self.terms.long_stop, had_loss=old.had_loss, told=old.told)
+        heir.verdict, heir.funding_due = old.verdict, self.terms.funding_deadline
         heir.hold_no, heir.query_no, heir.recall_no = old.hold_no, old.query_no, old.recall_no
         heir.standing, heir.cleared, heir.noted = old.standing, old.cleared, old.noted
         heir.holds, heir.confirmed = dict(old.holds), set(old.confirmed)
@@ -270,6 +270,7 @@ class Machine(Receipts):
 
     def review_released(self, claim: Claim, said: ReviewReleased) -> Answer:
         """Row 13."""
+        self.look(claim)
         now = claim.verdict
         if claim.state != "HELD":
             return self.illegal(claim, "not held")
@@ -384,13 +385,15 @@ class Machine(Receipts):
             return [Refused("", "stale", "nothing to decide, or an older tick")]
         self.tick = said.tick
         for name, claim in self.claims.items():
-            claim.verdict = said.verdicts.get(name, Verdict())
+            claim.told = said.verdicts.get(name, Verdict())
+            self.look(claim)
         taken: Answer = []
         for claim in self.claims.values():
             taken += self._contradicted_after_payment(claim)
         claimed = {one.claim for one in taken if isinstance(one, Taken)}
-        for name, claim in self.claims.items():
-            if name not in claimed:
+        for claim in sorted(self.claims.values(), key=lambda one: one.terms.rest):
+            if claim.terms.id not in claimed:
+                self.look(claim)
                 taken += self._decide(claim) or self._silent_releases(claim)
         return taken
 
@@ -481,7 +484,7 @@ class Machine(Receipts):
             step = self.step(claim, 8)
             step.refund()
             return step.to("EXPIRED")
-        unclear = now.value == "UNKNOWN"
+        unclear = now.value == "UNKNOWN" and not self.awaits(claim)
         if self.tick > claim.close() and (now.value == "FALSE" or unclear):
             step = self.step(claim, 9)
             claim.origin = "REVIVABLE" if unclear else "FALSE"

@@ -74,7 +74,9 @@ FUNDING = (
     Reading(
         (39,),
         "EXPIRED/VOIDED/SUPERSEDED/CLOSED → same | HoldConfirmed | RELEASE",
-        "Also in SETTLED and RETURNED (row 48 may end a claim whose RESERVE is unanswered), also "
+        "Also hold 1 of a claim that was closed without a RESERVE, unless it is a "
+        "commitment. Also in SETTLED and RETURNED (row 48 may end a claim whose RESERVE is "
+        "unanswered), also "
         "after HoldRefused, and once for the last hold: a second confirmation is row 36, and that "
         "of an older hold, whose RELEASE is repeated until it is confirmed.",
     ),
@@ -170,7 +172,8 @@ DECIDING = (
         "CREATED/HELD/DISPUTED/CANCEL_PENDING → same | RiskHold, AdverseEvidence",
         "ReconBreak is noted there as well. RiskHold and ReconBreak in INSTRUCTED, ACCEPTED and "
         "IN_DOUBT have no row: illegal, but remembered, so that row 12 acts if the claim returns "
-        "to APPROVED. They order no recall.",
+        "to APPROVED. They order no recall. A ReconBreak is what people find, and what two "
+        "contents under one id of the rail are.",
         doubt=True,
     ),
     Reading(
@@ -178,6 +181,12 @@ DECIDING = (
         "the first applicable row of ... 28/32/54, 10, ...",
         "Row 54 is taken once for each new adverse fact and uses up the cut: 43, 37 and 46 wait "
         "for the next one.",
+    ),
+    Reading(
+        (9, 18, 0),
+        "RESIDUAL = clamp(...), computed when the tranches that it names are absorbing",
+        "Until then it is UNKNOWN, is not held for that after its close (row 9 asks for revivable "
+        "or conflicted), and nothing is due of it: silence awards nothing (row 18).",
     ),
     Reading(
         (32,),
@@ -393,7 +402,8 @@ PAYING = (
         "actual amount; posting as resolved",
         "SETTLED needs an amount (more than in flight: the excess comes from the buyer, alarm "
         "OVERPAID); HELD needs amount 0 and is then as row 25: attempt + 1, because the "
-        "resolution says that nothing was paid. It stays HELD when the contract is over, for the "
+        "resolution says that nothing was paid; HELD with an amount would pay it twice. It stays "
+        "HELD when the contract is over, for the "
         "long stop.",
         doubt=True,
     ),

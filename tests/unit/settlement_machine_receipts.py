@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 from settlement_machine_claim import Claim, Step
 from settlement_machine_words import (
@@ -74,11 +75,37 @@ class Receipts:
         """Whether a rejected payment ends its claim instead of holding it."""
         return self.status == "TERMINATED" or self.tick > self.terms.long_stop
 
+    # -- residuals ---------------------------------------------------------------------------
+
+    def awaits(self, claim: Claim) -> bool:
+        """Whether it is the rest of claims that have not ended."""
+        ended = (one.state in ABSORBING for one in self.claims.values() if not one.terms.rest)
+        return claim.terms.rest and not all(ended)
+
+    def look(self, claim: Claim) -> None:
+        """What is known of the claim now. A residual waits for the others; it is all that is kept
+        for it, because they cannot be paid more than is kept for them.
+        """
+        now = claim.told
+        ends = {one.state for one in self.claims.values() if not one.terms.rest}
+        if not claim.terms.rest:
+            claim.verdict = now
+        elif ends.intersection(ABSORBING) - {"SETTLED", "CLOSED"}:
+            claim.verdict = replace(now, value="FALSE", due_minor=0, whole=True)
+        elif self.awaits(claim):
+            value = "FALSE" if now.value == "FALSE" else "UNKNOWN"
+            claim.verdict = replace(now, value=value, due_minor=0, whole=True)
+        else:
+            claim.verdict = replace(now, due_minor=claim.terms.max_minor)
+
     # -- holds -------------------------------------------------------------------------------
 
     def hold_confirmed(self, claim: Claim, said: HoldConfirmed) -> Answer:
         """Rows 2, 38, 39, 41."""
         how = claim.holds.get(said.hold_no)
+        unasked = claim.hold_no == 0 and self.terms.funding != "COMMITMENT_ONLY"
+        if how is None and unasked and said.hold_no == 1:
+            return self._unasked_hold(claim)
         if how is None:
             return self._no_hold(claim, said.hold_no)
         if said.hold_no in claim.confirmed:
@@ -104,6 +131,13 @@ class Receipts:
             step.release(said.hold_no)
             return [step.to(claim.state)]
         return self.stale(claim, f"hold already {how}")
+
+    def _unasked_hold(self, claim: Claim) -> Answer:
+        """Row 39 for a claim that was closed without a RESERVE: nothing of it may stay."""
+        claim.confirmed.add(1)
+        step = self.step(claim, 39)
+        step.release(1)
+        return [step.to(claim.state)]
 
     def _no_hold(self, claim: Claim, hold_no: int) -> Answer:
         """A number that was never asked for: older than the first one, or of nobody."""

@@ -30,6 +30,7 @@ class ClaimTerms:
     grace: int = 0
     challenge: int = 0
     on_false: str = "EXPIRE"  # or HOLD
+    rest: bool = False  # a RESIDUAL: what all the other claims leave
 
 
 @dataclass(frozen=True, slots=True)

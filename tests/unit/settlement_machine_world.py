@@ -59,6 +59,10 @@ from settlement_machine_words import (
 )
 
 OWN, FOREIGN = "CNY", "USD"
+REST = "R"
+"""The name of a claim that is the rest of the others."""
+TWO_CONTENTS = "twice "
+"""With a number behind it: a break because an answer of the rail came with two contents."""
 PEOPLE = ("ann", "bob", "cem", "dee")
 Weighted = list[tuple[float, Input]]
 
@@ -66,7 +70,8 @@ Weighted = list[tuple[float, Input]]
 def random_terms(rng: random.Random) -> Terms:
     """Terms of one to three claims in all modes, with small numbers so that edges meet."""
     names = ("A", "B", "C")[: rng.choice((1, 1, 2, 3))]
-    claims = tuple(random_claim(rng, name) for name in names)
+    rest = (REST,) if rng.random() < 0.3 else ()
+    claims = tuple(random_claim(rng, name) for name in (*names, *rest))
     funding = rng.choices(("PREFUNDED_HOLD", "BANK_UNDERTAKING", "COMMITMENT_ONLY"), (6, 2, 1))[0]
     disputes = Disputes(
         who=rng.choice((("BUYER",), ("BUYER", "SELLER"))),
@@ -99,6 +104,7 @@ def random_claim(rng: random.Random, name: str) -> ClaimTerms:
         grace=rng.choice((0, 5, 20)),
         challenge=rng.choice((0, 0, 5, 25)),
         on_false=rng.choice(("EXPIRE", "HOLD")),
+        rest=name == REST,
     )
 
 
@@ -215,8 +221,9 @@ class World:
     # -- what fits ---------------------------------------------------------------------------
 
     def _apt(self, claim: Claim) -> Weighted:
-        name = claim.terms.id
-        options: Weighted = [(0.2, self._risk_hold(name)), (0.1, ReconBreak(name, self.fresh("r")))]
+        rng, name = self.rng, claim.terms.id
+        found = self.fresh(rng.choice(("r", TWO_CONTENTS)))
+        options: Weighted = [(0.2, self._risk_hold(name)), (0.1, ReconBreak(name, found))]
         for hold_no in claim.releasing:
             options += [(4, Released(name, hold_no)), (0.5, ReleaseFailed(name, hold_no))]
         for number, how in claim.holds.items():
@@ -300,7 +307,8 @@ class World:
         rng, name, attempt = self.rng, claim.terms.id, claim.attempt
         if claim.recon_open and rng.random() < 0.6:
             settled = ReconResolved(name, "eva", rng.choice((1, claim.in_flight, 1500)), "SETTLED")
-            return [(2, settled), (1, ReconResolved(name, "eva", 0, "HELD"))]
+            held = [(1.0, ReconResolved(name, "eva", 0, "HELD"))]
+            return [(2, settled), *held, (0.3, ReconResolved(name, "eva", 1, "HELD"))]
         sent = rng.choice(list(claim.attempts_sent))
         minor = claim.attempts_sent[sent]
         part = rng.randint(1, claim.in_flight)
@@ -313,6 +321,7 @@ class World:
             (0.1, Returned(name, self.fresh("t"), claim.in_flight + 1, OWN)),
             (1.5, Rejected(name, attempt, retryable=True)),
             (0.7, Rejected(name, attempt, retryable=False)),
+            (0.4, ReconBreak(name, self.fresh(TWO_CONTENTS))),
         ]
         if claim.state in LIVE:
             options += [

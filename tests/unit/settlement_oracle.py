@@ -191,11 +191,12 @@ class Oracle:
         told = r.currency == "USD" and r.amount_minor == c.paid()
         usable = r.currency == "USD" and (r.amount_minor or 0) > 0
         mine = [key for key, told in c.entries.items() if told[0] == r.attempt]
-        if r.entry_id is None:
-            known = bool(mine)
-        else:
-            known = r.entry_id in c.entries or mine == [("status", r.attempt)]
-        if known or (c.awaits_entry and told):
+        twin = r.entry_id is None or mine == [("status", r.attempt)]
+        pair = [c.entries[key][1:] for key in mine] if twin else []
+        key = r.entry_id or ("status", r.attempt)
+        same = told or r.amount_minor is None or (r.amount_minor, r.currency) in pair
+        believed = r.entry_id is None or c.state not in BEFORE
+        if key in c.entries or (pair and same and believed) or (c.awaits_entry and told):
             c.awaits_entry = c.awaits_entry and not told
             return 36
         if c.state in FLYING:
@@ -204,9 +205,13 @@ class Oracle:
                 return 50
             back = min(c.amount, sum(c.returns.values()))
             c.in_flight, c.seller = 0, c.amount - back
+            if r.attempt < c.attempt and c.live:  # out of which hold, nobody knows
+                c.let_go(now)
             c.state = "RETURNED" if back == c.amount else "SETTLED"
             return 23
         if c.state in ("SETTLED", "RETURNED"):
+            if pair:
+                return 50
             c.seller += r.amount_minor if usable else 0
             c.overpaid += r.amount_minor if usable else 0
             return 53
@@ -263,10 +268,13 @@ class Oracle:
         )  # fmt: skip
         c.attempt += 1
         c.reserved, c.in_flight = c.in_flight, 0
+        over = self.terminated or now > self.terms.long_stop
+        if c.in_quarantine() and not over:
+            c.still_since = now
         if again:
             c.state = "APPROVED"
             return 24
-        if self.terminated or now > self.terms.long_stop:
+        if over:
             c.state = "VOIDED"
             c.give_up(now)
         else:
@@ -420,12 +428,16 @@ class Oracle:
         return ("TAKEN" if moved else "NOTED"), moved
 
     def _refused(self, c, v, now):
-        """Held, and its clock stands still from the first refused record on."""
-        if c.state not in BEFORE:
+        """Held, and its clock stands still from the first refused record on; while a payment is
+        under way it stands for the day on which the claim comes back.
+        """
+        if c.state in ENDED:
             return None
         key = f"{v.source}/{v.input_id}"
         c.raised[key] = v.reviewer
         c.noted.add(key)
+        if c.state in FLYING:
+            return None if c.state in LIVE else 54
         c.still_since = now if c.still_since is None else c.still_since
         if c.state not in PRE:
             return 54
@@ -434,12 +446,16 @@ class Oracle:
 
     def _dealt_with(self, c, v, now):
         """The claim goes on when nothing else stands against it, but not past the long stop."""
-        named = self.adverse(c, None) & set(v.cleared_ids)
-        if not named or c.state not in BEFORE | {"CANCEL_PENDING"}:
+        records = {key for key in v.cleared_ids if key.startswith(DESK)}
+        named = self.adverse(c, None) & records
+        if not named or c.state in ENDED:
+            return None
+        if c.state in LIVE:
+            c.cleared |= named
             return None
         alone = named == self.adverse(c, None)
         another = self._is_another(c, v)
-        c.clear(v.cleared_ids, now)
+        c.clear(records, now)
         held = c.state == "HELD" and c.origin in ("QUARANTINED", "RISK")
         if not (held and alone and another and now <= self.terms.long_stop):
             return 54
@@ -498,7 +514,11 @@ class Oracle:
     def two_contents(self, message):
         """One input id came with another content than before."""
         c = self.claims.get(message.settlement_id)
-        row = None if c is None else self._raise(c, f"{message.source}/{message.input_id}", "")
+        key = f"{message.source}/{message.input_id}"
+        if c is not None and c.state in LIVE:  # no row; it stands when the claim comes back
+            c.raised[key] = ""
+            c.noted.add(key)
+        row = None if c is None else self._raise(c, key, "")
         return [] if row is None else [(c.name, row)]
 
     # ---- cuts

@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+from msgspec.structs import replace
 from settlement_machine_words import (
     AmendmentAccepted,
     Booked,
@@ -38,7 +39,7 @@ from settlement_machine_words import (
     RiskHold,
     Terms,
 )
-from settlement_machine_world import World
+from settlement_machine_world import REST, TWO_CONTENTS, World
 from settlement_walk_told import CHAIN
 
 from supplytwin.processors.settlement_state import Book
@@ -48,14 +49,14 @@ from supplytwin.schemas.records import EVERY, Contract, Receipt, Review
 
 T0 = 1_735_689_600_000_000
 """2025-01-01T00:00:00Z: tick 0 of a walk; a tick is a microsecond."""
-CONTRACT, TRANCHE = "C-1", "T1"
+CONTRACT, TRANCHE, THE_REST = "C-1", "T1", "T2"
 BUYER = terms.Party(org_id="B", name="Buyer", account="B-1")
 SELLER = terms.Party(org_id="S", name="Seller", account="S-1")
 
 
 def named(claim: str) -> str:
     """The settlement id of a claim of the walk."""
-    return settlement_id(CONTRACT, TRANCHE, claim)
+    return settlement_id(CONTRACT, THE_REST if claim == REST else TRANCHE, claim)
 
 
 class Records:
@@ -64,9 +65,9 @@ class Records:
     def __init__(self, world: World) -> None:
         self.world = world
         self.book = Book()
-        self.version = 0
         self.count = 0
         self.used: set[str] = set()
+        self.twice: dict[str, list[Any]] = {}
 
     @property
     def now(self) -> int:
@@ -185,6 +186,8 @@ class Records:
         match said:
             case RiskHold(claim, id_, by):
                 return [self._review("HOLD", claim, by, input_id=id_)]
+            case ReconBreak(claim, id_) if id_.startswith(TWO_CONTENTS):
+                return self._twice(claim, id_)
             case ReconBreak(claim, id_):
                 return [self._review("RECON_BREAK", claim, "recon", input_id=id_)]
             case ReviewReleased(claim, by, seen, cleared):
@@ -222,6 +225,14 @@ class Records:
                 ]
         raise AssertionError(said)
 
+    def _twice(self, claim: str, id_: str) -> list[Any]:
+        """Two receipts of one id that say nothing by themselves; told again, the same two."""
+        if id_ not in self.twice:
+            first = self._receipt(claim, "PAY", "WHAT")
+            first = replace(first, input_id=id_.removeprefix(TWO_CONTENTS))
+            self.twice[id_] = [first, replace(first, rail_status="ELSE")]
+        return self.twice[id_]
+
     def _review(self, verdict: str, claim: str, by: str, **said: Any) -> Review:
         self.count += 1
         known = {"input_id": f"review-{self.count}", "role": "OPERATOR"}
@@ -246,12 +257,13 @@ class Records:
                 ids.add(f"desk/{one}" if kind else f"x/{one}~0")
         return tuple(sorted(ids))
 
-    def _contract(self, claims: list[ClaimTerms] | list[Any]) -> Contract:
-        signed = signed_terms(self.world.machine.terms, claims, self.version or 1)
-        self.version = signed.version
+    def _contract(self, claims: list[ClaimTerms], version: int) -> Contract:
+        """The first version is the same record whenever it comes."""
+        self.count += version > 1
+        signed = signed_terms(self.world.machine.terms, claims, version)
         body = terms.encode(signed)
         return Contract(
-            input_id=f"contract-{signed.version}", source="buyer", chain_id=CHAIN,
+            input_id=f"contract-{self.count if version > 1 else 0}", source="buyer", chain_id=CHAIN,
             contract_id=CONTRACT, version=signed.version, terms=body,
             terms_hash=terms.terms_hash(body),
         )  # fmt: skip
@@ -279,7 +291,8 @@ def signed_terms(own: Terms, claims: list[Any], version: int) -> terms.Terms:
 def signed_claim(claim: ClaimTerms) -> terms.ClaimTerms:
     """One claim of them."""
     return terms.ClaimTerms(
-        claim_id=claim.id, tranche_id=TRANCHE, consignment_id=f"ASN-{claim.id}",
+        claim_id=claim.id, tranche_id=THE_REST if claim.rest else TRANCHE,
+        residual_of=(TRANCHE,) if claim.rest else (), consignment_id=f"ASN-{claim.id}",
         lines=(terms.ClaimLine(line_id=f"L-{claim.id}", qty=Decimal(1)),),
         amount_minor=claim.max_minor, deadline=Micros(T0 + claim.deadline),
         grace_us=claim.grace, challenge_us=claim.challenge, on_false=claim.on_false,

@@ -7,18 +7,16 @@ condition. After every input both have to say the same: rows, instructions, refu
 
 from __future__ import annotations
 
-import hashlib
+import random
 from collections import Counter
 from dataclasses import replace
 from typing import Any
 
-import msgspec
 from settlement_machine_claim import Claim as Second
 from settlement_machine_words import (
     ABSORBING,
-    PAYING,
     AmendmentAccepted,
-    Booked,
+    ClaimTerms,
     ContractAgreed,
     CourtOrder,
     Cut,
@@ -36,6 +34,7 @@ from settlement_machine_words import (
 )
 from settlement_machine_world import World
 from settlement_walk_records import T0, Records, named
+from settlement_walk_restores import Journal, content_hash, history, thawed
 from settlement_walk_told import Told
 
 from supplytwin.processors import settlement
@@ -50,7 +49,13 @@ ORIGINS = {
 }  # fmt: skip
 """The second reading tells why row 12 holds a claim, the fold that it does."""
 OF_THE_RAIL = {"REJECTED": "RAIL", "RECON": "RAIL"}
-REFUSALS = {"ILLEGAL": "illegal", "STALE": "stale", "DUPLICATE": "stale", "NOTED": "counted"}
+REFUSALS = {
+    "ILLEGAL": "illegal",
+    "CONFLICT": "illegal",
+    "STALE": "stale",
+    "DUPLICATE": "stale",
+    "NOTED": "counted",
+}
 ONCE = ("CREATED", "RESERVED", "MATCHED", "HELD", "DISPUTED")
 AS_CONFIRMED = ("RESERVED", "MATCHED", "APPROVED", "INSTRUCTED", "ACCEPTED", "IN_DOUBT",
                 "CANCEL_PENDING", "HELD", "DISPUTED")  # fmt: skip
@@ -59,17 +64,16 @@ AS_CONFIRMED = ("RESERVED", "MATCHED", "APPROVED", "INSTRUCTED", "ACCEPTED", "IN
 ABOUT_HOLDS = (HoldConfirmed, HoldRefused, HoldRenewed, HoldLost, Released, ReleaseFailed)
 LEFT_OUT = {
     "older tick": "the engine takes none: it never reaches the fold",
-    "no hold": "an answer about a hold to a claim that asked for none: one says illegal, one stale",
-    "not replaceable": "the fold amends by versions of the contract, which keep such a claim",
-    "earlier attempt booked": "row 23 names no RELEASE; the second reading sends one, the fold "
-    "none when the payment is as large as the hold",
+    "another claim": "a successor with another id: in the fold its id is that of what it replaces",
 }
-"""Inputs that are given to neither, or not compared, and why."""
+"""Inputs that are given to neither, and why."""
 ALIKE = {
     "same record": "the fold knows it by its id before it asks the table",
     "contract has ended": "a further cancel or order: refused by both, by other names",
+    "no hold": "an answer about a hold to a claim that asked for none: one says illegal, one stale",
+    "nothing replaceable": "the fold takes the terms, and all its claims stay as they are",
 }
-"""Where only the name of the refusal differs."""
+"""Where neither moves anything, and only the name of the refusal differs."""
 
 
 class Life(World):
@@ -84,46 +88,61 @@ class Life(World):
 
 
 class Both(Records):
-    """A contract in both readings. `step` gives the differences after one more input."""
+    """A contract in both readings. `step` gives the differences after one more input.
+
+    Now and then the fold goes on with a book that was read back, from the journal or from a
+    snapshot of its state.
+    """
 
     def __init__(self, seed: int, told: Told) -> None:
         super().__init__(Life(seed))
         self.told, told.of = told, {}
+        self.journal = Journal()
+        self.chance = random.Random(f"restores of {seed}")
         self.rows: Counter[tuple[int, str, str]] = Counter()
 
     def step(self) -> tuple[Input, list[str]]:
         """Gives the next input to both; returns it and every difference, in words."""
         machine = self.world.machine
         said = self.world.next_input()
-        inputs = self._of_version(said) if isinstance(said, AmendmentAccepted) else [said]
-        if not inputs or self._left_out(said) is not None:
+        if self._left_out(said) is not None:
             return said, []
+        inputs = self._of_version(said) if isinstance(said, AmendmentAccepted) else [said]
         ready = self._record(inputs[0])
         answer = [one for given in inputs for one in machine.take(given)]
         cut = isinstance(said, Cut)
         outcome, moved = self._cut(said) if cut else self._taken(said, ready)
         for one in moved:
             self.rows[one.row, one.from_state, one.to_state] += 1
-        return said, [*self._differing(said, answer, outcome, moved), *self._apart()]
+        found = [*self._differing(said, answer, outcome, moved), *self._apart()]
+        return said, [*found, *self._restored()]
+
+    def _restored(self) -> list[str]:
+        """One time in ten the book is read back, and what comes back is used."""
+        how = self.chance.choice(("journal", "snapshot", *("",) * 18))
+        if not how:
+            return []
+        back = self.journal.book() if how == "journal" else thawed(self.book)
+        found = [] if history(back) == history(self.book) else [f"restored from its {how}"]
+        self.book = back
+        return found
 
     def _left_out(self, said: Input) -> str | None:
         """Under which name of LEFT_OUT the input falls."""
         machine = self.world.machine
-        claim = machine.claims.get(getattr(said, "claim", ""))
         match said:
             case Cut() if said.tick <= machine.tick:
                 return "older tick"
-            case Booked() if claim is not None and claim.state in PAYING:
-                return "earlier attempt booked" if said.attempt < claim.attempt else None
-        if claim is not None and claim.hold_no == 0 and isinstance(said, ABOUT_HOLDS):
-            return "no hold"
+            case AmendmentAccepted():
+                known = said.replaces in machine.claims
+                return "another claim" if not known or said.successor.id != said.replaces else None
         return None
 
     # -- to the fold -------------------------------------------------------------------------
 
     def _of_version(self, said: AmendmentAccepted) -> list[Input]:
         """The fold amends by versions: every claim that may be replaced is, by itself if it is not
-        the one in question. None: the claim may not be.
+        the one in question; that one is asked for at last when it may not be.
         """
         machine = self.world.machine
         open_ = [
@@ -131,14 +150,16 @@ class Both(Records):
             for name, claim in machine.claims.items()
             if claim.state in ONCE and not claim.attempts_sent and claim.basis == "CONDITION"
         ]
-        if said.replaces not in open_ or said.successor.id != said.replaces:
-            return []
-        rest = [AmendmentAccepted(one, machine.claims[one].terms) for one in open_]
-        return [said if one.replaces == said.replaces else one for one in rest]
+        rest: list[Input] = [
+            said if one == said.replaces else AmendmentAccepted(one, machine.claims[one].terms)
+            for one in open_
+        ]
+        return rest if said in rest else [*rest, said]
 
     def _cut(self, said: Cut) -> tuple[str, tuple[Transition, ...]]:
         self.told.of = {name: said.verdicts.get(name, Verdict()) for name in self.cases_of()}
         self.book, moved = settlement.cut(self.book, twins.EMPTY, self.now)
+        self.journal.add(None, moved)
         return "TAKEN", moved
 
     def cases_of(self) -> list[str]:
@@ -147,24 +168,35 @@ class Both(Records):
 
     def _taken(self, said: Input, ready: list[Any]) -> tuple[str, tuple[Transition, ...]]:
         if isinstance(said, ContractAgreed):
-            ready = [self._contract([claim.terms for claim in self._claims()])]
+            ready = [self._contract(list(self.world.machine.terms.claims), 1)]
         elif isinstance(said, AmendmentAccepted):
-            self.version += 1
-            ready = [self._contract([claim.terms for claim in self._claims()])]
+            version = 1 if self.book.terms is None else self.book.terms.version + 1
+            amended = [self._amended(claim, said) for claim in self._claims()]
+            ready = [self._contract(amended, version)]
         moved: list[Transition] = []
         outcome = "TAKEN"
         for record in ready:
             got = self._give(record)
             self.book = got.book
+            if got.verdict != "DUPLICATE":
+                self.journal.add(record, got.transitions)
             moved += got.transitions
             outcome = got.verdict
         return outcome, tuple(moved)
+
+    def _amended(self, claim: Second, said: AmendmentAccepted) -> ClaimTerms:
+        """What the new version says of a claim: for one that may not be replaced, too, other terms
+        (of its amount, so that the version stays within the cap).
+        """
+        if claim.terms.id != said.replaces or claim.terms == said.successor:
+            return claim.terms
+        return replace(said.successor, max_minor=claim.terms.max_minor)
 
     def _claims(self) -> list[Second]:
         return list(self.world.machine.claims.values())
 
     def _give(self, record: Contract | Receipt | Review) -> Outcome:
-        content = hashlib.sha256(msgspec.json.encode(record)).digest()
+        content = content_hash(record)
         match record:
             case Contract():
                 return settlement.agree(self.book, record, content, self.now)
@@ -211,8 +243,12 @@ class Both(Records):
     def _alike(self, said: Input, refused: list[str], told: list[str], outcome: str) -> bool:
         """Whether both have refused, and only by the names that ALIKE tells of."""
         if outcome == "DUPLICATE" or isinstance(said, MutualCancel | CourtOrder):
-            return "taken" not in told
-        return False
+            return True
+        if isinstance(said, AmendmentAccepted):
+            return refused == ["illegal"]
+        claim = self.world.machine.claims.get(getattr(said, "claim", ""))
+        unheld = claim is not None and claim.hold_no == 0 and isinstance(said, ABOUT_HOLDS)
+        return unheld and {*refused, *told} <= {"illegal", "stale"}
 
     def _apart(self) -> list[str]:
         """Where the claims are not alike."""
@@ -243,6 +279,7 @@ def spelled(order: Order) -> tuple[str, int, int]:
 def second_view(claim: Second) -> dict[str, object]:
     """What is compared, of the second reading."""
     over, live = claim.state in ABSORBING, claim.hold == "live"
+    created = claim.state == "CREATED"
     expires = claim.hold_expires if live and not over and claim.hold_no else None
     return {
         "state": claim.state,
@@ -253,6 +290,7 @@ def second_view(claim: Second) -> dict[str, object]:
         "recall": (claim.recall_no, claim.recall_refused) if not over else claim.recall_no,
         "basis": (claim.basis, claim.award),
         "origin": ORIGINS[claim.origin],
+        "close": None if over else (claim.close(), claim.funded_by() if created else None),
         "window": claim.window_end if claim.state in ("MATCHED", "APPROVED") else None,
         "disputed": claim.dispute_since if disputed(claim.state, claim.basis) else None,
     }
@@ -267,6 +305,8 @@ def view(claim: Claim, book: Book) -> dict[str, object]:
     origin = OF_THE_RAIL.get(claim.origin or "", claim.origin)
     end = claim.window_end
     refused = claim.refused_attempt == claim.attempt
+    close = terms_.close(book.promises[claim.settlement_id])
+    due = close if claim.funding_due is None else claim.funding_due
     return {
         "state": claim.state,
         "accounts": (money.buyer, money.reserved, money.in_flight, money.seller),
@@ -278,6 +318,7 @@ def view(claim: Claim, book: Book) -> dict[str, object]:
         "recall": (claim.recall_no, refused) if not over else claim.recall_no,
         "basis": (claim.basis, claim.due_minor if claim.basis == "AWARD" else 0),
         "origin": origin if claim.state == "HELD" else None,
+        "close": None if over else (close - T0, due - T0 if claim.state == "CREATED" else None),
         "window": end - T0 if end and claim.state in ("MATCHED", "APPROVED") else None,
         "disputed": claim.disputed_at - T0 if disputed(claim.state, claim.basis) else None,
     }

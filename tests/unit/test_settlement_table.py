@@ -174,6 +174,7 @@ ACTS = {
     "Booked": _answer("PAY", "BOOKED", entry_id="E1"),
     "Booked another amount": _answer("PAY", "BOOKED", entry_id="E1", amount_minor=7),
     "Booked known": _answer("PAY", "BOOKED", entry_id="E0"),
+    "Booked otherwise": _answer("PAY", "ACSC", amount_minor=7),
     "Rejected retryable": _answer("PAY", "RJCT", rail_reason="AM04"),
     "Rejected final": _answer("PAY", "RJCT", rail_reason="AC04"),
     "NotFound": _answer("QUERY", "NOT_FOUND"),
@@ -264,6 +265,10 @@ EXPECTED = {
         **_each(FLYING, (23, "SETTLED")), **_each(OPEN, (48, "SETTLED")),
         **_each(MIRRORED, (49, SAME)), **_each(("SETTLED", "RETURNED"), STALE),
     },
+    "Booked otherwise": {
+        **_each(FLYING, (50, "IN_DOUBT")), **_each(OPEN, (48, "SETTLED")),
+        **_each(MIRRORED, (49, SAME)), **_each(("SETTLED", "RETURNED"), (50, SAME)),
+    },
     "Rejected retryable": {
         **_each(LIVE, (24, "APPROVED")), "CANCEL_PENDING": (45, "HELD"),
         **_each(("SETTLED", "RETURNED"), (53, SAME)),
@@ -324,7 +329,7 @@ EXPECTED = {
     "ReconBreak": {
         **_each(PRE, (12, "HELD")), **_each(WATCHED, (54, SAME)),
     },
-    "RecordRefused": {**_each(PRE, (12, "HELD")), **_each(("CREATED", *STOPPED), (54, SAME))},
+    "RecordRefused": {**_each(PRE, (12, "HELD")), **_each(WATCHED, (54, SAME))},
     "RecordResolved": {
         "HELD": (13, "RESERVED"),
         **_each(("CREATED", *PRE, "DISPUTED", "CANCEL_PENDING"), (54, SAME)),
@@ -377,7 +382,8 @@ def check_effects(transition, claim):
         assert claim.window_end is None
     if row == 13:
         assert claim.origin is None
-    if row in (21, 22, 26, 28, 30, 44, 46, 50):
+    stopped = (row, transition.to_state) == (50, "IN_DOUBT")
+    if row in (21, 22, 26, 28, 30, 44, 46) or stopped:
         assert claim.status_at == transition.tick_time
 
 
@@ -406,8 +412,10 @@ def test_every_pair_of_state_and_input_does_what_the_table_says(act, state):
     told = {"bookings": Map(), "returns": Map(), "unbooked": False}
     told |= {"standing": Map(), "tolls_since": None, "hold_lost_no": 0, "cancelled": False}
     told |= {"recon_break": False}
-    if act in ("RiskHold", "ReconFound"):
+    if act in ("RiskHold", "ReconFound", "ReconBreak", "RecordRefused"):
         told["noted"] = frozenset()
+    if act == "RecordResolved" and state in LIVE:
+        told["cleared"] = frozenset()
     assert replace(chain.claim(), **told) == replace(before, **told)
     if expected == STALE:
         assert outcome.verdict == "STALE"
