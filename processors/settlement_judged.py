@@ -83,7 +83,12 @@ def judged(book: Book, claim: Claim, twin: Twin, at: int, known: Known = NOTHING
     more = [*_opening(on, tranche), *_amount(tranche, pays)]
     late = dict(_after_window(tranche, claim, question.scope, made))
     adverse = {**dict(zip(made.adverse, made.adverse_ids, strict=True)), **late}
-    names = {name for leaf in found.leaves for name, _ in leaf.evidence}
+    names = {
+        name
+        for leaf in found.leaves
+        for name, how in leaf.evidence
+        if how == "counts" or leaf.value != "TRUE"  # what was withdrawn makes nothing TRUE
+    }
     return Judged(
         value=_all(found.value, more),
         matches=_all(found.matches, more),

@@ -277,8 +277,7 @@ def by_weight(
 
 
 def at_the_door() -> ContractTerms:
-    """96,000.00 CNY when consignment K1 is in the warehouse and a day has passed without a seizure.
-    """
+    """96,000.00 CNY when consignment K1 is in the warehouse and a day has passed without a seizure."""
     here = {"milestone": {"type": "IN_BUYER_WAREHOUSE", "by": {"roles": ["WAREHOUSE"], "k": 1}}}
     calm = {"absent": {"type": "CUSTOMS_SEIZED", "during": "CHALLENGE"}}
     return by_hand({"condition": {"all": [here, calm]}, "challenge": "PT24H"})
