@@ -25,13 +25,18 @@ from supplytwin.schemas.records import (
     EXCEPTIONS,
     INSTRUCTIONS,
     QUARANTINE,
+    RECEIPTS,
     SETTLEMENT_EVENTS,
     Contract,
+    Receipt,
 )
 
 EXPORT, ARRIVAL, WARRANTY = 0, 1, 2
 EXPORT_MINOR, ARRIVAL_MINOR, WARRANTY_MINOR = 72_000_000, 144_000_000, 24_000_000
 RELEASE = "release-and-receipt"
+_SAME = ("chain_id", "contract_id", "settlement_id", "kind", "instruction_no", "attempt", "hold_no",
+         "recall_no", "query_no", "amount_minor", "currency")  # fmt: skip
+"""What an answer has of its instruction."""
 NEVER_BELOW_ZERO = ("reserved", "in_flight", "seller")
 
 
@@ -48,13 +53,13 @@ class Failures(FullWorld):
             return
         super().agree(self.signatures() if signed is None else signed)
 
-    def amend(self, terms: ContractTerms, on: float) -> None:
-        """Terms take the place of those in force, signed by all."""
+    def amend(self, terms: ContractTerms, on: float, seats: Iterable[str] | None = None) -> None:
+        """Terms take the place of those in force, signed by all, or by those who sit here."""
         body = encode(terms)
         hashed = terms_hash(body)
         signed = [
             signatures.signed(secret(seat), kid=f"{seat}-1", seat=seat, terms_hash=hashed)
-            for seat in terms.seats
+            for seat in (terms.seats if seats is None else seats)
         ]
         self.put(
             CONTRACTS,
@@ -68,6 +73,17 @@ class Failures(FullWorld):
         """The second version of the terms in force."""
         hashed = terms_hash(encode(self.terms))
         return replace(self.terms, version=2, amends=hashed, **changes)
+
+    def says(self, claim: int, kind: str, status: str, on: float, **fields: Any) -> None:
+        """The rail says something of the newest instruction of a kind of one claim."""
+        name = self.claim(claim).settlement_id
+        orders = [one for one in self.read(INSTRUCTIONS) if one.settlement_id == name]
+        order = [one for one in orders if one.kind == kind][-1]
+        self.ids += 1
+        same = {one: getattr(order, one) for one in _SAME}
+        said = {"input_id": f"answer-{self.ids}", "source": "rail", "rail_status": status,
+                "rail_time": day(on), **same, **fields}  # fmt: skip
+        self.put(RECEIPTS, Receipt(**said), day(on))
 
     # -- what came of it
 
@@ -277,7 +293,7 @@ def by_weight(
 
 
 def at_the_door() -> ContractTerms:
-    """96,000.00 CNY when consignment K1 is in the warehouse and a day has passed without a seizure."""
+    """96,000.00 CNY when K1 is in the warehouse and a day has passed without a seizure."""
     here = {"milestone": {"type": "IN_BUYER_WAREHOUSE", "by": {"roles": ["WAREHOUSE"], "k": 1}}}
     calm = {"absent": {"type": "CUSTOMS_SEIZED", "during": "CHALLENGE"}}
     return by_hand({"condition": {"all": [here, calm]}, "challenge": "PT24H"})
