@@ -481,6 +481,7 @@ def test_row_19_times_have_an_offset_and_are_kept_in_utc() -> None:
         other.tick(CLOSE + 1)
         assert other.states()[0] == "EXPIRED"
         assert other.events(0)[-1].tick_time == CLOSE + 1
+        assert other.is_sound()
 
 
 def a_year_ago_consignments() -> list[dict[str, Any]]:
@@ -513,6 +514,7 @@ def test_row_20_a_clock_ahead_pays_nothing_before_its_time() -> None:
         far.tick(day(tick))
     assert far.sent("PAY", 0) == []
     assert far.states()[0] == "HELD"
+    assert far.is_sound()
 
 
 # ---- keys, words
@@ -564,6 +566,7 @@ def test_row_31_a_key_that_was_compromised_takes_back_what_it_signed(
         world.tick(day(64.9) if state == "MATCHED" else day(65.15))
         if not moves:
             assert (world.states()[ARRIVAL], len(world.events(ARRIVAL))) == (state, told)
+            assert world.is_sound()
             continue
         assert world.last(ARRIVAL) == (row, state, then)
         assert world.codes()["CLAIM_RECORD"] == (state == "SETTLED")
@@ -604,3 +607,4 @@ def test_row_32_a_word_that_nobody_knows_stops_nothing_and_pays_nothing(word: st
     assert {one.rule_version for one in world.read(SETTLEMENT_EVENTS)} == {
         f"{world.terms.template}/{world.terms.template_version}"
     }
+    assert world.is_sound()

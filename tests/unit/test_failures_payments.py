@@ -217,11 +217,13 @@ def test_row_16_another_currency_is_refused_and_never_converted() -> None:
     other.amend(second(other, currency="USD"), 5)
     assert versions(other) == [1, 1, 1]
     assert any("currency" in one for one in other.why("ILLEGAL_PAIR"))
+    assert other.is_sound()
     paying = instructed()
     paying.says(ARRIVAL, "PAY", "BOOKED", 65.1, currency="USD", entry_id="E-1")
     assert paying.last(ARRIVAL) == (50, "INSTRUCTED", "IN_DOUBT")
     assert paying.claim(ARRIVAL).accounts.seller == 0
     assert {one.currency for one in paying.events()} == {"CNY"}
+    assert paying.is_sound()
 
 
 def shares(currency: str, price: str, rounding: str) -> ContractTerms:
@@ -382,6 +384,7 @@ def test_row_23_a_replay_sends_nothing() -> None:
         replayed()
     world.answer("PAY", "ACSC", 65.1)
     replayed()
+    assert world.is_sound()
     assert world.paid() == [EXPORT_MINOR, ARRIVAL_MINOR]
     desk = Desktop()
     sent = desk.paid()
