@@ -22,7 +22,8 @@ ELSEWHERE = {
     14: "an excess that the buyer accepts is paid after an amendment with a larger hold, not by "
     "itself: nothing is ever paid above a hold",
     16: "two currencies under one contract, exchanged by a clause of the terms: later terms",
-    23: "the gateway after a failover: tests/unit/test_recovery.py and tests/integration/test_recovery.py",
+    23: "the gateway after a failover: tests/unit/test_recovery.py and "
+    "tests/integration/test_recovery.py",
     24: "the same with a real broker: tests/chaos/test_zombies.py",
     25: "one invoice under two contracts: a question to other chains",
     31: "a list of what is final in every chain: each chain tells its own claim record",

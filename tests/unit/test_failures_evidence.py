@@ -172,6 +172,7 @@ def test_row_04_topics_in_any_order_give_one_twin_and_one_payment() -> None:
         world.tick(day(65))
         moves = tuple((one.row, one.evidence_ids) for one in world.events(ARRIVAL))
         found.add((world.hash(), evidence, moves, tuple(world.paid())))
+        assert world.is_sound()
     ((_, _, moves, paid),) = found
     assert [row for row, _ in moves] == [1, 2, 7, 11, 21]
     assert paid == (EXPORT_MINOR, ARRIVAL_MINOR)
