@@ -377,6 +377,28 @@ def test_row_10_seized_after_the_payment_is_a_claim_and_a_freeze(how: str) -> No
     assert world.is_sound()
 
 
+def test_a_seizure_that_comes_while_people_look_is_named_to_them() -> None:
+    """Row 54: the held claim says what stands against it by now; who releases it and clears all
+    else has paid nothing either.
+    """
+    world = approved()
+    world.review("HOLD", ARRIVAL, 65.2, reviewer="hal")
+    world.seized(65.5)
+    world.tick(day(65.6))
+    assert world.last(ARRIVAL) == (54, "HELD", "HELD")
+    assert "customs-ae/seized" in world.events(ARRIVAL)[-1].evidence_ids
+    told = world.now(ARRIVAL)
+    seizure, hold = told.adverse_ids
+    assert seizure.startswith("customs-ae/seized~")
+    assert seizure in told.waits_for
+    world.review("RELEASE", ARRIVAL, 65.7, evidence_hash=told.evidence_hash, cleared_ids=(hold,))
+    for tick in (65.8, 66, 67, 80):
+        world.tick(day(tick))
+    assert world.states()[ARRIVAL] == "RESERVED"
+    assert len(world.sent("PAY", ARRIVAL)) == 1
+    assert world.is_sound()
+
+
 # ---- corrections, time
 
 
