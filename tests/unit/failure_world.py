@@ -11,6 +11,7 @@ from typing import Any
 
 import contract_world
 import pytest
+from bank_rail_world import Desktop, Known
 from msgspec.structs import replace
 from settlement_full_world import FullWorld, a_year_ago, day
 from test_contract_signing import secret
@@ -29,7 +30,9 @@ from supplytwin.schemas.records import (
     SETTLEMENT_EVENTS,
     Contract,
     Receipt,
+    SentMessage,
 )
+from supplytwin.sinks.bank_rail_terms import Paying
 
 EXPORT, ARRIVAL, WARRANTY = 0, 1, 2
 EXPORT_MINOR, ARRIVAL_MINOR, WARRANTY_MINOR = 72_000_000, 144_000_000, 24_000_000
@@ -222,6 +225,40 @@ def settled() -> Failures:
     world.answer("PAY", "ACSC", 65.1)
     assert world.states() == ["SETTLED", "SETTLED", "RESERVED"]
     return world
+
+
+# ---- a bank
+
+
+class Everybody(Known):
+    """Parties of every contract."""
+
+    def of(self, contract_id: str) -> Paying | None:
+        """The same ones."""
+        return self.paying
+
+
+class AtTheBank:
+    """What a chain instructs goes over the rail of a bank; what the bank says goes to the chain."""
+
+    def __init__(self, world: Failures) -> None:
+        self.world, self.desk = world, Desktop(Everybody())
+        self._given = set[str]()
+
+    def hand_over(self) -> SentMessage:
+        """All payments, recalls and questions that are new; the last message that went out."""
+        for order in self.world.read(INSTRUCTIONS):
+            if order.kind in ("PAY", "RECALL", "QUERY") and order.instruction_id not in self._given:
+                self._given.add(order.instruction_id)
+                self.desk.give(order)
+        return self.desk.paper.delivered[-1]
+
+    def says(self, on: float, *documents: bytes) -> list[Receipt]:
+        """Documents of the bank come; what the rail tells of them, which the chain has taken."""
+        told = self.desk.hear(*documents)
+        for one in told:
+            self.world.put(RECEIPTS, one, day(on))
+        return told
 
 
 # ---- two consignments, each paid a fixed sum

@@ -30,13 +30,15 @@ ELSEWHERE = {
 }
 """Parts of rows that need more than one chain, more than one process, or later terms."""
 OTHERWISE = {
+    2: "a conflict holds the claims that it bears on, not every claim of the contract",
     3: "facts are told apart by identity, never by content: quantities under two ids add up; of "
     "roles and organisations each counts once",
     4: "inputs are keyed by chain, a contract has one chain",
     20: "a deadline asks both when it happened and when it arrived",
     24: "the broker fences; a decision carries no epoch of its writer",
     25: "a partition has one owner, instead of a compare-and-set",
-    32: "a word that nobody knows is quarantined and holds the claims, instead of being marked",
+    32: "a word that nobody knows is quarantined and holds the claims, instead of being marked; "
+    "terms name the version of their rules, not those of the schemas of evidence",
 }
 """Where the design of this project says something else than the row; it wins."""
 

@@ -18,6 +18,7 @@ from failure_world import (
     EXPORT,
     EXPORT_MINOR,
     WARRANTY,
+    AtTheBank,
     Failures,
     by_hand,
     by_weight,
@@ -29,7 +30,14 @@ from failure_world import (
     received,
     settled,
 )
-from iso20022_world import entry, notification, status_report
+from iso20022_world import (
+    bank_statement,
+    entry,
+    notification,
+    payment_return,
+    resolution,
+    status_report,
+)
 from settlement_full_world import a_year_ago, day
 from settlement_world import event
 
@@ -563,6 +571,85 @@ def test_row_29_a_return_gives_the_money_back_and_opens_nothing(
         world.tick(day(tick))
     assert world.sent("PAY", ARRIVAL) == [ARRIVAL_MINOR]
     assert len(orders) == 2
+    assert world.is_sound()
+
+
+# ---- through a bank: what it is handed and what it says, as ISO 20022
+
+
+@pytest.fixture
+def at_the_bank() -> AtTheBank:
+    """The second share is handed over."""
+    return AtTheBank(instructed())
+
+
+def test_row_09_a_recall_goes_to_the_bank_and_its_answer_decides(at_the_bank: AtTheBank) -> None:
+    """The payment, then the camt.056 of it; a camt.029 that cancels gives the buyer all back."""
+    world, kept = at_the_bank.world, at_the_bank.hand_over()
+    world.seized(65.05)
+    world.tick(day(65.1))
+    recalled = at_the_bank.hand_over()
+    assert recalled.message == "camt.056.001.12"
+    for name in (kept.settlement_id, sent_of(kept).uetr, kept.message_id):
+        assert name.encode() in recalled.body
+    at_the_bank.says(65.2, resolution(sent_of(kept), recalled.message_id, "CNCL"))
+    assert world.last(ARRIVAL) == (29, "CANCEL_PENDING", "VOIDED")
+    assert world.claim(ARRIVAL).accounts.seller == 0
+    assert world.is_sound()
+
+
+def test_row_22_the_same_payment_is_asked_about(at_the_bank: AtTheBank) -> None:
+    """Questions bring no second message to the bank; what it says at last settles the claim."""
+    world, kept = at_the_bank.world, at_the_bank.hand_over()
+    for tick in (65.5, 66, 67):
+        world.tick(day(tick))
+        assert at_the_bank.hand_over() == kept
+    assert world.states()[ARRIVAL] == "IN_DOUBT"
+    at_the_bank.says(68, notification(entry(sent_of(kept))))
+    assert world.last(ARRIVAL) == (23, "IN_DOUBT", "SETTLED")
+    assert world.sent("PAY", ARRIVAL) == [ARRIVAL_MINOR]
+    assert world.is_sound()
+
+
+def test_row_27_one_entry_in_three_documents_is_one_booking(at_the_bank: AtTheBank) -> None:
+    """Notified twice, and once more in the statement of the day: booked once."""
+    world, sent = at_the_bank.world, sent_of(at_the_bank.hand_over())
+    once = notification(entry(sent))
+    again = once.replace(b"BANK-N-1", b"BANK-N-2")
+    day_end = bank_statement(ARRIVAL_MINOR, 0, entry(sent))
+    for on, document in ((65.1, once), (65.2, again), (65.3, day_end)):
+        at_the_bank.says(on, document)
+    assert [one.row for one in world.events(ARRIVAL)].count(23) == 1
+    assert world.claim(ARRIVAL).accounts.seller == ARRIVAL_MINOR
+    assert world.codes()["RECON_BREAK"] == world.codes()["CLAIM_RECORD"] == 0
+    assert world.is_sound()
+
+
+@pytest.mark.parametrize("booked", [{"minor": ARRIVAL_MINOR - 1}, {"currency": "USD"}])
+def test_row_28_another_sum_in_a_notification(
+    at_the_bank: AtTheBank, booked: dict[str, Any]
+) -> None:
+    """The bank's own figures reach the claim, and break it: nothing else goes out."""
+    world, kept = at_the_bank.world, at_the_bank.hand_over()
+    at_the_bank.says(65.1, notification(entry(sent_of(kept), **booked)))
+    assert world.last(ARRIVAL) == (50, "INSTRUCTED", "IN_DOUBT")
+    assert world.codes()["RECON_BREAK"] == 1
+    for tick in (65.5, 66):
+        world.tick(day(tick))
+        assert at_the_bank.hand_over() == kept
+    assert world.is_sound()
+
+
+def test_row_29_a_return_comes_as_pacs_004(at_the_bank: AtTheBank) -> None:
+    """Booked, and given back: RETURNED, and no other payment leaves."""
+    world, kept = at_the_bank.world, at_the_bank.hand_over()
+    at_the_bank.says(65.1, notification(entry(sent_of(kept))))
+    at_the_bank.says(70, payment_return(sent_of(kept)))
+    assert world.last(ARRIVAL) == (31, "SETTLED", "RETURNED")
+    for tick in (71, 99):
+        world.tick(day(tick))
+        assert at_the_bank.hand_over() == kept
+    assert world.claim(ARRIVAL).accounts.seller == 0
     assert world.is_sound()
 
 
