@@ -95,9 +95,7 @@ def test_row_02_one_id_with_two_contents_holds_the_contract() -> None:
     and it is paid.
     """
     world = matched()
-    two = event("order.accepted", LINE, "accepted", day(63), source="erp-buyer",
-                chain_id=world.chain, line_ids=("1",), accepted_qty=Decimal(1199),
-                rejected_qty=Decimal(1), refs=(CONSIGNMENT,))  # fmt: skip
+    two = another_content(world)
     world.send(two, at=day(64.2))
     assert any("CONFLICT" in code for code in world.codes())
     for tick in (64.5, 65, 66, 70):
@@ -118,6 +116,33 @@ def test_row_02_one_id_with_two_contents_holds_the_contract() -> None:
     world.tick(day(72.3))
     assert world.sent("PAY", ARRIVAL) == [ARRIVAL_MINOR]
     assert world.is_sound()
+
+
+@pytest.mark.parametrize(
+    ("state", "row", "then"),
+    [("INSTRUCTED", 28, "CANCEL_PENDING"), ("ACCEPTED", 28, "CANCEL_PENDING"),
+     ("SETTLED", 32, "SETTLED")],
+)  # fmt: skip
+def test_row_02_two_contents_under_way_are_recalled_or_claimed(
+    state: str, row: int, then: str
+) -> None:
+    """As any contrary evidence: never another payment, never a silent return."""
+    world = WAYS[state]()
+    world.send(another_content(world), at=day(65.11))
+    world.tick(day(65.12))
+    assert world.last(ARRIVAL) == (row, state, then)
+    assert world.events(ARRIVAL)[-1].evidence_ids == ("erp-buyer/accepted",)
+    assert len(world.sent("RECALL", ARRIVAL)) == (row == 28)
+    world.tick(day(66))
+    assert world.sent("PAY", ARRIVAL) == [ARRIVAL_MINOR]
+    assert world.is_sound()
+
+
+def another_content(world: Failures) -> Any:
+    """The buyer has accepted 1,199 pieces, under the id by which it has accepted 1,200."""
+    return event("order.accepted", LINE, "accepted", day(63), source="erp-buyer",
+                 chain_id=world.chain, line_ids=("1",), accepted_qty=Decimal(1199),
+                 rejected_qty=Decimal(1), refs=(CONSIGNMENT,))  # fmt: skip
 
 
 def test_row_03_the_same_fact_under_another_id_counts_once_toward_k() -> None:
@@ -245,6 +270,32 @@ def test_row_07_what_is_late_beyond_grace_pays_nothing(happened: int, arrival: i
     assert len(world.facts()) == facts + 1
     assert (world.states()[0], len(world.events(0)), world.sent("PAY", 0)) == ("EXPIRED", moves, [])
     assert world.is_sound()
+
+
+def test_row_07_an_amendment_alone_may_pay_it_after_all() -> None:
+    """The same claim with a later deadline stays expired; another claim for the same goods, signed
+    by all, has a hold of its own and is paid, once.
+    """
+    for again, name, states in (
+        (False, "K1", ["EXPIRED", "RESERVED"]),
+        (True, "K1B", ["INSTRUCTED", "RESERVED", "EXPIRED"]),
+    ):
+        world = consignments()
+        freed(world, 1, 40)
+        world.tick(CLOSE + 1)
+        world.answer("RELEASE", "RELEASED", 54)
+        received(world, 1, "200", 60)
+        told = a_year_ago_consignments()
+        told[0] |= {"deadline": "2026-02-20T23:59:59+08:00", "claim_id": name,
+                    "tranche_id": f"T{name[1:]}"}  # fmt: skip
+        hashed = terms_hash(encode(world.terms))
+        world.amend(a_year_ago(RELEASE, version=2, amends=hashed, consignments=told), 62)
+        if again:
+            world.says(0, "RESERVE", "CONFIRMED", 62.1)
+        world.tick(day(63))
+        assert world.states() == states
+        assert world.sent("PAY") == [9_600_000] * again
+        assert world.is_sound()
 
 
 # ---- cleared, then seized
