@@ -6,7 +6,6 @@ import json
 from collections import Counter
 from collections.abc import Iterable
 from decimal import Decimal
-from functools import partial
 from typing import Any
 
 import contract_world
@@ -294,7 +293,11 @@ def received(world: Failures, number: int, qty: str, on: float, **fields: Any) -
 
 def permit_free_conditions(monkeypatch: pytest.MonkeyPatch) -> None:
     """The worker takes terms that no template made."""
-    permitting = partial(contract_check.sense, free_conditions=True)
+    real = contract_check.sense
+
+    def permitting(terms: ContractTerms, **_: bool) -> Any:
+        return real(terms, free_conditions=True)
+
     monkeypatch.setattr(contract_check, "sense", permitting)
 
 
