@@ -41,6 +41,8 @@ from supplytwin.schemas.condition import (
 from supplytwin.schemas.contract import Tranche
 
 _AGAINST = frozenset(("contrary", "withdrawn", "in doubt"))
+_MATCHED_ONCE = ("MATCHED", "HELD", "DISPUTED")
+"""A window that was opened may have been closed in the last two."""
 
 
 class Judged(Verdict, frozen=True, kw_only=True, gc=False):
@@ -82,7 +84,12 @@ def judged(book: Book, claim: Claim, twin: Twin, at: int, known: Known = NOTHING
     more = [*_opening(on, tranche), *_amount(tranche, pays)]
     late = dict(_after_window(tranche, claim, question.scope, made))
     adverse = {**dict(zip(made.adverse, made.adverse_ids, strict=True)), **late}
-    names = {name for leaf in found.leaves for name, _ in leaf.evidence}
+    names = {
+        name
+        for leaf in found.leaves
+        for name, how in leaf.evidence
+        if how == "counts" or leaf.value != "TRUE"  # what was withdrawn makes nothing TRUE
+    }
     return Judged(
         value=_all(found.value, more),
         matches=_all(found.matches, more),
@@ -159,10 +166,10 @@ def _after_window(
     tranche: Tranche, claim: Claim, scope: Scope, made: Built
 ) -> Iterator[tuple[Identity, str]]:
     """What must be absent during CHALLENGE and came to be known after the window: it is adverse to
-    a claim that was matched.
+    a claim that was matched, also while people look at it.
     """
     end = scope.challenge_end
-    if end is None or scope.tick < end or claim.state not in ("MATCHED", *FIXED):
+    if end is None or scope.tick < end or claim.state not in (*_MATCHED_ONCE, *FIXED):
         return
     for _, leaf in walked(tranche.condition):
         if isinstance(leaf, Absent) and leaf.during == "CHALLENGE":
