@@ -236,6 +236,20 @@ def test_another_tranche_does_not_take_the_goods_of_this_one() -> None:
     assert world.paid() == [35_000, 24_000]
 
 
+def test_goods_of_another_tranche_are_not_paid_by_this_one() -> None:
+    """Half of the price of the first consignment, four tenths of that of the second."""
+    terms = _in_two()
+    export, more, rest = terms.tranches
+    own = replace(more.claims[0], consignment_id="ASN-2")
+    world = delivered(
+        70, terms=replace(terms, tranches=(export, replace(more, claims=(own,)), rest))
+    )
+    world.tick(day(6))
+    accept(world, 2, 40, 7)
+    world.tick(day(8))
+    assert world.paid() == [35_000, 16_000]
+
+
 def _in_two() -> ContractTerms:
     """One consignment that two tranches pay for: what was received, and what was accepted of it."""
     one = {"amount": units(5_000, 60_000), "claims": [claim("K1", "ASN-1", 60_000)]}
