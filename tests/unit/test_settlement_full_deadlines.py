@@ -1,5 +1,5 @@
-"""A deadline of full terms: a millisecond before, at it and after, through a worker; with and without
-grace, on the days on which clocks change; an audit and a restart say the same.
+"""A deadline of full terms: a millisecond before, at it and after, through a worker; with grace and
+without, on the days on which clocks change; an audit and a restart say the same.
 """
 
 from decimal import Decimal
