@@ -26,7 +26,11 @@ Changes = Mapping[str, Any]
 def free_conditions(monkeypatch: pytest.MonkeyPatch) -> None:
     """These terms are of no template."""
     sense = contract_check.sense
-    monkeypatch.setattr(contract_check, "sense", lambda terms: sense(terms, free_conditions=True))
+
+    def permitted(terms: ContractTerms, **_: bool) -> Any:
+        return sense(terms, free_conditions=True)
+
+    monkeypatch.setattr(contract_check, "sense", permitted)
 
 
 def claim(name: str, consignment: str | None, most: int) -> dict[str, Any]:
