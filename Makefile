@@ -45,8 +45,7 @@ test-kafka: $(STAMP)
 	$(BIN)/python -m pytest --tier=test tests/integration tests/e2e tests/chaos
 
 verify: check  ## the same tests with the full acceptance counts (up to 90 minutes; the faults beside the rest)
-	$(MAKE) --no-print-directory --jobs=2 --output-sync=target chaos verify-rest
-	$(MAKE) --no-print-directory wheel-test
+	$(MAKE) --no-print-directory --jobs=2 --output-sync=target chaos verify-rest wheel-test
 
 verify-rest: $(STAMP)
 	$(BIN)/python -m pytest --tier=verify tests/unit tests/contract tests/integration tests/e2e tests/bench

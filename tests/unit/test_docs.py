@@ -113,3 +113,31 @@ def test_every_fact_of_epcis_is_documented() -> None:
     modules = vars(epcis) | vars(epcis_sensors)
     made = [one for one in modules.values() if isinstance(one, type)]
     assert said == {one.TYPE for one in made if issubclass(one, Event) and one is not Event}
+
+
+def test_every_option_that_the_docs_show_exists() -> None:
+    """Of each command line in README and docs: its command, and every option of it."""
+    texts = [README, *(path.read_text() for path in (ROOT / "docs").glob("*.md"))]
+    shown = [
+        line
+        for text in texts
+        for kind, block in re.findall(r"^```([^\n]*)\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+        for line in block.replace("\\\n", " ").splitlines()
+        if kind in ("", "sh", "bash", "console")
+    ]
+    shown += [one for text in texts for one in re.findall(r"`(supplytwin [^`\n]+)`", text)]
+    seen = 0
+    for line in shown:
+        said = re.search(r"\bsupplytwin ([a-z].*)", line.split(" #")[0])
+        if said is None:
+            continue
+        command: Any = typer.main.get_command(app)
+        words = said[1].split()
+        while words and words[0] in getattr(command, "commands", {}):
+            command = command.commands[words.pop(0)]
+        assert not getattr(command, "commands", {}) or not words, line
+        known = {name for one in command.params for name in (*one.opts, *one.secondary_opts)}
+        used = {word.split("=")[0] for word in words if word.startswith("--")}
+        assert used <= known | {"--help"}, line
+        seen += bool(used)
+    assert seen > 30

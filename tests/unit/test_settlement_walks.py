@@ -3,10 +3,8 @@ every prefix of the journal restores the same book, and with a rail that keeps i
 claim ends."""
 
 import random
-import tomllib
 from collections import Counter
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 import settlement_oracle as oracles
@@ -18,9 +16,6 @@ from supplytwin.processors.conditions import evaluate
 from supplytwin.processors.settlement_state import ABSORBING, Accounts, total
 from supplytwin.schemas.ids import DAY_US
 from supplytwin.schemas.records import EVERY, QUARANTINE_DESK, Receipt, Review
-
-HERE = Path(__file__).parent
-
 
 day, Chain = w.day, w.Chain
 
@@ -350,17 +345,10 @@ class Walk:
             self.cut(max(ahead, day(271)) if jump < 0.02 else ahead)
 
 
-def _walks(config):
-    """How many walks the tier asks for (tests/counts.toml)."""
-    with (HERE.parent / "counts.toml").open("rb") as file:
-        counts = tomllib.load(file)["settlement_walks"]
-    return counts[config.getoption("--tier", default="test")]
-
-
-def test_random_walks_agree_with_the_oracle_and_restore(request):
+def test_random_walks_agree_with_the_oracle_and_restore(required):
     """Rows, states, money and counters at every step; sum zero; each journal restores its book."""
-    fired, acts = Counter(), Counter()
-    for seed in range(_walks(request.config)):
+    count, fired, acts = required("settlement_walks"), Counter(), Counter()
+    for seed in range(count):
         walk = Walk(seed)
         for _ in range(60):
             walk.step()
@@ -368,6 +356,7 @@ def test_random_walks_agree_with_the_oracle_and_restore(request):
         assert w.history(walk.chain.restored()) == w.history(walk.chain.book)
         fired.update(walk.fired)
         acts.update(walk.acts)
+    count.done(seed + 1)
     numbers = {row for row, _ in fired}
     assert numbers >= {2, 3, 4, 7, 8, 9, 10, 12, 21, 22, 23, 24, 25, 26, 28, 29, 30, 31, 32}
     assert numbers >= {15, 34, 38, 39, 42, 44, 45, 46, 47, 48, 49, 50, 53, 54}
