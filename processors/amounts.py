@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from supplytwin.processors.adjustments import Adjusted, Seen, adjust
 from supplytwin.processors.explained import Refused, Why, refused, why
-from supplytwin.processors.quantities import SCALE, Delivery, Taken, payable, shown
+from supplytwin.processors.quantities import SCALE, Delivery, Taken, part_of, payable, shown
 from supplytwin.schemas.amounts import (
     ALL_BP,
     QTY_DECIMALS,
@@ -75,6 +75,8 @@ class Situation(Struct, frozen=True, kw_only=True, gc=False):
 
     reserved: Money
     deliveries: tuple[Delivery, ...] = ()
+    own: tuple[Delivery, ...] | None = None
+    """Those of the claim itself: it pays for no others. None = all of them."""
     taken: tuple[Taken, ...] = ()
     claimed: tuple[Claimed, ...] = ()
     seen: Seen = Seen()
@@ -180,7 +182,7 @@ def due(terms: AmountTerms, tranche_id: str, now: Situation) -> Due:
     whole, reasons = entitled
     own = [one for one in now.claimed if one.tranche_id == tranche_id]
     before = sum(one.gross_minor for one in own)
-    gross = max(0, whole - before)
+    gross = min(max(0, whole - before), _own_most(terms, tranche, now, before))
     if before:
         rule = "CLAIMED_BEFORE" if whole >= before else "OVERCLAIMED"
         says = f"{_text(before, terms)} of it were claimed before, {_text(gross, terms)} are left"
@@ -295,6 +297,23 @@ def _per_unit(
         cap_minor=amount.cap_minor,
     )
     return whole, [*found.reasons, said]
+
+
+def _own_most(terms: AmountTerms, tranche: Tranche, now: Situation, before: int) -> int:
+    """The most that the claim's own goods come to, minor units, with the fraction of one that the
+    claims before it have left. What came of those since they were fixed is left to the RESIDUAL.
+    """
+    amount = tranche.amount
+    if not isinstance(amount, PerUnit) or now.own is None:
+        return MINOR_MAX
+    line, mine = terms.line(amount.line), {one.id for one in now.own}
+    rest = [one for one in now.deliveries if one.id not in mine]
+    others = payable(line, rest, now.taken, amount.lot)
+    assert not isinstance(others, Refused)  # all of them together are not
+    own = part_of(line, now.own, now.deliveries, now.taken, amount.lot)
+    up, down = _priced(terms, line, own, amount.bp)
+    left = _priced(terms, line, others.qty_e18, amount.bp)[0] - before * down
+    return (up + (left if 0 <= left < down else 0)) // down
 
 
 def _residual(

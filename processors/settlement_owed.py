@@ -3,23 +3,20 @@ excursions, and what other claims of the contract have taken.
 """
 
 import datetime as dt
-from collections.abc import Iterable, Iterator
-from decimal import Decimal
+from collections.abc import Iterator
 
 from msgspec import Struct
 
 from supplytwin.processors.adjustments import Seen, days_late
 from supplytwin.processors.amounts import ENDED, Claimed, Due, Money, Situation, due
 from supplytwin.processors.condition_counting import Value
-from supplytwin.processors.condition_eval import Evaluation, evaluate
-from supplytwin.processors.condition_facts import built
+from supplytwin.processors.condition_eval import Evaluation
 from supplytwin.processors.condition_view import Evidence, Statement
 from supplytwin.processors.explained import why
-from supplytwin.processors.quantities import Delivery
-from supplytwin.processors.settlement_asked import Desk, asked, desk, tranche_of
+from supplytwin.processors.settlement_asked import Desk, desk, tranche_of
+from supplytwin.processors.settlement_goods import Goods, each_once, goods
 from supplytwin.processors.settlement_state import ABSORBING, LIVE, Claim
-from supplytwin.schemas.amounts import PerUnit, Residual
-from supplytwin.schemas.condition import Quantity, walked
+from supplytwin.schemas.amounts import Residual
 from supplytwin.schemas.contract import Tranche
 from supplytwin.schemas.localtime import days_since_epoch
 
@@ -37,26 +34,19 @@ class Owed(Struct, frozen=True, kw_only=True):
     """The first later tick at which time alone may make more goods count."""
 
 
-class _Goods(Struct, frozen=True, kw_only=True):
-    """What counts of a line for one claim."""
-
-    deliveries: tuple[Delivery, ...] = ()
-    value: Value = "TRUE"
-    until: int | None = None
-
-
 def owed(on: Desk, claim: Claim, evidence: Evidence, found: Evaluation) -> Owed:
     """What is due of the claim by its terms, never more than is reserved for it."""
-    own = _goods(on, claim)
+    own = goods(on, claim)
     if claim.state in FIXED and claim.gross_minor is not None:
-        return Owed(due=_fixed(claim, claim.gross_minor), goods=own.value, until=own.until)
+        fixed = _fixed(on, claim, claim.gross_minor, own)
+        return Owed(due=fixed, goods=own.value, until=own.until)
     others = _others(on, claim)
     tranche = tranche_of(on.full, claim)
     is_rest = isinstance(tranche.amount, Residual)
     counted = [
         own,
         *[
-            _goods(_desk_of(on, one), one)
+            goods(_desk_of(on, one), one)
             for one in others
             if is_rest or (one.tranche_id == claim.tranche_id and _counts_before(one))
         ],
@@ -66,7 +56,8 @@ def owed(on: Desk, claim: Claim, evidence: Evidence, found: Evaluation) -> Owed:
         claim.tranche_id,
         Situation(
             reserved=Money(currency=claim.currency, minor=claim.amount_minor),
-            deliveries=_each_once(counted),
+            deliveries=each_once(counted),
+            own=None if is_rest else own.deliveries,
             claimed=tuple(_claimed(on, others, rest=is_rest)),
             seen=_seen(on, tranche, evidence, found),
             ended=_ended(others, claim),
@@ -76,15 +67,20 @@ def owed(on: Desk, claim: Claim, evidence: Evidence, found: Evaluation) -> Owed:
     return Owed(due=found_due, goods=own.value, until=min(moments, default=None))
 
 
-def _fixed(claim: Claim, gross_minor: int) -> Due:
+def _fixed(on: Desk, claim: Claim, gross_minor: int, own: Goods) -> Due:
     says = f"{claim.owed_minor} minor units, unconditional since the approval"
+    reasons = [why("APPROVED", says, amount_minor=claim.owed_minor)]
+    more = _alone(on, claim, own) - gross_minor if own.deliveries else 0
+    if more > 1:  # one may be what the floor of a claim before it had left
+        says = f"goods of {more} minor units more came since: no claim of other goods pays them"
+        reasons.append(why("CAME_SINCE", says, gross_minor=gross_minor, more_minor=more))
     return Due(
         verdict="DUE",
         currency=claim.currency,
         amount_minor=claim.owed_minor,
         gross_minor=gross_minor,
         bp=claim.adjusted_bp,
-        reasons=(why("APPROVED", says, amount_minor=claim.owed_minor),),
+        reasons=tuple(reasons),
     )
 
 
@@ -133,9 +129,13 @@ def _claimed(on: Desk, others: list[Claim], *, rest: bool) -> Iterator[Claimed]:
 
 def _would_be(on: Desk, claim: Claim) -> int:
     """What a claim alone comes to before adjustments, minor units."""
+    return _alone(on, claim, goods(on, claim))
+
+
+def _alone(on: Desk, claim: Claim, own: Goods) -> int:
     alone = Situation(
         reserved=Money(currency=claim.currency, minor=claim.amount_minor),
-        deliveries=_goods(on, claim).deliveries,
+        deliveries=own.deliveries,
     )
     return due(on.full.amounts, claim.tranche_id, alone).gross_minor
 
@@ -152,62 +152,6 @@ def _ended(others: list[Claim], claim: Claim) -> dict[str, str]:
         for name, found in states.items()
         if ENDED.issuperset(found)
     }
-
-
-# ---- quantities
-
-
-def _each_once(counted: Iterable[_Goods]) -> tuple[Delivery, ...]:
-    """Goods that several tranches pay for once: as the tranche counts them that counts least."""
-    least: dict[str, Delivery] = {}
-    for one in (delivery for goods in counted for delivery in goods.deliveries):
-        known = least.get(one.id)
-        if known is None or one.qty < known.qty:
-            least[one.id] = one
-    return tuple(least.values())
-
-
-def _goods(on: Desk, claim: Claim) -> _Goods:
-    """What counts of a PER_UNIT's line for one claim: by the measure that its condition names, else
-    as the buyer accepted it.
-    """
-    tranche = tranche_of(on.full, claim)
-    amount = tranche.amount
-    if not isinstance(amount, PerUnit):
-        return _Goods()
-    named = [
-        one
-        for _, one in walked(tranche.condition)
-        if isinstance(one, Quantity) and one.line == amount.line
-    ]
-    leaf = Quantity(
-        line=amount.line,
-        measure=named[0].measure if named else "ACCEPTED",
-        op=">",
-        value=Decimal(0),
-    )
-    question = asked(on, claim, leaf)
-    made = built(on.twin, question)
-    evidence = made.evidence
-    found = evaluate(leaf, evidence, question.scope)
-    counting = {name for name, how in found.leaves[0].evidence if how == "counts"}
-    sums: dict[str, Decimal] = {}
-    for fact in evidence.of_type(leaf.measure):
-        now = fact.current
-        if fact.name in counting and now is not None and now.value is not None:
-            sums[now.unit or ""] = sums.get(now.unit or "", Decimal(0)) + now.value
-    of = f"{amount.line}|{amount.lot or ''}|{question.consignment_id or ''}|{question.lots}"
-    return _Goods(
-        deliveries=tuple(
-            [
-                Delivery(id=f"{of}|{unit}", line=amount.line, lot=amount.lot, qty=total, unit=unit)
-                for unit, total in sorted(sums.items())
-                if total > 0
-            ]
-        ),
-        value=found.value,
-        until=made.until,
-    )
 
 
 # ---- what changes the amount
