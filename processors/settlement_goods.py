@@ -24,6 +24,8 @@ from supplytwin.schemas.amounts import PerUnit
 from supplytwin.schemas.condition import Quantity, walked
 from supplytwin.schemas.contract import Tranche
 
+MOVED = ("SHIPPED", "RECEIVED")
+"""Measures of goods that were moved, not of what the buyer says of them."""
 _ZERO = Decimal(0)
 
 
@@ -36,7 +38,7 @@ class Goods(Struct, frozen=True, kw_only=True):
     deliveries: tuple[Delivery, ...] = ()
     """One for each report that counts, less what was taken back of it."""
     told: tuple[Statement, ...] = ()
-    """What those reports say."""
+    """What those reports say, of goods that carriers and warehouses tell of."""
     value: Value = "TRUE"
     """Whether any counts; FALSE = none ever will."""
     until: int | None = None
@@ -62,33 +64,26 @@ def goods(on: Desk, claim: Claim) -> Goods:
     made = built(on.twin, question)
     found = quantity(leaf, made.evidence, question.scope)
     more, less = list[_Part](), list[_Part]()
-    told = list[Statement]()
     for one in found.witnesses:
         if one.counts and one.present is not None:
-            told.append(one.present)
             more.append(_part(on, one.fact, one.present))
         elif one.how in ("contrary", "in doubt"):
             less.append(_part(on, one.fact, min(one.may, key=_value)))
     elsewhere = _lots_of_others(tranche, claim) if not question.lots else frozenset()
+    left = [one for one in _without(more, less) if one.qty > 0 and one.lot not in elsewhere]
     return Goods(
         tranche_id=tranche.tranche_id,
         group=f"{amount.line}|{question.consignment_id or ''}",
         deliveries=tuple(
             [
                 Delivery(id=one.name, line=amount.line, lot=one.lot, qty=one.qty, unit=one.unit)
-                for one in _without(more, less)
-                if one.qty > 0 and one.lot not in elsewhere
+                for one in left
             ]
         ),
-        told=tuple(told),
+        told=tuple([one.said for one in left if leaf.measure in MOVED]),
         value=found.value,
         until=made.until,
     )
-
-
-def measure_of(tranche: Tranche, amount: PerUnit) -> str:
-    """What a PER_UNIT counts of its line."""
-    return _leaf(tranche, amount).measure
 
 
 def _leaf(tranche: Tranche, amount: PerUnit) -> Quantity:
@@ -122,6 +117,7 @@ class _Part(Struct, frozen=True, kw_only=True):
     qty: Decimal
     """Not negative."""
     unit: str
+    said: Statement
 
 
 def _part(on: Desk, fact: Fact, said: Statement) -> _Part:
@@ -130,6 +126,7 @@ def _part(on: Desk, fact: Fact, said: Statement) -> _Part:
         lot=_lot(on, fact),
         qty=abs(_value(said)),
         unit=said.unit or "",
+        said=said,
     )
 
 

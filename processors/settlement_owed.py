@@ -2,23 +2,21 @@
 excursions, and what other claims of the contract have taken.
 """
 
-import datetime as dt
 from collections.abc import Iterator
 
 from msgspec import Struct
 
-from supplytwin.processors.adjustments import Seen, days_late
+from supplytwin.processors.adjustments import Seen
 from supplytwin.processors.amounts import ENDED, Claimed, Due, Money, Situation, due
 from supplytwin.processors.condition_counting import Value
 from supplytwin.processors.condition_eval import Evaluation
-from supplytwin.processors.condition_view import Evidence, Statement
+from supplytwin.processors.condition_view import Evidence
 from supplytwin.processors.explained import why
-from supplytwin.processors.settlement_asked import Desk, desk, tranche_of
+from supplytwin.processors.settlement_asked import Desk, asked, desk, tranche_of
 from supplytwin.processors.settlement_goods import Goods, each_once, goods
+from supplytwin.processors.settlement_performance import Question, seen
 from supplytwin.processors.settlement_state import ABSORBING, LIVE, Claim
 from supplytwin.schemas.amounts import Residual
-from supplytwin.schemas.contract import Tranche
-from supplytwin.schemas.localtime import days_since_epoch
 
 FIXED = ("APPROVED", *LIVE, "CANCEL_PENDING", "SETTLED", "RETURNED")
 """Where the amount of a claim is unconditional: what becomes of other claims does not change it."""
@@ -59,7 +57,7 @@ def owed(on: Desk, claim: Claim, evidence: Evidence, found: Evaluation) -> Owed:
             deliveries=each_once(counted),
             own=None if is_rest else own.deliveries,
             claimed=tuple(_claimed(on, others, rest=is_rest)),
-            seen=_seen(on, tranche, evidence, found),
+            seen=_seen(on, claim, evidence, found, own),
             ended=_ended(others, claim),
         ),
     )
@@ -157,25 +155,10 @@ def _ended(others: list[Claim], claim: Claim) -> dict[str, str]:
 # ---- what changes the amount
 
 
-def _seen(on: Desk, tranche: Tranche, evidence: Evidence, found: Evaluation) -> Seen:
-    """How late the last proof happened, and how long the goods were outside of their bounds; None =
-    nobody knows.
-    """
-    late, rules = None, tranche.adjustments
-    if rules.late is not None and found.matches == "TRUE":
-        counting = {n for leaf in found.leaves for n, how in leaf.evidence if how == "counts"}
-        days = [
-            _days_late(rules.late.due, fact.current, on.zone)
-            for fact in evidence.every
-            if fact.name in counting and fact.current is not None
-        ]
-        late = max(days, default=None)
-    outside = [one.current.outside_us for one in evidence.series]
-    return Seen(days_late=late, excursion_us=max(outside, default=None))
-
-
-def _days_late(due_day: str, one: Statement, zone: str) -> int:
-    """Of DAY precision its own date counts, wherever it was told."""
-    if one.day is not None:
-        return max(0, one.day - days_since_epoch(dt.date.fromisoformat(due_day)))
-    return days_late(due_day, one.last, zone)
+def _seen(on: Desk, claim: Claim, evidence: Evidence, found: Evaluation, own: Goods) -> Seen:
+    """What the adjustments of its terms rest on."""
+    tranche = tranche_of(on.full, claim)
+    if tranche.adjustments.late is None and not tranche.adjustments.excursion:
+        return Seen()
+    scope = asked(on, claim, tranche.condition).scope
+    return seen(Question(tranche=tranche, evidence=evidence, scope=scope, found=found, own=own))

@@ -60,6 +60,7 @@ def rest(*of: str) -> dict[str, Any]:
 def contract(*tranches: Any, **line: Any) -> ContractTerms:
     """Terms of one line, 100 pieces at 3.33 unless it is said otherwise; as they are read."""
     made = contract_world.free("durian-cold-chain")
+    made["calendar"]["zone"] = line.pop("zone", "Asia/Shanghai")
     ordered = {"line": "1", "sku": "S", "qty": "100", "unit": "EA", "unit_price": "3.33"} | line
     total = int(Decimal(ordered["qty"]) * Decimal(ordered["unit_price"]) * 100)
     made |= {
@@ -105,10 +106,14 @@ class Till:
     # -- facts
 
     def tell(self, kind: str, subject: str, id: str, on: float, **fields: Any) -> None:
-        """A fact that happened on a day; it arrives a second later unless `arrives` says when."""
-        arrives = fields.pop("arrives", on)
-        made = event(kind, subject, id, day(on), chain_id=self.full.chain_id, **fields)
-        self.told.append((made, day(arrives) + SECOND_US))
+        """A fact that happened on a day; it arrives a second later unless `arrives` (a day) or
+        `arrives_us` says when.
+        """
+        arrives = day(fields.pop("arrives", on)) + SECOND_US
+        arrives = fields.pop("arrives_us", arrives)
+        at = round(day(on) / 1000 + fields.pop("shift_ms", 0)) * 1000
+        made = event(kind, subject, id, at, chain_id=self.full.chain_id, **fields)
+        self.told.append((made, arrives))
 
     def receive(
         self, id: str, qty: Any, on: float, lot: str = "L", *refs: str, **more: Any
