@@ -17,7 +17,7 @@ had come by the close, and that nothing was measured outside.
 """
 
 import datetime as dt
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -174,7 +174,7 @@ def _outside(one: Question) -> tuple[int | None, str]:
 
 
 def _measured(
-    one: Question, series: list[tuple[str, Telemetry, str]]
+    one: Question, series: Sequence[tuple[str, Telemetry, str]]
 ) -> Iterator[tuple[int | None, str]]:
     """(how long outside, the path) of each series that counts; None = it may come to count."""
     is_proven = any(value == "TRUE" for value, _, _ in series)
