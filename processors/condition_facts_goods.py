@@ -44,6 +44,8 @@ from supplytwin.schemas.priorities import RECEIPTS, witness
 from supplytwin.schemas.units import code_of
 
 ZERO = Decimal(0)
+LOST = "lost of"
+"""Part of what a fact is about that takes stock away: not a receipt, but what was kept of it."""
 _QUANTITY = {"SHIPPED": "qty", "ACCEPTED": "accepted_qty"}
 
 
@@ -277,7 +279,7 @@ class Goods:
                     left[lot] = EXACT.subtract(left[lot], lost)
                 if lost is None or lost > 0:
                     told = self._losing(key, lost, left[lot])
-                    yield from self._look.against(slot, told, f"lost of {lot}")
+                    yield from self._look.against(slot, told, f"{LOST} {lot}")
 
     def _losing(self, key: SubjectKey, amount: Decimal | None, left: Decimal) -> Tell:
         """`amount` None = it is in conflict: whatever any of its contents says."""

@@ -5,7 +5,7 @@ paid claim later, or are corrected upward, are paid by no other claim of its tra
 RESIDUAL, which is what is owed of the whole contract.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 
 from msgspec import Struct
@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from supplytwin.processors.condition_counting import Value
 from supplytwin.processors.condition_facts import built
+from supplytwin.processors.condition_facts_goods import LOST
 from supplytwin.processors.condition_leaves import quantity
 from supplytwin.processors.condition_view import Fact, Statement
 from supplytwin.processors.facts import Identity
@@ -49,9 +50,10 @@ NO_GOODS = Goods()
 """Of a tranche that pays for no quantity."""
 
 
-def goods(on: Desk, claim: Claim) -> Goods:
+def goods(on: Desk, claim: Claim, *, fixed: bool = False) -> Goods:
     """What counts of a PER_UNIT's line for one claim: by the measure that its condition names, else
-    as the buyer accepted it.
+    as the buyer accepted it. Of a claim that is `fixed` stock that was lost is not missing: what
+    the buyer keeps badly lowers no other claim.
     """
     tranche = tranche_of(on.full, claim)
     amount = tranche.amount
@@ -67,7 +69,7 @@ def goods(on: Desk, claim: Claim) -> Goods:
     for one in found.witnesses:
         if one.counts and one.present is not None:
             more.append(_part(on, one.fact, one.present))
-        elif one.how in ("contrary", "in doubt"):
+        elif one.how in ("contrary", "in doubt") and not (fixed and LOST in one.fact.about):
             less.append(_part(on, one.fact, min(one.may, key=_value)))
     elsewhere = _lots_of_others(tranche, claim) if not question.lots else frozenset()
     left = [one for one in _without(more, less) if one.qty > 0 and one.lot not in elsewhere]
@@ -165,20 +167,40 @@ def each_once(counted: Iterable[Goods]) -> tuple[Delivery, ...]:
     """The goods of several claims, each once; those that several tranches pay a share of as the one
     counts them that counts least.
     """
-    by_tranche: dict[str, dict[str, tuple[str, Delivery]]] = {}
-    for one in counted:
-        known = by_tranche.setdefault(one.tranche_id, {})
-        for delivery in one.deliveries:
-            known.setdefault(delivery.id, (one.group, delivery))
+    by_tranche = _by_tranche(counted)
     if len(by_tranche) == 1:
         return tuple([delivery for known in by_tranche.values() for _, delivery in known.values()])
-    least: dict[str, Delivery] = {}
+    return _chosen(by_tranche, lambda one, other: one.qty < other.qty)
+
+
+def at_most(counted: Iterable[Goods]) -> tuple[Delivery, ...]:
+    """The same as the tranche counts them that counts most."""
+    return _chosen(_by_tranche(counted), lambda one, other: one.qty > other.qty)
+
+
+_Known = dict[str, tuple[str, Delivery]]
+"""Report -> (its group, what it brings)."""
+
+
+def _by_tranche(counted: Iterable[Goods]) -> dict[str, _Known]:
+    found: dict[str, _Known] = {}
+    for one in counted:
+        known = found.setdefault(one.tranche_id, {})
+        for delivery in one.deliveries:
+            known.setdefault(delivery.id, (one.group, delivery))
+    return found
+
+
+def _chosen(
+    by_tranche: dict[str, _Known], better: Callable[[Delivery, Delivery], bool]
+) -> tuple[Delivery, ...]:
+    chosen: dict[str, Delivery] = {}
     for known in by_tranche.values():
         for summed in _summed(known.values()):
-            before = least.get(summed.id)
-            if before is None or summed.qty < before.qty:
-                least[summed.id] = summed
-    return tuple(least.values())
+            before = chosen.get(summed.id)
+            if before is None or better(summed, before):
+                chosen[summed.id] = summed
+    return tuple(chosen.values())
 
 
 def _summed(known: Iterable[tuple[str, Delivery]]) -> Iterable[Delivery]:

@@ -12,11 +12,12 @@ from supplytwin.processors.condition_counting import Value
 from supplytwin.processors.condition_eval import Evaluation
 from supplytwin.processors.condition_view import Evidence
 from supplytwin.processors.explained import why
+from supplytwin.processors.line_worth import line_left
 from supplytwin.processors.settlement_asked import Desk, asked, desk, tranche_of
-from supplytwin.processors.settlement_goods import Goods, each_once, goods
+from supplytwin.processors.settlement_goods import Goods, at_most, each_once, goods
 from supplytwin.processors.settlement_performance import Question, seen
 from supplytwin.processors.settlement_state import ABSORBING, LIVE, Claim
-from supplytwin.schemas.amounts import Residual
+from supplytwin.schemas.amounts import PerUnit, Residual
 
 FIXED = ("APPROVED", *LIVE, "CANCEL_PENDING", "SETTLED", "RETURNED")
 """Where the amount of a claim is unconditional: what becomes of other claims does not change it."""
@@ -44,11 +45,20 @@ def owed(on: Desk, claim: Claim, evidence: Evidence, found: Evaluation) -> Owed:
     counted = [
         own,
         *[
-            goods(_desk_of(on, one), one)
+            goods(_desk_of(on, one), one, fixed=_counts_before(one))
             for one in others
             if is_rest or (one.tranche_id == claim.tranche_id and _counts_before(one))
         ],
     ]
+    claimed = tuple(_claimed(on, others, rest=is_rest))
+    elsewhere = _elsewhere(on, claim, others)
+    theirs = [goods(_desk_of(on, one), one, fixed=True) for one in elsewhere]
+    left: int | None = None
+    line = _line_of(on, claim)
+    if line is not None and elsewhere:
+        of = {claim.tranche_id, *[one.tranche_id for one in elsewhere]}
+        gross = sum(one.gross_minor for one in claimed if one.tranche_id in of)
+        left = line_left(on.full.amounts, line, at_most([*counted, *theirs]), gross)
     found_due = due(
         on.full.amounts,
         claim.tranche_id,
@@ -56,13 +66,34 @@ def owed(on: Desk, claim: Claim, evidence: Evidence, found: Evaluation) -> Owed:
             reserved=Money(currency=claim.currency, minor=claim.amount_minor),
             deliveries=each_once(counted),
             own=None if is_rest else own.deliveries,
-            claimed=tuple(_claimed(on, others, rest=is_rest)),
+            line_left_minor=left,
+            claimed=claimed,
             seen=_seen(on, claim, evidence, found, own),
             ended=_ended(others, claim),
         ),
     )
-    moments = [one.until for one in counted if one.until is not None]
+    moments = [one.until for one in [*counted, *theirs] if one.until is not None]
     return Owed(due=found_due, goods=own.value, until=min(moments, default=None))
+
+
+def _elsewhere(on: Desk, claim: Claim, others: list[Claim]) -> list[Claim]:
+    """Claims of other tranches, former ones too, that have something of the line that a PER_UNIT
+    pays for.
+    """
+    line = _line_of(on, claim)
+    return [
+        one
+        for one in others
+        if line is not None
+        and one.tranche_id != claim.tranche_id
+        and _counts_before(one)
+        and _line_of(_desk_of(on, one), one) == line
+    ]
+
+
+def _line_of(on: Desk, claim: Claim) -> str | None:
+    amount = tranche_of(on.full, claim).amount
+    return amount.line if isinstance(amount, PerUnit) else None
 
 
 def _fixed(on: Desk, claim: Claim, gross_minor: int, own: Goods) -> Due:
@@ -127,7 +158,7 @@ def _claimed(on: Desk, others: list[Claim], *, rest: bool) -> Iterator[Claimed]:
 
 def _would_be(on: Desk, claim: Claim) -> int:
     """What a claim alone comes to before adjustments, minor units."""
-    return _alone(on, claim, goods(on, claim))
+    return _alone(on, claim, goods(on, claim, fixed=_counts_before(claim)))
 
 
 def _alone(on: Desk, claim: Claim, own: Goods) -> int:

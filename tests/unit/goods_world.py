@@ -11,9 +11,11 @@ from immutables import Map
 from msgspec.structs import replace
 from settlement_world import event, twin_of
 
+from supplytwin.processors import settlement_cut
 from supplytwin.processors.conditions import Verdict
 from supplytwin.processors.settlement_judged import judged
 from supplytwin.processors.settlement_state import Accounts, Book, Claim
+from supplytwin.processors.twin import Twin
 from supplytwin.schemas import terms_read
 from supplytwin.schemas.amounts import ALL_BP
 from supplytwin.schemas.condition import micros
@@ -60,6 +62,7 @@ def rest(*of: str) -> dict[str, Any]:
 def contract(*tranches: Any, **line: Any) -> ContractTerms:
     """Terms of one line, 100 pieces at 3.33 unless it is said otherwise; as they are read."""
     made = contract_world.free("durian-cold-chain")
+    made["version"] = line.pop("version", 1)
     made["calendar"]["zone"] = line.pop("zone", "Asia/Shanghai")
     ordered = {"line": "1", "sku": "S", "qty": "100", "unit": "EA", "unit_price": "3.33"} | line
     total = int(Decimal(ordered["qty"]) * Decimal(ordered["unit_price"]) * 100)
@@ -87,12 +90,21 @@ class Till:
     """One contract: `tell` facts, `look` at a claim, `fix` its amount. Nothing is sent."""
 
     def __init__(self, full: ContractTerms) -> None:
-        self.full, self.told = full, list[Any]()
-        terms = terms_read.of_contract(full)
-        claims, promises = dict[str, Claim](), dict[str, Any]()
+        self.told, self.book = list[Any](), Book()
+        self.amend(full)
+
+    def amend(self, full: ContractTerms) -> None:
+        """Other terms: their claims are reserved, the claims of former ones stay as they are."""
+        self.full, terms = full, terms_read.of_contract(full)
+        claims, promises = dict(self.book.claims), dict[str, Any](self.book.promises)
+        former, before = self.book.former, self.book.terms
+        if before is not None:
+            former = former.set(before.version, before)
+        added = list[str]()
         for one in terms.claims:
             name = settlement_id(full.contract_id, one.tranche_id, one.claim_id)
             promises[name] = one
+            added.append(name)
             claims[name] = Claim(
                 settlement_id=name, claim_id=one.claim_id, tranche_id=one.tranche_id,
                 state="RESERVED", amount_minor=one.amount_minor, currency=full.currency,
@@ -100,8 +112,9 @@ class Till:
                 accounts=Accounts(buyer=-one.amount_minor, reserved=one.amount_minor),
             )  # fmt: skip
         self.book = Book(
-            terms=terms, claims=Map(claims), promises=Map(promises), order=tuple(claims)
-        )
+            terms=terms, former=former, claims=Map(claims), promises=Map(promises),
+            order=(*added, *[one for one in self.book.order if one not in added]),
+        )  # fmt: skip
 
     # -- facts
 
@@ -137,8 +150,16 @@ class Till:
 
     def look(self, name: str, on: float) -> Verdict:
         """What the fold says of a claim on a day."""
-        told = [one for one in self.told if one[1] <= day(on)]
-        return judged(self.book, self.claim(name), twin_of(*told), day(on))
+        return judged(self.book, self.claim(name), self.twin(on), day(on))
+
+    def twin(self, on: float) -> Twin:
+        """What is known by a day."""
+        return twin_of(*[one for one in self.told if one[1] <= day(on)])
+
+    def cut(self, on: float) -> list[str]:
+        """A cut of the state table; the states that its rows led to."""
+        self.book, moved = settlement_cut.cut(self.book, self.twin(on), day(on))
+        return [one.to_state for one in moved]
 
     def amount(self, name: str, on: float) -> Any:
         """Its leaf about the amount."""

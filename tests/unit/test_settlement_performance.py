@@ -228,6 +228,19 @@ FROM_GATE = {"telemetry": COLD["telemetry"] | {
     "to": {"anchor": "MILESTONE:RECEIVED", "plus": "PT0S"}}}  # fmt: skip
 
 
+@pytest.mark.parametrize("adjustments", [LATE, BANDS])
+def test_what_can_never_be_measured_is_paid_after_the_close_not_held_for_ever(
+    adjustments: Any,
+) -> None:
+    """By the state table: it waits up to the close, and is matched at the first cut after it."""
+    window = {"deadline": "2027-02-12T23:59:59+08:00", "grace": "P1D"}
+    condition = {"any": [RECEIVED, FROM_GATE, ALWAYS]}
+    world = till(condition, window=window, adjustments=adjustments)
+    assert world.cut(on("2027-02-13T12:00:00")) == []
+    assert world.cut(on("2027-02-14T00:00:00"))[:2] == ["MATCHED", "APPROVED"]
+    assert world.claim("A").adjusted_bp == (-30 if adjustments is LATE else 0)
+
+
 def test_a_series_that_is_not_needed_is_waited_for_while_it_may_come() -> None:
     """Whatever releases beside it: nothing was measured, so nothing is taken off, but only when no
     reading can come any more.
