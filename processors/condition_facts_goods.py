@@ -343,7 +343,7 @@ class Goods:
     def _is_own(self, event: Any) -> bool:
         """Whether it is of the claim's lots and delivery."""
         lots = self._look.asked.lots
-        if lots and getattr(event, "lot_id", None) not in lots:
+        if lots and lot_named(event) not in lots:
             return False
         home = self._look.asked.consignment_id
         if isinstance(event, WarehouseDispatched) and home not in (None, event.consignment_id):
@@ -369,6 +369,15 @@ class Goods:
                 yield fact
             else:
                 self._look.leave(fact, "SAME_GOODS")
+
+
+def lot_named(event: Event) -> str | None:
+    """The one lot that a report of goods is of: by its payload, else by reference; None = of none,
+    or of several.
+    """
+    own: str | None = getattr(event, "lot_id", None)
+    named = {key.subject_id for key in reached_by(event) if key.subject_type == LOT}
+    return own if own is not None else named.pop() if len(named) == 1 else None
 
 
 def _said_of(slot: Slot) -> list[Event]:

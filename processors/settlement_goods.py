@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from supplytwin.processors.condition_counting import Value
 from supplytwin.processors.condition_facts import built
-from supplytwin.processors.condition_facts_goods import LOST
+from supplytwin.processors.condition_facts_goods import LOST, lot_named
 from supplytwin.processors.condition_leaves import quantity
 from supplytwin.processors.condition_view import Fact, Statement
 from supplytwin.processors.facts import Identity
@@ -142,8 +142,8 @@ def _lot(on: Desk, fact: Fact) -> str | None:
     if slot is None:
         return None
     if slot.effective is not None:
-        return getattr(slot.effective.event, "lot_id", None)
-    lots = {getattr(one, "lot_id", None) for each in slot.disputed for one in each.contents}
+        return lot_named(slot.effective.event)
+    lots = {lot_named(one) for each in slot.disputed for one in each.contents}
     return lots.pop() if len(lots) == 1 else None
 
 

@@ -128,6 +128,20 @@ def test_a_tranche_of_a_lot_pays_that_lot_alone() -> None:
     assert till.fix("B", 8) == 16650
 
 
+def test_a_lot_is_paid_as_the_buyer_accepted_it() -> None:
+    """The condition names no quantity: what the buyer has accepted of the lot, which he refers to;
+    what he accepts of the line without saying which lot is of none.
+    """
+    after = {"time": {"not_before": "2027-01-02T00:00:00+08:00"}}
+    tranches = [tranche(f"T{lot}", claim(f"C{lot}", lot=lot), lot=lot, condition=after)
+                for lot in ("1", "2")]  # fmt: skip
+    till = Till(contract(*tranches, **LOTS))
+    for id, refs in (("a0", ()), ("a1", ("LOT:1",)), ("a2", ("LOT:1", "LOT:2"))):
+        till.tell("order.accepted", "ORDER_LINE:1", id, 5, source="erp-buyer", line_ids=("1",),
+                  accepted_qty=Decimal(50), rejected_qty=Decimal(0), refs=refs)  # fmt: skip
+    assert [till.fix("C1", 6), till.fix("C2", 6)] == [16650, 0]
+
+
 def test_goods_that_turn_out_to_be_of_another_lot_are_not_paid_again() -> None:
     """Paid as lot 1, then corrected to lot 2, which another tranche pays for."""
     tranches = tranche("T1", claim("A"), lot="1"), tranche("T2", claim("B"), lot="2")
