@@ -23,7 +23,7 @@ from supplytwin.processors.condition_view import Fact
 from supplytwin.processors.evidence import RECEIVED, REVERSED
 from supplytwin.processors.facts import Slot
 from supplytwin.processors.lifecycle import accumulate
-from supplytwin.processors.lots import line_of
+from supplytwin.processors.lots import line_of, lot_named
 from supplytwin.processors.reach import reached_by
 from supplytwin.processors.reversing import Lots, moves, teller
 from supplytwin.processors.standing import EXACT
@@ -369,15 +369,6 @@ class Goods:
                 yield fact
             else:
                 self._look.leave(fact, "SAME_GOODS")
-
-
-def lot_named(event: Event) -> str | None:
-    """The one lot that a report of goods is of: by its payload, else by reference; None = of none,
-    or of several.
-    """
-    own: str | None = getattr(event, "lot_id", None)
-    named = {key.subject_id for key in reached_by(event) if key.subject_type == LOT}
-    return own if own is not None else named.pop() if len(named) == 1 else None
 
 
 def _said_of(slot: Slot) -> list[Event]:

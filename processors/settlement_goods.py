@@ -13,10 +13,11 @@ from msgspec.structs import replace
 
 from supplytwin.processors.condition_counting import Value
 from supplytwin.processors.condition_facts import built
-from supplytwin.processors.condition_facts_goods import LOST, lot_named
+from supplytwin.processors.condition_facts_goods import LOST
 from supplytwin.processors.condition_leaves import quantity
 from supplytwin.processors.condition_view import Fact, Statement
 from supplytwin.processors.facts import Identity
+from supplytwin.processors.lots import lot_named
 from supplytwin.processors.quantities import Delivery
 from supplytwin.processors.settlement_asked import Desk, asked, tranche_of
 from supplytwin.processors.settlement_state import Claim
