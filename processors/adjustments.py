@@ -32,7 +32,11 @@ class Seen(Struct, frozen=True, kw_only=True, gc=False):
     """What is known when the amount is fixed; None = unknown."""
 
     days_late: int | None = None
+    late_why: str = ""
+    """What is missing, or why it goes by something else than a fact; "" = nothing to say."""
     excursion_us: int | None = None
+    excursion_why: str = ""
+    """As of the delay."""
     footprint: Footprint | None = None
 
 
@@ -55,9 +59,9 @@ def adjust(rules: Adjustments, seen: Seen) -> Adjusted:
     """The sum of all adjustments, and the reason of each that applies or cannot be known."""
     parts: list[tuple[int | None, Why]] = []
     if rules.late is not None:
-        parts.append(_late(rules.late, seen.days_late))
+        parts.append(_late(rules.late, seen.days_late, seen.late_why))
     if rules.excursion:
-        parts.append(_excursion(rules.excursion, seen.excursion_us))
+        parts.append(_excursion(rules.excursion, seen.excursion_us, seen.excursion_why))
     if rules.carbon is not None:
         parts.append(_carbon(rules.carbon, seen.footprint))
     total = sum(bp for bp, _ in parts if bp is not None)
@@ -68,20 +72,27 @@ def adjust(rules: Adjustments, seen: Seen) -> Adjusted:
     )
 
 
-def _late(rule: Late, days: int | None) -> tuple[int | None, Why]:
+def _late(rule: Late, days: int | None, rests_on: str) -> tuple[int | None, Why]:
     if days is None:
-        says = f"how late it was after {rule.due} is unknown: the amount waits"
+        says = f"how late it was after {rule.due} is unknown: {rests_on or 'the amount waits'}"
         return None, why("LATE_UNKNOWN", says, due=rule.due)
     off = min(rule.max_bp, max(0, days) * rule.bp_per_day)
-    says = f"{max(0, days)} days after {rule.due} take off {off} bp"
+    says = _based(f"{max(0, days)} days after {rule.due} take off {off} bp", rests_on)
     return -off, why("LATE", says, days=days, bp_per_day=rule.bp_per_day, max_bp=rule.max_bp)
 
 
-def _excursion(bands: tuple[Band, ...], lasted_us: int | None) -> tuple[int | None, Why]:
+def _based(says: str, rests_on: str) -> str:
+    return f"{says} ({rests_on})" if rests_on else says
+
+
+def _excursion(
+    bands: tuple[Band, ...], lasted_us: int | None, rests_on: str
+) -> tuple[int | None, Why]:
     if lasted_us is None:
-        return None, why("EXCURSION_UNKNOWN", "how long it lasted is unknown: the amount waits")
+        says = f"how long it lasted is unknown: {rests_on or 'the amount waits'}"
+        return None, why("EXCURSION_UNKNOWN", says)
     hit = [one for one in bands if lasted_us > one.over_min * MINUTE_US]
-    lasted = f"{lasted_us} us"
+    lasted = _based(f"{lasted_us} us", rests_on)
     if not hit:
         says = f"{lasted} are within {bands[0].over_min} minutes: nothing is taken off"
         return 0, why("EXCURSION", says, lasted_us=lasted_us)

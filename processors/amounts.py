@@ -12,13 +12,13 @@ from msgspec import Struct
 
 from supplytwin.processors.adjustments import Adjusted, Seen, adjust
 from supplytwin.processors.explained import Refused, Why, refused, why
-from supplytwin.processors.quantities import SCALE, Delivery, Taken, payable, shown
+from supplytwin.processors.line_worth import own_most, priced
+from supplytwin.processors.quantities import Delivery, Taken, payable, shown
 from supplytwin.schemas.amounts import (
     ALL_BP,
     QTY_DECIMALS,
     AmountTerms,
     Fixed,
-    Line,
     OfTotal,
     PerUnit,
     Residual,
@@ -27,12 +27,11 @@ from supplytwin.schemas.amounts import (
     billionths,
 )
 from supplytwin.schemas.errors import Code, RecordError
-from supplytwin.schemas.money import MINOR_MAX, exponent, from_minor
+from supplytwin.schemas.money import MINOR_MAX, from_minor
 
 FINISHED = frozenset(("SETTLED", "CLOSED"))
 """How a tranche has to end for a RESIDUAL to be computed."""
 ENDED = FINISHED | {"RETURNED", "VOIDED", "EXPIRED", "SUPERSEDED"}
-_PRICE: int = 10**QTY_DECIMALS
 
 
 class Money(Struct, frozen=True, kw_only=True, gc=False):
@@ -75,6 +74,10 @@ class Situation(Struct, frozen=True, kw_only=True, gc=False):
 
     reserved: Money
     deliveries: tuple[Delivery, ...] = ()
+    own: tuple[Delivery, ...] | None = None
+    """Those of the claim itself: it pays for no others. None = all of them."""
+    line_left_minor: int | None = None
+    """What claims of all tranches have left of the line; None = no other tranche has any of it."""
     taken: tuple[Taken, ...] = ()
     claimed: tuple[Claimed, ...] = ()
     seen: Seen = Seen()
@@ -180,11 +183,15 @@ def due(terms: AmountTerms, tranche_id: str, now: Situation) -> Due:
     whole, reasons = entitled
     own = [one for one in now.claimed if one.tranche_id == tranche_id]
     before = sum(one.gross_minor for one in own)
-    gross = max(0, whole - before)
+    left = max(0, whole - before)
     if before:
         rule = "CLAIMED_BEFORE" if whole >= before else "OVERCLAIMED"
-        says = f"{_text(before, terms)} of it were claimed before, {_text(gross, terms)} are left"
+        says = f"{_text(before, terms)} of it were claimed before, {_text(left, terms)} are left"
         reasons.append(why(rule, says, whole=whole, before=before))
+    gross = min(left, _most_left(terms, tranche, now, before))
+    if gross < left:
+        says = f"{_text(left - gross, terms)} of it are for goods of claims that were fixed before"
+        reasons.append(why("OTHER_GOODS", says, own_minor=gross, left_minor=left))
     adjusted = adjust(tranche.adjustments, now.seen)
     reasons.extend(adjusted.reasons)
     if adjusted.held:
@@ -198,6 +205,17 @@ def due(terms: AmountTerms, tranche_id: str, now: Situation) -> Due:
         bp=adjusted.bp,
         reasons=tuple(reasons),
     )
+
+
+def _most_left(terms: AmountTerms, tranche: Tranche, now: Situation, before: int) -> int:
+    """The most that a claim may take of a line: what its own goods come to, and no more than the
+    line has left.
+    """
+    most = MINOR_MAX if now.line_left_minor is None else now.line_left_minor
+    if not isinstance(tranche.amount, PerUnit) or now.own is None:
+        return most
+    own = own_most(terms, tranche.amount, now.own, now.deliveries, now.taken, before)
+    return min(most, own)
 
 
 def _text(minor: int, terms: AmountTerms) -> str:
@@ -269,12 +287,6 @@ def _entitled(
     return part, [why("SHARE", f"{says} ({terms.rounding})", **inputs)]
 
 
-def _priced(terms: AmountTerms, line: Line, qty_e18: int, bp: int = ALL_BP) -> tuple[int, int]:
-    """A quantity times its price, in minor units as (numerator, denominator)."""
-    minor = qty_e18 * billionths(line.unit_price) * bp * 10 ** exponent(terms.currency)
-    return minor, SCALE * _PRICE * ALL_BP
-
-
 def _per_unit(
     terms: AmountTerms, amount: PerUnit, now: Situation
 ) -> tuple[int, list[Why]] | Refused:
@@ -282,7 +294,7 @@ def _per_unit(
     found = payable(line, now.deliveries, now.taken, amount.lot)
     if isinstance(found, Refused):
         return found
-    up, down = _priced(terms, line, found.qty_e18, amount.bp)
+    up, down = priced(terms.currency, line, found.qty_e18, amount.bp)
     whole = min(up // down, amount.cap_minor)
     share = "" if amount.bp == ALL_BP else f", {amount.bp} bp of it"
     says = f"{shown(found.qty_e18)} {line.unit} x {line.unit_price}{share}, floored, at most "
@@ -326,13 +338,13 @@ def _total(terms: AmountTerms, now: Situation) -> int | Refused:
         return terms.total_minor
     total, down = 0, 1
     for line in terms.lines:
-        qty = billionths(line.qty) * _PRICE
+        qty = billionths(line.qty) * 10**QTY_DECIMALS
         if line.line in measured:
             found = payable(line, now.deliveries, now.taken)
             if isinstance(found, Refused):
                 return found
             qty = found.qty_e18
-        up, down = _priced(terms, line, qty)
+        up, down = priced(terms.currency, line, qty)
         total += up
     return total // down
 

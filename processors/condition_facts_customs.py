@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from msgspec import Struct
 
 from supplytwin.processors.condition_facts_look import Look
+from supplytwin.processors.condition_facts_passed import passed
 from supplytwin.processors.condition_facts_words import FREE, RELEASES
 from supplytwin.processors.facts import Slot
 from supplytwin.processors.reach import reached_by
@@ -82,6 +83,12 @@ def sources_of(value: Accumulator) -> dict[str, frozenset[str]]:
         code: frozenset(one.source for one in (first, *value.reports.get(code, ())))
         for code, first in value.milestones.items()
     }
+
+
+def both(one: Sources, other: Sources) -> dict[str, frozenset[str]]:
+    """By whose word milestones stand in either."""
+    none = frozenset[str]()
+    return {code: one.get(code, none) | other.get(code, none) for code in {*one, *other}}
 
 
 class Declarations:
@@ -164,6 +171,7 @@ class Declarations:
         value = fold(*key, counted)
         whole = fold(*key, [*counted, *ended]) if ended else value
         revoked, is_over = value.revoked or whole.revoked or ending, whole.state in _DEAD
+        told = both(sources_of(whole), passed(key, [*counted, *ended], whole))
         is_open = linked and not revoked and whole.state in ("RELEASED", "CLEARED")
         return Declared(
             key=key,
@@ -180,7 +188,7 @@ class Declarations:
             regimes=frozenset(ever),
             sources={
                 code: sources
-                for code, sources in sources_of(whole).items()
+                for code, sources in told.items()
                 if (is_open and not is_over) or (code not in _GATES and not is_over)
             },
         )

@@ -23,7 +23,7 @@ from supplytwin.processors.condition_view import Fact
 from supplytwin.processors.evidence import RECEIVED, REVERSED
 from supplytwin.processors.facts import Slot
 from supplytwin.processors.lifecycle import accumulate
-from supplytwin.processors.lots import line_of
+from supplytwin.processors.lots import line_of, lot_named
 from supplytwin.processors.reach import reached_by
 from supplytwin.processors.reversing import Lots, moves, teller
 from supplytwin.processors.standing import EXACT
@@ -44,6 +44,8 @@ from supplytwin.schemas.priorities import RECEIPTS, witness
 from supplytwin.schemas.units import code_of
 
 ZERO = Decimal(0)
+LOST = "lost of"
+"""Part of what a fact is about that takes stock away: not a receipt, but what was kept of it."""
 _QUANTITY = {"SHIPPED": "qty", "ACCEPTED": "accepted_qty"}
 
 
@@ -277,7 +279,7 @@ class Goods:
                     left[lot] = EXACT.subtract(left[lot], lost)
                 if lost is None or lost > 0:
                     told = self._losing(key, lost, left[lot])
-                    yield from self._look.against(slot, told, f"lost of {lot}")
+                    yield from self._look.against(slot, told, f"{LOST} {lot}")
 
     def _losing(self, key: SubjectKey, amount: Decimal | None, left: Decimal) -> Tell:
         """`amount` None = it is in conflict: whatever any of its contents says."""
@@ -341,7 +343,7 @@ class Goods:
     def _is_own(self, event: Any) -> bool:
         """Whether it is of the claim's lots and delivery."""
         lots = self._look.asked.lots
-        if lots and getattr(event, "lot_id", None) not in lots:
+        if lots and lot_named(event) not in lots:
             return False
         home = self._look.asked.consignment_id
         if isinstance(event, WarehouseDispatched) and home not in (None, event.consignment_id):

@@ -19,12 +19,14 @@ from supplytwin.processors.condition_facts_customs import (
     Declarations,
     Declared,
     Sources,
+    both,
     is_about,
     is_of,
     is_partial,
     sources_of,
 )
 from supplytwin.processors.condition_facts_look import Look, demoted, silenced
+from supplytwin.processors.condition_facts_passed import passed
 from supplytwin.processors.condition_facts_words import (
     CODES,
     FREE,
@@ -323,7 +325,8 @@ class Milestones:
             elif self._look.counts(slot, lambda event: self._is_support(event, key)):
                 counted.append(slot)
         value = fold(*key, counted)
-        found = self._stands[key] = _Stand(sources=sources_of(value), doubted=frozenset(doubted))
+        sources = both(sources_of(value), passed(key, counted, value))
+        found = self._stands[key] = _Stand(sources=sources, doubted=frozenset(doubted))
         return found
 
     def _is_support(self, event: Event, key: SubjectKey) -> bool:

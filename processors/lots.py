@@ -101,3 +101,12 @@ def _on_line(
         order = (*fact.order[:4], f"{fact.order[4]}\0{lot.subject_id}")
         found[order] = replace(fact, order=order)
     return found
+
+
+def lot_named(event: Event) -> str | None:
+    """The one lot that a report of goods is of: by its payload, else by reference; None = of none,
+    or of several.
+    """
+    own: str | None = getattr(event, "lot_id", None)
+    named = {key.subject_id for key in reached_by(event) if key.subject_type == LOT}
+    return own if own is not None else named.pop() if len(named) == 1 else None

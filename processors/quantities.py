@@ -79,6 +79,28 @@ def payable(
     return _of_lots(line, own, taken, lot)
 
 
+def part_of(
+    line: Line,
+    own: Iterable[Delivery],
+    deliveries: Sequence[Delivery],
+    taken: Sequence[Taken] = (),
+    lot: str | None = None,
+) -> int:
+    """How much of what is payable of `deliveries` is of `own` ones at most, in 10^-18 of the line's
+    unit: of a lot no more than what they bring of it. Both must be payable.
+    """
+    lots: list[str | None] = [one.lot for one in line.lots if lot in (None, one.lot)]
+    found = 0
+    mine = _own(line, own)
+    assert not isinstance(mine, Refused)
+    for name in lots or [lot]:
+        whole = payable(line, deliveries, taken, name)
+        assert not isinstance(whole, Refused)
+        brought = sum(got for of, got in mine if not lots or of == name)
+        found += min(brought, whole.qty_e18)
+    return found
+
+
 def _own(line: Line, deliveries: Iterable[Delivery]) -> list[tuple[str | None, int]] | Refused:
     """(lot, quantity in 10^-18 of the line's unit) of each delivery of `line`."""
     once: dict[str, Delivery] = {}

@@ -1,13 +1,19 @@
-"""The footprints that a contract's conditions and amounts may look at."""
+"""The footprints that a contract's conditions and amounts may look at, and the one of an amount."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
+from supplytwin.processors.adjustments import Footprint
 from supplytwin.processors.carbon import Versions
 from supplytwin.processors.condition_facts_asked import Footprinted
+from supplytwin.processors.condition_facts_carbon import per_unit
+from supplytwin.processors.condition_facts_words import EACH_UNIT
+from supplytwin.processors.condition_view import Evidence
+from supplytwin.processors.quantities import Delivery
+from supplytwin.processors.settlement_asked import carbon_measure
 from supplytwin.processors.settlement_state import Book
 from supplytwin.schemas.condition import Carbon, walked
-from supplytwin.schemas.contract import ContractTerms
+from supplytwin.schemas.contract import ContractTerms, Tranche
 
 
 def footprinted(book: Book, footprints: Versions) -> Mapping[str, Footprinted]:
@@ -35,3 +41,24 @@ def _names(full: ContractTerms) -> bool:
 
 def _number(text: str | None) -> Decimal | None:
     return None if text is None else Decimal(text)
+
+
+def footprint(tranche: Tranche, evidence: Evidence, goods: Sequence[Delivery]) -> Footprint | None:
+    """The verified one that an amount is adjusted by: for each unit of the goods that are paid, if
+    the terms say so. None = there is none.
+    """
+    carbon = tranche.adjustments.carbon
+    if carbon is None:
+        return None
+    for fact in evidence.of_type(carbon_measure(tranche)):
+        now = fact.current
+        if now is None or now.kind != "CARBON" or now.value is None:
+            continue
+        value, unit, measure = now.value, now.unit or "", now.type
+        if carbon.unit == EACH_UNIT:
+            if len({one.unit for one in goods}) != 1:
+                return None
+            value = per_unit(value, sum((one.qty for one in goods), Decimal(0)))
+            measure, unit = carbon.measure, EACH_UNIT
+        return Footprint(footprint_id=now.state or "", measure=measure, value=value, unit=unit)
+    return None

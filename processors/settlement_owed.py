@@ -2,28 +2,24 @@
 excursions, and what other claims of the contract have taken.
 """
 
-import datetime as dt
-from collections.abc import Iterable, Iterator, Sequence
-from decimal import Decimal
+from collections.abc import Iterator
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from supplytwin.processors.adjustments import Footprint, Seen, days_late
+from supplytwin.processors.adjustments import Seen
 from supplytwin.processors.amounts import ENDED, Claimed, Due, Money, Situation, due
 from supplytwin.processors.condition_counting import Value
-from supplytwin.processors.condition_eval import Evaluation, evaluate
-from supplytwin.processors.condition_facts import built
-from supplytwin.processors.condition_facts_carbon import per_unit
-from supplytwin.processors.condition_facts_words import EACH_UNIT
-from supplytwin.processors.condition_view import Evidence, Statement
+from supplytwin.processors.condition_eval import Evaluation
+from supplytwin.processors.condition_view import Evidence
 from supplytwin.processors.explained import why
-from supplytwin.processors.quantities import Delivery
-from supplytwin.processors.settlement_asked import Desk, asked, carbon_measure, desk, tranche_of
+from supplytwin.processors.line_worth import line_left
+from supplytwin.processors.settlement_asked import Desk, asked, desk, tranche_of
+from supplytwin.processors.settlement_footprints import footprint
+from supplytwin.processors.settlement_goods import Goods, at_most, each_once, goods
+from supplytwin.processors.settlement_performance import Question, seen
 from supplytwin.processors.settlement_state import ABSORBING, LIVE, Claim
 from supplytwin.schemas.amounts import PerUnit, Residual
-from supplytwin.schemas.condition import Quantity, walked
-from supplytwin.schemas.contract import Tranche
-from supplytwin.schemas.localtime import days_since_epoch
 
 FIXED = ("APPROVED", *LIVE, "CANCEL_PENDING", "SETTLED", "RETURNED")
 """Where the amount of a claim is unconditional: what becomes of other claims does not change it."""
@@ -39,54 +35,83 @@ class Owed(Struct, frozen=True, kw_only=True):
     """The first later tick at which time alone may make more goods count."""
 
 
-class _Goods(Struct, frozen=True, kw_only=True):
-    """What counts of a line for one claim."""
-
-    deliveries: tuple[Delivery, ...] = ()
-    value: Value = "TRUE"
-    until: int | None = None
-
-
 def owed(on: Desk, claim: Claim, evidence: Evidence, found: Evaluation) -> Owed:
     """What is due of the claim by its terms, never more than is reserved for it."""
-    own = _goods(on, claim)
+    own = goods(on, claim)
     if claim.state in FIXED and claim.gross_minor is not None:
-        return Owed(due=_fixed(claim, claim.gross_minor), goods=own.value, until=own.until)
+        fixed = _fixed(on, claim, claim.gross_minor, own)
+        return Owed(due=fixed, goods=own.value, until=own.until)
     others = _others(on, claim)
     tranche = tranche_of(on.full, claim)
     is_rest = isinstance(tranche.amount, Residual)
     counted = [
         own,
         *[
-            _goods(_desk_of(on, one), one)
+            goods(_desk_of(on, one), one, fixed=_counts_before(one))
             for one in others
             if is_rest or (one.tranche_id == claim.tranche_id and _counts_before(one))
         ],
     ]
+    claimed = tuple(_claimed(on, others, rest=is_rest))
+    elsewhere = _elsewhere(on, claim, others)
+    theirs = [goods(_desk_of(on, one), one, fixed=True) for one in elsewhere]
+    left: int | None = None
+    line = _line_of(on, claim)
+    if line is not None and elsewhere:
+        of = {claim.tranche_id, *[one.tranche_id for one in elsewhere]}
+        gross = sum(one.gross_minor for one in claimed if one.tranche_id in of)
+        left = line_left(on.full.amounts, line, at_most([*counted, *theirs]), gross)
     found_due = due(
         on.full.amounts,
         claim.tranche_id,
         Situation(
             reserved=Money(currency=claim.currency, minor=claim.amount_minor),
-            deliveries=_each_once(counted),
-            claimed=tuple(_claimed(on, others, rest=is_rest)),
-            seen=_seen(on, tranche, evidence, found, own.deliveries),
+            deliveries=each_once(counted),
+            own=None if is_rest else own.deliveries,
+            line_left_minor=left,
+            claimed=claimed,
+            seen=_seen(on, claim, evidence, found, own),
             ended=_ended(others, claim),
         ),
     )
-    moments = [one.until for one in counted if one.until is not None]
+    moments = [one.until for one in [*counted, *theirs] if one.until is not None]
     return Owed(due=found_due, goods=own.value, until=min(moments, default=None))
 
 
-def _fixed(claim: Claim, gross_minor: int) -> Due:
+def _elsewhere(on: Desk, claim: Claim, others: list[Claim]) -> list[Claim]:
+    """Claims of other tranches, former ones too, that have something of the line that a PER_UNIT
+    pays for.
+    """
+    line = _line_of(on, claim)
+    return [
+        one
+        for one in others
+        if line is not None
+        and one.tranche_id != claim.tranche_id
+        and _counts_before(one)
+        and _line_of(_desk_of(on, one), one) == line
+    ]
+
+
+def _line_of(on: Desk, claim: Claim) -> str | None:
+    amount = tranche_of(on.full, claim).amount
+    return amount.line if isinstance(amount, PerUnit) else None
+
+
+def _fixed(on: Desk, claim: Claim, gross_minor: int, own: Goods) -> Due:
     says = f"{claim.owed_minor} minor units, unconditional since the approval"
+    reasons = [why("APPROVED", says, amount_minor=claim.owed_minor)]
+    more = _alone(on, claim, own) - gross_minor if own.deliveries else 0
+    if more > 1:  # one may be what the floor of a claim before it had left
+        says = f"goods of {more} minor units more came since: no claim of other goods pays them"
+        reasons.append(why("CAME_SINCE", says, gross_minor=gross_minor, more_minor=more))
     return Due(
         verdict="DUE",
         currency=claim.currency,
         amount_minor=claim.owed_minor,
         gross_minor=gross_minor,
         bp=claim.adjusted_bp,
-        reasons=(why("APPROVED", says, amount_minor=claim.owed_minor),),
+        reasons=tuple(reasons),
     )
 
 
@@ -135,9 +160,13 @@ def _claimed(on: Desk, others: list[Claim], *, rest: bool) -> Iterator[Claimed]:
 
 def _would_be(on: Desk, claim: Claim) -> int:
     """What a claim alone comes to before adjustments, minor units."""
+    return _alone(on, claim, goods(on, claim, fixed=_counts_before(claim)))
+
+
+def _alone(on: Desk, claim: Claim, own: Goods) -> int:
     alone = Situation(
         reserved=Money(currency=claim.currency, minor=claim.amount_minor),
-        deliveries=_goods(on, claim).deliveries,
+        deliveries=own.deliveries,
     )
     return due(on.full.amounts, claim.tranche_id, alone).gross_minor
 
@@ -156,116 +185,15 @@ def _ended(others: list[Claim], claim: Claim) -> dict[str, str]:
     }
 
 
-# ---- quantities
-
-
-def _each_once(counted: Iterable[_Goods]) -> tuple[Delivery, ...]:
-    """Goods that several tranches pay for once: as the tranche counts them that counts least."""
-    least: dict[str, Delivery] = {}
-    for one in (delivery for goods in counted for delivery in goods.deliveries):
-        known = least.get(one.id)
-        if known is None or one.qty < known.qty:
-            least[one.id] = one
-    return tuple(least.values())
-
-
-def _goods(on: Desk, claim: Claim) -> _Goods:
-    """What counts of a PER_UNIT's line for one claim: by the measure that its condition names, else
-    as the buyer accepted it.
-    """
-    tranche = tranche_of(on.full, claim)
-    amount = tranche.amount
-    if not isinstance(amount, PerUnit):
-        return _Goods()
-    named = [
-        one
-        for _, one in walked(tranche.condition)
-        if isinstance(one, Quantity) and one.line == amount.line
-    ]
-    leaf = Quantity(
-        line=amount.line,
-        measure=named[0].measure if named else "ACCEPTED",
-        op=">",
-        value=Decimal(0),
-    )
-    question = asked(on, claim, leaf)
-    made = built(on.twin, question)
-    evidence = made.evidence
-    found = evaluate(leaf, evidence, question.scope)
-    counting = {name for name, how in found.leaves[0].evidence if how == "counts"}
-    sums: dict[str, Decimal] = {}
-    for fact in evidence.of_type(leaf.measure):
-        now = fact.current
-        if fact.name in counting and now is not None and now.value is not None:
-            sums[now.unit or ""] = sums.get(now.unit or "", Decimal(0)) + now.value
-    of = f"{amount.line}|{amount.lot or ''}|{question.consignment_id or ''}|{question.lots}"
-    return _Goods(
-        deliveries=tuple(
-            [
-                Delivery(id=f"{of}|{unit}", line=amount.line, lot=amount.lot, qty=total, unit=unit)
-                for unit, total in sorted(sums.items())
-                if total > 0
-            ]
-        ),
-        value=found.value,
-        until=made.until,
-    )
-
-
 # ---- what changes the amount
 
 
-def _seen(
-    on: Desk,
-    tranche: Tranche,
-    evidence: Evidence,
-    found: Evaluation,
-    goods: Sequence[Delivery],
-) -> Seen:
-    """How late the last proof happened, and how long the goods were outside of their bounds; None =
-    nobody knows.
-    """
-    late, rules = None, tranche.adjustments
-    if rules.late is not None and found.matches == "TRUE":
-        counting = {n for leaf in found.leaves for n, how in leaf.evidence if how == "counts"}
-        days = [
-            _days_late(rules.late.due, fact.current, on.zone)
-            for fact in evidence.every
-            if fact.name in counting and fact.current is not None
-        ]
-        late = max(days, default=None)
-    outside = [one.current.outside_us for one in evidence.series]
-    return Seen(
-        days_late=late,
-        excursion_us=max(outside, default=None),
-        footprint=_footprint(tranche, evidence, goods),
-    )
-
-
-def _footprint(tranche: Tranche, evidence: Evidence, goods: Sequence[Delivery]) -> Footprint | None:
-    """The verified one; for each unit of the goods that are paid, if the terms say so."""
-    carbon, measure = tranche.adjustments.carbon, carbon_measure(tranche)
-    for fact in evidence.of_type(measure) if carbon is not None else ():
-        now = fact.current
-        if carbon is None or now is None or now.kind != "CARBON" or now.value is None:
-            continue
-        value, unit = now.value, now.unit or ""
-        if carbon.unit == EACH_UNIT:
-            if len({one.unit for one in goods}) != 1:
-                return None
-            value = per_unit(value, sum((one.qty for one in goods), Decimal(0)))
-            measure, unit = carbon.measure, EACH_UNIT
-        return Footprint(
-            footprint_id=now.state or "",
-            measure=measure,
-            value=value,
-            unit=unit,
-        )
-    return None
-
-
-def _days_late(due_day: str, one: Statement, zone: str) -> int:
-    """Of DAY precision its own date counts, wherever it was told."""
-    if one.day is not None:
-        return max(0, one.day - days_since_epoch(dt.date.fromisoformat(due_day)))
-    return days_late(due_day, one.last, zone)
+def _seen(on: Desk, claim: Claim, evidence: Evidence, found: Evaluation, own: Goods) -> Seen:
+    """What the adjustments of its terms rest on."""
+    tranche = tranche_of(on.full, claim)
+    verified = footprint(tranche, evidence, own.deliveries)
+    if tranche.adjustments.late is None and not tranche.adjustments.excursion:
+        return Seen(footprint=verified)
+    scope = asked(on, claim, tranche.condition).scope
+    asking = Question(tranche=tranche, evidence=evidence, scope=scope, found=found, own=own)
+    return replace(seen(asking), footprint=verified)

@@ -332,6 +332,13 @@ def fold(
     at once. For a consignment: its own facts, without its lines; for goods and receipts: without
     what one pledge does to another subject, or a contradiction about it.
     """
+    return sequence.fold(subject_type, facts_of(subject_type, subject_id, slots, tick))
+
+
+def facts_of(
+    subject_type: str, subject_id: str, slots: Sequence[Slot], tick: int | None = None
+) -> list[Fact]:
+    """The effective versions of `slots` as they reach a subject, as `fold` takes them."""
     key = SubjectKey(subject_type, subject_id)
     facts = []
     for slot in slots:
@@ -342,7 +349,7 @@ def fold(
         fact = _fact_for(version, key, is_subject=key == keys[0])
         if fact is not None and (tick is None or _counts_at(fact, tick)):
             facts.append(fact)
-    return sequence.fold(subject_type, facts)
+    return facts
 
 
 def _counts_at(fact: Fact, tick: int) -> bool:

@@ -151,15 +151,17 @@ class FullWorld(SignedWorld):
         self.fact("customs.cleared", "DECLARATION:I-1", "cleared", 61, "customs-ae", entry_id="E",
                   refs=(CONSIGNMENT,))  # fmt: skip
 
-    def received(self, qty: int = 1200) -> None:
-        """In the buyer's warehouse, by the warehouse and by the tracker; accepted by the buyer."""
-        self.fact("wh.received", "LOT:L", "received", 62, "wms-jafza", lot_id="L", sku="ROUTER-AX",
+    def received(self, qty: int = 1200, on: float = 62, **fields: Any) -> None:
+        """In the buyer's warehouse, by the warehouse and by the tracker; accepted by the buyer a
+        day later.
+        """
+        self.fact("wh.received", "LOT:L", "received", on, "wms-jafza", lot_id="L", sku="ROUTER-AX",
                   qty=Decimal(qty), uom="EA", facility="JAFZA-7",
-                  refs=(CONSIGNMENT, LINE))  # fmt: skip
-        self.fact("shipment.delivered", CONSIGNMENT, "delivered", 62, "tracker",
+                  refs=(CONSIGNMENT, LINE), **fields)  # fmt: skip
+        self.fact("shipment.delivered", CONSIGNMENT, "delivered", on, "tracker",
                   consignment_id="ASN-1", receiver="r", facility="JAFZA-7",
-                  refs=(LINE,))  # fmt: skip
-        self.fact("order.accepted", LINE, "accepted", 63, "erp-buyer", line_ids=("1",),
+                  refs=(LINE,), **fields)  # fmt: skip
+        self.fact("order.accepted", LINE, "accepted", on + 1, "erp-buyer", line_ids=("1",),
                   accepted_qty=Decimal(qty), rejected_qty=Decimal(0),
                   refs=(CONSIGNMENT,))  # fmt: skip
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import contract_world
 from msgspec.structs import replace
-from settlement_full_world import CONSIGNMENT, LINE, FullWorld, a_year_ago, day, electronics
+from settlement_full_world import LINE, FullWorld, a_year_ago, day, electronics
 from settlement_world import contract, contract_terms, event
 from test_contract_signing import secret
 
@@ -179,10 +179,8 @@ def test_a_date_that_is_told_abroad_is_the_date_that_it_says() -> None:
     world = funded()
     world.export()
     world.tick(day(3))
-    world.declared("I-1", "IMPORT", 60, "customs-ae")
-    world.received()
-    world.fact("customs.cleared", "DECLARATION:I-1", "cleared", 71.6, "customs-ae", entry_id="E",
-               refs=(CONSIGNMENT,), time_precision="DAY", event_tz="-05:00")  # fmt: skip
+    world.cleared()
+    world.received(on=71.6, time_precision="DAY", event_tz="-05:00")
     world.tick(day(74))
     world.tick(day(76))
     assert world.paid()[1:] == [144_000_000]

@@ -1,0 +1,215 @@
+"""Which goods are whose: what counts of a PER_UNIT's line for one claim, each unit in one claim.
+
+A claim pays for its own goods alone. What was fixed before stays what it was: goods that come of a
+paid claim later, or are corrected upward, are paid by no other claim of its tranche, only by the
+RESIDUAL, which is what is owed of the whole contract.
+"""
+
+from collections.abc import Callable, Iterable
+from decimal import Decimal
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from supplytwin.processors.condition_counting import Value
+from supplytwin.processors.condition_facts import built
+from supplytwin.processors.condition_facts_goods import LOST
+from supplytwin.processors.condition_leaves import quantity
+from supplytwin.processors.condition_view import Fact, Statement
+from supplytwin.processors.facts import Identity
+from supplytwin.processors.lots import lot_named
+from supplytwin.processors.quantities import Delivery
+from supplytwin.processors.settlement_asked import Desk, asked, tranche_of
+from supplytwin.processors.settlement_state import Claim
+from supplytwin.processors.standing import EXACT
+from supplytwin.schemas.amounts import PerUnit
+from supplytwin.schemas.condition import Quantity, walked
+from supplytwin.schemas.contract import Tranche
+
+MOVED = ("SHIPPED", "RECEIVED")
+"""Measures of goods that were moved, not of what the buyer says of them."""
+_ZERO = Decimal(0)
+
+
+class Goods(Struct, frozen=True, kw_only=True):
+    """What counts of a line for one claim."""
+
+    tranche_id: str = ""
+    group: str = ""
+    """The line and the consignment: goods of another group are other goods."""
+    deliveries: tuple[Delivery, ...] = ()
+    """One for each report that counts, less what was taken back of it."""
+    told: tuple[Statement, ...] = ()
+    """What those reports say, of goods that carriers and warehouses tell of."""
+    value: Value = "TRUE"
+    """Whether any counts; FALSE = none ever will."""
+    until: int | None = None
+    """The first later tick at which time alone may make more count."""
+
+
+NO_GOODS = Goods()
+"""Of a tranche that pays for no quantity."""
+
+
+def goods(on: Desk, claim: Claim, *, fixed: bool = False) -> Goods:
+    """What counts of a PER_UNIT's line for one claim: by the measure that its condition names, else
+    as the buyer accepted it. Of a claim that is `fixed` stock that was lost is not missing: what
+    the buyer keeps badly lowers no other claim.
+    """
+    tranche = tranche_of(on.full, claim)
+    amount = tranche.amount
+    if not isinstance(amount, PerUnit):
+        return NO_GOODS
+    leaf = _leaf(tranche, amount)
+    question = asked(on, claim, leaf)
+    if amount.lot is not None:
+        question = replace(question, lots=(amount.lot,))
+    made = built(on.twin, question)
+    found = quantity(leaf, made.evidence, question.scope)
+    more, less = list[_Part](), list[_Part]()
+    for one in found.witnesses:
+        if one.counts and one.present is not None:
+            more.append(_part(on, one.fact, one.present))
+        elif one.how in ("contrary", "in doubt") and not (fixed and LOST in one.fact.about):
+            less.append(_part(on, one.fact, min(one.may, key=_value)))
+    elsewhere = _lots_of_others(tranche, claim) if not question.lots else frozenset()
+    left = [one for one in _without(more, less) if one.qty > 0 and one.lot not in elsewhere]
+    return Goods(
+        tranche_id=tranche.tranche_id,
+        group=f"{amount.line}|{question.consignment_id or ''}",
+        deliveries=tuple(
+            [
+                Delivery(id=one.name, line=amount.line, lot=one.lot, qty=one.qty, unit=one.unit)
+                for one in left
+            ]
+        ),
+        told=tuple([one.said for one in left if leaf.measure in MOVED]),
+        value=found.value,
+        until=made.until,
+    )
+
+
+def _leaf(tranche: Tranche, amount: PerUnit) -> Quantity:
+    named = [
+        one
+        for _, one in walked(tranche.condition)
+        if isinstance(one, Quantity) and one.line == amount.line
+    ]
+    measure = named[0].measure if named else "ACCEPTED"
+    return Quantity(line=amount.line, measure=measure, op=">", value=_ZERO)
+
+
+def _lots_of_others(tranche: Tranche, claim: Claim) -> frozenset[str]:
+    """The lots that other claims of the tranche name: a claim of no lot is of what is left."""
+    own = next(one for one in tranche.claims if one.claim_id == claim.claim_id)
+    return frozenset(
+        one.lot
+        for one in tranche.claims
+        if one.lot is not None and one.consignment_id == own.consignment_id
+    )
+
+
+# ---- what was taken back
+
+
+class _Part(Struct, frozen=True, kw_only=True):
+    """What one fact brings or takes."""
+
+    name: str
+    lot: str | None
+    qty: Decimal
+    """Not negative."""
+    unit: str
+    said: Statement
+
+
+def _part(on: Desk, fact: Fact, said: Statement) -> _Part:
+    return _Part(
+        name=f"{fact.name} {fact.about}",
+        lot=_lot(on, fact),
+        qty=abs(_value(said)),
+        unit=said.unit or "",
+        said=said,
+    )
+
+
+def _value(one: Statement) -> Decimal:
+    return one.value or _ZERO
+
+
+def _lot(on: Desk, fact: Fact) -> str | None:
+    """The lot that all versions of a fact name."""
+    slot = on.twin.facts.slots.get(Identity(*fact.identity))
+    if slot is None:
+        return None
+    if slot.effective is not None:
+        return lot_named(slot.effective.event)
+    lots = {lot_named(one) for each in slot.disputed for one in each.contents}
+    return lots.pop() if len(lots) == 1 else None
+
+
+def _without(more: list[_Part], less: list[_Part]) -> list[_Part]:
+    """What is left of each: what is taken back is taken from its own lot first."""
+    left, rests = [one.qty for one in more], [one.qty for one in less]
+    for is_own in (True, False):
+        for number, gone in enumerate(less):
+            for at, one in enumerate(more):
+                if (one.lot == gone.lot) is is_own:
+                    off = min(rests[number], left[at])
+                    left[at] = EXACT.subtract(left[at], off)
+                    rests[number] = EXACT.subtract(rests[number], off)
+    return [replace(one, qty=qty) for one, qty in zip(more, left, strict=True)]
+
+
+# ---- together
+
+
+def each_once(counted: Iterable[Goods]) -> tuple[Delivery, ...]:
+    """The goods of several claims, each once; those that several tranches pay a share of as the one
+    counts them that counts least.
+    """
+    by_tranche = _by_tranche(counted)
+    if len(by_tranche) == 1:
+        return tuple([delivery for known in by_tranche.values() for _, delivery in known.values()])
+    return _chosen(by_tranche, lambda one, other: one.qty < other.qty)
+
+
+def at_most(counted: Iterable[Goods]) -> tuple[Delivery, ...]:
+    """The same as the tranche counts them that counts most."""
+    return _chosen(_by_tranche(counted), lambda one, other: one.qty > other.qty)
+
+
+_Known = dict[str, tuple[str, Delivery]]
+"""Report -> (its group, what it brings)."""
+
+
+def _by_tranche(counted: Iterable[Goods]) -> dict[str, _Known]:
+    found: dict[str, _Known] = {}
+    for one in counted:
+        known = found.setdefault(one.tranche_id, {})
+        for delivery in one.deliveries:
+            known.setdefault(delivery.id, (one.group, delivery))
+    return found
+
+
+def _chosen(
+    by_tranche: dict[str, _Known], better: Callable[[Delivery, Delivery], bool]
+) -> tuple[Delivery, ...]:
+    chosen: dict[str, Delivery] = {}
+    for known in by_tranche.values():
+        for summed in _summed(known.values()):
+            before = chosen.get(summed.id)
+            if before is None or better(summed, before):
+                chosen[summed.id] = summed
+    return tuple(chosen.values())
+
+
+def _summed(known: Iterable[tuple[str, Delivery]]) -> Iterable[Delivery]:
+    """What a tranche counts, by consignment and lot."""
+    sums: dict[str, Delivery] = {}
+    for group, one in known:
+        name = f"{group}|{one.lot or ''}|{one.unit}"
+        before = sums.get(name)
+        qty = one.qty if before is None else EXACT.add(before.qty, one.qty)
+        sums[name] = replace(one, id=name, qty=qty)
+    return sums.values()
