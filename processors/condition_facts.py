@@ -64,8 +64,8 @@ class Built(Struct, frozen=True, kw_only=True):
     """It follows from the facts that reach these, the question and the tick."""
 
     def holds(self, asked: ClaimAsked, stirred: Set[SubjectKey]) -> bool:
-        """Whether it answers `asked`, too, when of all facts only those that reach `stirred` are
-        others (`stirred_by`).
+        """Whether it answers `asked`, too, when of all facts, and of what their signatures count
+        for, only those that reach `stirred` are others (`stirred_by`).
         """
         tick = asked.scope.tick
         if not self.at <= tick < self.until or not stirred.isdisjoint(self.concerns):
@@ -141,9 +141,11 @@ def stirred_by(moved: Iterable[tuple[Slot | None, Slot]]) -> frozenset[SubjectKe
 
 
 def _timeless(asked: ClaimAsked) -> ClaimAsked:
-    """The question without what only `condition_eval` looks at."""
+    """The question without what only `condition_eval` looks at, and without what stands against
+    single facts.
+    """
     scope = replace(asked.scope, tick=0, challenge_end=None, tolling=False, long_stop=0)
-    return replace(asked, scope=scope)
+    return replace(asked, scope=scope, signatures={})
 
 
 def _order(fact: Fact) -> tuple[str, str, str]:

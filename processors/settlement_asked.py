@@ -12,6 +12,9 @@ from supplytwin.processors.condition_facts_asked import (
     Judgements,
 )
 from supplytwin.processors.condition_view import Assent, Ordered, Scope
+from supplytwin.processors.facts import Identity
+from supplytwin.processors.keys import Register
+from supplytwin.processors.settlement_answers import Answers
 from supplytwin.processors.settlement_state import Book, Claim
 from supplytwin.processors.twin import Twin
 from supplytwin.schemas.condition import Condition
@@ -24,6 +27,10 @@ class Known(Struct, frozen=True, kw_only=True):
 
     signatures: Judgements = {}
     """Content hash -> what the record's signature counts for."""
+    whose: Mapping[bytes, Identity] = {}
+    """Content hash -> whose record it is."""
+    register: Register | None = None
+    """By whose keys."""
 
 
 NOTHING_KNOWN = Known()
@@ -54,13 +61,17 @@ class Desk(Struct, frozen=True, kw_only=True):
     twin: Twin
     at: int
     known: Known
+    answers: Answers
+    """To what has been asked of these facts."""
 
 
-def desk(book: Book, claim: Claim, twin: Twin, at: int, known: Known) -> Desk:
-    """For a claim of full contract terms."""
+def desk(book: Book, claim: Claim, twin: Twin, at: int, known: Known, answers: Answers) -> Desk:
+    """For a claim of full contract terms; `answers` are over the same twin."""
     terms = book.terms_of(claim)
     assert terms.full is not None
-    return Desk(book=book, full=terms.full, zone=terms.zone, twin=twin, at=at, known=known)
+    return Desk(
+        book=book, full=terms.full, zone=terms.zone, twin=twin, at=at, known=known, answers=answers
+    )
 
 
 def tranche_of(full: ContractTerms, claim: Claim) -> Tranche:

@@ -11,8 +11,7 @@ from msgspec import Struct
 from supplytwin.processors.adjustments import Seen, days_late
 from supplytwin.processors.amounts import ENDED, Claimed, Due, Money, Situation, due
 from supplytwin.processors.condition_counting import Value
-from supplytwin.processors.condition_eval import Evaluation, evaluate
-from supplytwin.processors.condition_facts import built
+from supplytwin.processors.condition_eval import Evaluation
 from supplytwin.processors.condition_view import Evidence, Statement
 from supplytwin.processors.explained import why
 from supplytwin.processors.quantities import Delivery
@@ -100,7 +99,7 @@ def _others(on: Desk, claim: Claim) -> list[Claim]:
 
 def _desk_of(on: Desk, claim: Claim) -> Desk:
     """By the terms that a claim is under, which may be a former version."""
-    return desk(on.book, claim, on.twin, on.at, on.known)
+    return desk(on.book, claim, on.twin, on.at, on.known, on.answers)
 
 
 def _counts_before(one: Claim) -> bool:
@@ -187,9 +186,9 @@ def _goods(on: Desk, claim: Claim) -> _Goods:
         value=Decimal(0),
     )
     question = asked(on, claim, leaf)
-    made = built(on.twin, question)
+    made = on.answers.built(question)
     evidence = made.evidence
-    found = evaluate(leaf, evidence, question.scope)
+    found = on.answers.evaluated(question, made)
     counting = {name for name, how in found.leaves[0].evidence if how == "counts"}
     sums: dict[str, Decimal] = {}
     for fact in evidence.of_type(leaf.measure):
