@@ -20,6 +20,7 @@ from supplytwin.processors.condition_facts_milestones import Claim, Milestones, 
 from supplytwin.processors.condition_facts_papers import Papers, footprints
 from supplytwin.processors.condition_facts_papers import types_in as papers_in
 from supplytwin.processors.condition_facts_series import series
+from supplytwin.processors.condition_facts_sight import Sight
 from supplytwin.processors.condition_facts_words import (
     HOLD,
     anchors_in,
@@ -78,9 +79,9 @@ def evidence_of(twin: Twin, asked: ClaimAsked) -> Evidence:
     return built(twin, asked).evidence
 
 
-def built(twin: Twin, asked: ClaimAsked) -> Built:
-    """`evidence_of`, with what it depends on."""
-    look = Look(twin, asked)
+def built(twin: Twin, asked: ClaimAsked, sight: Sight | None = None) -> Built:
+    """`evidence_of`, with what it depends on. `sight`: of the same twin."""
+    look = Look(Sight(twin) if sight is None else sight, asked)
     claim = claim_of(look)
     declarations = Declarations(look, claim.roots)
     milestones = Milestones(look, claim, declarations)

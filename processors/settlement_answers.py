@@ -15,6 +15,7 @@ from supplytwin.processors import readings
 from supplytwin.processors.condition_eval import Evaluation, evaluate
 from supplytwin.processors.condition_facts import Built, built, stirred_by
 from supplytwin.processors.condition_facts_asked import ClaimAsked
+from supplytwin.processors.condition_facts_sight import Sight
 from supplytwin.processors.condition_view import Scope
 from supplytwin.processors.facts import Slot
 from supplytwin.processors.reach import reached_by
@@ -35,7 +36,7 @@ class Answers:
     def __init__(
         self, twin: Twin, kept: Iterable[Built] = (), stirred: Set[SubjectKey] = frozenset()
     ) -> None:
-        self._twin, self._stirred = twin, stirred
+        self._twin, self._stirred, self._sight = twin, stirred, Sight(twin)
         self._kept = {_question(one.asked): one for one in kept}
         self._found: dict[Question, Built] = {}
         self._evaluated: dict[tuple[Question, Scope], tuple[Built, Evaluation]] = {}
@@ -50,7 +51,7 @@ class Answers:
         if found is None or not found.holds(asked, frozenset()):
             found = self._kept.get(question)
             if found is None or not found.holds(asked, self._stirred):
-                found = built(self._twin, asked)
+                found = built(self._twin, asked, self._sight)
             else:
                 self.spared += 1
             self._found[question] = found
