@@ -134,10 +134,11 @@ def test_a_claim_that_waits_for_others_is_judged_when_these_move() -> None:
     world.answer("PAY", "ACSC", 4)
     world.cleared()
     world.received()
-    for at in (64, 65, 65.5):
+    for at in (64.0, 65.0, 65.5):
         world.tick(full.day(at))
     world.answer("PAY", "ACSC", 66)
-    world.tick(full.day(66.5))
+    for at in (66.5, 80.0):
+        world.tick(full.day(at))
     assert world.states() == ["SETTLED", "SETTLED", "RESERVED"]
     assert settlement.due(world.state(world.chain).book) == full.day(95.5)
 
