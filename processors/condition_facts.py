@@ -21,6 +21,7 @@ from supplytwin.processors.condition_facts_milestones import Claim, Milestones, 
 from supplytwin.processors.condition_facts_papers import Papers
 from supplytwin.processors.condition_facts_papers import types_in as papers_in
 from supplytwin.processors.condition_facts_series import series
+from supplytwin.processors.condition_facts_sight import Sight
 from supplytwin.processors.condition_facts_words import (
     HOLD,
     anchors_in,
@@ -65,8 +66,8 @@ class Built(Struct, frozen=True, kw_only=True):
     """It follows from the facts that reach these, the question and the tick."""
 
     def holds(self, asked: ClaimAsked, stirred: Set[SubjectKey]) -> bool:
-        """Whether it answers `asked`, too, when of all facts only those that reach `stirred` are
-        others (`stirred_by`).
+        """Whether it answers `asked`, too, when of all facts, and of what their signatures count
+        for, only those that reach `stirred` are others (`stirred_by`).
         """
         tick = asked.scope.tick
         if not self.at <= tick < self.until or not stirred.isdisjoint(self.concerns):
@@ -79,9 +80,9 @@ def evidence_of(twin: Twin, asked: ClaimAsked) -> Evidence:
     return built(twin, asked).evidence
 
 
-def built(twin: Twin, asked: ClaimAsked) -> Built:
-    """`evidence_of`, with what it depends on."""
-    look = Look(twin, asked)
+def built(twin: Twin, asked: ClaimAsked, sight: Sight | None = None) -> Built:
+    """`evidence_of`, with what it depends on. `sight`: of the same twin."""
+    look = Look(Sight(twin) if sight is None else sight, asked)
     claim = claim_of(look)
     declarations = Declarations(look, claim.roots)
     milestones = Milestones(look, claim, declarations)
@@ -143,9 +144,11 @@ def stirred_by(moved: Iterable[tuple[Slot | None, Slot]]) -> frozenset[SubjectKe
 
 
 def _timeless(asked: ClaimAsked) -> ClaimAsked:
-    """The question without what only `condition_eval` looks at."""
+    """The question without what only `condition_eval` looks at, and without what stands against
+    single facts.
+    """
     scope = replace(asked.scope, tick=0, challenge_end=None, tolling=False, long_stop=0)
-    return replace(asked, scope=scope)
+    return replace(asked, scope=scope, signatures={})
 
 
 def _order(fact: Fact) -> tuple[str, str, str]:

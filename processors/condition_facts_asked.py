@@ -79,6 +79,9 @@ class ClaimAsked(Struct, frozen=True, kw_only=True, gc=False):
     controllers: Mapping[str, str] = {}
     """Holder of a title -> its role in the contract."""
     signatures: Judgements = {}
+    hmac_allowed: bool = False
+    """By which rule the signatures are judged: the same ones may count for something else by the
+    other."""
     settled: Mapping[str, int] = {}
     """Tranche -> when it was settled, us UTC."""
     unique: Mapping[tuple[str, str], bool] = {}

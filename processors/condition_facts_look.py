@@ -15,21 +15,14 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from supplytwin.processors.condition_facts_asked import Attester, ClaimAsked
+from supplytwin.processors.condition_facts_sight import Sight
 from supplytwin.processors.condition_view import Due, Fact, Kind, Standing, Statement, due
 from supplytwin.processors.facts import Identity, Slot, Version
-from supplytwin.processors.reversing import slots_of, teller
+from supplytwin.processors.reversing import teller
 from supplytwin.processors.signed import Counts, Nothing, Reason
 from supplytwin.processors.subjects import SubjectKey
-from supplytwin.processors.twin import Twin
 from supplytwin.schemas.condition import EVIDENCE_ASSURANCE
 from supplytwin.schemas.events import Event
-from supplytwin.schemas.localtime import (
-    UNKNOWN_ZONE,
-    latest_start,
-    local_day,
-    span,
-    span_as_read,
-)
 
 NEVER = 2**63
 """Later than every tick, us."""
@@ -81,24 +74,6 @@ def target_key(identity: Identity) -> SubjectKey:
     return SubjectKey("IDENTITY", "/".join(identity))
 
 
-def times_of(event: Event) -> dict[str, Any]:
-    """When an event happened, as a statement says it."""
-    if event.time_precision == "DAY":
-        first, end = span(event)
-        unknown = event.event_tz == UNKNOWN_ZONE
-        return {
-            "first": first,
-            "last": end - 1,
-            "begins": latest_start(event) if unknown else None,
-            "day": local_day(event.event_time, event.event_tz),
-        }
-    grain = span_as_read(event)[1] - 1 - event.event_time
-    if event.event_tz == UNKNOWN_ZONE:
-        first, end = span(event)
-        return {"first": first, "last": end, "begins": end}
-    return {"first": event.event_time, "last": event.event_time, "grain_us": grain}
-
-
 def begun(one: Statement) -> int:
     """The tick from which on a statement is not ahead."""
     return one.first if one.begins is None else one.begins
@@ -113,8 +88,8 @@ def about_of(one: Statement) -> str:
 class Look:
     """Lives for one call. `facts` and the rest are what it has found."""
 
-    def __init__(self, twin: Twin, asked: ClaimAsked) -> None:
-        self.twin, self.asked = twin, asked
+    def __init__(self, sight: Sight, asked: ClaimAsked) -> None:
+        self._sight, self.twin, self.asked = sight, sight.twin, asked
         self.tick = asked.scope.tick
         self.due: Due = due(asked.scope)
         self.facts: list[Fact] = []
@@ -123,14 +98,19 @@ class Look:
         self.concerns: set[SubjectKey] = set()
         self.until = NEVER
         self._rows_of: dict[str, list[Attester]] = {}
-        self._voices: dict[tuple[Identity, bytes], Voice] = {}
+        self._voices: dict[tuple[str, str, bytes], Voice] = {}
+        self._in_time: dict[int, bool] = {}
 
     # -- what there is
 
     def slots(self, key: SubjectKey) -> list[Slot]:
         """All that ever reached a subject, by identity; the claim is concerned by it."""
         self.concerns.add(key)
-        return sorted(slots_of(self.twin, key), key=lambda slot: slot.identity)
+        return self._sight.slots(key)
+
+    def reached_by(self, event: Event) -> tuple[SubjectKey, ...]:
+        """The subjects of an event of the twin."""
+        return self._sight.seen(event).keys
 
     def passes(self, moment: int) -> bool:
         """Whether the tick has reached a moment; one that is still to come is looked for again."""
@@ -151,7 +131,7 @@ class Look:
 
     def voice(self, event: Event, content_hash: bytes, roles: Roles = ()) -> Voice:
         """In whose name an event speaks for the claim; of `roles`, unless none is named."""
-        key = Identity(event.source, event.event_id), content_hash
+        key = event.source, event.event_id, content_hash
         found = self._voices.get(key)
         if found is None:
             found = self._voices[key] = self._voice(event, content_hash)
@@ -229,13 +209,19 @@ class Look:
     def _fits(self, event: Event, test: Test) -> bool:
         if event.classifier != "ACTUAL" or event.correction_action == "RETRACT" or not test(event):
             return False
-        one = self.stated(event, kind="OTHER", type="")
-        return all(limit.met(one) == "YES" for limit in self.due.limits)
+        found = self._in_time.get(id(event))
+        if found is None:
+            one = self.stated(event, kind="OTHER", type="")  # in sight, so no other has its id
+            found = all(limit.met(one) == "YES" for limit in self.due.limits)
+            self._in_time[id(event)] = found
+        return found
 
-    def stated(self, event: Event, *, kind: Kind, type: str, **more: Any) -> Statement:
-        """What an event says, without when it arrived."""
-        fields = {**times_of(event), **more}
-        return Statement(revision=event.revision, arrival=0, kind=kind, type=type, **fields)
+    def stated(
+        self, event: Event, *, kind: Kind, type: str, arrival: int = 0, **more: Any
+    ) -> Statement:
+        """What an event says; without when it arrived, unless that is told."""
+        fields = {**self._sight.seen(event).times, **more}
+        return Statement(revision=event.revision, arrival=arrival, kind=kind, type=type, **fields)
 
     # -- facts
 
@@ -249,7 +235,7 @@ class Look:
                 if event.classifier != "ACTUAL" or event.correction_action == "RETRACT":
                     continue
                 for fields in tell(event):
-                    one = replace(self.stated(event, **fields), arrival=version.arrival)
+                    one = self.stated(event, arrival=version.arrival, **fields)
                     voice = self.voice(event, content_hash, roles)
                     row = Row(version=version, statement=one, voice=voice)
                     found.setdefault(about_of(one), []).append(row)

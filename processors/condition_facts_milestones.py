@@ -285,7 +285,7 @@ class Milestones:
 
     def _is_told(self, event: Event, key: SubjectKey, codes: tuple[str, ...]) -> bool:
         """Whether an event reaches one of the milestones of a subject, for this claim."""
-        if key not in reached_by(event):
+        if key not in self._look.reached_by(event):
             return False
         effect = effect_on(event, key.subject_type, is_subject=is_about(event, key))
         if effect is None or effect.milestone not in codes:
@@ -299,7 +299,8 @@ class Milestones:
             if not is_here or (key.subject_type == LINE and line_of(event) != key):
                 return False
         if key.subject_type in (LINE, LOT):
-            lines = [one.subject_id for one in reached_by(event) if one.subject_type == LINE]
+            keys = self._look.reached_by(event)
+            lines = [one.subject_id for one in keys if one.subject_type == LINE]
             return all(is_the_claims(self._look.asked, event, one) for one in lines)
         return True
 
@@ -335,7 +336,7 @@ class Milestones:
         return self._is_told(event, key, ("RECEIVED_WH",))
 
     def _is_contrary(self, event: Event, key: SubjectKey) -> bool:
-        if event.classifier != "ACTUAL" or key not in reached_by(event):
+        if event.classifier != "ACTUAL" or key not in self._look.reached_by(event):
             return False
         effect = effect_on(event, key.subject_type, is_subject=is_about(event, key))
         if effect is None:

@@ -163,6 +163,17 @@ def chosen(readings: Readings, test: Callable[[ShipmentSensor], bool]) -> Iterat
                 yield _reading(readings, row)
 
 
+def differing(before: Readings, after: Readings) -> Iterator[ShipmentSensor]:
+    """What each reading that only one of two sets has shares with others; a form may come twice."""
+    if before is after:
+        return
+    for shelf in {*before.shelves, *after.shelves}:
+        old, new = before.shelves.get(shelf, ()), after.shelves.get(shelf, ())
+        if old is not new:
+            for name in {row[DIGEST_LEN:_FORM_END] for row in set(old) ^ set(new)}:
+                yield (before.forms.get(name) or after.forms[name]).event
+
+
 def count(readings: Readings) -> int:
     """How many there are."""
     return sum(form.count for form in readings.forms.values())

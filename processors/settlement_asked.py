@@ -14,6 +14,9 @@ from supplytwin.processors.condition_facts_asked import (
 )
 from supplytwin.processors.condition_facts_words import EACH_UNIT, WTW
 from supplytwin.processors.condition_view import Assent, Ordered, Scope
+from supplytwin.processors.facts import Identity
+from supplytwin.processors.keys import Register
+from supplytwin.processors.settlement_answers import Answers
 from supplytwin.processors.settlement_state import Book, Claim
 from supplytwin.processors.signed import Counts, Nothing, Reason
 from supplytwin.processors.twin import Twin
@@ -27,11 +30,26 @@ _LATE = Nothing(reason=Reason.LATE, says="its right signature came after the clo
 class Said(Struct, frozen=True, kw_only=True):
     """What the signatures of the facts of a chain say, by content hash."""
 
-    verdicts: Judgements
+    verdicts: Judgements = {}
     since: Mapping[bytes, int] = {}
     """When the first right signature came of a record that had come before without one, us."""
     bare: frozenset[bytes] = frozenset()
     """Records that had come without one before: nothing that is none takes that away."""
+    whose: Mapping[bytes, Identity] = {}
+    """Whose record it is."""
+
+    def differing(self, other: "Said") -> set[Identity]:
+        """Whose records are said something else of."""
+        if self is other:
+            return set()
+        return {
+            self.whose.get(one) or other.whose[one]
+            for one in self.verdicts.keys() | other.verdicts.keys()
+            if self._of(one) != other._of(one)
+        }
+
+    def _of(self, one: bytes) -> tuple[object, ...]:
+        return self.verdicts.get(one), self.since.get(one), one in self.bare
 
 
 class Known(Struct, frozen=True, kw_only=True):
@@ -41,6 +59,8 @@ class Known(Struct, frozen=True, kw_only=True):
     """Whether HMAC is allowed -> what is said then; empty where no fact of the chain is signed."""
     footprints: Mapping[str, Footprinted] = {}
     """By consignment; those of a contract whose terms name none are not looked at."""
+    register: Register | None = None
+    """By whose keys."""
 
     def under(self, full: ContractTerms, close: int) -> Judgements:
         """As a version of the terms takes them, for a claim that closes then (us UTC): a record is
@@ -94,13 +114,17 @@ class Desk(Struct, frozen=True, kw_only=True):
     twin: Twin
     at: int
     known: Known
+    answers: Answers
+    """To what has been asked of these facts."""
 
 
-def desk(book: Book, claim: Claim, twin: Twin, at: int, known: Known) -> Desk:
-    """For a claim of full contract terms."""
+def desk(book: Book, claim: Claim, twin: Twin, at: int, known: Known, answers: Answers) -> Desk:
+    """For a claim of full contract terms; `answers` are over the same twin."""
     terms = book.terms_of(claim)
     assert terms.full is not None
-    return Desk(book=book, full=terms.full, zone=terms.zone, twin=twin, at=at, known=known)
+    return Desk(
+        book=book, full=terms.full, zone=terms.zone, twin=twin, at=at, known=known, answers=answers
+    )
 
 
 def tranche_of(full: ContractTerms, claim: Claim) -> Tranche:
@@ -146,7 +170,8 @@ def asked(on: Desk, claim: Claim, condition: Condition, approves: str = "") -> C
         ),
         warehouses=full.warehouses,
         controllers={one.org_id: one.role for one in full.parties},
-        signatures=on.known.under(full, promise.deadline + promise.grace_us),
+        signatures=_signatures(on, promise.deadline + promise.grace_us),
+        hmac_allowed=full.evidence.hmac_allowed,
         settled=_settled(on.book),
         unique=_InChain(),
         approvals=tuple(_approvals(on, claim)),
@@ -154,6 +179,13 @@ def asked(on: Desk, claim: Claim, condition: Condition, approves: str = "") -> C
         footprints=on.known.footprints,
         adjusts_by=carbon_measure(tranche),
         approvers=tuple([(one.org_id, one.role) for one in full.attesters]),
+    )
+
+
+def _signatures(on: Desk, close: int) -> Judgements:
+    """Found once for all claims under the same terms that close at the same time."""
+    return on.answers.once(
+        ("signatures", id(on.full), close), lambda: on.known.under(on.full, close)
     )
 
 

@@ -32,20 +32,21 @@ def cut(
     if book.terms is None:
         return replace(book, agenda=None), ()
     transitions: list[Transition] = []
-    past = Recollection(book, book.terms, twin, tick)
+    past = Recollection(book, book.terms, twin, tick, known)
     for number in _turns(book):
         settlement = book.order[number]
         claim, promise = book.claims[settlement], book.promises[settlement]
         full = book.terms_of(claim).full is not None
-        if not full and not promise.residual_of and past.rests(number, claim):
+        if (full or not promise.residual_of) and past.rests(number, claim, book):
             continue
-        verdict = None
+        verdict: Verdict | None = None
         if claim.state not in ABSORBING or claim.state in CUT_FIRST:
-            verdict = (
-                judged(book, claim, twin, tick, known)
-                if full
-                else appraised(book, claim, past.verdict(number, book.terms_of(claim), promise))
-            )
+            if full:
+                verdict = judged(book, claim, twin, tick, known, past.answers)
+                past.answered(number, book)
+            else:
+                found = past.verdict(number, book.terms_of(claim), promise)
+                verdict = appraised(book, claim, found)
         else:
             past.forget(number)
             if not claim.release_open:

@@ -12,7 +12,6 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from supplytwin.processors.condition_counting import Value
-from supplytwin.processors.condition_facts import built
 from supplytwin.processors.condition_facts_goods import LOST
 from supplytwin.processors.condition_leaves import quantity
 from supplytwin.processors.condition_view import Fact, Statement
@@ -64,7 +63,7 @@ def goods(on: Desk, claim: Claim, *, fixed: bool = False) -> Goods:
     question = asked(on, claim, leaf)
     if amount.lot is not None:
         question = replace(question, lots=(amount.lot,))
-    made = built(on.twin, question)
+    made = on.answers.built(question)
     found = quantity(leaf, made.evidence, question.scope)
     more, less = list[_Part](), list[_Part]()
     for one in found.witnesses:

@@ -9,12 +9,13 @@ import hashlib
 from collections.abc import Iterable, Iterator
 
 from supplytwin.processors.amounts import Due
-from supplytwin.processors.condition_eval import Evaluation, Explained, evaluate
-from supplytwin.processors.condition_facts import Built, built
+from supplytwin.processors.condition_eval import Evaluation, Explained
+from supplytwin.processors.condition_facts import Built
 from supplytwin.processors.condition_facts_look import NEVER
 from supplytwin.processors.condition_view import Scope, resolve, said
 from supplytwin.processors.evidence import Leaf, Value, Verdict
 from supplytwin.processors.facts import Identity
+from supplytwin.processors.settlement_answers import Answers
 from supplytwin.processors.settlement_asked import (
     NOTHING_KNOWN,
     Desk,
@@ -66,19 +67,29 @@ class Judged(Verdict, frozen=True, kw_only=True, gc=False):
         return self.sealed
 
 
-def judged(book: Book, claim: Claim, twin: Twin, at: int, known: Known = NOTHING_KNOWN) -> Judged:
-    """The verdict on a claim over all facts of the chain at tick time `at`, us UTC; pure."""
-    on = desk(book, claim, twin, at, known)
+def judged(
+    book: Book,
+    claim: Claim,
+    twin: Twin,
+    at: int,
+    known: Known = NOTHING_KNOWN,
+    answers: Answers | None = None,
+) -> Judged:
+    """The verdict on a claim over all facts of the chain at tick time `at`, us UTC; pure. `answers`
+    over the same twin spare the work of finding the same again.
+    """
+    answers = Answers(twin) if answers is None else answers
+    on = desk(book, claim, twin, at, known, answers)
     tranche = tranche_of(on.full, claim)
     question = asked(on, claim, tranche.condition)
-    made = built(twin, question)
-    found = evaluate(tranche.condition, made.evidence, question.scope)
+    made = answers.built(question)
+    found = answers.evaluated(question, made)
     pays = owed(on, claim, made.evidence, found)
     sealed = _seal(found, pays.due, claim)
     if any(isinstance(leaf, Approval) for _, leaf in walked(tranche.condition)):
         question = asked(on, claim, tranche.condition, sealed)  # who approves sees it without
-        made = built(twin, question)
-        found = evaluate(tranche.condition, made.evidence, question.scope)
+        made = answers.built(question)
+        found = answers.evaluated(question, made)
         pays = owed(on, claim, made.evidence, found)
     due = pays.due
     more = [*_opening(on, tranche), *_amount(tranche, pays)]

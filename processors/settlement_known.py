@@ -3,12 +3,13 @@ footprints.
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Set
 
 import msgspec
 
 from supplytwin.processors import evidence
 from supplytwin.processors.carbon import Versions
+from supplytwin.processors.facts import Identity
 from supplytwin.processors.key_register import NO_KEYS
 from supplytwin.processors.keys import Register, Usable, usable
 from supplytwin.processors.settlement_asked import NOTHING_KNOWN, Known, Said
@@ -17,7 +18,7 @@ from supplytwin.processors.settlement_noted import event_of
 from supplytwin.processors.settlement_state import Book
 from supplytwin.processors.settlement_table import CUT_FIRST
 from supplytwin.processors.signed import Counts, Nothing, Reason, best
-from supplytwin.processors.signed_facts_counted import by_version
+from supplytwin.processors.signed_facts_counted import by_version, hanging_on
 from supplytwin.processors.twin import Taken, Twin
 from supplytwin.schemas.errors import FatalError
 from supplytwin.schemas.flow import Input
@@ -39,27 +40,54 @@ def known_of(book: Book, twin: Twin, register: Register | None, footprints: Vers
         return Known(footprints=named)
     if register is None:
         raise FatalError(_UNKNOWN)
-    said = {allowed: _said(twin, register, allowed) for allowed in asked}
-    return Known(signatures=said, footprints=named)
+    past, changed = _kept(book, twin, register)
+    said = {
+        allowed: _said(twin, register, allowed, past.get(allowed), changed) for allowed in asked
+    }
+    return Known(signatures=said, footprints=named, register=register)
 
 
-def _said(twin: Twin, register: Register, hmac_allowed: bool) -> Said:
-    verdicts: dict[bytes, Counts | Nothing] = {}
-    since: dict[bytes, int] = {}
-    bare = set[bytes]()
-    found = by_version(twin, register, hmac_allowed=hmac_allowed)
+def _kept(
+    book: Book, twin: Twin, register: Register
+) -> tuple[Mapping[bool, Said], Set[Identity] | None]:
+    """What the last cut knew of signatures, and the identities of which it may be another now; None
+    = all of them.
+    """
+    past = book.memory
+    if past.known is None or past.known.register is not register:
+        return {}, None
+    old, new = past.twin.facts, twin.facts
+    signed = {*old.signed, *new.signed} if old is not new else ()
+    changed = [one for one in signed if old.slots.get(one) is not new.slots.get(one)]
+    return past.known.signatures, hanging_on(old, new, changed)
+
+
+def _said(
+    twin: Twin, register: Register, hmac_allowed: bool, past: Said | None, of: Set[Identity] | None
+) -> Said:
+    """What is said of the signed facts; of all but `of` it is what was said in the `past`."""
+    if past is None or of is None:
+        past, of = Said(), None
+    elif not of:
+        return past
+    kept = {one: who for one, who in past.whose.items() if of is not None and who not in of}
+    verdicts = {one: past.verdicts[one] for one in kept}
+    since = {one: at for one, at in past.since.items() if one in kept}
+    bare = {one for one in past.bare if one in kept}
+    found = by_version(twin, register, hmac_allowed=hmac_allowed, of=of)
     for name, pairs in found.items():
         for one in twin.facts.slots[name.identity].versions:
             if one.revision != name.revision or len(one.hashes) != 1:
                 continue
             (content,) = one.hashes
             verdicts[content] = best(pairs)
+            kept[content] = name.identity
             right = [signed.arrival for signed, verdict in pairs if _is_right(verdict)]
             if one.arrival < min(signed.arrival for signed, _ in pairs):
                 bare.add(content)
             if right and one.arrival < min(right):
                 since[content] = min(right)
-    return Said(verdicts=verdicts, since=since, bare=frozenset(bare))
+    return Said(verdicts=verdicts, since=since, bare=frozenset(bare), whose=kept)
 
 
 def _is_right(verdict: Counts | Nothing) -> bool:

@@ -10,7 +10,7 @@ None of this is part of a chain's state: with an empty memory (after a restore) 
 same, and all memories are equal.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Set
 from functools import lru_cache
 from itertools import chain
 from operator import attrgetter, is_
@@ -18,24 +18,39 @@ from typing import TYPE_CHECKING
 
 from immutables import Map
 from msgspec import Struct
+from msgspec.structs import replace
 
+from supplytwin.processors.condition_facts import Built, stirred_by
 from supplytwin.processors.conditions import Assessment, assess
 from supplytwin.processors.evidence import Concern, Part, Verdict, sorts
 from supplytwin.processors.facts import Identity, Slot
 from supplytwin.processors.reach import reached_by
+from supplytwin.processors.settlement_answers import (
+    Answers,
+    concerns_of,
+    stirred,
+)
+from supplytwin.processors.subjects import SubjectKey
 from supplytwin.processors.twin import Twin
 from supplytwin.schemas.terms import ClaimTerms, Terms
 
 if TYPE_CHECKING:
+    from supplytwin.processors.settlement_asked import Known
     from supplytwin.processors.settlement_state import Book, Claim
 
 
 class Finding(Struct, frozen=True, kw_only=True, gc=False):
     """What a cut found about one claim."""
 
-    assessment: Assessment | None
-    """None: the claim is over, and no row that may still apply to it reads a verdict."""
-    at: int
+    assessment: Assessment | None = None
+    """None: its terms are full, or it is over and no row that may still apply reads a verdict."""
+    answers: tuple[Built, ...] = ()
+    """Of full terms: what its verdict rests on."""
+    concerns: frozenset[SubjectKey] = frozenset()
+    """Of these answers."""
+    claims: "Map[str, Claim] | None" = None
+    """Of full terms: all claims of the book, which a verdict may look at."""
+    at: int = 0
     """The tick of that cut; an earlier one has to look for itself."""
     claim: "Claim | None" = None
     """The claim when no row applied to it, else None."""
@@ -64,6 +79,8 @@ class Memory(Struct, frozen=True, kw_only=True, gc=False, eq=False):
     frame: tuple[object, ...] = ()
     findings: tuple[Finding | None, ...] = ()
     """One for each claim in the order of the book."""
+    known: "Known | None" = None
+    """What was known beside the facts."""
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Memory)
@@ -75,20 +92,27 @@ class Memory(Struct, frozen=True, kw_only=True, gc=False, eq=False):
 class Recollection:
     """A memory while one cut uses it, and what that cut adds to it. Lives for that call."""
 
-    def __init__(self, book: "Book", terms: Terms, twin: Twin, tick: int) -> None:
+    def __init__(self, book: "Book", terms: Terms, twin: Twin, tick: int, known: "Known") -> None:
         self.terms = terms
         self.twin = twin
         self.tick = tick
+        self.known = known
         self._frame = _frame(book, book.memory.frame)
-        self._stirred, self._findings = _recalled(book.memory, terms, len(book.order), twin)
+        found = _recalled(book.memory, terms, len(book.order), twin, known)
+        self._stirred, self._subjects, self._findings = found
+        self._answers: Answers | None = None
         self._wakes: list[int] = []
 
-    def rests(self, number: int, claim: "Claim") -> bool:
-        """Whether no row applies to the claim, as none did at the cut before."""
+    def rests(self, number: int, claim: "Claim", book: "Book") -> bool:
+        """Whether no row applies to a claim of the book, as none did at the cut before."""
         found = self._findings[number]
         if found is None or not found.rests(claim, self._frame, self.tick):
             return False
         if found.assessment and not self._stirred.isdisjoint(found.assessment.concerns):
+            return False
+        if found.claims is not None and (
+            found.claims is not book.claims or not self._subjects.isdisjoint(found.concerns)
+        ):
             return False
         if found.wakes_at is not None:
             self._wakes.append(found.wakes_at)
@@ -111,14 +135,29 @@ class Recollection:
         self._findings[number] = Finding(assessment=seen, at=self.tick)
         return seen.verdict
 
+    @property
+    def answers(self) -> Answers:
+        """To the questions of full terms: those that still hold are kept."""
+        if self._answers is None:
+            kept = (one for found in self._findings if found is not None for one in found.answers)
+            self._answers = Answers(self.twin, kept, self._subjects)
+        return self._answers
+
+    def answered(self, number: int, book: "Book") -> None:
+        """The verdict on a claim of the book was found by the `answers` that were used."""
+        used = self.answers.used()
+        self._findings[number] = Finding(
+            answers=used, concerns=concerns_of(used), claims=book.claims, at=self.tick
+        )
+
     def note(self, number: int, book: "Book", claim: "Claim | None", wakes: Iterable[int]) -> None:
         """The claim was tried, and `book` came of it. `claim` = None: a row applied."""
         if claim is None:
             self._frame = _frame(book, self._frame)
         found, moments = self._findings[number], sorted(wakes)
         self._wakes.extend(moments)
-        self._findings[number] = Finding(
-            assessment=None if found is None else found.assessment,
+        self._findings[number] = replace(
+            Finding() if found is None else found,
             at=self.tick,
             claim=claim,
             frame=self._frame,
@@ -134,7 +173,11 @@ class Recollection:
     def memory(self) -> Memory:
         """What the next cut starts from."""
         return Memory(
-            terms=self.terms, twin=self.twin, frame=self._frame, findings=tuple(self._findings)
+            terms=self.terms,
+            twin=self.twin,
+            frame=self._frame,
+            findings=tuple(self._findings),
+            known=self.known,
         )
 
 
@@ -160,29 +203,50 @@ def _frame(book: "Book", last: tuple[object, ...]) -> tuple[object, ...]:
 # ---- which facts are others
 
 
-def _recalled(
-    memory: Memory, terms: Terms, claims: int, twin: Twin
-) -> tuple[set[Concern], list[Finding | None]]:
-    """What was found of each of the `claims` under `terms`, and the facts that differ in `twin`."""
-    stirred: set[Concern] | None = set()
-    if memory.terms is terms and memory.twin is not twin:
-        stirred = _stirred(memory.twin.facts.slots, twin.facts.slots)
-    if memory.terms is not terms or stirred is None:
-        return set(), [None] * claims
-    return stirred, list(memory.findings)
+_Recalled = tuple[set[Concern], set[SubjectKey], list[Finding | None]]
 
 
-def _stirred(before: Map[Identity, Slot], after: Map[Identity, Slot]) -> set[Concern] | None:
-    """The facts that conditions look at and that differ; None: some are missing in `after`."""
-    stirred: set[Concern] = set()
-    added = 0
-    for was, slot in differing(before, after):
-        if was is None:
-            added += 1
-        else:
-            stirred |= _concerns(was)
-        stirred |= _concerns(slot)
-    return stirred if len(before) + added == len(after) else None
+def _recalled(memory: Memory, terms: Terms, claims: int, twin: Twin, known: "Known") -> _Recalled:
+    """The facts that differ in `twin`, as they bear on conditions and by the subjects of which
+    anything is another, and what was found of each of the `claims` under `terms`.
+    """
+    nothing: _Recalled = set(), set(), [None] * claims
+    if memory.terms is not terms:
+        return nothing
+    moved: list[tuple[Slot | None, Slot]] = []
+    if memory.twin is not twin:
+        before, after = memory.twin.facts.slots, twin.facts.slots
+        moved = list(differing(before, after))
+        if len(before) + sum(was is None for was, _ in moved) != len(after):
+            return nothing  # some are missing
+    concerns = {one for pair in moved for slot in pair if slot for one in _concerns(slot)}
+    subjects = set[SubjectKey]()
+    if terms.full is not None:
+        if memory.twin is not twin:
+            subjects = stirred(memory.twin, twin, moved)
+        signed = _judged_otherwise(memory.known, known, twin)
+        if signed is None:
+            return nothing
+        subjects |= signed
+    return concerns, subjects, list(memory.findings)
+
+
+def _judged_otherwise(was: "Known | None", now: "Known", twin: Twin) -> Set[SubjectKey] | None:
+    """The subjects of the facts whose signatures count for something else; None = nobody knows, or
+    footprints are others, too.
+    """
+    if was is None or was.footprints != now.footprints:
+        return None
+    if was.signatures.keys() != now.signatures.keys():
+        return None
+    found: list[tuple[None, Slot]] = []
+    for allowed, said in now.signatures.items():
+        for identity in said.differing(was.signatures[allowed]):
+            slot = twin.facts.slots.get(identity)
+            if slot is None:
+                return None
+            found.append((None, slot))
+    return stirred_by(found)
 
 
 def differing(

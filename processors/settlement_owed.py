@@ -127,7 +127,7 @@ def _others(on: Desk, claim: Claim) -> list[Claim]:
 
 def _desk_of(on: Desk, claim: Claim) -> Desk:
     """By the terms that a claim is under, which may be a former version."""
-    return desk(on.book, claim, on.twin, on.at, on.known)
+    return desk(on.book, claim, on.twin, on.at, on.known, on.answers)
 
 
 def _counts_before(one: Claim) -> bool:

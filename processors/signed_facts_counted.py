@@ -5,7 +5,7 @@ records, changes it. A version with several signatures counts once (`signed.best
 organisation attests with a record of its own.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from typing import Any, NamedTuple
 
 from supplytwin.processors import signed_facts_terms
@@ -69,14 +69,34 @@ def judgements(
 
 
 def by_version(
-    twin: Twin, register: Register, *, hmac_allowed: bool
+    twin: Twin, register: Register, *, hmac_allowed: bool, of: Set[Identity] | None = None
 ) -> dict[Version, list[tuple[Signed, Judgement]]]:
-    """The same, signature by signature."""
+    """The same, signature by signature. `of`: those of these identities alone."""
     found: dict[Version, list[tuple[Signed, Judgement]]] = {}
-    lines = _lines(twin.facts, twin.facts.signed)
+    signed = twin.facts.signed
+    asked = set(signed) if of is None else {one for one in of if one in signed}
+    wanted = asked if of is None else asked | _rivals(twin.facts, asked)
+    lines = _lines(twin.facts, wanted)
     for line, verdict in _verdicts(lines, register, hmac_allowed=hmac_allowed):
-        found.setdefault(line.version, []).append((line.signed, verdict))
+        if line.version.identity in asked:
+            found.setdefault(line.version, []).append((line.signed, verdict))
     return found
+
+
+def hanging_on(before: FactSet, after: FactSet, changed: Iterable[Identity]) -> set[Identity]:
+    """The identities whose judgements may differ between two sets of facts of which these alone
+    differ: they themselves, and whoever shares a seq with what they are or were.
+    """
+    found = set(changed)
+    return found | _rivals(before, found) | _rivals(after, found)
+
+
+def _rivals(facts: FactSet, identities: Iterable[Identity]) -> set[Identity]:
+    """Whoever shares a seq with these."""
+    slots = (facts.slots.get(one) for one in identities)
+    versions = (version for slot in slots if slot is not None for version in slot.versions)
+    seqs = {slot_of(one) for version in versions for one in version.signed}
+    return {one for seq in seqs if seq is not None for one in facts.seqs.get(seq, ())}
 
 
 def told_of(twin: Twin, book: Book, item: Input, derive: Derive) -> tuple[str, ...]:

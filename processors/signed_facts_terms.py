@@ -7,6 +7,8 @@ of which site, and whether a shared key is enough.
 from collections.abc import Iterator
 
 from supplytwin.processors.condition_facts_look import Look
+from supplytwin.processors.condition_facts_sight import Sight
+from supplytwin.processors.settlement_answers import Answers
 from supplytwin.processors.settlement_asked import Known, Said, asked, desk, tranche_of
 from supplytwin.processors.settlement_state import Book, Claim
 from supplytwin.processors.signed import Counts, Nothing, Reason
@@ -53,6 +55,6 @@ def _reason(
     if not (found.non_repudiable or allowed):
         return Reason.HMAC_NOT_ALLOWED
     known = Known(signatures={allowed: Said(verdicts={content_hash: found})})
-    on = desk(book, claim, twin, Micros(0), known)
+    on = desk(book, claim, twin, Micros(0), known, Answers(twin))
     question = asked(on, claim, tranche_of(full, claim).condition)
-    return Look(twin, question).voice(event, content_hash).reason
+    return Look(Sight(twin), question).voice(event, content_hash).reason

@@ -21,6 +21,8 @@ ROLES = {
     "pipeline_restore": "pipeline_kafka:restore",
     "pipeline_memory": "pipeline_memory:run",
     "feed_pipeline": "pipeline_latency:feed",
+    "feed_full_terms": "settlement_latency:feed",
+    "settlement_cuts": "settlement_cuts:measure",
     "sensor_cpu": "sensor_fold:cpu",
     "sensor_memory": "sensor_fold:memory",
 }

@@ -14,7 +14,7 @@ from typing import Any
 from kafka_tools import patiently, plain_producer
 from latency import Reader, follow, steadily
 from measure import Child, answer, percentiles
-from pipeline import messages, settings, write_tick
+from pipeline import Sent, messages, settings, write_tick
 
 from supplytwin.processors import simulate
 from supplytwin.schemas import codec, journal
@@ -35,7 +35,11 @@ _NEEDED = {"customs.released", "wh.received"}
 def feed(address: str, rate: float, seconds: float) -> None:
     """Role: chains of 20 facts at a steady rate, and ticks."""
     chains, spacing_us = int(rate * seconds / 21) + 1, int(SPACING_US / rate)
-    sent = messages(20, chains, 77, simulate.START, spacing_us)
+    send_all(address, messages(20, chains, 77, simulate.START, spacing_us), rate, seconds)
+
+
+def send_all(address: str, sent: list[Sent], rate: float, seconds: float) -> None:
+    """Append messages at a steady rate, each with the moment in a header; a tick every 200 ms."""
     producer = plain_producer(address, linger_ms=1)
     ticks = KafkaBroker(address).producer(TICK_ID)
     ticks.init(10.0)
@@ -124,6 +128,11 @@ class Joined:
 def bench(address: str, rate: float) -> dict[str, Any]:
     """One run on a broker of its own."""
     patiently(lambda: topics.init(KafkaBroker(address), settings(address, "")))
+    return run(address, rate, "feed_pipeline")
+
+
+def run(address: str, rate: float, feed: str) -> dict[str, Any]:
+    """Worker, gateway and a feed (a role) on a deployment that is initialised."""
     children = []
     with tempfile.TemporaryDirectory() as folder:
         ledger = str(Path(folder) / "rail.sqlite")
@@ -132,7 +141,7 @@ def bench(address: str, rate: float) -> dict[str, Any]:
             children.append(engine)
             gateway = Child("pipeline_gateway", address=address, ledger=ledger)
             children.append(gateway)
-            source = Child("feed_pipeline", address=address, rate=rate, seconds=SECONDS)
+            source = Child(feed, address=address, rate=rate, seconds=SECONDS)
             children.append(source)
             for child in children:
                 child.hear()
@@ -152,4 +161,5 @@ def bench(address: str, rate: float) -> dict[str, Any]:
         "last_fact_to_instruction": percentiles(joined.instructions(began + WARM_S)),
         "records_per_batch": round(worked["records"] / max(1, worked["batches"])),
         "events_per_cpu_s": round(rate * SECONDS / worked["cpu_s"]),
+        "worker_cpu_share": round(worked["cpu_s"] / SECONDS, 3),
     }

@@ -2,7 +2,7 @@
 
 Prints tables and writes JSON to bench-results/. BENCH_ROUNDS (5) sets how often everything is
 repeated; BENCH_PEERS=1 installs the peers that are missing, 0 runs none. `run.py PART...` runs only
-some of the parts: canonical, memory, carbon, sensors, pipeline, latency.
+some of the parts: canonical, memory, carbon, sensors, pipeline, latency, settlement, decisions.
 """
 
 import signal
@@ -20,6 +20,8 @@ import carbon_recompute
 import pipeline_kafka
 import pipeline_latency
 import sensor_fold
+import settlement_cuts
+import settlement_latency
 from measure import median, once, say
 from pipeline import LENGTHS
 from report import Aim, conclude, machine, save, table
@@ -177,6 +179,8 @@ PARTS: dict[str, Callable[[], Results]] = {
     "sensors": lambda: sensor_fold.bench(ROUNDS),
     "pipeline": lambda: on_a_broker(pipeline),
     "latency": latency,
+    "settlement": lambda: settlement_cuts.bench(ROUNDS),
+    "decisions": lambda: on_a_broker(lambda address, _: settlement_latency.bench(address)),
 }
 
 
