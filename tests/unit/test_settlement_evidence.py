@@ -473,6 +473,8 @@ def test_a_record_is_in_time_when_it_came_with_a_signature_that_is_right(
     world.attest(world.exported, day(signed))
     world.tick(day(34))
     assert world.states()[EXPORT] == state
+    late = ("customs-cn/declared X-1: LATE",) if state == "EXPIRED" else ()
+    assert world.now(EXPORT).ignored == late
     assert is_sound(world)
 
 

@@ -376,7 +376,9 @@ def test_every_reason_is_documented():
 
 
 def test_every_reason_comes_about():
-    """No reason is dead: each is the verdict of some record."""
+    """No reason is dead: each is the verdict of some record. (Those of the terms come about in
+    test_settlement_evidence.py.)
+    """
     made = set()
     ends = ({}, {"revoked": [("wh-1", day(5))]}, {"compromised": [("wh-1", day(5))]})
     mac = a_key("mac", alg="HMAC-SHA-256", key=hashlib.sha256(SHARED).hexdigest())
@@ -392,5 +394,4 @@ def test_every_reason_comes_about():
     for end, allowed in product(ends, (False, True)):
         for found in judged(records, register(*known, **end), hmac_allowed=allowed):
             made.add(why(found))
-    by_terms = {Reason.FOREIGN_KEY, Reason.OTHER_SITE, Reason.LATE}  # test_settlement_evidence.py
-    assert made - {""} == set(Reason) - by_terms
+    assert made - {""} == set(Reason) - {Reason.FOREIGN_KEY, Reason.OTHER_SITE, Reason.LATE}
