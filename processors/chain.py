@@ -176,14 +176,14 @@ class ChainFold(Remembers):
         outcome: Outcome
         match message:
             case Contract():
-                told = (item.content_hash, now, signing_of(item))
-                outcome = settlement.agree(state.book, message, *told)
+                signed = signing_of(item)
+                outcome = settlement.agree(state.book, message, item.content_hash, now, signed)
             case Receipt():
                 outcome = settlement.receipt(state.book, message, item.content_hash, now)
             case Review():
                 known = known_of(state.book, state.twin, register_of(item))
-                seen = (item.content_hash, now, known, item.record.arrival)
-                outcome = settlement.review(state.book, state.twin, message, *seen)
+                told = (item.content_hash, now, known, item.record.arrival)
+                outcome = settlement.review(state.book, state.twin, message, *told)
             case _:
                 assert_never(message)
         if outcome.verdict == "DUPLICATE":
