@@ -177,14 +177,14 @@ class ChainFold(Remembers):
     ) -> Step[ChainState]:
         match message:
             case Contract():
-                told = (item.content_hash, now, signing_of(item))
-                outcome = settlement.agree(state.book, message, *told)
+                signed = signing_of(item)
+                outcome = settlement.agree(state.book, message, item.content_hash, now, signed)
             case Receipt():
                 outcome = settlement.receipt(state.book, message, item.content_hash, now)
             case Review():
                 known = known_at(state.book, state.twin, item, message, state.footprints)
-                seen = (item.content_hash, now, known, item.record.arrival)
-                outcome = settlement.review(state.book, state.twin, message, *seen)
+                told = (item.content_hash, now, known, item.record.arrival)
+                outcome = settlement.review(state.book, state.twin, message, *told)
             case _:
                 assert_never(message)
         if outcome.verdict == "DUPLICATE":
