@@ -355,16 +355,18 @@ def test_no_unit_is_paid_twice_nor_by_a_claim_that_it_is_not_of(
         for step in steps:
             history.step(*step)
             history.exact = history.exact and history.is_covered()
-        for name in history.names:
+        for name in history.names * 2:  # what others have left may make up a whole minor unit
             history.fix(name)
         made[0] += 1
         worth = history.price * 100
         if history.steady and history.exact and history.paid:
             made[1] += 1
             for name, bp in history.shares.items():
-                paid = sum(minor for of, minor in history.paid.items() if of.startswith(f"{name}-"))
-                whole = history.payable(set(LOT_NAMES))
-                assert paid == int(worth * whole * Fraction(bp, 10_000))
+                paid = {of: got for of, got in history.paid.items() if of.startswith(f"{name}-")}
+                lots = {of.partition("-")[2] for of in paid}
+                whole = int(worth * history.payable(set(LOT_NAMES)) * Fraction(bp, 10_000))
+                is_all = all(history.recount.of({lot}) == 0 for lot in set(LOT_NAMES) - lots)
+                assert sum(paid.values()) == whole if is_all else sum(paid.values()) <= whole
         if "REST" not in {one.tranche_id for one in history.till.full.tranches}:
             return
         for name in history.names:
