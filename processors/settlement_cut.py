@@ -6,7 +6,7 @@ from supplytwin.processors.conditions import Verdict
 from supplytwin.processors.settlement_asked import NOTHING_KNOWN, Known
 from supplytwin.processors.settlement_case import Case
 from supplytwin.processors.settlement_judged import judged
-from supplytwin.processors.settlement_memory import Recollection
+from supplytwin.processors.settlement_memory import Recollection, is_still
 from supplytwin.processors.settlement_state import (
     ABSORBING,
     NEXT,
@@ -31,6 +31,8 @@ def cut(
     """
     if book.terms is None:
         return replace(book, agenda=None), ()
+    if is_still(book, twin, tick, known):
+        return replace(book, agenda=book.memory.wakes_at), ()
     transitions: list[Transition] = []
     past = Recollection(book, book.terms, twin, tick, known)
     for number in _turns(book):
@@ -56,7 +58,8 @@ def cut(
         wakes = _wakes(case_of(book, book.claims[settlement], tick, verdict=verdict))
         past.note(number, book, None if moved else claim, wakes)
     agenda: Agenda = NEXT if transitions else past.wakes_at
-    return replace(book, agenda=agenda, memory=past.memory), tuple(transitions)
+    memory = past.memory(book, moved=bool(transitions))
+    return replace(book, agenda=agenda, memory=memory), tuple(transitions)
 
 
 def _turns(book: Book) -> list[int]:
@@ -104,6 +107,8 @@ def _wakes(case: Case) -> list[int]:
         moments.append(claim.window_end)
     if state == "APPROVED" and claim.hold_expires is not None:
         moments.append(claim.hold_expires - sla)
+    if state == "APPROVED" and case.terms.full is not None and case.execution(case.at) is None:
+        moments.append(case.at + 1)  # nobody knows from which day on the calendar does
     if state == "DISPUTED" and case.disputes is not None:
         moments.append(claim.disputed_at + case.disputes.max_len_us + 1)
     if state in FLYING:

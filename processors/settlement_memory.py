@@ -22,7 +22,7 @@ from msgspec.structs import replace
 
 from supplytwin.processors.condition_facts import Built, stirred_by
 from supplytwin.processors.conditions import Assessment, assess
-from supplytwin.processors.evidence import Concern, Part, Verdict, sorts
+from supplytwin.processors.evidence import NEVER, Concern, Part, Verdict, sorts
 from supplytwin.processors.facts import Identity, Slot
 from supplytwin.processors.reach import reached_by
 from supplytwin.processors.settlement_answers import (
@@ -81,12 +81,37 @@ class Memory(Struct, frozen=True, kw_only=True, gc=False, eq=False):
     """One for each claim in the order of the book."""
     known: "Known | None" = None
     """What was known beside the facts."""
+    claims: "Map[str, Claim] | None" = None
+    """All claims of the book."""
+    at: int = 0
+    """The tick of that cut."""
+    wakes_at: int | None = None
+    """The first tick time at which by time alone a row may apply to any claim."""
+    still_until: int = 0
+    """The first later tick time at which by time alone anything may be another; 0 = something moved
+    at that cut.
+    """
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Memory)
 
     def __hash__(self) -> int:
         return 0
+
+
+def is_still(book: "Book", twin: Twin, tick: int, known: "Known") -> bool:
+    """Whether a cut finds what the one before found: nothing came, and no time for which anything
+    waits.
+    """
+    memory = book.memory
+    return (
+        memory.at <= tick < memory.still_until
+        and memory.twin is twin
+        and memory.known is known
+        and memory.terms is book.terms
+        and memory.claims is book.claims
+        and _frame(book, memory.frame) is memory.frame
+    )
 
 
 class Recollection:
@@ -169,15 +194,19 @@ class Recollection:
         """The first tick time at which by time alone a row may apply to any claim."""
         return min(self._wakes, default=None)
 
-    @property
-    def memory(self) -> Memory:
-        """What the next cut starts from."""
+    def memory(self, book: "Book", *, moved: bool) -> Memory:
+        """What the next cut of the book starts from; `moved` = a row applied."""
+        untils = [one.assessment.until for one in self._findings if one and one.assessment]
         return Memory(
             terms=self.terms,
             twin=self.twin,
             frame=self._frame,
             findings=tuple(self._findings),
             known=self.known,
+            claims=book.claims,
+            at=self.tick,
+            wakes_at=self.wakes_at,
+            still_until=0 if moved else min([*self._wakes, *untils], default=NEVER),
         )
 
 

@@ -180,7 +180,7 @@ PARTS: dict[str, Callable[[], Results]] = {
     "pipeline": lambda: on_a_broker(pipeline),
     "latency": latency,
     "settlement": lambda: settlement_cuts.bench(ROUNDS),
-    "decisions": lambda: on_a_broker(lambda address, _: settlement_latency.bench(address)),
+    "decisions": lambda: settlement_latency.bench(on_a_broker),
 }
 
 

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from settlement_recall_world import TERMS, History, contract_of
 from signed_fold_world import a_key, day, record
 
-from supplytwin.processors import keys, settlement, settlement_answers
+from supplytwin.processors import keys, settlement, settlement_agreement, settlement_answers
 from supplytwin.processors import twin as twins
 from supplytwin.processors.chain import ChainFold
 from supplytwin.processors.condition_facts import built
@@ -27,6 +27,7 @@ from supplytwin.processors.settlement_memory import Memory
 from supplytwin.processors.settlement_noted import noted
 from supplytwin.processors.settlement_state import Book
 from supplytwin.processors.subjects import SubjectKey
+from supplytwin.schemas.errors import Code, RecordError
 from supplytwin.schemas.flow import Input
 
 
@@ -206,3 +207,24 @@ def test_a_packed_reading_that_came_earlier_concerns_its_subject() -> None:
     assert before.facts.slots == after.facts.slots
     assert SubjectKey("CONSIGNMENT", "1") in stirred(before, after, ())
     assert stirred(after, after, ()) == set()
+
+
+def test_a_day_that_the_calendar_does_not_know_is_looked_for_at_every_tick(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """No time is known from which on the bank can be asked to pay; it is asked when it can be."""
+
+    def unknown(*_: Any) -> None:
+        raise RecordError(Code.BAD_VALUE, "calendar", "does not know the day")
+
+    world = full.FullWorld()
+    world.tick(full.day(0.1))
+    world.answer("RESERVE", "CONFIRMED", 0.2)
+    world.export()
+    with monkeypatch.context() as patch:
+        patch.setattr(settlement_agreement, "execution", unknown)
+        for at in (3.0, 3.1):
+            world.tick(full.day(at))
+    assert world.states()[0] == "APPROVED"
+    world.tick(full.day(3.2))
+    assert world.states()[0] == "INSTRUCTED"
