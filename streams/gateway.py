@@ -15,6 +15,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import structlog
 from msgspec import Struct
@@ -35,9 +36,11 @@ from supplytwin.schemas.records import (
     SENT,
     Control,
     Instruction,
+    Receipt,
     SentMessage,
 )
 from supplytwin.sinks.rail import Answer, Rail, hand_over
+from supplytwin.streams.checkpoint import abort, insist
 from supplytwin.streams.gateway_record import DayClose, remember
 from supplytwin.streams.observe import GatewayMetrics
 from supplytwin.streams.ports import Broker, Eof, TopicPartition
@@ -47,6 +50,8 @@ from supplytwin.streams.topics import GATEWAY_GROUP, GATEWAY_ID, WORKER_GROUP, p
 log = structlog.get_logger("supplytwin.gateway")
 _BATCH = 2000
 _INIT_S = 30.0
+_TRANSACTION_S = 60.0
+"""How long one call of a transaction is made again before its outcome is unknown."""
 _PAUSE_S = 1.0
 """Before a bank that could not be reached is tried again."""
 
@@ -124,8 +129,8 @@ class Gateway:
             return self._publish() or self._day.close(self.metrics) or bool(items)
         except AbortError as error:
             log.warning("aborted", why=str(error))
-            self._producer.abort()
-            self._rewind()
+            abort(self._producer, _TRANSACTION_S, time.monotonic)
+            self._next = {}  # the next turn rewinds
             return True
         except TransientError as error:
             log.warning("trying again", why=str(error))
@@ -269,41 +274,31 @@ class Gateway:
         return found
 
     def _commit_records(self, answers: list[Answer], offsets: dict[TopicPartition, int]) -> None:
-        self._producer.begin()
+        self._insist(self._producer.begin)
         for draft in self._drafts:
-            self._producer.produce(SENT, draft.chain_id.encode(), codec.encode(SENT, draft))
+            self._produce(SENT, draft)
         if self._drafts:
             self._at("drafted")
         for answer in answers:
-            receipt = answer.receipt
-            self._producer.produce(
-                RECEIPTS,
-                receipt.chain_id.encode(),
-                codec.encode(RECEIPTS, receipt),
-                timestamp_us=answer.due if self._simulated else None,
-            )
-        self._producer.send_offsets(offsets, self._consumer)
+            self._produce(RECEIPTS, answer.receipt, answer.due if self._simulated else None)
+        self._insist(partial(self._producer.send_offsets, offsets, self._consumer))
         self._at("before_commit")
-        self._insist_on_commit()
+        self._insist(self._producer.commit)
         self._at("committed")
         self._drafts.clear()
         for answer in answers:
             self.metrics.published(answer.receipt.kind, answer.receipt.rail_status)
         self._rail.acknowledge([answer.receipt.input_id for answer in answers])
 
-    def _insist_on_commit(self) -> None:
-        """The same call again while it may still succeed, for a minute."""
-        deadline = time.monotonic() + 60.0
-        while True:
-            try:
-                self._producer.commit()
-            except AbortError:
-                raise
-            except TransientError:
-                if time.monotonic() > deadline:
-                    raise FatalError("the transaction's outcome is unknown") from None
-            else:
-                return
+    def _produce(
+        self, topic: str, message: SentMessage | Receipt, timestamp_us: int | None = None
+    ) -> None:
+        key, value = message.chain_id.encode(), codec.encode(topic, message)
+        self._insist(partial(self._producer.produce, topic, key, value, timestamp_us=timestamp_us))
+
+    @staticmethod
+    def _insist(call: Callable[[], None]) -> None:
+        insist(call, time.monotonic() + _TRANSACTION_S, time.monotonic)
 
     def run(self, stop: threading.Event) -> None:
         """Turn until `stop`, then leave; nothing is half done between two turns."""
