@@ -78,7 +78,7 @@ def test_the_kept_bytes_go_out_after_a_crash_whatever_the_terms_say_now(
     one = about_to_pay(Loop(over_http(bank, tmp_path), bank.party("ACME")))
     one.kill_at("committed")
     before = one.sent()
-    one.parties.of = lambda contract_id: None  # type: ignore[method-assign]
+    one.parties.of = lambda order: None  # type: ignore[method-assign]
     one.settle()
     assert one.sent() == before
     assert one.state == "ACCEPTED"
