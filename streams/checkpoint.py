@@ -13,11 +13,14 @@ T = TypeVar("T")
 PAUSE_S = 0.02
 
 POINTS = (
+    "restoring",
+    "after_read",
     "after_begin",
     "after_produce",
     "before_send_offsets",
     "between_send_offsets_and_commit",
     "between_commit_and_merge",
+    "after_merge",
     "cut_complete",
 )
 At = Callable[[str], None]

@@ -56,6 +56,18 @@ _PAUSE_S = 1.0
 """Before a bank that could not be reached is tried again."""
 
 
+POINTS = (
+    "assigned",
+    "after_read",
+    "handing_over",
+    "submitted",
+    "drafted",
+    "answered",
+    "before_commit",
+    "committed",
+)
+
+
 class _Tick(Struct, frozen=True, kw_only=True):
     time: int
     after: int
@@ -65,8 +77,7 @@ class _Tick(Struct, frozen=True, kw_only=True):
 class Gateway:
     """One gateway per deployment: a second one fences the first.
 
-    `at(name)` is called where a test may want to stop: "drafted", "submitted", "before_commit",
-    "committed".
+    `at(name)` is called at each of POINTS, so that a test can stop it exactly there.
     """
 
     def __init__(
@@ -124,6 +135,8 @@ class Gateway:
             if not self._next:
                 return bool(items)  # a rail that knows nothing yet would understand no answer
             self._backlog.extend(items)
+            if items:
+                self._at("after_read")
             self._work_off()
             self._live()
             return self._publish() or self._day.close(self.metrics) or bool(items)
@@ -160,6 +173,7 @@ class Gateway:
                 )
         if self._rail.keeps:
             remember(self._broker, self._rail, self._partitions, self._live)
+        self._at("assigned")
         self._consumer.assign(found)
         self._next = dict(found)  # last: a rewind that fails on the way is made again
         self._committed = dict(found)
@@ -197,6 +211,7 @@ class Gateway:
             order = self._order(item)
             draft = self._rail.draft(order) if isinstance(order, Instruction) else None
             if draft is None:
+                self._at("handing_over")
                 hand_over(self._rail, order)
                 self.metrics.submitted(order.kind)
                 self._at("submitted")
@@ -281,6 +296,8 @@ class Gateway:
             self._at("drafted")
         for answer in answers:
             self._produce(RECEIPTS, answer.receipt, answer.due if self._simulated else None)
+        if answers:
+            self._at("answered")
         self._insist(partial(self._producer.send_offsets, offsets, self._consumer))
         self._at("before_commit")
         self._insist(self._producer.commit)
