@@ -116,6 +116,7 @@ def order(draft: Draft, act: Act, kind: str, amount_minor: int) -> tuple[Draft, 
         uetr=uetr(claim.settlement_id, claim.attempt),
         execution_date=None if day is None else day.date,
         calendar=None if day is None else f"{day.calendar_id}@{day.calendar_version}",
+        terms_hash=act.terms.terms_hash,
     )
     return replace(change(draft, instruction_no=number), orders=(*draft.orders, sent)), sent
 

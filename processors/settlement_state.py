@@ -105,6 +105,7 @@ class Order(Struct, frozen=True, kw_only=True, gc=False):
     uetr: str
     execution_date: dt.date | None = None
     calendar: str | None = None
+    terms_hash: str | None = None
 
 
 class Release(Struct, frozen=True, kw_only=True, gc=False):

@@ -310,6 +310,8 @@ class Instruction(Derived, frozen=True, kw_only=True, gc=False):
     """Of a PAY under full terms: the day on which the bank is asked to pay."""
     calendar: str | None = None
     """``id@version`` of the calendar that the day follows from."""
+    terms_hash: str | None = None
+    """Of the terms under which it was decided; null = written before this field was."""
 
 
 class SentMessage(Struct, frozen=True, kw_only=True, gc=False):

@@ -112,6 +112,8 @@ class Terms(Struct, frozen=True, kw_only=True, gc=False):
     there."""
     needs: tuple[str, ...] = ()
     """Rules that somebody else has to grant: limits, a breaker, screening, approvals, a lock."""
+    terms_hash: str | None = None
+    """Of the canonical bytes that they were read from (`terms_read`), of which it is no part."""
 
     def close(self, claim: ClaimTerms) -> int:
         """The last instant at which evidence for `claim` may arrive."""
@@ -130,6 +132,7 @@ def encode(terms: Terms) -> bytes:
     """Canonical JSON: members sorted by name, no white space, decimals as strings, UTF-8; members
     that came later are left out when they say what is so without them."""
     told: dict[str, Any] = msgspec.to_builtins(terms)
+    del told["terms_hash"]
     _leave_out(told, terms, _LATER)
     for claim, form in zip(terms.claims, told["claims"], strict=True):
         _leave_out(form, claim, _CLAIM_LATER)

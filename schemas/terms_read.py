@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from supplytwin.schemas import contract_read, terms
 from supplytwin.schemas.amounts import Residual
@@ -21,8 +22,10 @@ from supplytwin.schemas.terms import ClaimLine, ClaimTerms, Disputes, Terms
 def decode(canonical: bytes) -> Terms:
     """Terms of either form, checked. Raises RecordError(BAD_TERMS) naming the field."""
     if form_of(canonical) == FORM:
-        return of_contract(contract_read.decode(canonical))
-    return terms.decode(canonical)
+        read = of_contract(contract_read.decode(canonical))
+    else:
+        read = terms.decode(canonical)
+    return replace(read, terms_hash=terms.terms_hash(canonical))
 
 
 def form_of(raw: bytes) -> Any:

@@ -24,7 +24,7 @@ from supplytwin.sinks.reconcile import Difference
 
 log = structlog.get_logger("supplytwin.rail")
 NO_HOLD = "PREFUNDED_HOLD: this bank holds no money on request (docs/rails.md)"
-NO_PARTIES = "the contract names no parties with accounts"
+NO_PARTIES = "no accounts are known of the terms under which this was decided"
 
 
 class Document(Struct, frozen=True, kw_only=True, gc=False):
@@ -162,7 +162,7 @@ class BankRail:
 
     def reserve(self, instruction: Instruction) -> None:
         """Answered by what the contract's funding says: docs/rails.md, "Funding"."""
-        paying = self._parties.of(instruction.contract_id)
+        paying = self._parties.of(instruction)
         if paying is None:
             self._say(instruction, "RESERVE", "REFUSED", rail_reason=NO_PARTIES)
         elif paying.funding is not Funding.PREFUNDED_HOLD:
@@ -189,7 +189,7 @@ class BankRail:
 
     def release(self, instruction: Instruction) -> None:
         """Where nothing is held there is nothing left to release."""
-        paying: Paying | None = self._parties.of(instruction.contract_id)
+        paying: Paying | None = self._parties.of(instruction)
         held = Held(done=True, reason="nothing was held")
         if paying is not None and paying.funding is Funding.PREFUNDED_HOLD and self._holds:
             held = self._holds.release(instruction, paying)

@@ -49,9 +49,9 @@ def drafted(
 
 
 def _paying(desk: Desk, parties: Parties, order: Instruction) -> Paying:
-    found = parties.of(order.contract_id)
+    found = parties.of(order)
     if found is None:
-        raise RecordError(Code.MISSING_FIELD, "contract", "has no parties with accounts")
+        raise RecordError(Code.MISSING_FIELD, "terms_hash", "names no terms with known accounts")
     if found.debtor.agent != desk.agent:
         raise RecordError(Code.BAD_VALUE, "debtor.agent", "is not the bank that this rail leads to")
     return found

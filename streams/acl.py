@@ -192,7 +192,7 @@ def _services() -> list[Role]:
             "gateway-bank",
             "`supplytwin gateway` with a bank: it reads its own record, and what claims post",
             _read(INSTRUCTIONS),
-            _browse(CONTROL, SENT, RECEIPTS, SETTLEMENT_EVENTS),
+            _browse(CONTROL, CONTRACTS, SENT, RECEIPTS, SETTLEMENT_EVENTS),
             _write(RECEIPTS, SENT),
             _group(GATEWAY_GROUP),
             _on("group", (WORKER_GROUP,), "Describe"),

@@ -28,15 +28,16 @@ _RESULTS = tuple(topic for topic in DERIVED if topic not in (JOURNAL, QUARANTINE
 
 
 def read(
-    broker: Broker, at: TopicPartition, end: int | None, progress: Progress
+    broker: Broker, at: TopicPartition, end: int | None, progress: Progress, start: int = 0
 ) -> Iterator[Record]:
-    """Every committed record of one partition up to `end`; None = all that is appended by now.
+    """Every committed record of one partition from `start` up to `end`; None = all that is appended
+    by now.
 
     An open transaction before the end is waited for.
     """
     admin = broker.admin()
     try:
-        begin = admin.begins([at])[at]
+        begin = max(start, admin.begins([at])[at])
         last = admin.ends([at], "read_uncommitted")[at] if end is None else end
     finally:
         admin.close()

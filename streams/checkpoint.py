@@ -13,11 +13,14 @@ T = TypeVar("T")
 PAUSE_S = 0.02
 
 POINTS = (
+    "restoring",
+    "after_read",
     "after_begin",
     "after_produce",
     "before_send_offsets",
     "between_send_offsets_and_commit",
     "between_commit_and_merge",
+    "after_merge",
     "cut_complete",
 )
 At = Callable[[str], None]
@@ -39,6 +42,14 @@ def insist(call: Callable[[], T], deadline: float, clock: Callable[[], float]) -
             if clock() >= deadline:
                 raise FatalError(f"still failing at its deadline: {error}") from error
             time.sleep(PAUSE_S)
+
+
+def abort(producer: Producer, timeout_s: float, clock: Callable[[], float]) -> None:
+    """Nothing of the open transaction is true. FatalError when that cannot be known."""
+    try:
+        insist(producer.abort, clock() + timeout_s, clock)
+    except AbortError as error:
+        raise FatalError(f"the abort failed: {error}") from error
 
 
 class Checkpoint(Generic[State]):
@@ -68,7 +79,7 @@ class Checkpoint(Generic[State]):
         try:
             self._write(overlays, offsets, deadline)
         except AbortError:
-            self._abort()
+            abort(self._producer, self._timeout_s, self._clock)
             raise
         # 5. merge: what the log says is what memory says.
         self._at("between_commit_and_merge")
@@ -95,10 +106,3 @@ class Checkpoint(Generic[State]):
         self._at("between_send_offsets_and_commit")
         # 4. commit
         insist(producer.commit, deadline, clock)
-
-    def _abort(self) -> None:
-        deadline = self._clock() + self._timeout_s
-        try:
-            insist(self._producer.abort, deadline, self._clock)
-        except AbortError as error:
-            raise FatalError(f"the abort failed: {error}") from error

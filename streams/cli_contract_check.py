@@ -12,12 +12,13 @@ from msgspec.structs import replace
 from supplytwin.processors import contract_check, contract_templates
 from supplytwin.processors.contract_check import Report
 from supplytwin.processors.contract_words import words
-from supplytwin.schemas.contract import ContractTerms, Party, written
+from supplytwin.schemas.contract import ContractTerms, written
 from supplytwin.schemas.contract_codes import problem
 from supplytwin.schemas.contract_templates import Template, shipped
 from supplytwin.schemas.errors import RecordError, UsageError
 from supplytwin.schemas.findings import Finding, in_order
 from supplytwin.sinks import iso20022_out, iso20022_parties
+from supplytwin.sinks.bank_rail_terms import as_bank
 from supplytwin.streams.cli_carbon import content
 from supplytwin.streams.cli_run import AsJson, emit_json, out
 
@@ -102,11 +103,6 @@ def _amended(report: Report, before: Report) -> Report:
         return report
     more = contract_check.succession(before.terms, report.terms)
     return replace(report, findings=in_order((*report.findings, *more)))
-
-
-def as_bank(party: Party) -> iso20022_parties.Party:
-    """A party of the terms as the messages have it. It needs agent and account."""
-    return msgspec.convert(party, iso20022_parties.Party, from_attributes=True)
 
 
 def bank(terms: ContractTerms) -> tuple[Finding, ...]:

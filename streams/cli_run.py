@@ -193,7 +193,7 @@ def gateway(
     observe.configure_logging()
     meta = topics.require_meta(chosen.broker)
     if since is not None:
-        rail = deployment.rail(settings, meta)
+        rail = deployment.rail(chosen.broker, settings, meta)
         found = recovery.recover(
             chosen.broker, rail, meta, since, lambda *_: None, lambda: time.sleep(0.05)
         )

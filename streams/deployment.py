@@ -129,11 +129,11 @@ def simulated_rail(settings: Settings, meta: Meta, ledger: Path | None = None) -
     )
 
 
-def rail(settings: Settings, meta: Meta, ledger: Path | None = None) -> Rail:
+def rail(broker: Broker, settings: Settings, meta: Meta, ledger: Path | None = None) -> Rail:
     """The rail of `[rail] kind`. Raises UsageError naming the key that is wrong."""
     if settings.rail.kind == "simulated":
         return simulated_rail(settings, meta, ledger)
-    return bank_rail(settings)
+    return bank_rail(settings, broker, meta.partitions)
 
 
 def gateway(
@@ -147,7 +147,7 @@ def gateway(
 ) -> Gateway:
     """The gateway to the rail of the settings."""
     framed.require(broker, (RECEIPTS, SENT), (INSTRUCTIONS, CONTROL))
-    chosen = rail(settings, meta, ledger)
+    chosen = rail(broker, settings, meta, ledger)
     return Gateway(
         broker, chosen, partitions=meta.partitions, simulated=meta.simulated, at=at,
         metrics=metrics,

@@ -15,6 +15,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import structlog
 from msgspec import Struct
@@ -35,9 +36,11 @@ from supplytwin.schemas.records import (
     SENT,
     Control,
     Instruction,
+    Receipt,
     SentMessage,
 )
 from supplytwin.sinks.rail import Answer, Rail, hand_over
+from supplytwin.streams.checkpoint import abort, insist
 from supplytwin.streams.gateway_record import DayClose, remember
 from supplytwin.streams.observe import GatewayMetrics
 from supplytwin.streams.ports import Broker, Eof, TopicPartition
@@ -47,8 +50,22 @@ from supplytwin.streams.topics import GATEWAY_GROUP, GATEWAY_ID, WORKER_GROUP, p
 log = structlog.get_logger("supplytwin.gateway")
 _BATCH = 2000
 _INIT_S = 30.0
+_TRANSACTION_S = 60.0
+"""How long one call of a transaction is made again before its outcome is unknown."""
 _PAUSE_S = 1.0
 """Before a bank that could not be reached is tried again."""
+
+
+POINTS = (
+    "assigned",
+    "after_read",
+    "handing_over",
+    "submitted",
+    "drafted",
+    "answered",
+    "before_commit",
+    "committed",
+)
 
 
 class _Tick(Struct, frozen=True, kw_only=True):
@@ -60,8 +77,7 @@ class _Tick(Struct, frozen=True, kw_only=True):
 class Gateway:
     """One gateway per deployment: a second one fences the first.
 
-    `at(name)` is called where a test may want to stop: "drafted", "submitted", "before_commit",
-    "committed".
+    `at(name)` is called at each of POINTS, so that a test can stop it exactly there.
     """
 
     def __init__(
@@ -119,13 +135,15 @@ class Gateway:
             if not self._next:
                 return bool(items)  # a rail that knows nothing yet would understand no answer
             self._backlog.extend(items)
+            if items:
+                self._at("after_read")
             self._work_off()
             self._live()
             return self._publish() or self._day.close(self.metrics) or bool(items)
         except AbortError as error:
             log.warning("aborted", why=str(error))
-            self._producer.abort()
-            self._rewind()
+            abort(self._producer, _TRANSACTION_S, time.monotonic)
+            self._next = {}  # the next turn rewinds
             return True
         except TransientError as error:
             log.warning("trying again", why=str(error))
@@ -155,6 +173,7 @@ class Gateway:
                 )
         if self._rail.keeps:
             remember(self._broker, self._rail, self._partitions, self._live)
+        self._at("assigned")
         self._consumer.assign(found)
         self._next = dict(found)  # last: a rewind that fails on the way is made again
         self._committed = dict(found)
@@ -192,6 +211,7 @@ class Gateway:
             order = self._order(item)
             draft = self._rail.draft(order) if isinstance(order, Instruction) else None
             if draft is None:
+                self._at("handing_over")
                 hand_over(self._rail, order)
                 self.metrics.submitted(order.kind)
                 self._at("submitted")
@@ -269,41 +289,33 @@ class Gateway:
         return found
 
     def _commit_records(self, answers: list[Answer], offsets: dict[TopicPartition, int]) -> None:
-        self._producer.begin()
+        self._insist(self._producer.begin)
         for draft in self._drafts:
-            self._producer.produce(SENT, draft.chain_id.encode(), codec.encode(SENT, draft))
+            self._produce(SENT, draft)
         if self._drafts:
             self._at("drafted")
         for answer in answers:
-            receipt = answer.receipt
-            self._producer.produce(
-                RECEIPTS,
-                receipt.chain_id.encode(),
-                codec.encode(RECEIPTS, receipt),
-                timestamp_us=answer.due if self._simulated else None,
-            )
-        self._producer.send_offsets(offsets, self._consumer)
+            self._produce(RECEIPTS, answer.receipt, answer.due if self._simulated else None)
+        if answers:
+            self._at("answered")
+        self._insist(partial(self._producer.send_offsets, offsets, self._consumer))
         self._at("before_commit")
-        self._insist_on_commit()
+        self._insist(self._producer.commit)
         self._at("committed")
         self._drafts.clear()
         for answer in answers:
             self.metrics.published(answer.receipt.kind, answer.receipt.rail_status)
         self._rail.acknowledge([answer.receipt.input_id for answer in answers])
 
-    def _insist_on_commit(self) -> None:
-        """The same call again while it may still succeed, for a minute."""
-        deadline = time.monotonic() + 60.0
-        while True:
-            try:
-                self._producer.commit()
-            except AbortError:
-                raise
-            except TransientError:
-                if time.monotonic() > deadline:
-                    raise FatalError("the transaction's outcome is unknown") from None
-            else:
-                return
+    def _produce(
+        self, topic: str, message: SentMessage | Receipt, timestamp_us: int | None = None
+    ) -> None:
+        key, value = message.chain_id.encode(), codec.encode(topic, message)
+        self._insist(partial(self._producer.produce, topic, key, value, timestamp_us=timestamp_us))
+
+    @staticmethod
+    def _insist(call: Callable[[], None]) -> None:
+        insist(call, time.monotonic() + _TRANSACTION_S, time.monotonic)
 
     def run(self, stop: threading.Event) -> None:
         """Turn until `stop`, then leave; nothing is half done between two turns."""

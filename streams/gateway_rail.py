@@ -12,6 +12,8 @@ from supplytwin.sinks.bank_rail_terms import Holds, ListedParties, Parties
 from supplytwin.sinks.file_rail import FolderBank, Inbox
 from supplytwin.sinks.http_rail import Addresses, HttpBank, StatusReader, as_it_is
 from supplytwin.sinks.iso20022_parties import Agent, check_agent
+from supplytwin.streams.gateway_terms import AgreedParties
+from supplytwin.streams.ports import Broker
 from supplytwin.streams.settings import RailSection, Settings
 
 HTTP, FILES = "iso20022-http", "iso20022-files"
@@ -28,13 +30,15 @@ _IN_STATUS = frozenset(("end_to_end_id", "uetr", "message_id"))
 
 def bank_rail(
     settings: Settings,
+    broker: Broker,
+    partitions: int,
     *,
     parties: Parties | None = None,
     holds: Holds | None = None,
     status: StatusReader = as_it_is,
 ) -> BankRail:
     """The rail of `[rail] kind`, which is not the simulated one. Raises UsageError that names the
-    key. `parties` = a look-up of contracts instead of the file.
+    key. `parties` = a look-up of terms instead of the signed ones and the file.
     """
     section = settings.rail
     if settings.time.simulated:
@@ -47,7 +51,7 @@ def bank_rail(
         _need(not getattr(section, key), key, f"means nothing for kind {section.kind!r}")
     desk = _desk(section)
     if parties is None:
-        parties = _listed(section)
+        parties = AgreedParties(broker, partitions, _listed(section))
     return BankRail(_carrier(section, status), desk, parties, holds)
 
 
@@ -72,8 +76,9 @@ def _desk(section: RailSection) -> Desk:
     return Desk(initiator=section.initiator, agent=agent, zone=section.zone, rail=name)
 
 
-def _listed(section: RailSection) -> ListedParties:
-    _need(bool(section.parties), "parties", "is needed: the terms name no accounts yet")
+def _listed(section: RailSection) -> ListedParties | None:
+    if not section.parties:
+        return None
     try:
         data = Path(section.parties).read_bytes()
     except OSError as error:

@@ -106,7 +106,7 @@ class RailSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     zone: str = "UTC"
     """The bank's time zone: its days are these."""
     parties: str = ""
-    """A JSON file: contract id -> debtor, creditor, funding, purpose_code, charges."""
+    """A JSON file: terms hash -> debtor, creditor, funding, purpose_code, charges."""
     folder: str = "bank"
     """Where documents of the bank are kept."""
     to_bank: str = ""

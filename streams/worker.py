@@ -241,6 +241,7 @@ class Worker(Generic[State]):
     def _restored(self, clients: "_Clients[State]", timeout_s: float) -> bool:
         if clients.upkeep.paused:
             return False
+        self._at("restoring")
         try:
             opened = clients.restore.turn(timeout_s)
         except TransientError as error:
@@ -307,6 +308,7 @@ class Worker(Generic[State]):
         records = [event for event in known if isinstance(event, Record)]
         found: dict[int, list[Item]] = {}
         if records:
+            self._at("after_read")
             self.metrics.batch(len(records))
             self._policy.seen(len(records), at)
             for item in decoded(records, self._decode, clients.partitions, at):
@@ -362,6 +364,7 @@ class Worker(Generic[State]):
         if writing:
             started = self._clock()
             clients.checkpoint.commit(overlays, moved)
+            self._at("after_merge")
             self.metrics.committed(self._clock() - started)
         else:
             for overlay in overlays:

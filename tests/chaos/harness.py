@@ -29,6 +29,7 @@ from supplytwin.streams.settings import (
     Duck,
     Gateway,
     Kafka,
+    RailSection,
     Settings,
     Time,
     WorkerSection,
@@ -65,6 +66,7 @@ class Deployment:
         partitions: int = 12,
         replication: int = 1,
         worker: WorkerSection | None = None,
+        rail: RailSection | None = None,
         tick_ms: int = 200,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -82,6 +84,7 @@ class Deployment:
             worker=worker or WorkerSection(transaction_timeout_ms=60_000),
             duck=Duck(path=str(folder / "twin.duckdb")),
             gateway=Gateway(ledger=str(folder / "rail.sqlite"), behaviour=HONEST),
+            rail=rail or RailSection(),
         )
         self.broker = KafkaBroker(bootstrap)
         self.folder = folder
@@ -109,13 +112,16 @@ class Deployment:
 
     # ---- processes
 
-    def environment(self, client_id: str, **worker: Any) -> dict[str, str]:
+    def environment(
+        self, client_id: str, *, gateway_fail_at: str = "", **worker: Any
+    ) -> dict[str, str]:
         """What a process is told; `worker` changes its own section. By its client id Kafka knows
         it.
         """
         kafka = replace(self.settings.kafka, client={"client.id": client_id})
         section = replace(self.settings.worker, **worker)
-        return as_environment(replace(self.settings, kafka=kafka, worker=section))
+        gateway = replace(self.settings.gateway, fail_at=gateway_fail_at)
+        return as_environment(replace(self.settings, kafka=kafka, worker=section, gateway=gateway))
 
     def start(
         self,
@@ -146,8 +152,8 @@ class Deployment:
             name or known, "work", "--slot", str(slot), *words, client_id=known, **worker
         )
 
-    def gateway(self) -> Child:
-        return self.start("gateway", "gateway")
+    def gateway(self, fail_at: str = "", variant: str = "") -> Child:
+        return self.start("gateway", "gateway", variant=variant, gateway_fail_at=fail_at)
 
     def ticker(self) -> Child:
         return self.start("ticker", "tick")

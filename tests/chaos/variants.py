@@ -10,8 +10,9 @@ import time
 from collections.abc import Callable, Sequence
 
 from supplytwin.schemas.events import CUSTOMS
-from supplytwin.schemas.records import JOURNAL
-from supplytwin.streams import cli
+from supplytwin.schemas.records import JOURNAL, Instruction, SentMessage
+from supplytwin.sinks.rail import Rail
+from supplytwin.streams import cli, gateway
 from supplytwin.streams.consume import Ends, Item
 from supplytwin.streams.cut import Cut
 from supplytwin.streams.kafka_admin import KafkaAdmin
@@ -102,6 +103,21 @@ def restores_to_stable() -> None:
     KafkaAdmin.ends = stable  # type: ignore[method-assign]
 
 
+def hands_over_later() -> None:
+    """Wrong: takes a kept message for done, and gives it to the bank with the next order."""
+    at_once, late = gateway.hand_over, list[SentMessage]()
+
+    def later(rail: Rail, order: Instruction | SentMessage) -> None:
+        while late:
+            at_once(rail, late.pop())
+        if isinstance(order, SentMessage):
+            late.append(order)
+        else:
+            at_once(rail, order)
+
+    gateway.hand_over = later  # type: ignore[attr-defined]
+
+
 NAMED = {
     change.__name__: change
     for change in (
@@ -111,6 +127,7 @@ NAMED = {
         leaders_apart,
         asks_once,
         restores_to_stable,
+        hands_over_later,
     )
 }
 

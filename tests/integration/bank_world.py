@@ -25,6 +25,7 @@ from supplytwin.schemas.records import (
     RECEIPTS,
     SENT,
     SETTLEMENT_EVENTS,
+    Instruction,
     SentMessage,
     SettlementEvent,
 )
@@ -114,9 +115,9 @@ class Known:
             debtor=debtor, creditor=creditor, funding=funding, purpose_code="GDDS"
         )
 
-    def of(self, contract_id: str) -> Paying | None:
+    def of(self, order: Instruction) -> Paying | None:
         """What it knows."""
-        return self._paying if contract_id == w.CONTRACT else None
+        return self._paying if order.contract_id == w.CONTRACT else None
 
 
 def mock_status(data: bytes, kept: SentMessage) -> bytes | None:

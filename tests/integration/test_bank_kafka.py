@@ -45,7 +45,7 @@ class Deployed:
         paying = Paying(
             debtor=debtor, creditor=ABROAD, funding=Funding.COMMITMENT_ONLY, purpose_code="GDDS"
         )
-        (folder / "parties.json").write_bytes(msgspec.json.encode({w.CONTRACT: paying}))
+        (folder / "parties.json").write_bytes(msgspec.json.encode({w.TERMS: paying}))
         self.settings = Settings(
             kafka=Kafka(bootstrap=bootstrap, partitions=PARTITIONS),
             rail=RailSection(

@@ -10,8 +10,9 @@ from supplytwin.schemas.calendars import calendar, execution
 from supplytwin.schemas.contract import ContractTerms
 from supplytwin.schemas.ids import Micros, settlement_id
 from supplytwin.schemas.rfc3339 import moment
+from supplytwin.sinks.bank_rail_terms import as_bank
 from supplytwin.sinks.iso20022_out import MESSAGE, Payment, payment_file
-from supplytwin.streams.cli_contract_check import as_bank, bank, checked
+from supplytwin.streams.cli_contract_check import bank, checked
 
 TICK = moment("2026-12-02T17:00:00+08:00").micros
 

@@ -16,6 +16,7 @@ from supplytwin.sinks.iso20022_out import Sent
 from supplytwin.sinks.rail import hand_over
 
 CONTRACT = "C-2026-1"
+TERMS = "5" * 64
 SETTLEMENT = settlement_id(CONTRACT, "T1", "lot-1")
 DESK = Desk(initiator="Desk", agent=BUYER.agent, zone="UTC", rail="iso20022-EBILAEAD")
 DAY = dt.date(2026, 11, 19)
@@ -31,7 +32,7 @@ def instruction(kind: str = "PAY", **changes: Any) -> Instruction:
         "claim_id": "lot-1", "kind": kind, "attempt": attempt, "hold_no": 1, "recall_no": 0,
         "query_no": 0, "amount_minor": 24_000_050, "currency": "CNY", "exponent": 2,
         "debtor": "B", "creditor": "S", "hold_until": Micros(NOW + 10**12),
-        "end_to_end_id": settlement, "uetr": uetr(settlement, attempt),
+        "end_to_end_id": settlement, "uetr": uetr(settlement, attempt), "terms_hash": TERMS,
     }  # fmt: skip
     return Instruction(**{**fields, **changes})
 
@@ -53,9 +54,9 @@ class Known:
         fields = {"debtor": BUYER, "creditor": SELLER, "funding": funding}
         self.paying = Paying(**{**fields, "purpose_code": "CGODDR", **changes})
 
-    def of(self, contract_id: str) -> Paying | None:
+    def of(self, order: Instruction) -> Paying | None:
         """What it knows."""
-        return self.paying if contract_id == CONTRACT else None
+        return self.paying if order.contract_id == CONTRACT else None
 
 
 class Paper:

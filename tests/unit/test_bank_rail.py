@@ -141,7 +141,7 @@ def test_an_unknown_contract_pays_nothing() -> None:
     desk.give(instruction("RESERVE", contract_id="C-9"))
     desk.give(instruction(contract_id="C-9"))
     assert [one.rail_reason for one in desk.publish()] == [
-        NO_PARTIES, "NOT_SENT: contract: has no parties with accounts",
+        NO_PARTIES, "NOT_SENT: terms_hash: names no terms with known accounts",
     ]  # fmt: skip
     assert not desk.paper.delivered
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from bank_rail_world import TERMS, instruction
 from iso20022_world import BUYER, SELLER
 
 from supplytwin.schemas.errors import UsageError
@@ -13,6 +14,7 @@ from supplytwin.sinks.bank_rail_terms import Funding, ListedParties, Paying
 from supplytwin.sinks.simulated_rail import SimulatedRail
 from supplytwin.streams import deployment
 from supplytwin.streams.gateway_rail import bank_rail
+from supplytwin.streams.memory import MemoryBroker
 from supplytwin.streams.settings import Gateway, RailSection, Settings, Time, load
 from supplytwin.streams.topics import Meta
 
@@ -25,7 +27,7 @@ META = Meta(simulated=False, timeline="wall", partitions=1)
 def section(folder: Path, kind: str, **changes: Any) -> RailSection:
     """A whole section of this kind."""
     parties = folder / "parties.json"
-    parties.write_bytes(msgspec.json.encode({"C-1": PAYING}))
+    parties.write_bytes(msgspec.json.encode({TERMS: PAYING}))
     common = {
         "initiator": "Desk", "agent": "EBILAEAD", "zone": "Asia/Dubai", "parties": str(parties),
         "folder": str(folder / "kept"),
@@ -42,7 +44,7 @@ def section(folder: Path, kind: str, **changes: Any) -> RailSection:
 @pytest.mark.parametrize("kind", ["iso20022-http", "iso20022-files"])
 def test_a_whole_section_makes_a_bank(tmp_path: Path, kind: str) -> None:
     """Named by its bank, whatever the way to it."""
-    rail = deployment.rail(Settings(rail=section(tmp_path, kind)), META)
+    rail = deployment.rail(MemoryBroker(), Settings(rail=section(tmp_path, kind)), META)
     assert isinstance(rail, BankRail)
     assert rail.name == "iso20022-EBILAEAD"
     rail.close()
@@ -51,7 +53,7 @@ def test_a_whole_section_makes_a_bank(tmp_path: Path, kind: str) -> None:
 def test_without_a_word_it_is_the_simulated_rail(tmp_path: Path) -> None:
     """Nobody comes to a bank by leaving something out."""
     settings = Settings(gateway=Gateway(ledger=str(tmp_path / "rail")))
-    assert isinstance(deployment.rail(settings, META), SimulatedRail)
+    assert isinstance(deployment.rail(MemoryBroker(), settings, META), SimulatedRail)
 
 
 @pytest.mark.parametrize(
@@ -73,7 +75,6 @@ def test_without_a_word_it_is_the_simulated_rail(tmp_path: Path) -> None:
         ("iso20022-files", "to_bank", ""),
         ("iso20022-files", "from_bank", ""),
         ("iso20022-files", "mailbox_url", "https://bank.example/mail"),
-        ("iso20022-files", "parties", ""),
         ("iso20022-files", "parties", "nowhere.json"),
     ],
 )
@@ -81,7 +82,7 @@ def test_what_is_wrong_is_named(tmp_path: Path, kind: str, key: str, value: str)
     """One line with the key."""
     settings = Settings(rail=section(tmp_path, kind, **{key: value}))
     with pytest.raises(UsageError, match=rf"settings: \[rail\] {key}\b"):
-        bank_rail(settings)
+        bank_rail(settings, MemoryBroker(), 1)
 
 
 def test_a_mailbox_with_a_query_has_no_place_for_an_id(tmp_path: Path) -> None:
@@ -89,14 +90,14 @@ def test_a_mailbox_with_a_query_has_no_place_for_an_id(tmp_path: Path) -> None:
     url = "https://bank.example/mail?peek"
     settings = Settings(rail=section(tmp_path, "iso20022-http", mailbox_url=url, confirms=True))
     with pytest.raises(UsageError, match=r"\[rail\] mailbox_url"):
-        bank_rail(settings)
+        bank_rail(settings, MemoryBroker(), 1)
 
 
 def test_a_bank_is_not_paid_on_a_simulated_timeline(tmp_path: Path) -> None:
     """Recorded times and real money do not go together."""
     settings = Settings(rail=section(tmp_path, "iso20022-files"), time=Time(simulated=True))
     with pytest.raises(UsageError, match=r"\[rail\] kind"):
-        bank_rail(settings)
+        bank_rail(settings, MemoryBroker(), 1)
 
 
 def test_an_unknown_kind_is_named(tmp_path: Path) -> None:
@@ -109,7 +110,8 @@ def test_an_unknown_kind_is_named(tmp_path: Path) -> None:
 
 def test_a_clearing_number_is_an_agent(tmp_path: Path) -> None:
     """`CNAPS:…` instead of a BIC."""
-    rail = bank_rail(Settings(rail=section(tmp_path, "iso20022-files", agent="CNAPS:102584002110")))
+    settings = Settings(rail=section(tmp_path, "iso20022-files", agent="CNAPS:102584002110"))
+    rail = bank_rail(settings, MemoryBroker(), 1)
     assert rail.name == "iso20022-102584002110"
 
 
@@ -117,8 +119,11 @@ def test_a_clearing_number_is_an_agent(tmp_path: Path) -> None:
     ("change", "field"),
     [
         (lambda one: one["debtor"].pop("name"), "name"),
-        (lambda one: one["creditor"]["account"].update(other=""), r"C-1\.creditor\.account"),
-        (lambda one: one["debtor"]["account"].update(iban="AE00"), r"C-1\.debtor\.account\.iban"),
+        (lambda one: one["creditor"]["account"].update(other=""), rf"{TERMS}\.creditor\.account"),
+        (
+            lambda one: one["debtor"]["account"].update(iban="AE00"),
+            rf"{TERMS}\.debtor\..*iban",
+        ),
         (lambda one: one.update(funding="PROMISE"), "funding"),
         (lambda one: one.update(charges="CRED"), "charges"),
         (lambda one: one.update(colour="red"), "colour"),
@@ -126,14 +131,21 @@ def test_a_clearing_number_is_an_agent(tmp_path: Path) -> None:
 )
 def test_parties_that_cannot_be_paid_stop_the_start(change: Any, field: str) -> None:
     """The file is checked whole, before anything is paid, and the field is named."""
-    raw = msgspec.json.decode(msgspec.json.encode({"C-1": PAYING}))
-    change(raw["C-1"])
+    raw = msgspec.json.decode(msgspec.json.encode({TERMS: PAYING}))
+    change(raw[TERMS])
     with pytest.raises(UsageError, match=field):
         ListedParties(msgspec.json.encode(raw), "parties.json")
 
 
 def test_listed_parties_are_found() -> None:
-    """By contract, and no other."""
-    listed = ListedParties(msgspec.json.encode({"C-1": PAYING}), "parties.json")
-    assert listed.of("C-1") == PAYING
-    assert listed.of("C-2") is None
+    """By the hash of the terms, and no others."""
+    listed = ListedParties(msgspec.json.encode({TERMS: PAYING}), "parties.json")
+    assert listed.of(instruction()) == PAYING
+    assert listed.of(instruction(terms_hash="6" * 64)) is None
+    assert listed.of(instruction(terms_hash=None)) is None
+
+
+def test_parties_are_listed_by_the_hash_of_their_terms() -> None:
+    """A contract id stands for no terms: an amendment has the same one."""
+    with pytest.raises(UsageError, match="C-1 is no terms hash"):
+        ListedParties(msgspec.json.encode({"C-1": PAYING}), "parties.json")

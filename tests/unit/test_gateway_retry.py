@@ -7,17 +7,25 @@ import pytest
 from settlement_world import CONTRACT
 
 from supplytwin.schemas import codec
-from supplytwin.schemas.errors import TransientError
+from supplytwin.schemas.errors import AbortError, FatalError, TransientError
 from supplytwin.schemas.ids import Micros
-from supplytwin.schemas.records import INSTRUCTIONS, Instruction
+from supplytwin.schemas.records import (
+    CONTROL,
+    INSTRUCTIONS,
+    RECEIPTS,
+    Control,
+    Instruction,
+    Receipt,
+)
 from supplytwin.sinks.rail import Answer
 from supplytwin.streams import gateway, topics
+from supplytwin.streams.audit_run import read
 from supplytwin.streams.gateway import Gateway
 from supplytwin.streams.memory import MemoryBroker
-from supplytwin.streams.memory_clients import MemoryConsumer
+from supplytwin.streams.memory_clients import MemoryConsumer, MemoryProducer
 from supplytwin.streams.ports import TopicPartition
 from supplytwin.streams.settings import Kafka, Settings, Time
-from supplytwin.streams.topics import GATEWAY_GROUP
+from supplytwin.streams.topics import GATEWAY_GROUP, WORKER_GROUP
 
 SETTINGS = Settings(kafka=Kafka(partitions=1), time=Time(simulated=True, timeline="test"))
 
@@ -120,3 +128,143 @@ def test_a_broker_that_is_away_at_the_start_is_asked_again(
     rail = Rail()
     turned(broker, rail).close()
     assert rail.taken == ["i-1", "i-2", "i-3"]
+
+
+class Telling(Rail):
+    """It has one answer, which it gives until that is acknowledged."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.told_receipt: Receipt | None = receipt()
+
+    def answers(self, until: int) -> list[Answer]:
+        return [] if self.told_receipt is None else [Answer(due=0, receipt=self.told_receipt)]
+
+    def acknowledge(self, receipt_ids: Sequence[str]) -> None:
+        assert list(receipt_ids) == ["r-1"]
+        self.told_receipt = None
+
+
+def receipt() -> Receipt:
+    return Receipt(
+        input_id="r-1", source="test", chain_id="PO-1", contract_id=CONTRACT,
+        settlement_id="s" * 32, kind="PAY", instruction_no=1, attempt=1, hold_no=1, recall_no=0,
+        query_no=0, rail_status="ACCP", rail_time=Micros(1),
+    )  # fmt: skip
+
+
+def ticked(broker: MemoryBroker) -> None:
+    """A tick that the worker has committed: what is due may go out."""
+    tick = Control(input_id="t", kind="TICK", tick_time=Micros(5), timeline="test")
+    producer = broker.producer(None)
+    producer.produce(CONTROL, b"@p0", codec.encode(CONTROL, tick), partition=0, timestamp_us=1)
+    producer.close()
+    admin, at = broker.admin(), TopicPartition(CONTROL, 0)
+    admin.commit(WORKER_GROUP, admin.ends([at], "read_uncommitted"))
+
+
+def told(broker: MemoryBroker) -> list[str]:
+    """Receipt ids that a reader of committed records finds."""
+    at = TopicPartition(RECEIPTS, 0)
+    values = [record.value or b"" for record in read(broker, at, None, lambda *_: None)]
+    return [codec.decode(RECEIPTS, value).message.input_id for value in values]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("call", ["begin", "produce", "send_offsets", "commit"])
+def test_a_moment_without_a_broker_ends_no_transaction(
+    broker: MemoryBroker, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    """Each call of a transaction is made again until it succeeds: the answer is told once, and the
+    gateway that was disturbed is the one that goes on.
+    """
+    ticked(broker)
+    rail, failures = Telling(), [TransientError("no leader")] * 2
+    running = Gateway(broker, rail, partitions=1, simulated=True)
+    real = getattr(MemoryProducer, call)
+
+    def disturbed(self: MemoryProducer, *given: Any, **named: Any) -> Any:
+        if failures:
+            raise failures.pop()
+        return real(self, *given, **named)
+
+    monkeypatch.setattr(MemoryProducer, call, disturbed)
+    for _ in range(12):
+        running.turn(0.0)
+    running.close()
+    assert not failures
+    assert told(broker) == ["r-1"]
+    assert rail.taken == ["i-1", "i-2", "i-3"]
+
+
+def test_an_abort_is_insisted_on(broker: MemoryBroker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What must be aborted is aborted, though the broker is away for a moment just then."""
+    ticked(broker)
+    rail = Telling()
+    running = Gateway(broker, rail, partitions=1, simulated=True)
+    aborts, real = [TransientError("no coordinator")] * 2, MemoryProducer.abort
+    commits, commit = [AbortError("a record was not delivered")], MemoryProducer.commit
+
+    def failing(self: MemoryProducer) -> None:
+        if commits:
+            raise commits.pop()
+        commit(self)
+
+    def late(self: MemoryProducer) -> None:
+        if aborts:
+            raise aborts.pop()
+        real(self)
+
+    monkeypatch.setattr(MemoryProducer, "commit", failing)
+    monkeypatch.setattr(MemoryProducer, "abort", late)
+    for _ in range(12):
+        running.turn(0.0)
+    running.close()
+    assert not aborts
+    assert not commits
+    assert told(broker) == ["r-1"]
+
+
+def test_a_rewind_that_fails_after_an_abort_is_made_again(
+    broker: MemoryBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A broker that is away when the gateway asks where it had been ends no process."""
+    ticked(broker)
+    running = Gateway(broker, Telling(), partitions=1, simulated=True)
+    commits, commit = [AbortError("a record was not delivered")], MemoryProducer.commit
+    away, real = [TransientError("no coordinator")], MemoryConsumer.committed
+
+    def failing(self: MemoryProducer) -> None:
+        if commits:
+            raise commits.pop()
+        commit(self)
+
+    def committed(self: MemoryConsumer, *given: Any) -> Any:
+        if away and not commits:
+            raise away.pop()
+        return real(self, *given)
+
+    monkeypatch.setattr(MemoryProducer, "commit", failing)
+    monkeypatch.setattr(MemoryConsumer, "committed", committed)
+    for _ in range(12):
+        running.turn(0.0)
+    running.close()
+    assert not away
+    assert told(broker) == ["r-1"]
+
+
+def test_an_abort_that_fails_ends_the_process(
+    broker: MemoryBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Then nobody knows what is committed: a new process asks Kafka."""
+    ticked(broker)
+    running = Gateway(broker, Telling(), partitions=1, simulated=True)
+
+    def failing(self: MemoryProducer) -> None:
+        raise AbortError("fenced")
+
+    monkeypatch.setattr(MemoryProducer, "commit", failing)
+    monkeypatch.setattr(MemoryProducer, "abort", failing)
+    with pytest.raises(FatalError, match="abort"):
+        for _ in range(12):
+            running.turn(0.0)
+    running.close()

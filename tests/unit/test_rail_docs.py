@@ -5,6 +5,7 @@ import tomllib
 from pathlib import Path
 
 import msgspec
+from bank_rail_world import instruction
 
 from supplytwin import sinks
 from supplytwin.sinks.bank_rail import NO_HOLD
@@ -33,7 +34,10 @@ def test_every_setting_is_documented() -> None:
 
 def test_the_parties_of_the_page_can_be_paid() -> None:
     """The example passes the check that a file has to pass."""
-    assert ListedParties(_block("json").encode(), "docs/rails.md").of("C-1") is not None
+    block = _block("json")
+    (hashed,) = msgspec.json.decode(block, type=dict[str, msgspec.Raw])
+    listed = ListedParties(block.encode(), "docs/rails.md")
+    assert listed.of(instruction(terms_hash=hashed)) is not None
 
 
 def test_numbers_and_names_are_those_of_the_code() -> None:
