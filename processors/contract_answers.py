@@ -255,12 +255,6 @@ def _measured(unit: _Unit, measure: str, line: str, path: str) -> Iterator[tuple
             "write this claim's consignment_id"
         )
         yield ".line", unit.never(path, says)
-    if measure == "ACCEPTED" and unit.claim.lot is not None:
-        says = (
-            f"ACCEPTED is told of a line, never of a lot ({unit.claim.lot}): ask for a quantity "
-            "RECEIVED or SHIPPED"
-        )
-        yield ".measure", unit.never(path, says)
     if not unit.has(*roles):
         says = f"{measure} is told by {' or '.join(roles)}, and nobody is one: add an attester"
         yield "", unit.untold(path, says)

@@ -1,9 +1,8 @@
 """What is known about one chain's contract: claims, their mirrored money, holds, attempts and
 inputs seen.
 
-Everything here is immutable. Money is integer minor units in the contract's one currency; the
-mirror's accounts are buyer, reserved, in_flight and seller, and a claim's four balances always add
-up to zero.
+Everything here is immutable. Money is integer minor units in the contract's one currency; a
+claim's four balances (buyer, reserved, in_flight, seller) always add up to zero.
 """
 
 import datetime as dt

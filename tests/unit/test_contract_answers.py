@@ -60,8 +60,8 @@ UNANSWERED: list[tuple[str, dict[str, Any], str, str]] = [
                                     "certificate_role": "SELLER"}}},
      f"{T1}.condition.quality", "QC_PASSED"),
     (ELECTRONICS, {C1: {"carbon": {"measure": "CO2E_WTW", "op": "<=", "value": "1",
-                                   "unit": "kgCO2e", "assurance": "VERIFIED"}}},
-     f"{T1}.condition.carbon", "footprint"),
+                                   "unit": "kgCO2e", "assurance": "UNVERIFIED"}}},
+     f"{T1}.condition.carbon", "VERIFIED"),
     (ELECTRONICS, {C1: document_leaf("EBL", "SURRENDERED")}, f"{T1}.condition.document.state",
      "PRESENTED"),
     (ELECTRONICS, {C1: document_leaf("INVOICE", "PAID")}, f"{T1}.condition.document.state",
@@ -85,10 +85,6 @@ UNANSWERED: list[tuple[str, dict[str, Any], str, str]] = [
      f"{T1}.condition.milestone.type", "consignment_id"),
     (DURIAN, {C1: quantity("SHIPPED"), "tranches.0.claims.0.consignment_id": None},
      f"{T1}.condition.quantity.line", "consignment_id"),
-    (LOTS, {"tranches.0.condition.all.1": quantity("ACCEPTED"),
-            "attesters.0": {"org_id": "b", "role": "BUYER", "sources": ["x"]}},
-     f"{T1}.condition.all[1].quantity.measure", "RECEIVED"),
-    (LOTS, {"tranches.0.condition.all.1": OPENS}, f"{T1}.amount", "RECEIVED"),
     (ELECTRONICS, {C1: {"all": [CLEARED, {"time": {"not_before": after("NOWHERE")}}]}},
      f"{T1}.condition.all[1].time.not_before.anchor", "no event tells"),
     (DURIAN, {"tranches.1.condition.all.2": cold(**{"from": after("NOWHERE")})},
@@ -98,6 +94,9 @@ UNANSWERED: list[tuple[str, dict[str, Any], str, str]] = [
 ]  # fmt: skip
 
 NOBODY: list[tuple[str, dict[str, Any], str, str]] = [
+    (ELECTRONICS, {C1: {"carbon": {"measure": "CO2E_WTW", "op": "<=", "value": "1",
+                                   "unit": "kgCO2e", "assurance": "VERIFIED"}}},
+     f"{T1}.condition.carbon", "VERIFIER"),
     (DURIAN, {"attesters.4.role": "SHOP"}, f"{T2}.amount", "BUYER"),
     (ELECTRONICS, {"attesters.5.role": "SHOP"}, f"{T2}.condition.all[2].quantity", "BUYER"),
     (ELECTRONICS, {C1: {"approval": {"roles": ["ARBITER"], "k": 1}}}, f"{T1}.condition.approval",
@@ -129,6 +128,8 @@ PAYABLE: list[tuple[str, dict[str, Any]]] = [
 ] + [
     (DURIAN, {"tranches.1.condition": {"at_least": {"k": 2, "of": [CLEARED, cold()]}}}),
     (LOTS, {"tranches.0.condition.all.1": quantity("SHIPPED")}),
+    (LOTS, {"tranches.0.condition.all.1": quantity("ACCEPTED"),
+            "attesters.2": {"org_id": "b", "role": "BUYER", "sources": ["x"]}}),
     (LOTS, {C1: {"all": [milestone("QC_PASSED", "WAREHOUSE"), quantity("RECEIVED")]}}),
 ]  # fmt: skip
 

@@ -18,6 +18,7 @@ from supplytwin.processors import contract_check, settlement_versions
 from supplytwin.processors.condition_eval import evaluate
 from supplytwin.processors.condition_facts import built
 from supplytwin.processors.condition_facts_words import CODES, machines_of, words_of
+from supplytwin.processors.settlement_answers import Answers
 from supplytwin.processors.settlement_apply import new_claim
 from supplytwin.processors.settlement_asked import NOTHING_KNOWN, asked, desk
 from supplytwin.processors.settlement_state import Book
@@ -128,7 +129,7 @@ def can_be_true(terms: ContractTerms, type_: str, role: str) -> bool:
     name = settlement_id(terms.contract_id, tranche.tranche_id, tranche.claims[0].claim_id)
     claim = new_claim(book, name)
     for twin in histories(terms, type_, role):
-        on = desk(book, claim, twin, START + 5 * DAY_US, NOTHING_KNOWN)
+        on = desk(book, claim, twin, START + 5 * DAY_US, NOTHING_KNOWN, Answers(twin))
         question = asked(on, claim, tranche.condition)
         evidence = built(twin, question).evidence
         if evaluate(tranche.condition, evidence, question.scope).value == "TRUE":
