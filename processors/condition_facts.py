@@ -147,7 +147,8 @@ def _timeless(asked: ClaimAsked) -> ClaimAsked:
     """The question without what only `condition_eval` looks at, and without what stands against
     single facts.
     """
-    scope = replace(asked.scope, tick=0, challenge_end=None, tolling=False, long_stop=0)
+    free = {"challenge_end": None, "tolling": False, "fixed": False}
+    scope = replace(asked.scope, tick=0, long_stop=0, **free)
     return replace(asked, scope=scope, signatures={})
 
 

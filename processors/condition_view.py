@@ -251,6 +251,8 @@ class Scope(Struct, frozen=True, kw_only=True, gc=False):
     """End of the latest challenge window; None = none was opened."""
     tolling: bool = False
     """The time stands still: no leaf closes."""
+    fixed: bool = False
+    """What is paid is unconditional but for evidence: no time is over any more."""
     lines: tuple[Ordered, ...] = ()
 
     @property

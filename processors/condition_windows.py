@@ -223,11 +223,11 @@ def _in_window(
 
 
 def time(leaf: Time, evidence: Evidence, scope: Scope) -> Outcome:
-    """TRUE while the tick lies within. A `not_after` that has passed is final at once; a
-    `not_before` later than the close of the tranche never comes.
+    """TRUE while the tick lies within. A `not_after` that has passed is final at once, unless the
+    claim was fixed before; a `not_before` later than the close of the tranche never comes.
     """
     first = _end(leaf.not_before, evidence)
-    last = _end(leaf.not_after, evidence)
+    last = None if scope.fixed else _end(leaf.not_after, evidence)
     begun = first is None or (first.at is not None and first.at <= min(scope.tick, scope.close))
     not_over = last is None or (last.at is not None and scope.tick <= last.at)
     is_past = last is not None and last.at is not None and scope.passed(last.at)

@@ -17,7 +17,7 @@ from supplytwin.processors.condition_view import Assent, Ordered, Scope
 from supplytwin.processors.facts import Identity
 from supplytwin.processors.keys import Register
 from supplytwin.processors.settlement_answers import Answers
-from supplytwin.processors.settlement_state import Book, Claim
+from supplytwin.processors.settlement_state import LIVE, Book, Claim
 from supplytwin.processors.signed import Counts, Nothing, Reason
 from supplytwin.processors.twin import Twin
 from supplytwin.schemas.condition import Condition
@@ -87,6 +87,8 @@ def _is_theirs(full: ContractTerms, found: Counts | Nothing) -> bool:
 
 
 NOTHING_KNOWN = Known()
+FIXED = ("APPROVED", *LIVE, "CANCEL_PENDING", "SETTLED", "RETURNED")
+"""Where the amount of a claim is unconditional: what becomes of other claims does not change it."""
 
 
 class _InChain(Mapping[tuple[str, str], bool]):
@@ -150,6 +152,7 @@ def asked(on: Desk, claim: Claim, condition: Condition, approves: str = "") -> C
             long_stop=on.book.terms_of(claim).long_stop,
             challenge_end=claim.challenge_end,
             tolling=claim.tolls_since is not None,
+            fixed=claim.state in FIXED,
             lines=tuple(
                 [
                     Ordered(line=one.line, qty=one.qty, unit=one.unit)

@@ -17,6 +17,7 @@ from supplytwin.processors.evidence import Leaf, Value, Verdict
 from supplytwin.processors.facts import Identity
 from supplytwin.processors.settlement_answers import Answers
 from supplytwin.processors.settlement_asked import (
+    FIXED,
     NOTHING_KNOWN,
     Desk,
     Known,
@@ -24,7 +25,7 @@ from supplytwin.processors.settlement_asked import (
     desk,
     tranche_of,
 )
-from supplytwin.processors.settlement_owed import FIXED, Owed, owed
+from supplytwin.processors.settlement_owed import Owed, owed
 from supplytwin.processors.settlement_state import Book, Claim
 from supplytwin.processors.twin import Twin
 from supplytwin.schemas.amounts import PerUnit

@@ -14,15 +14,12 @@ from supplytwin.processors.condition_eval import Evaluation
 from supplytwin.processors.condition_view import Evidence
 from supplytwin.processors.explained import why
 from supplytwin.processors.line_worth import line_left
-from supplytwin.processors.settlement_asked import Desk, asked, desk, tranche_of
+from supplytwin.processors.settlement_asked import FIXED, Desk, asked, desk, tranche_of
 from supplytwin.processors.settlement_footprints import footprint
 from supplytwin.processors.settlement_goods import Goods, at_most, each_once, goods
 from supplytwin.processors.settlement_performance import Question, seen
-from supplytwin.processors.settlement_state import ABSORBING, LIVE, Claim
+from supplytwin.processors.settlement_state import ABSORBING, Claim
 from supplytwin.schemas.amounts import PerUnit, Residual
-
-FIXED = ("APPROVED", *LIVE, "CANCEL_PENDING", "SETTLED", "RETURNED")
-"""Where the amount of a claim is unconditional: what becomes of other claims does not change it."""
 
 
 class Owed(Struct, frozen=True, kw_only=True):
