@@ -43,6 +43,7 @@ class Declared(Struct, frozen=True, kw_only=True, gc=False):
     live: bool
     """Somebody refers it to the claim, and it has not ended."""
     revoked: bool
+    """A release was taken back, or may have been: it is not known closely enough when."""
     holds: frozenset[str]
     """Those that are open."""
     doubted: bool
@@ -130,7 +131,7 @@ class Declarations:
 
     def _declared(self, key: SubjectKey) -> Declared:
         look = self._look
-        counted, ended = list[Slot](), list[Slot]()
+        counted, ended, begun = list[Slot](), list[Slot](), list[Slot]()
         linked = anybody = ending = removal = False
         doubted = hold_doubted = link_doubted = link_disputed = False
         now, ever = set[str](), set[str]()
@@ -162,6 +163,8 @@ class Declarations:
                 counted.append(slot)
             elif kind in ENDS and not self._is_here(event):
                 ending = True
+                if own and look.stated(event, kind="OTHER", type="").first <= look.tick:
+                    begun.append(slot)
             elif kind in ENDS and not (own and look.is_heard(slot, self._roles)):
                 ended.append(slot)
             elif self._is_here(event) and (
@@ -177,7 +180,7 @@ class Declarations:
             key=key,
             linked=linked,
             live=anybody and value.state not in _DEAD,
-            revoked=value.revoked,
+            revoked=value.revoked or (bool(begun) and fold(*key, [*counted, *begun]).revoked),
             holds=value.holds,
             doubted=doubted,
             hold_doubted=hold_doubted,

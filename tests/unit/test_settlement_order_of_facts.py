@@ -132,3 +132,23 @@ def test_a_release_that_was_revoked_does_not_come_back_by_an_older_message(at: f
     world.tell("customs.release_revoked", "DECLARATION:D", "v", 9, source="customs", reason="R",
                refs=(K, "ORDER_LINE:1"))  # fmt: skip
     assert world.look("A", 10).value != "TRUE"
+
+
+def test_a_rejection_that_may_have_happened_stops_every_release_at_once() -> None:
+    """Its zone is unknown: whoever is released beside it is believed again only when it is known
+    that nothing was taken back.
+    """
+    world = till(RELEASED)
+    declared(world)
+    tell(world, "released", 5)
+    refs = {"refs": (K, "ORDER_LINE:1")}
+    world.tell("customs.declared", "DECLARATION:D2", "d2", 2, source="customs",
+               declaration_id="D2", regime="IMPORT", office="o", declarant="d", transport_doc="B",
+               declaration_lines=(), **refs)  # fmt: skip
+    world.tell("customs.released", "DECLARATION:D2", "r2", 5, source="customs",
+               release_kind="FULL", **refs)  # fmt: skip
+    assert world.look("A", 9).value == "TRUE"
+    world.tell("customs.rejected", "DECLARATION:D2", "x2", 9.5, source="customs", reason_code="R",
+               event_tz="unknown", arrives=9.6, **refs)  # fmt: skip
+    assert world.look("A", 9.7).value == "UNKNOWN"
+    assert world.look("A", 11).value == "UNKNOWN"
