@@ -174,7 +174,7 @@ def claim_of(look: Look) -> Claim:
             for slot in look.slots(home)
             for version in slot.versions
             for event in version.contents
-            for key in reached_by(event)
+            for key in look.reached_by(event)
             if key.subject_type == TRIP
         }
         subject = look.twin.subjects.get(home)

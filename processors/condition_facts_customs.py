@@ -124,7 +124,7 @@ class Declarations:
                 for version in slot.versions:
                     for event in version.contents:
                         if self._links(event):
-                            for key in reached_by(event):
+                            for key in self._look.reached_by(event):
                                 own = is_about(event, key) or event.event_type in CONTRARY
                                 if key.subject_type == DECLARATION and own:
                                     yield key
