@@ -5,7 +5,7 @@ paid claim later, or are corrected upward, are paid by no other claim of its tra
 RESIDUAL, which is what is owed of the whole contract.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Set
 from decimal import Decimal
 
 from msgspec import Struct
@@ -195,20 +195,25 @@ def _chosen(
     by_tranche: dict[str, _Known], better: Callable[[Delivery, Delivery], bool]
 ) -> tuple[Delivery, ...]:
     chosen: dict[str, Delivery] = {}
+    told = [pair for known in by_tranche.values() for pair in known.values()]
+    whole = {group for group, one in told if one.lot is None}
     for known in by_tranche.values():
-        for summed in _summed(known.values()):
+        for summed in _summed(known.values(), whole):
             before = chosen.get(summed.id)
             if before is None or better(summed, before):
                 chosen[summed.id] = summed
     return tuple(chosen.values())
 
 
-def _summed(known: Iterable[tuple[str, Delivery]]) -> Iterable[Delivery]:
-    """What a tranche counts, by consignment and lot."""
+def _summed(known: Iterable[tuple[str, Delivery]], whole: Set[str]) -> Iterable[Delivery]:
+    """What a tranche counts, by consignment and lot; of a `whole` group, which any tranche counts
+    without lots, as one: its goods are those of the lots.
+    """
     sums: dict[str, Delivery] = {}
     for group, one in known:
-        name = f"{group}|{one.lot or ''}|{one.unit}"
+        lot = None if group in whole else one.lot
+        name = f"{group}|{lot or ''}|{one.unit}"
         before = sums.get(name)
         qty = one.qty if before is None else EXACT.add(before.qty, one.qty)
-        sums[name] = replace(one, id=name, qty=qty)
+        sums[name] = replace(one, id=name, lot=lot, qty=qty)
     return sums.values()
