@@ -1,5 +1,4 @@
-"""What is known about one chain's contract: claims, their mirrored money, holds, attempts and
-inputs seen.
+"""What is known about one chain's contract: claims, their money, holds, attempts and inputs seen.
 
 Everything here is immutable. Money is integer minor units in the contract's one currency; a
 claim's four balances (buyer, reserved, in_flight, seller) always add up to zero.

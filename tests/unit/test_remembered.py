@@ -20,6 +20,7 @@ from supplytwin.schemas.records import (
     QUARANTINE_DESK,
     RECEIPTS,
     REVIEWS,
+    Instruction,
     Review,
     refused_record,
 )
@@ -48,6 +49,7 @@ class Desk:
         self.now = w.day(30)
         self.entries: list[Output] = []
         self.kinds: list[str] = []
+        self.open: list[Instruction] = []
 
     def _did(self, step):
         if step is None:
@@ -57,10 +59,15 @@ class Desk:
         orders = [codec.decode(INSTRUCTIONS, one.value).message for one in step.outputs
                   if one.topic == INSTRUCTIONS]  # fmt: skip
         self.kinds += [order.kind for order in orders]
+        self.open = [order for order in orders if order.kind != "RESERVE"] or self.open
         for order in orders:
             if order.kind == "RESERVE":
-                for answer in fw._answers(order, self.now):
-                    self.take(RECEIPTS, answer)
+                self.answer(order)
+
+    def answer(self, order):
+        """As a rail that agrees."""
+        for answer in fw._answers(order, self.now):
+            self.take(RECEIPTS, answer)
 
     def take(self, topic, message):
         self._did(self.fold.step(self.state, item(topic, message), self.now))
@@ -198,13 +205,21 @@ def test_nobody_else_makes_or_clears_such_a_mark() -> None:
 
 
 def test_a_contract_that_is_over_is_told_nothing() -> None:
-    """Instructed: as ever, nothing is written about garbage."""
+    """Instructed: a refusal stands against another attempt. Paid: as ever, nothing is written about
+    garbage.
+    """
     desk = desk_of("agree prove")
     for number in range(31, 37):
         desk.cut(number)
     assert desk.claim.state == "INSTRUCTED"
     before = len(desk.entries)
     desk.refuse()
+    assert len(desk.entries) == before + 1
+    (order,) = desk.open
+    desk.answer(order)
+    assert desk.claim.state == "SETTLED"
+    before = len(desk.entries)
+    desk.refuse(1)
     assert len(desk.entries) == before
 
 

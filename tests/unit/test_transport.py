@@ -273,7 +273,7 @@ def test_a_placeholder_is_counted_until_its_own_fact_arrives() -> None:
     assert not one(taken.twin, "CONSIGNMENT:A").orphan
     assert taken.counts == ["facts", "orphans_found"]
     fold = ChainFold("t")
-    assert fold.step(fold.new("C"), item(delivered), 0).counts == taken.counts
+    assert list(fold.step(fold.new("C"), item(delivered), 0).counts) == taken.counts
     repaired = twin.take(taken.twin, item(placed))
     assert repaired.counts == ["facts", "orphans_gone"]
     assert not one(repaired.twin, "ORDER_LINE:7").orphan
