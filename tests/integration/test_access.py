@@ -349,7 +349,7 @@ def test_nothing_is_granted_that_nobody_uses(played: Any) -> None:
         w.browse(reviewer, topic)
     w.browse(played.broker("contracts"), CONTROL)
     bank = played.broker("gateway-bank")
-    for topic in (CONTROL, SENT, RECEIPTS, SETTLEMENT_EVENTS):
+    for topic in (CONTROL, SENT, RECEIPTS, SETTLEMENT_EVENTS, CONTRACTS):
         w.browse(bank, topic)
     for topic in (RECEIPTS, SENT):
         w.write(bank, topic, GATEWAY_ID)
