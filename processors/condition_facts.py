@@ -247,9 +247,12 @@ def _contrary(look: Look, claim: Claim, declarations: Declarations, type_: str) 
     }
     slots = {slot.identity: slot for key in sorted(keys) for slot in look.slots(key)}
     names, codes = events_of(type_), {word.code for word in words_of(type_)}
+    declared = {one.key for one in declarations.every}
 
     def tell(event: Event) -> Iterable[dict[str, Any]]:
         if event.event_type not in names or not (not codes or _reaches(event, codes)):
+            return ()
+        if look.is_of_others(event) and declared.isdisjoint(look.reached_by(event)):
             return ()
         return ({"kind": "OTHER", "type": type_, "subject": claim.home},)
 
