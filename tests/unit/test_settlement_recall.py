@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from immutables import Map
 from msgspec.structs import replace
-from settlement_recall_world import TERMS, History, contract_of
+from settlement_recall_world import AMENDED, TERMS, History, contract_of
 from signed_fold_world import a_key, day, record
 
 from supplytwin.processors import keys, settlement, settlement_agreement, settlement_answers
@@ -54,9 +54,9 @@ def _as_agreed(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_at_every_step_what_is_remembered_is_what_is_found_anew(
     required: Callable[[str], Any],
 ) -> None:
-    """Over random histories of facts, readings, signatures, a rail, people and ticks: the same cut
-    and the same verdict with a memory, with none and with another one's; and no verdict is another
-    before the time that it names.
+    """Over random histories of facts, readings, signatures, footprints, amendments, a rail, people
+    and ticks: the same cut and the same verdict with a memory, with none and with another one's;
+    and no verdict is another before the time that it names.
     """
     number = required("recalled_histories")
     spared, rested, rows, states = 0, 0, set(), set()
@@ -72,6 +72,10 @@ def test_at_every_step_what_is_remembered_is_what_is_found_anew(
                 history.person()
             elif at < 0.72:
                 history.rejudge()
+            elif at < 0.76:
+                history.footprint()
+            elif at < 0.77:
+                history.agreed(AMENDED)
             else:
                 rows.update(history.cut())
                 states |= {claim.state for claim in history.book.claims.values()}
