@@ -369,7 +369,7 @@ def _name(slot: Slot) -> dict[str, str]:
 def _spoken(row: Row) -> Statement:
     """With what is known of its signature."""
     one, voice = row.statement, row.voice
-    assurance = one.assurance if one.kind == "CARBON" else voice.assurance
+    assurance = one.assurance if one.kind in ("CARBON", "VERIFIED") else voice.assurance
     return replace(one, assurance=assurance, void=voice.void)
 
 
