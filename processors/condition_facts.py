@@ -12,7 +12,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from supplytwin.processors.condition_facts_asked import ClaimAsked
+from supplytwin.processors.condition_facts_asked import WHATEVER, ClaimAsked
 from supplytwin.processors.condition_facts_carbon import footprints, measures_in
 from supplytwin.processors.condition_facts_customs import Declarations
 from supplytwin.processors.condition_facts_goods import Goods
@@ -366,7 +366,7 @@ def _assents(look: Look) -> Iterator[Assent]:
     """Those that have not lapsed, by whom the contract lets agree."""
     for one in look.asked.approvals:
         who = one.assent.organisation, one.assent.role
-        if one.of != look.asked.approves:
+        if look.asked.approves not in (one.of, WHATEVER):
             reason = "LAPSED"
         elif who not in look.asked.approvers:
             reason = "NO_APPROVER"

@@ -214,11 +214,16 @@ def last_word(leaf: Stated, evidence: Evidence, scope: Scope) -> Outcome:
     """TRUE when what was said in time of some one thing is what is wanted, and nothing that is not
     surely earlier says otherwise of the same thing. What says otherwise has no deadline.
 
-    A footprint is asked for until the claim is fixed; from then on, that it was verified: another
-    one is of later payments.
+    A footprint is asked for until the claim is fixed; from then on it is enough that one was
+    verified: another one is of later payments.
     """
-    once = leaf.assurance if scope.fixed and isinstance(leaf, Carbon) else None
+    now = _last_word(leaf, evidence, scope)
+    if not scope.fixed or not isinstance(leaf, Carbon) or now.value == "TRUE":
+        return now
+    return _last_word(leaf, evidence, scope, once=leaf.assurance)
 
+
+def _last_word(leaf: Stated, evidence: Evidence, scope: Scope, once: str | None = None) -> Outcome:
     def fits(fact: Fact, one: Statement) -> Told:
         if once is not None and one.kind == "VERIFIED" and one.type == _type(leaf):
             return whether(_reaches(CARBON_ASSURANCE, one.assurance, once))
