@@ -5,6 +5,7 @@ others, terms that are amended, a rail, people, ticks.
 
 import datetime as dt
 import random
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -323,7 +324,7 @@ class History(w.Chain):  # type: ignore[misc]
         which = pick(("1", "1", "2"))
         named.pop(which, None)
         if pick((0, 1, 1, 1)):
-            kg = pick((None, Decimal(4), Decimal(30)))
+            kg = pick((None, Decimal(4), Decimal(4), Decimal(30)))
             named[which] = Footprinted(
                 input_hash=pick(HASHES), co2e_wtw_kg=kg, activity_tkm=Decimal(7)
             )
@@ -336,6 +337,29 @@ class History(w.Chain):  # type: ignore[misc]
         for one in self.random.sample(sorted(whose), min(2, len(whose))):
             self.judge({one: whose[one]})
         self.remember()
+
+    def delay(self) -> None:
+        """The right signature of a record came at another time, and nothing else is another."""
+        said, pick = self.known.signatures.get(False, Said()), self.random.choice
+        if not said.whose:
+            return
+        one = pick(sorted(said.whose))
+        late = replace(
+            said,
+            since={**said.since, one: pick((day(0), day(40)))},
+            bare=said.bare ^ {one},
+        )
+        signatures = {**self.known.signatures, False: late}
+        self.known = replace(self.known, signatures=signatures)
+        self.remember()
+
+    def alone(self, step: Callable[[], None]) -> list[int]:
+        """It comes between two cuts, and nothing else does."""
+        rows = self.cut()
+        for _ in range(2):
+            rows += self.cut(self.now)
+        step()
+        return [*rows, *self.cut(self.now)]
 
     def remember(self) -> None:
         self.seen.append((self.twin, self.known))
@@ -383,12 +407,13 @@ class History(w.Chain):  # type: ignore[misc]
     # -- cuts
 
     def cut(self, tick: int | None = None) -> list[int]:
-        """At a later tick: some time later, or where time alone may change something, or just
-        before that.
+        """At this tick, or at a later one: some time later, or where time alone may change
+        something, or just before that.
         """
         pick, due = self.random.choice, settlement.due(self.book)
-        self.tick += pick((0, 0, 1, HOUR_US, 7 * HOUR_US, 7 * HOUR_US, DAY_US, 2 * DAY_US))
-        if isinstance(due, int) and due > self.now and self.random.random() < 0.5:
+        if tick is None:
+            self.tick += pick((0, 0, 1, HOUR_US, 7 * HOUR_US, 7 * HOUR_US, DAY_US, 2 * DAY_US))
+        if tick is None and isinstance(due, int) and due > self.now and self.random.random() < 0.5:
             self.tick = max(self.now, pick((due, due - 1)))
         self.now = self.tick = max(self.tick, self.now)
         self.compare(self.book.memory, self.twin, self.known)
