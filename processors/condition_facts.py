@@ -12,7 +12,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from supplytwin.processors.condition_facts_asked import ClaimAsked
+from supplytwin.processors.condition_facts_asked import WHATEVER, ClaimAsked
 from supplytwin.processors.condition_facts_carbon import footprints, measures_in
 from supplytwin.processors.condition_facts_customs import Declarations
 from supplytwin.processors.condition_facts_goods import Goods
@@ -247,9 +247,12 @@ def _contrary(look: Look, claim: Claim, declarations: Declarations, type_: str) 
     }
     slots = {slot.identity: slot for key in sorted(keys) for slot in look.slots(key)}
     names, codes = events_of(type_), {word.code for word in words_of(type_)}
+    declared = {one.key for one in declarations.every}
 
     def tell(event: Event) -> Iterable[dict[str, Any]]:
         if event.event_type not in names or not (not codes or _reaches(event, codes)):
+            return ()
+        if look.is_of_others(event) and declared.isdisjoint(look.reached_by(event)):
             return ()
         return ({"kind": "OTHER", "type": type_, "subject": claim.home},)
 
@@ -363,7 +366,7 @@ def _assents(look: Look) -> Iterator[Assent]:
     """Those that have not lapsed, by whom the contract lets agree."""
     for one in look.asked.approvals:
         who = one.assent.organisation, one.assent.role
-        if one.of != look.asked.approves:
+        if look.asked.approves not in (one.of, WHATEVER):
             reason = "LAPSED"
         elif who not in look.asked.approvers:
             reason = "NO_APPROVER"

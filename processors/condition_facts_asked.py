@@ -17,6 +17,7 @@ MEASURED_BY: Mapping[str, tuple[str, ...]] = {
     "ACCEPTED": ("BUYER",),
 }
 """Measure -> the roles whose word a quantity is taken by, where the terms say nothing else."""
+WHATEVER = "*"
 Judgements = Mapping[bytes, Counts | Nothing]
 """Content hash (`slots.Version.hashes`) -> the best verdict on a record that carried it."""
 
@@ -88,7 +89,8 @@ class ClaimAsked(Struct, frozen=True, kw_only=True, gc=False):
     """(type, number) of a document -> whether it backs no other live contract."""
     approvals: tuple[Approved, ...] = ()
     approves: str = ""
-    """The hash of what stands to be approved now: an assent to anything else has lapsed."""
+    """The hash of what stands to be approved now: an assent to anything else has lapsed.
+    `WHATEVER` = none lapses any more."""
     approvers: tuple[tuple[str, str], ...] = ()
     """(organisation, role) of those who may agree."""
     footprints: Mapping[str, Footprinted] = {}

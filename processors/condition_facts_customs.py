@@ -19,7 +19,7 @@ from supplytwin.processors.standing import Accumulator
 from supplytwin.processors.subjects import SubjectKey
 from supplytwin.processors.twin import fold
 from supplytwin.schemas.events import CUSTOMS, CustomsDeclared, CustomsReleased, Event
-from supplytwin.schemas.machines import DECLARATION
+from supplytwin.schemas.machines import DECLARATION, LOT
 
 _RELEASED, _CLEARED, _REMOVED = "customs.released", "customs.cleared", "customs.hold_removed"
 _ASSESSED, _PAID = "customs.duty_assessed", "customs.duty_paid"
@@ -110,9 +110,11 @@ class Declarations:
 
     def _links(self, event: Event) -> bool:
         """Whether it refers a declaration to the claim; what is contrary does so, too, when it is
-        about the claim and refers to the declaration.
+        about the claim and refers to the declaration. What names lots is of those lots alone.
         """
         if event.classifier != "ACTUAL" or event.TOPIC != CUSTOMS:
+            return False
+        if self._look.is_of_others(event):
             return False
         if not self._references.isdisjoint(event.refs):
             return True
@@ -128,6 +130,25 @@ class Declarations:
                                 own = is_about(event, key) or event.event_type in CONTRARY
                                 if key.subject_type == DECLARATION and own:
                                     yield key
+
+    def _is_of_other_lots(self, key: SubjectKey) -> bool:
+        """Whether anything of a declaration, as it stands or may, names lots, and nothing that a
+        listed source tells of it one of the claim's: what else it says of the line is of those.
+        """
+        look, others = self._look, False
+        lots = {SubjectKey(LOT, one) for one in look.asked.lots}
+        for slot in look.slots(key) if lots else ():
+            now = slot.effective
+            versions = slot.disputed or (() if now is None else (now,))
+            for event in (one for each in versions for one in each.contents):
+                is_its = event.classifier == "ACTUAL" and is_of(event, key) and is_about(event, key)
+                if is_its and event.event_type not in CONTRARY:
+                    others |= look.is_of_others(event)
+                    is_now = now is not None and event is now.event and self._is_here(event)
+                    named = not lots.isdisjoint(look.reached_by(event))
+                    if is_now and named and look.is_heard(slot, self._roles):
+                        return False
+        return others
 
     def _declared(self, key: SubjectKey) -> Declared:
         look = self._look
@@ -171,6 +192,8 @@ class Declarations:
                 kind in (*ENDS, _ASSESSED) or look.is_heard(slot, self._roles)
             ):
                 (counted if own else ended).append(slot)
+        if linked and self._is_of_other_lots(key):
+            linked, link_doubted = False, True
         value = fold(*key, counted)
         whole = fold(*key, [*counted, *ended]) if ended else value
         revoked, is_over = value.revoked or whole.revoked or ending, whole.state in _DEAD

@@ -23,6 +23,7 @@ from supplytwin.processors.signed import Counts, Nothing, Reason
 from supplytwin.processors.subjects import SubjectKey
 from supplytwin.schemas.condition import EVIDENCE_ASSURANCE
 from supplytwin.schemas.events import Event
+from supplytwin.schemas.machines import LOT
 
 NEVER = 2**63
 """Later than every tick, us."""
@@ -111,6 +112,14 @@ class Look:
     def reached_by(self, event: Event) -> tuple[SubjectKey, ...]:
         """The subjects of an event of the twin."""
         return self._sight.seen(event).keys
+
+    def is_of_others(self, event: Event) -> bool:
+        """Whether it names lots, and none of those that the claim is of."""
+        lots = self.asked.lots
+        named = [
+            key.subject_id for key in self.reached_by(event) if lots and key.subject_type == LOT
+        ]
+        return bool(named) and not any(one in lots for one in named)
 
     def passes(self, moment: int) -> bool:
         """Whether the tick has reached a moment; one that is still to come is looked for again."""
@@ -209,6 +218,8 @@ class Look:
     def _fits(self, event: Event, test: Test) -> bool:
         if event.classifier != "ACTUAL" or event.correction_action == "RETRACT" or not test(event):
             return False
+        if self.is_of_others(event):
+            return False
         found = self._in_time.get(id(event))
         if found is None:
             one = self.stated(event, kind="OTHER", type="")  # in sight, so no other has its id
@@ -247,7 +258,11 @@ class Look:
         """What an identity says for the claim. `may_deny`: said by anybody else, it is a fact
         without a role, that only speaks against a leaf.
         """
-        for about, rows in self._rows(slot, tell, slot.versions, roles).items():
+
+        def of_it(event: Event) -> Iterable[dict[str, Any]]:
+            return () if self.is_of_others(event) else tell(event)
+
+        for about, rows in self._rows(slot, of_it, slot.versions, roles).items():
             good = [row for row in rows if not row.voice.reason]
             for row in rows:
                 if row.voice.reason:
@@ -354,7 +369,7 @@ def _name(slot: Slot) -> dict[str, str]:
 def _spoken(row: Row) -> Statement:
     """With what is known of its signature."""
     one, voice = row.statement, row.voice
-    assurance = one.assurance if one.kind == "CARBON" else voice.assurance
+    assurance = one.assurance if one.kind in ("CARBON", "VERIFIED") else voice.assurance
     return replace(one, assurance=assurance, void=voice.void)
 
 

@@ -213,12 +213,25 @@ def _shown(number: Fraction) -> str:
 def last_word(leaf: Stated, evidence: Evidence, scope: Scope) -> Outcome:
     """TRUE when what was said in time of some one thing is what is wanted, and nothing that is not
     surely earlier says otherwise of the same thing. What says otherwise has no deadline.
-    """
 
+    A footprint is asked for until the claim is fixed; from then on it is enough that one was
+    verified: another one is of later payments.
+    """
+    now = _last_word(leaf, evidence, scope)
+    if not scope.fixed or not isinstance(leaf, Carbon) or now.value == "TRUE":
+        return now
+    return _last_word(leaf, evidence, scope, once=leaf.assurance)
+
+
+def _last_word(leaf: Stated, evidence: Evidence, scope: Scope, once: str | None = None) -> Outcome:
     def fits(fact: Fact, one: Statement) -> Told:
+        if once is not None and one.kind == "VERIFIED" and one.type == _type(leaf):
+            return whether(_reaches(CARBON_ASSURANCE, one.assurance, once))
         return _wanted(leaf, one) if _is_about(leaf, fact, one) else "NO"
 
     def speaks(fact: Fact, one: Statement) -> Told:
+        if once is not None:
+            return "NO"
         return whether(_is_about(leaf, fact, one) and _wanted(leaf, one) == "NO")
 
     limits = due(scope)

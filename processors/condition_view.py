@@ -19,7 +19,10 @@ from supplytwin.schemas.localtime import local_day
 from supplytwin.schemas.rfc3339 import moment_in
 
 T = TypeVar("T")
-Kind = Literal["MILESTONE", "QUANTITY", "QUALITY", "DOCUMENT", "ASSET", "CARBON", "OTHER"]
+Kind = Literal[
+    "MILESTONE", "QUANTITY", "QUALITY", "DOCUMENT", "ASSET", "CARBON", "VERIFIED", "OTHER"
+]
+"""VERIFIED: that a footprint was, whichever it was."""
 Standing = Literal["LIVE", "RETRACTED", "SUPERSEDED", "CONFLICTED", "VOID"]
 """LIVE = one revision counts; SUPERSEDED by another identity; VOID = its key was compromised."""
 Identity = tuple[str, str]

@@ -5,10 +5,11 @@ from decimal import Decimal
 
 from supplytwin.processors.adjustments import Footprint
 from supplytwin.processors.carbon import Versions
+from supplytwin.processors.condition_counting import supporting, whether
 from supplytwin.processors.condition_facts_asked import Footprinted
 from supplytwin.processors.condition_facts_carbon import per_unit
 from supplytwin.processors.condition_facts_words import EACH_UNIT
-from supplytwin.processors.condition_view import Evidence
+from supplytwin.processors.condition_view import Evidence, Fact, Scope, Statement, Told, due
 from supplytwin.processors.quantities import Delivery
 from supplytwin.processors.settlement_asked import carbon_measure
 from supplytwin.processors.settlement_state import Book
@@ -43,16 +44,23 @@ def _number(text: str | None) -> Decimal | None:
     return None if text is None else Decimal(text)
 
 
-def footprint(tranche: Tranche, evidence: Evidence, goods: Sequence[Delivery]) -> Footprint | None:
-    """The verified one that an amount is adjusted by: for each unit of the goods that are paid, if
-    the terms say so. None = there is none.
+def footprint(
+    tranche: Tranche, evidence: Evidence, goods: Sequence[Delivery], scope: Scope
+) -> Footprint | None:
+    """The one that an amount is adjusted by, verified in time: for each unit of the goods that are
+    paid, if the terms say so. None = there is none.
     """
     carbon = tranche.adjustments.carbon
     if carbon is None:
         return None
-    for fact in evidence.of_type(carbon_measure(tranche)):
-        now = fact.current
-        if now is None or now.kind != "CARBON" or now.value is None:
+
+    def fits(_: Fact, one: Statement) -> Told:
+        return whether(one.kind == "CARBON" and one.value is not None)
+
+    known = evidence.of_type(carbon_measure(tranche))
+    for witness in supporting(known, fits, due(scope), scope):
+        now = witness.present
+        if not witness.counts or now is None or now.value is None:
             continue
         value, unit, measure = now.value, now.unit or "", now.type
         if carbon.unit == EACH_UNIT:

@@ -61,8 +61,9 @@ def mark_hold_lost(draft: Draft, act: Act) -> Draft:
 
 
 def lose_hold(draft: Draft, act: Act) -> Draft:
-    """Nothing is held any more, nor reserved."""
-    return unreserve(mark_hold_lost(draft, act), act)
+    """Nothing is held any more, nor reserved, and the buyer is told."""
+    says = f"hold {draft.claim.hold_no} is lost: the buyer has to fund another one"
+    return alarm(unreserve(mark_hold_lost(draft, act), act), "HOLD_LOST", says)
 
 
 def reject_hold(draft: Draft, act: Act) -> Draft:

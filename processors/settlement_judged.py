@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from supplytwin.processors.amounts import Due
 from supplytwin.processors.condition_eval import Evaluation, Explained
 from supplytwin.processors.condition_facts import Built
+from supplytwin.processors.condition_facts_asked import WHATEVER
 from supplytwin.processors.condition_facts_look import NEVER
 from supplytwin.processors.condition_view import Scope, resolve, said
 from supplytwin.processors.evidence import Leaf, Value, Verdict
@@ -88,7 +89,9 @@ def judged(
     pays = owed(on, claim, made.evidence, found)
     sealed = _seal(found, pays.due, claim)
     if any(isinstance(leaf, Approval) for _, leaf in walked(tranche.condition)):
-        question = asked(on, claim, tranche.condition, sealed)  # who approves sees it without
+        # who approves sees it without; what comes once it is approved asks nobody again
+        approves = WHATEVER if claim.state in FIXED else sealed
+        question = asked(on, claim, tranche.condition, approves)
         made = answers.built(question)
         found = answers.evaluated(question, made)
         pays = owed(on, claim, made.evidence, found)

@@ -19,7 +19,9 @@ from supplytwin.processors.settlement_footprints import footprint
 from supplytwin.processors.settlement_goods import Goods, at_most, each_once, goods
 from supplytwin.processors.settlement_performance import Question, seen
 from supplytwin.processors.settlement_state import ABSORBING, Claim
-from supplytwin.schemas.amounts import PerUnit, Residual
+from supplytwin.schemas.amounts import Adjustments, PerUnit, Residual
+
+_NONE = Adjustments()
 
 
 class Owed(Struct, frozen=True, kw_only=True):
@@ -188,9 +190,11 @@ def _ended(others: list[Claim], claim: Claim) -> dict[str, str]:
 def _seen(on: Desk, claim: Claim, evidence: Evidence, found: Evaluation, own: Goods) -> Seen:
     """What the adjustments of its terms rest on."""
     tranche = tranche_of(on.full, claim)
-    verified = footprint(tranche, evidence, own.deliveries)
+    if tranche.adjustments == _NONE:
+        return Seen()
+    scope = asked(on, claim, tranche.condition).scope
+    verified = footprint(tranche, evidence, own.deliveries, scope)
     if tranche.adjustments.late is None and not tranche.adjustments.excursion:
         return Seen(footprint=verified)
-    scope = asked(on, claim, tranche.condition).scope
     asking = Question(tranche=tranche, evidence=evidence, scope=scope, found=found, own=own)
     return replace(seen(asking), footprint=verified)

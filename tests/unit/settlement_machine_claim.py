@@ -187,6 +187,7 @@ class Step:
         self.post("reserved", "buyer", claim.reserved)
         claim.holds[claim.hold_no] = "lost"
         claim.had_loss = True
+        self.alarm("HOLD_LOST")
         self.ask_hold()
         claim.funding_due = None
 

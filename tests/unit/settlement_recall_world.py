@@ -1,9 +1,11 @@
 """Histories of one chain under full terms, for what is remembered from cut to cut: facts of any
-kind about two of everything, signatures that count for something else later, a rail, people, ticks.
+kind about two of everything, signatures that count for something else later, footprints that become
+others, terms that are amended, a rail, people, ticks.
 """
 
 import datetime as dt
 import random
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -14,6 +16,7 @@ from msgspec.structs import replace
 
 from supplytwin.processors import settlement
 from supplytwin.processors import twin as twins
+from supplytwin.processors.condition_facts_asked import Footprinted
 from supplytwin.processors.facts import Identity
 from supplytwin.processors.settlement_asked import NOTHING_KNOWN, Known, Said
 from supplytwin.processors.settlement_judged import judged
@@ -34,6 +37,7 @@ SHIFT = START - fold_world.T
 SOURCES = (
     ("customs-office", "CUSTOMS", "t"), ("storing", "WAREHOUSE", "s"),
     ("gulf-tools", "BUYER", "terminal:z"), ("shenzhen-light", "SELLER", "desk-s"),
+    ("auditor", "VERIFIER", "v"),
 )  # fmt: skip
 ROLES = tuple(role for _, role, _ in SOURCES)
 
@@ -70,6 +74,8 @@ CONDITIONS: dict[str, Any] = {
         {"document": {"type": "INVOICE", "state": "ISSUED", "unique": True,
                       "issuer_role": "WAREHOUSE"}},
         {"asset": {"kind": "WAREHOUSE_RECEIPT", "state": "ISSUED", "controller_role": "BUYER"}},
+        {"carbon": {"measure": "CO2E_WTW", "op": "<=", "value": "5", "unit": "kgCO2e",
+                    "assurance": "VERIFIED"}},
     ]},
     "T4": {"all": [told("RECEIVED_WH"), {"approval": {"roles": ["BUYER", "SELLER"], "k": 1}}]},
     "T5": {"all": [
@@ -102,8 +108,10 @@ def _tranche(name: str, amount: dict[str, Any], claims: list[tuple[Any, ...]]) -
     }  # fmt: skip
 
 
-def terms() -> ContractTerms:
-    """Six claims: two share a tranche and a line, one is the rest of two tranches."""
+def terms(version: int = 1, amends: str | None = None) -> ContractTerms:
+    """Six claims: two share a tranche and a line, one is the rest of two tranches. The second
+    version asks for less, later, and takes the word of shared keys.
+    """
     made = contract_world.free()
     made["lines"] = [
         {"line": one, "sku": "s", "qty": "10", "unit": "EA", "unit_price": "100.00"} for one in "12"
@@ -120,7 +128,14 @@ def terms() -> ContractTerms:
     made["tranches"][0]["adjustments"] = {
         "late": {"due": "2026-12-09", "bp_per_day": 10, "max_bp": 500}
     }
+    made["tranches"][1]["adjustments"] = {
+        "carbon": {"measure": "CO2E_WTW", "at_most": "6", "unit": "kgCO2e/unit", "bp": -100}
+    }
     made["cap_minor"] = made["total_minor"] = 200_000
+    if version > 1:
+        made |= {"version": version, "amends": amends, "evidence": {"hmac_allowed": True}}
+        made["tranches"][0]["window"]["deadline"] = "2026-12-15T20:00:00+08:00"
+        made["tranches"][2]["condition"]["any"][-1]["carbon"]["value"] = "50"
     made["attesters"] = [
         {"org_id": who, "role": role, "sources": [source], "sites": []}
         for who, role, source in SOURCES
@@ -137,14 +152,16 @@ def terms() -> ContractTerms:
 
 
 TERMS = terms()
+AMENDED = terms(2, terms_hash(encode(TERMS)))
 
 
 def contract_of(agreed: ContractTerms) -> Contract:
     """The record of a contract under these terms, signed by nobody."""
     body = encode(agreed)
     return Contract(
-        input_id="contract", source="desk", chain_id=agreed.chain_id,
-        contract_id=agreed.contract_id, version=1, terms=body, terms_hash=terms_hash(body),
+        input_id=f"contract-{agreed.version}", source="desk", chain_id=agreed.chain_id,
+        contract_id=agreed.contract_id, version=agreed.version, terms=body,
+        terms_hash=terms_hash(body),
     )  # fmt: skip
 
 
@@ -169,7 +186,8 @@ def _facts(rng: random.Random) -> list[Input]:
 
 def _proof(rng: random.Random) -> Input:
     """What speaks for a claim, or against it; of few identities, so that some is taken back."""
-    kind = rng.choice((*_PROOFS, *("wh.received", "order.accepted", "customs.cleared") * 3))
+    often = ("wh.received", "order.accepted", "customs.cleared", "shipment.noted")
+    kind = rng.choice((*_PROOFS, *often * 3))
     which, happened = rng.choice("112"), rng.randrange(40) / 5
     source, subject, fields = _PROOFS[kind]
     name = f"{kind} {rng.randrange(9)}"
@@ -178,6 +196,8 @@ def _proof(rng: random.Random) -> Input:
         more |= {"correction_action": rng.choice(("RETRACT", "SUPERSEDE")),
                  "correction_event_id": f"{kind} {rng.randrange(9)}"}  # fmt: skip
     refs = (f"CONSIGNMENT:{which}", f"ORDER_LINE:{which}")
+    if kind == "shipment.noted":
+        more["evidence"] = (f"VERIFIED_FOOTPRINT;{rng.choice(HASHES)};",)
     made = w.event(
         kind, f"{subject}:{which}", name, day(happened), chain_id="C", refs=refs,
         facility="WH-1", **fields, **more,
@@ -185,6 +205,8 @@ def _proof(rng: random.Random) -> Input:
     return fold_world.item(made, day(happened) + rng.randrange(-24, 12) * HOUR_US)
 
 
+HASHES = ("a" * 64, "b" * 64)
+"""Of footprints."""
 _PROOFS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "customs.declared": ("t", "DECLARATION", {
         "declaration_id": "1", "regime": "IMPORT", "office": "o", "declarant": "d",
@@ -197,6 +219,7 @@ _PROOFS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "wh.receipt_reversed": ("s", "LOT", {"lot_id": "1", "qty": Decimal(2), "reason": "r"}),
     "wh.counted": ("s", "LOT", {"lot_id": "1", "counted": Decimal(4)}),
     "shipment.delivered": ("s", "CONSIGNMENT", {"consignment_id": "1", "receiver": "r"}),
+    "shipment.noted": ("v", "CONSIGNMENT", {"text": "verified"}),
     "order.accepted": ("terminal:z", "ORDER_LINE", {
         "line_ids": ("1",), "accepted_qty": Decimal(6), "rejected_qty": Decimal(0)}),
     "order.invoiced": ("s", "ORDER_LINE", {
@@ -238,9 +261,10 @@ class History(w.Chain):  # type: ignore[misc]
         for _ in range(rng.randrange(25)):
             self.fact()
 
-    def agreed(self) -> None:
-        made = contract_of(self.terms)
-        self._ordered(made, settlement.agree(self.book, made, b"contract", self.now))
+    def agreed(self, version: ContractTerms = TERMS) -> None:
+        made = contract_of(version)
+        told = f"contract {version.version}".encode()
+        self._ordered(made, settlement.agree(self.book, made, told, self.now))
 
     # -- what comes
 
@@ -261,8 +285,12 @@ class History(w.Chain):  # type: ignore[misc]
 
     def judge(self, whose: dict[bytes, Identity]) -> None:
         """What the signatures over these contents count for from now on."""
-        said = self.known.signatures.get(False, Said())
-        made = dict(said.verdicts)
+        former = self.known.signatures
+        signatures = {one: self._said(former.get(one, Said()), whose) for one in (False, True)}
+        self.known = replace(self.known, signatures=signatures)
+
+    def _said(self, said: Said, whose: dict[bytes, Identity]) -> Said:
+        made, since, bare = dict(said.verdicts), dict(said.since), set(said.bare)
         for content_hash, identity in whose.items():
             role, who = next(((r, w) for w, r, s in SOURCES if s == identity.source), ("X", "x"))
             made[content_hash] = self.random.choice(
@@ -275,11 +303,33 @@ class History(w.Chain):  # type: ignore[misc]
                     Nothing(reason=Reason.REVOKED, says="it was"),
                 )
             )  # fmt: skip
+            since.pop(content_hash, None)
+            bare.discard(content_hash)
+            if self.random.random() < 0.5:
+                since[content_hash] = self.now + self.random.randrange(-2, 9) * DAY_US
+                bare.add(content_hash)
         known = {**said.whose, **whose}
         slots = self.twin.facts.slots
         known = {one: identity for one, identity in known.items() if identity in slots}
-        said = Said(verdicts={one: made[one] for one in known}, whose=known)
-        self.known = Known(signatures={False: said})
+        return Said(
+            verdicts={one: made[one] for one in known},
+            since={one: at for one, at in since.items() if one in known},
+            bare=frozenset(bare.intersection(known)),
+            whose=known,
+        )
+
+    def footprint(self) -> None:
+        """That of a consignment is another one, or none; verified or not."""
+        named, pick = dict(self.known.footprints), self.random.choice
+        which = pick(("1", "1", "2"))
+        named.pop(which, None)
+        if pick((0, 1, 1, 1)):
+            kg = pick((None, Decimal(4), Decimal(4), Decimal(30)))
+            named[which] = Footprinted(
+                input_hash=pick(HASHES), co2e_wtw_kg=kg, activity_tkm=Decimal(7)
+            )
+        self.known = replace(self.known, footprints=named)
+        self.remember()
 
     def rejudge(self) -> None:
         """A key is revoked, or was in other hands: what it signed counts for something else."""
@@ -287,6 +337,29 @@ class History(w.Chain):  # type: ignore[misc]
         for one in self.random.sample(sorted(whose), min(2, len(whose))):
             self.judge({one: whose[one]})
         self.remember()
+
+    def delay(self) -> None:
+        """The right signature of a record came at another time, and nothing else is another."""
+        said, pick = self.known.signatures.get(False, Said()), self.random.choice
+        if not said.whose:
+            return
+        one = pick(sorted(said.whose))
+        late = replace(
+            said,
+            since={**said.since, one: pick((day(0), day(40)))},
+            bare=said.bare ^ {one},
+        )
+        signatures = {**self.known.signatures, False: late}
+        self.known = replace(self.known, signatures=signatures)
+        self.remember()
+
+    def alone(self, step: Callable[[], None]) -> list[int]:
+        """It comes between two cuts, and nothing else does."""
+        rows = self.cut()
+        for _ in range(2):
+            rows += self.cut(self.now)
+        step()
+        return [*rows, *self.cut(self.now)]
 
     def remember(self) -> None:
         self.seen.append((self.twin, self.known))
@@ -334,12 +407,13 @@ class History(w.Chain):  # type: ignore[misc]
     # -- cuts
 
     def cut(self, tick: int | None = None) -> list[int]:
-        """At a later tick: some time later, or where time alone may change something, or just
-        before that.
+        """At this tick, or at a later one: some time later, or where time alone may change
+        something, or just before that.
         """
         pick, due = self.random.choice, settlement.due(self.book)
-        self.tick += pick((0, 0, 1, HOUR_US, 7 * HOUR_US, 7 * HOUR_US, DAY_US, 2 * DAY_US))
-        if isinstance(due, int) and due > self.now and self.random.random() < 0.5:
+        if tick is None:
+            self.tick += pick((0, 0, 1, HOUR_US, 7 * HOUR_US, 7 * HOUR_US, DAY_US, 2 * DAY_US))
+        if tick is None and isinstance(due, int) and due > self.now and self.random.random() < 0.5:
             self.tick = max(self.now, pick((due, due - 1)))
         self.now = self.tick = max(self.tick, self.now)
         self.compare(self.book.memory, self.twin, self.known)

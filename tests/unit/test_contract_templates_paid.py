@@ -158,7 +158,7 @@ def lots() -> list[Step]:
     for at in range(6):
         lot, on = str(at + 1), 40.0 + 10 * at
         found += [
-            declared(f"I-{lot}", on, "customs-id", f"LOT:{lot}"),
+            declared(f"I-{lot}", on, "customs-id", f"LOT:{lot}", "ORDER_LINE:1"),
             released(f"I-{lot}", on + 0.1, "customs-id", "BOND"),
             received(lot, 8, on + 1, "wms-surabaya", "SUB-BONDED-2", "ORDER_LINE:1"),
             told("wh.inspected", f"LOT:{lot}", f"certificate {lot}", on + 2, "certificates",

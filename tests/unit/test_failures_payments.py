@@ -450,8 +450,8 @@ def test_row_25_of_two_workers_one_decides() -> None:
 
 @pytest.mark.parametrize("state", ["RESERVED", "MATCHED", "APPROVED"])
 def test_row_26_a_hold_that_is_lost_is_asked_for_again(state: str) -> None:
-    """Back to CREATED, with the reason in the event that the buyer reads; without a hold nothing is
-    approved; when there is one again, it is paid.
+    """Back to CREATED, with an exception that tells the buyer; without a hold nothing is approved;
+    when there is one again, it is paid.
     """
     world = exported() if state == "RESERVED" else matched()
     if state == "APPROVED":
@@ -465,6 +465,7 @@ def test_row_26_a_hold_that_is_lost_is_asked_for_again(state: str) -> None:
     assert world.claim(ARRIVAL).accounts.reserved == 0
     assert world.sent("RESERVE", ARRIVAL) == [ARRIVAL_MINOR, ARRIVAL_MINOR]
     assert world.events(ARRIVAL)[-1].reason == "the hold is lost: another one is asked for"
+    assert world.why("HOLD_LOST") == ["hold 1 is lost: the buyer has to fund another one"]
     if state == "RESERVED":
         world.cleared()
         world.received()

@@ -6,9 +6,11 @@ import contract_world
 import pytest
 from msgspec.structs import replace
 from settlement_full_world import LINE, FullWorld, a_year_ago, day
+from settlement_world import event
 
 from supplytwin.processors.contract_windows import problems
 from supplytwin.schemas.contract import ContractTerms
+from supplytwin.schemas.ids import SECOND_US
 from supplytwin.schemas.records import SETTLEMENT_EVENTS
 
 FINANCE = "warehouse-inventory-finance"
@@ -34,12 +36,12 @@ class Financed(FullWorld):
             self.fact(f"shipment.{kind}", "LEG:ASN-8/1", kind, on, "carrier", unlocode=port,
                       refs=(HOME,))  # fmt: skip
 
-    def stored(self) -> None:
-        self.fact("wh.received", "LOT:L", "received", 12, "wms-hamburg", lot_id="L",
+    def stored(self, on: float = 12) -> None:
+        self.fact("wh.received", "LOT:L", "received", on, "wms-hamburg", lot_id="L",
                   sku="LAMP-LED", qty=Decimal(25_000), uom="EA", facility="HAM-2",
                   refs=(LINE,))  # fmt: skip
         for number, action in enumerate(("ISSUE", "PLEDGE")):
-            self.fact("wh.warehouse_receipt", "WAREHOUSE_RECEIPT:WR-1", action, 13 + number,
+            self.fact("wh.warehouse_receipt", "WAREHOUSE_RECEIPT:WR-1", action, on + 1 + number,
                       "receipts", wr_id="WR-1", action=action, holder="bay-factoring",
                       qty=Decimal(25_000),
                       refs=("LOT:L", LINE))  # fmt: skip
@@ -98,6 +100,32 @@ def test_nothing_else_does(how: str) -> None:
         assert world.hash() != before
     world.stored()
     assert world.pay() == [FULL_MINOR]
+
+
+@pytest.mark.parametrize(
+    ("happens", "arrives", "bp"),
+    [(11, 11.1, 10), (120.5, 122.9, 10), (121.5, 122, 0), (120, 123.1, 0)],
+    ids=["in time", "within the grace", "after the deadline", "after the grace"],
+)
+def test_a_verification_is_in_time_like_any_evidence(
+    happens: float, arrives: float, bp: int
+) -> None:
+    """It happened by the deadline (day 121) and came within the grace (day 123), or it changes no
+    amount, though the claim is approved when it is known (day 124).
+    """
+    world = Financed()
+    world.carried()
+    named = (f"VERIFIED_FOOTPRINT;{world.hash()};",)
+    made = event("shipment.noted", HOME, "verified", day(happens), source="verifier", text="ok",
+                 chain_id=world.chain, evidence=named)  # fmt: skip
+    steps = [(arrives, lambda: world.send(made, at=day(arrives))),
+             (121, lambda: world.stored(118)), (122.5, lambda: None), (124.6, lambda: None),
+             (125, lambda: None)]  # fmt: skip
+    for on, step in sorted(steps, key=lambda one: one[0]):
+        step()
+        world.tick(day(on) + SECOND_US)
+    assert world.paid() == [FULL_MINOR - FULL_MINOR * bp // 10_000]
+    assert world.audit().differences == []
 
 
 def test_the_check_names_points_that_nobody_can_earn() -> None:

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import fold_world
@@ -13,13 +14,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from immutables import Map
 from msgspec.structs import replace
-from settlement_recall_world import TERMS, History, contract_of
+from settlement_recall_world import AMENDED, HASHES, TERMS, History, contract_of
 from signed_fold_world import a_key, day, record
 
 from supplytwin.processors import keys, settlement, settlement_agreement, settlement_answers
 from supplytwin.processors import twin as twins
 from supplytwin.processors.chain import ChainFold
 from supplytwin.processors.condition_facts import built
+from supplytwin.processors.condition_facts_asked import Footprinted
 from supplytwin.processors.settlement_answers import Answers, stirred
 from supplytwin.processors.settlement_asked import asked, desk, tranche_of
 from supplytwin.processors.settlement_known import known_of
@@ -54,9 +56,9 @@ def _as_agreed(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_at_every_step_what_is_remembered_is_what_is_found_anew(
     required: Callable[[str], Any],
 ) -> None:
-    """Over random histories of facts, readings, signatures, a rail, people and ticks: the same cut
-    and the same verdict with a memory, with none and with another one's; and no verdict is another
-    before the time that it names.
+    """Over random histories of facts, readings, signatures, footprints, amendments, a rail, people
+    and ticks: the same cut and the same verdict with a memory, with none and with another one's;
+    and no verdict is another before the time that it names.
     """
     number = required("recalled_histories")
     spared, rested, rows, states = 0, 0, set(), set()
@@ -70,8 +72,11 @@ def test_at_every_step_what_is_remembered_is_what_is_found_anew(
                 history.rail()
             elif at < 0.68:
                 history.person()
-            elif at < 0.72:
-                history.rejudge()
+            elif at < 0.76:
+                pick = (history.rejudge, history.footprint, history.footprint, history.delay)
+                rows.update(history.alone(history.random.choice(pick)))
+            elif at < 0.77:
+                history.agreed(AMENDED)
             else:
                 rows.update(history.cut())
                 states |= {claim.state for claim in history.book.claims.values()}
@@ -173,6 +178,25 @@ def test_nothing_is_asked_of_the_facts_while_nothing_comes(
     assert cut(delivered("9")) == 0
     assert 0 < cut(delivered("2")) < len(history.ids)
     assert cut() == 0
+
+
+def test_a_footprint_is_looked_at_again_though_no_fact_has_come() -> None:
+    """Other packs of factors make it the one that was verified: the claim that waited for it rests
+    no longer.
+    """
+    history = History(random.Random(1))
+    history.waiting = []
+    verified = w.event("shipment.noted", "CONSIGNMENT:1", "it is verified", day(1), chain_id="C",
+                       source="v", text="ok",
+                       evidence=(f"VERIFIED_FOOTPRINT;{HASHES[0]};",))  # fmt: skip
+    history.twin = twins.take(history.twin, fold_world.item(verified, day(1))).twin
+    while history.cut(history.now):
+        pass
+    assert (history.cut(history.now), history.state(3)) == ([], "RESERVED")
+    made = Footprinted(input_hash=HASHES[0], co2e_wtw_kg=Decimal(4), activity_tkm=Decimal(7))
+    history.known = replace(history.known, footprints={"1": made})
+    history.cut(history.now)
+    assert history.state(3) != "RESERVED"
 
 
 def test_a_question_is_another_one_when_anything_in_it_is() -> None:

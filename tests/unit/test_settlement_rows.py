@@ -190,6 +190,7 @@ def test_row_41_a_claim_that_is_stopped_loses_a_hold_and_gets_another():
     chain = chain_of().reserved()
     chain.review("HOLD", reviewer="hal")
     assert rows_of(hold(chain, "LOST")) == [(41, "HELD", "HELD")]
+    assert [one.code for one in chain.alarms][-1] == "HOLD_LOST"
     told = settlement.explain(chain.book, chain.twin, chain.now)[0]
     asked = {"evidence_hash": told.evidence_hash, "cleared_ids": told.adverse_ids}
     assert rows_of(chain.review("RELEASE", **asked)) == [(13, "HELD", "CREATED")]

@@ -345,8 +345,9 @@ SENDS = {
 }  # fmt: skip
 """Row -> the instructions that go out (42, 46, 48: see below); every other row sends nothing."""
 ALARMS = {
-    4: {"NOT_FUNDED"}, 9: {"HELD_FOR_REVIEW"}, 12: {"HELD_FOR_REVIEW"}, 16: {"DISPUTED"},
-    25: {"HELD_FOR_REVIEW"}, 32: {"CLAIM_RECORD"}, 38: {"HOLD_UNFIT"}, 45: {"HELD_FOR_REVIEW"},
+    4: {"NOT_FUNDED"}, 6: {"HOLD_LOST"}, 9: {"HELD_FOR_REVIEW"}, 12: {"HELD_FOR_REVIEW"},
+    16: {"DISPUTED"}, 25: {"HELD_FOR_REVIEW"}, 32: {"CLAIM_RECORD"}, 38: {"HOLD_UNFIT"},
+    45: {"HELD_FOR_REVIEW"},
     46: {"RAIL_SILENT"}, 48: {"RECON_BREAK"}, 49: {"RECON_BREAK", "CLAIM_RECORD"},
     50: {"RECON_BREAK"}, 51: {"HELD_FOR_REVIEW"}, 53: {"RECON_BREAK"},
 }  # fmt: skip
@@ -370,7 +371,9 @@ def check_effects(transition, claim):
         return
     else:
         assert kinds == SENDS.get(row, [])
-    if row in (10, 51):
+    if row == 41:
+        assert codes == ({"HOLD_LOST"} if "lost" in transition.reason else set())
+    elif row in (10, 51):
         assert bool(codes) == (transition.to_state == "HELD")
     else:
         assert codes - {"CLAIM_RECORD"} >= ALARMS.get(row, set()) - {"CLAIM_RECORD"}
