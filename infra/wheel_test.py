@@ -43,7 +43,7 @@ def main(wheel: Path, lock: Path) -> None:
         # What speaks about the source tree itself has nothing to say about the wheel.
         for test in ("test_tidy.py", "test_docs.py"):
             (work / "tests" / "unit" / test).unlink()
-        run(python, "-m", "pytest", "--tier=test", "-q", "tests/unit", cwd=work, env=env)
+        run(python, "-m", "pytest", "--tier=wheel", "-q", "tests/unit", cwd=work, env=env)
         elsewhere = work / "elsewhere"
         elsewhere.mkdir()
         command = python.parent / "supplytwin"

@@ -25,6 +25,7 @@ from supplytwin.streams.memory import MemoryBroker
 from supplytwin.streams.ports import TopicSpec
 
 settings.register_profile("shared", deadline=None)
+settings.register_profile("wheel", deadline=None, max_examples=10)
 settings.load_profile("shared")
 """Machines are shared: how long one example took says nothing."""
 BOOTSTRAP = "SUPPLYTWIN_KAFKA__BOOTSTRAP"
@@ -45,13 +46,22 @@ class Required(int):
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`--tier`: reduced counts, or the full acceptance counts."""
-    parser.addoption("--tier", choices=("test", "verify"), default="test", help="which counts")
+    """`--tier`: reduced counts, the full acceptance counts, or a tenth of the reduced ones: what the
+    same tests have shown of the source tree need not be shown of the wheel again.
+    """
+    tiers = ("wheel", "test", "verify")
+    parser.addoption("--tier", choices=tiers, default="test", help="which counts")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """How many examples a law is tried with, where it does not say so itself."""
+    if config.getoption("--tier") == "wheel":
+        settings.load_profile("wheel")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """What is not in the cut that `make test` runs is skipped there, and says so."""
-    if config.getoption("--tier") == "test":
+    if config.getoption("--tier") != "verify":
         for item in items:
             if item.get_closest_marker("full"):
                 item.add_marker(pytest.mark.skip(reason="runs with --tier=verify (make verify)"))
@@ -77,7 +87,8 @@ def required(request: pytest.FixtureRequest) -> Callable[[str], Required]:
 
     def ask(name: str) -> Required:
         entry = tomllib.loads(_COUNTS.read_text())[name]
-        count = Required(entry[request.config.getoption("--tier")])
+        tier = request.config.getoption("--tier")
+        count = Required(-(-entry["test"] // 10) if tier == "wheel" else entry[tier])
         count.unit, count.made = entry["unit"], 0
         return _asked.setdefault(name, count)
 
