@@ -292,6 +292,7 @@ PAID = {"claim_id": "A-1", "kind": "PAY", "rail_status": "ACSC"}
     [
         ("{", "", "is not JSON at column 2"),
         ("[1]", "", r"must be an object, not \[1\]"),
+        ({"contract": "there"}, "contract", 'not "there": write the contract, or "here"'),
         ('{"tick": 1} x', "", "is not JSON at column 13: Extra data"),
         ('{"tick": 1, "tick": 2}', "tick", "stands there twice"),
         ({"tik": 1}, "", "must have exactly one of event, tick, .*: it has tik"),
