@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from contract_world import free
 from settlement_deployment import CASES, CONTRACT, DOC, World
 from typer.testing import CliRunner
 
@@ -432,3 +433,16 @@ def test_spoilt_files_are_run_or_refused(tmp_path: Path) -> None:
             ran += 1
             assert all(sum(one.values()) == 0 for one in made.balances.values())
     assert ran > 10
+
+
+def test_free_conditions_are_taken_where_the_case_permits_them(tmp_path: Path) -> None:
+    """Terms without a template are refused as BAD_TERMS, unless `--free-conditions` says that the
+    deployment permits them: then they make claims.
+    """
+    contract = json.dumps(free())
+    tick = json.dumps({"tick": "2026-11-01T00:00:00Z"})
+    refused = json.loads(run(tmp_path, tick, "--json", contract=contract, code=1))
+    assert "BAD_TERMS" in refused["steps"][1]["reason"]
+    assert not refused["claims"]
+    taken = json.loads(run(tmp_path, tick, "--json", "--free-conditions", contract=contract))
+    assert {one["explained"]["state"] for one in taken["claims"]} == {"CREATED"}
