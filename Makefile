@@ -50,7 +50,7 @@ verify: check  ## the same tests with the full acceptance counts (up to 90 minut
 verify-rest: $(STAMP)
 	$(BIN)/python -m pytest --tier=verify tests/unit tests/contract tests/integration tests/e2e tests/bench
 
-chaos: $(STAMP)  ## kills, zombies, rebalances, broker restarts with the full counts (about an hour)
+chaos: $(STAMP)  ## kills, zombies, rebalances, broker restarts with the full counts (more than an hour)
 	$(BIN)/python -m pytest --tier=verify tests/chaos
 
 bench: $(STAMP)  ## measurements on a real Kafka (5 minutes; BENCH_PEERS=1 with the peers: 7), JSON in bench-results/

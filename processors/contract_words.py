@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import assert_never
 
 from supplytwin.processors.contract_payments import maxima
-from supplytwin.schemas.amounts import Fixed, OfTotal, PerUnit, Residual
+from supplytwin.schemas.amounts import Fixed, OfTotal, PerUnit, Residual, Tolerance
 from supplytwin.schemas.condition import (
     Absent,
     All,
@@ -52,6 +52,7 @@ def _words(terms: ContractTerms) -> Iterator[str]:
     payer, payee = _side(terms, terms.payer), _side(terms, terms.payee)
     purpose = f", purpose {terms.purpose_code}" if terms.purpose_code else ""
     yield f"{payer} pays {payee} at most {_money(terms.cap_minor, terms)}{purpose}"
+    yield from _goods(terms)
     yield from _funding(terms)
     most = maxima(terms)
     for tranche in terms.tranches:
@@ -77,6 +78,29 @@ def _side(terms: ContractTerms, role: str) -> str:
 
 def _money(minor: int, terms: ContractTerms) -> str:
     return f"{from_minor(minor, terms.currency)} {terms.currency}"
+
+
+def _goods(terms: ContractTerms) -> Iterator[str]:
+    """What was ordered, and by whose word it is known."""
+    for line in terms.lines:
+        price = f"{plain(line.unit_price)} {terms.currency}"
+        of = f"{plain(line.qty)} {line.unit} of {line.sku} at {price}"
+        lots = ", ".join(f"{one.lot} ({plain(one.qty)})" for one in line.lots)
+        parts = f", in lots {lots}" if lots else ""
+        yield f"Line {line.line}: {of}{parts}{_tolerance(line.tolerance)}"
+    for one in terms.attesters:
+        sites = f" at {', '.join(one.sites)}" if one.sites else ""
+        yield f"{one.org_id} speaks as {one.role} by {', '.join(one.sources)}{sites}"
+    if terms.warehouses:
+        yield f"Warehouses of the buyer: {', '.join(terms.warehouses)}"
+
+
+def _tolerance(given: Tolerance) -> str:
+    if not given.minus_bp and not given.plus_bp:
+        return ""
+    of = "each lot" if given.basis == "LOT" else "the line"
+    less, more = _percent(given.minus_bp), _percent(given.plus_bp)
+    return f"; {less} less or {more} more of {of} is in order"
 
 
 def _funding(terms: ContractTerms) -> Iterator[str]:

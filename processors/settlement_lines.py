@@ -111,9 +111,17 @@ class _LineReader(Reader):
             case "review":
                 return self._answer(raw, Review, kind)
             case "contract":
-                return HERE if raw == f'"{HERE}"'.encode() else self.contract(raw, "contract")
+                return self._contract(raw)
             case "rail":
                 return self._rail(raw)
+
+    def _contract(self, raw: bytes) -> Contract | str | None:
+        if raw == f'"{HERE}"'.encode():
+            return HERE
+        if raw.startswith(b'"'):
+            self.found("contract", f'not {short(raw)}: write the contract, or "{HERE}"')
+            return None
+        return self.contract(raw, "contract")
 
     def _event(self, raw: bytes) -> Event | None:
         members = self.object(raw, "event") or {}

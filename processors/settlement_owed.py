@@ -20,6 +20,7 @@ from supplytwin.processors.settlement_goods import Goods, at_most, each_once, go
 from supplytwin.processors.settlement_performance import Question, seen
 from supplytwin.processors.settlement_state import ABSORBING, Claim
 from supplytwin.schemas.amounts import Adjustments, PerUnit, Residual
+from supplytwin.schemas.money import from_minor
 
 _NONE = Adjustments()
 
@@ -98,11 +99,13 @@ def _line_of(on: Desk, claim: Claim) -> str | None:
 
 
 def _fixed(on: Desk, claim: Claim, gross_minor: int, own: Goods) -> Due:
-    says = f"{claim.owed_minor} minor units, unconditional since the approval"
+    amount = from_minor(claim.owed_minor, claim.currency)
+    says = f"{amount} {claim.currency}, unconditional since the approval"
     reasons = [why("APPROVED", says, amount_minor=claim.owed_minor)]
     more = _alone(on, claim, own) - gross_minor if own.deliveries else 0
     if more > 1:  # one may be what the floor of a claim before it had left
-        says = f"goods of {more} minor units more came since: no claim of other goods pays them"
+        late = f"{from_minor(more, claim.currency)} {claim.currency}"
+        says = f"goods of {late} more came since: no claim of other goods pays them"
         reasons.append(why("CAME_SINCE", says, gross_minor=gross_minor, more_minor=more))
     return Due(
         verdict="DUE",

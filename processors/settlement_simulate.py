@@ -20,6 +20,7 @@ from supplytwin.processors.settlement_known import known_of
 from supplytwin.processors.settlement_lines import NOW, Given
 from supplytwin.processors.settlement_report import Explanation, explain
 from supplytwin.processors.settlement_state import Accounts, Claim, total
+from supplytwin.processors.sources import Sources
 from supplytwin.processors.twin import check_arrival
 from supplytwin.schemas import codec
 from supplytwin.schemas.errors import Code, RecordError
@@ -79,13 +80,17 @@ class Standing(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Simulation:
-    """Chains by id, and the last tick handled. Grows with every input; nothing is forgotten."""
+    """Chains by id, and the last tick handled. Grows with every input; nothing is forgotten.
 
-    def __init__(self) -> None:
+    `free_conditions`: as under a policy that permits terms which name no template.
+    """
+
+    def __init__(self, *, free_conditions: bool = False) -> None:
         self.now = 0
         self.chains: Map[str, ChainState] = Map()
         self._fold = ChainFold(TIMELINE)
-        self._control = self._fold.new(control_key(0))
+        policy = Sources(sources=(), free_conditions=True) if free_conditions else None
+        self._control = replace(self._fold.new(control_key(0)), sources=policy)
         self._taken = 0
         self._sent: list[Instruction] = []
 

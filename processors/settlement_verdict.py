@@ -12,6 +12,7 @@ from supplytwin.processors.settlement_asked import NOTHING_KNOWN, Known
 from supplytwin.processors.settlement_judged import judged
 from supplytwin.processors.settlement_state import ABSORBING, LIVE, Book, Claim
 from supplytwin.processors.twin import Twin
+from supplytwin.schemas.money import from_minor
 
 _INSTRUCTED = (*LIVE, "CANCEL_PENDING", "SETTLED", "RETURNED")
 _WELL_ENDED = {"SETTLED", "CLOSED"}
@@ -41,7 +42,8 @@ def appraised(book: Book, claim: Claim, verdict: Verdict) -> Verdict:
     elif awaits_others(book, claim):
         leaf = Leaf(name="residual", value="UNKNOWN", why=f"waits for {tranches} to end")
     else:
-        leaf = Leaf(name="residual", value="TRUE", why=f"{tranches} left {left} (minor units)")
+        rest = f"{from_minor(left, claim.currency)} {claim.currency}"
+        leaf = Leaf(name="residual", value="TRUE", why=f"{tranches} left {rest}")
     values = (leaf.value, verdict.value)
     return replace(
         verdict,

@@ -59,6 +59,8 @@ class _Body(Struct, frozen=True, kw_only=True):
 
 
 _body = msgspec.json.Decoder(_Body)
+POLICY_MEMBERS = _Body.__struct_fields__
+"""What a policy may say, beside who says so (`act`)."""
 
 
 def sources_of(control: Control) -> Sources | None:

@@ -4,7 +4,7 @@ import os
 import secrets
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, get_args
 
 import msgspec
 import typer
@@ -15,7 +15,7 @@ from supplytwin.processors import keys as key_register
 from supplytwin.processors.feeds import BYTES_MAX
 from supplytwin.schemas import codec, signing
 from supplytwin.schemas import contract_signature as signatures
-from supplytwin.schemas.contract import ContractTerms, encode
+from supplytwin.schemas.contract import ContractTerms, Role, encode
 from supplytwin.schemas.contract_signature import KeyFile, SignatureFile
 from supplytwin.schemas.errors import RecordError, UsageError
 from supplytwin.schemas.ids import DAY_US, Micros
@@ -55,6 +55,8 @@ def keygen(
     days: Annotated[int, typer.Option(min=1, max=3650, help="Valid for so long.")] = 365,
 ) -> None:
     """Make an Ed25519 key that signs contracts; beside it FILE.public.json for the key register."""
+    if role not in get_args(Role):
+        raise UsageError(f"--role {role}: a party is one of {', '.join(get_args(Role))}")
     secret = secrets.token_bytes(signing.SECRET_BYTES)
     first = time.time_ns() // 1_000 if since is None else moment("--from", since, "start")
     public = key_register.Key(

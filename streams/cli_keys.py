@@ -13,7 +13,7 @@ from supplytwin.schemas.errors import RecordError, UsageError
 from supplytwin.schemas.ids import Micros
 from supplytwin.schemas.signature import SIZES
 from supplytwin.sinks.query import common_entries
-from supplytwin.streams import key_records, topics
+from supplytwin.streams import journal_file, key_records, topics
 from supplytwin.streams import show as twin_show
 from supplytwin.streams.cli_check import Reason, Role, Who
 from supplytwin.streams.cli_look import Db, database
@@ -139,6 +139,7 @@ def keys_list(
     if db is not None and journal is not None:
         raise UsageError("give --db or --journal, not both")
     if journal is not None:
+        _whole(journal)
         entries = twin_show.common_from_file(journal)
     else:
         entries = common_entries(database(context, db))
@@ -157,6 +158,13 @@ def keys_list(
         drawn.add_row(one["kid"], *named, valid, "\n".join(ends), "\n".join(one["sources"]),
                       one["why_not"])  # fmt: skip
     out.print(drawn if rows else "no key is registered")
+
+
+def _whole(journal: Path) -> None:
+    """Raises UsageError for a line that is none: it may have been the end of a key."""
+    for line in journal_file.read(journal):
+        if line.damage is not None:
+            raise UsageError(f"{journal} line {line.number}: {line.damage}")
 
 
 _ENDS = (("revoked", "revoked_at"), ("compromised", "compromise_at"))

@@ -15,6 +15,7 @@ from supplytwin.streams import settlement_read as read
 from supplytwin.streams import settlement_run, settlement_show, topics
 from supplytwin.streams import settlement_tell as tell
 from supplytwin.streams.cli_check import Reason, Role, reading
+from supplytwin.streams.cli_contract_check import Free
 from supplytwin.streams.cli_run import AsJson, connect, emit_json, err
 from supplytwin.streams.moments import moment
 from supplytwin.streams.redrive import Act
@@ -294,6 +295,7 @@ def _confirm(question: str) -> None:
 def simulate(
     contract: Annotated[Path, typer.Argument(help="The terms, as JSON.")],
     events: Annotated[Path, typer.Argument(help="What happens: JSON lines, in this order.")],
+    free_conditions: Free = False,
     as_json: AsJson = False,
 ) -> None:
     """Run a case in two files through the fold, without Kafka.
@@ -302,7 +304,7 @@ def simulate(
     2 = the case cannot be read.
     """
     try:
-        ran = settlement_run.run(contract, events)
+        ran = settlement_run.run(contract, events, free_conditions=free_conditions)
     except settlement_run.Unreadable as error:
         if as_json:
             emit_json({"error": str(error), "findings": error.findings})

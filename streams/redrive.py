@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from supplytwin.processors.sources import sources_of
+from supplytwin.processors.sources import POLICY_MEMBERS, sources_of
 from supplytwin.schemas import codec
 from supplytwin.schemas.errors import RecordError, UsageError
 from supplytwin.schemas.ids import Micros, check_chain_id, control_key
@@ -148,6 +148,8 @@ def publish_policy(broker: Broker, meta: Meta, file: Path, act: Act, at: int) ->
         raise UsageError(f"{file} is not JSON: {error}") from None
     if not isinstance(raw, dict):
         raise UsageError(f"{file} must hold a JSON object")
+    if foreign := ", ".join(sorted(raw.keys() - set(POLICY_MEMBERS))):
+        raise UsageError(f"{file}: {foreign} means nothing: there are {', '.join(POLICY_MEMBERS)}")
     body = msgspec.json.encode({**raw, "act": act}, order="sorted")
     control = Control(
         input_id=f"policy:{hashlib.sha256(body).hexdigest()[:16]}",

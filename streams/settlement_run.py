@@ -86,16 +86,17 @@ def _found(one: Wrong, contract: Path, events: Path) -> str:
     )
 
 
-def run(contract: Path, events: Path) -> Ran:
+def run(contract: Path, events: Path, *, free_conditions: bool = False) -> Ran:
     """The case of these two files, run to its end.
 
+    `free_conditions`: the policy of the case permits terms without a template.
     Raises Unreadable when a line cannot be read, or cannot be filled in at its turn.
     """
     agreed, wrong = settlement_lines.read_contract(contract.read_bytes())
     lines, more = settlement_lines.read(events.read_bytes())
     if wrong or more or agreed is None:
         raise Unreadable([*wrong, *more], contract, events)
-    case = _Case(agreed)
+    case = _Case(agreed, Simulation(free_conditions=free_conditions))
     try:
         case.start(lines)
         for line in lines:
@@ -116,9 +117,9 @@ class _Stopped(Exception):
 class _Case:
     """A case while it runs."""
 
-    def __init__(self, agreed: Contract) -> None:
+    def __init__(self, agreed: Contract, simulation: Simulation) -> None:
         self._agreed = agreed
-        self._simulation = Simulation()
+        self._simulation = simulation
         self._rail: Rail | None = None
         self._steps: list[Told] = []
         self._note: str | None = None

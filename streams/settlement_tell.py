@@ -13,7 +13,7 @@ from supplytwin.streams.drawing import folding
 from supplytwin.streams.settlement_act import Acted
 from supplytwin.streams.settlement_read import Listed
 from supplytwin.streams.settlement_run import Ran, Told
-from supplytwin.streams.settlement_show import Explained, Shown
+from supplytwin.streams.settlement_show import Explained, Leaf, Shown
 
 
 def money(minor: int, currency: str) -> str:
@@ -172,6 +172,16 @@ def shown(found: Shown) -> None:
         out.print(f"{sent.instruction_no:>4}  {sent.at}  {sent.kind} {amount}, UETR {sent.uetr}")
 
 
+def until(leaf: Leaf) -> str:
+    """By when what would make a leaf true must have happened and be known; "" where nothing would.
+    Of full terms the second is said, which is never earlier.
+    """
+    if leaf.arrived_until is None:
+        return ""
+    happened = "" if leaf.happened_until is None else f"happened by {leaf.happened_until}, "
+    return f"until: {happened}known by {leaf.arrived_until}"
+
+
 def explained(found: Explained) -> None:
     """Leaf by leaf, claim by claim."""
     out.print(f"chain {found.chain_id}, at {found.at}", style="bold")
@@ -187,11 +197,8 @@ def explained(found: Explained) -> None:
             out.print(f"  {leaf.value:<7} {leaf.name}: {leaf.why}")
             if leaf.evidence:
                 out.print(f"{'':10}evidence: {', '.join(leaf.evidence)}")
-            if leaf.happened_until is not None:
-                out.print(
-                    f"{'':10}until: happened by {leaf.happened_until}, known by "
-                    f"{leaf.arrived_until}"
-                )
+            if due := until(leaf):
+                out.print(f"{'':10}{due}")
         if now.adverse_ids:
             out.print(f"  against it: {', '.join(now.adverse_ids)}")
         if now.ignored:

@@ -17,6 +17,7 @@ from supplytwin.processors.contract_words import words
 from supplytwin.schemas.contract import encode, terms_hash
 from supplytwin.schemas.contract_codes import ADVICE, FAULTS
 from supplytwin.schemas.contract_read import read
+from supplytwin.schemas.decimal_text import plain
 from supplytwin.streams.cli_contract_check import bank, checked
 
 SEIZED = {"absent": {"type": "SEIZED", "during": "CHALLENGE"}}
@@ -214,9 +215,20 @@ def test_advice_is_no_fault() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_words_say_all_that_is_paid(name: str) -> None:
-    """Every tranche with its maximum, every claim with its hold, both sides, every deadline."""
+    """Every tranche with its maximum, every claim with its hold, both sides, every deadline; on
+    what: each line with its quantity and tolerance, whose word counts, which warehouses.
+    """
     made = terms(name)
     text = "\n".join(words(made))
+    for line in made.lines:
+        price = f"{plain(line.unit_price)} {made.currency}"
+        assert f"\nLine {line.line}: {plain(line.qty)} {line.unit} of {line.sku} at {price}" in text
+    assert ("5 % less or 5 % more" in text) == (name == "bulk-draft-survey")
+    assert ("in lots 1 (8), 2 (8)" in text) == (name == "machine-lots")
+    for one in made.attesters:
+        assert f"\n{one.org_id} speaks as {one.role} by {', '.join(one.sources)}" in text
+    for warehouse in made.warehouses:
+        assert f"{warehouse}" in text.partition("\nWarehouses of the buyer: ")[2].partition("\n")[0]
     assert f" pays {made.party(made.payee).name} " in text  # type: ignore[union-attr]
     for tranche in made.tranches:
         assert f"\n{tranche.tranche_id}: " in text

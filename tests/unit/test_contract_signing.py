@@ -337,6 +337,9 @@ def test_a_key_is_made_once_and_only_its_owner_can_read_it(desk: Desk) -> None:
     assert key.read_bytes() == before
     other = str(desk.folder / "other")
     assert "role" in refused("keygen", other, "--kid", "x", "--organisation", "o", "--role", "a b")
+    assert "BUYER, SELLER" in refused(
+        "keygen", other, "--kid", "x", "--organisation", "o", "--role", "KING"
+    )
     assert not Path(other).exists()
     assert key.read_text().count(json.loads(before)["secret"]) == 1
     assert json.loads(before)["secret"] not in Path(f"{key}.public.json").read_text()

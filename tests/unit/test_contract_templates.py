@@ -44,6 +44,17 @@ def test_there_are_the_five_examples_and_release_and_receipt() -> None:
         assert not {parameter.name for parameter in one.parameters} & set(DETAILS)
 
 
+@pytest.mark.parametrize("mode", ["PREFUNDED_HOLD", "BANK_UNDERTAKING", "COMMITMENT_ONLY"])
+@pytest.mark.parametrize("name", NAMES)
+def test_each_template_is_funded_as_its_parties_say(name: str, mode: str) -> None:
+    """A bank that is reached by messages holds no money: each template has the other ways, too."""
+    made = make(shipped()[name], json.dumps(example(name) | {"funding_mode": mode}).encode())
+    report = checked(made.raw or b"")
+    assert report.findings == ()
+    assert report.terms is not None
+    assert report.terms.funding.mode == mode
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_every_required_parameter_is_asked_for(name: str) -> None:
     """Without any of them there are no terms, and the finding names it; defaults are filled in."""

@@ -101,6 +101,9 @@ def test_add_revoke_and_compromised_are_known_on_every_partition(desk, tmp_path,
     drawn = ran("keys", "list", "--journal", str(file))
     assert "ORG-WH" in drawn
     assert "revoked 2026" in re.sub(r"\s+", " ", drawn)
+    file.write_bytes(b"{}\n" + file.read_bytes())
+    with pytest.raises(UsageError, match="line 1: not a journal line"):
+        ran("keys", "list", "--journal", str(file))
 
 
 def _with(option, value):

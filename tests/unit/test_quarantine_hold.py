@@ -389,7 +389,8 @@ def test_a_new_policy_replaces_the_old_one(world: World, tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("text", "says"),
     [("{", "not JSON"), ("[]", "JSON object"), ("{}", "no \"sources\""),
-     ('{"sources": [{"topic": "x"}]}', "not a policy")],
+     ('{"sources": [{"topic": "x"}]}', "not a policy"),
+     ('{"sources": [], "free_condition": true}', "free_condition means nothing")],
 )  # fmt: skip
 def test_what_is_no_policy_is_not_published(
     world: World, tmp_path: Path, text: str, says: str

@@ -13,10 +13,11 @@ from supplytwin.processors.settlement_state import PUBLIC
 from supplytwin.schemas import journal, validate
 from supplytwin.schemas.errors import TransientError, UsageError
 from supplytwin.schemas.records import JOURNAL, REVIEWS
-from supplytwin.streams import cli, cli_settlement, deployment, redrive
+from supplytwin.streams import cli, cli_settlement, deployment, redrive, settlement_tell
 from supplytwin.streams import settlement_read as read
 from supplytwin.streams.broker_choice import Chosen
 from supplytwin.streams.journal_file import write
+from supplytwin.streams.settlement_show import Leaf
 from supplytwin.streams.summary import read_all
 
 OLGA = ("--as", "olga", "--reason", "looked at it")
@@ -138,6 +139,14 @@ def test_each_leaf_is_explained(world: World) -> None:
     told = run("explain", "A-1")
     assert "evidence: customs:ae/c-1 (counts)" in told
     assert "until: happened by 2027-02-09T16:00:00Z, known by 2027-02-11T16:00:00Z" in told
+
+
+def test_a_leaf_of_full_terms_says_by_when_it_must_be_known() -> None:
+    """It has one time alone, which people are told all the same; what is TRUE has none."""
+    given = {"name": "$", "why": "", "evidence": [], "happened_until": None}
+    waited = Leaf(**given, value="UNKNOWN", arrived_until="2027-02-11T16:00:00Z")
+    assert settlement_tell.until(waited) == "until: known by 2027-02-11T16:00:00Z"
+    assert not settlement_tell.until(Leaf(**given, value="TRUE", arrived_until=None))
 
 
 def listed(**changes: Any) -> read.Listed:

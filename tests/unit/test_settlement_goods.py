@@ -30,7 +30,8 @@ def test_what_comes_late_of_a_paid_claim_is_not_paid_by_another_one() -> None:
     till.receive("r3", 10, 7, "L2", K2)
     assert "16.65 CNY of it are for goods of claims that were fixed" in till.amount("B", 8).why
     assert till.fix("B", 8) == 3330
-    assert "1665 minor units more came since" in till.amount("A", 8).why
+    assert "33.30 CNY, unconditional since the approval" in till.amount("A", 8).why
+    assert "goods of 16.65 CNY more came since" in till.amount("A", 8).why
 
 
 def test_a_correction_upward_of_a_paid_claim_is_not_paid_by_another_one() -> None:

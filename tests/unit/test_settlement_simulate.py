@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from contract_world import free
 from settlement_deployment import CASES, CONTRACT, DOC, World
 from typer.testing import CliRunner
 
@@ -292,6 +293,7 @@ PAID = {"claim_id": "A-1", "kind": "PAY", "rail_status": "ACSC"}
     [
         ("{", "", "is not JSON at column 2"),
         ("[1]", "", r"must be an object, not \[1\]"),
+        ({"contract": "there"}, "contract", 'not "there": write the contract, or "here"'),
         ('{"tick": 1} x', "", "is not JSON at column 13: Extra data"),
         ('{"tick": 1, "tick": 2}', "tick", "stands there twice"),
         ({"tik": 1}, "", "must have exactly one of event, tick, .*: it has tik"),
@@ -431,3 +433,16 @@ def test_spoilt_files_are_run_or_refused(tmp_path: Path) -> None:
             ran += 1
             assert all(sum(one.values()) == 0 for one in made.balances.values())
     assert ran > 10
+
+
+def test_free_conditions_are_taken_where_the_case_permits_them(tmp_path: Path) -> None:
+    """Terms without a template are refused as BAD_TERMS, unless `--free-conditions` says that the
+    deployment permits them: then they make claims.
+    """
+    contract = json.dumps(free())
+    tick = json.dumps({"tick": "2026-11-01T00:00:00Z"})
+    refused = json.loads(run(tmp_path, tick, "--json", contract=contract, code=1))
+    assert "BAD_TERMS" in refused["steps"][1]["reason"]
+    assert not refused["claims"]
+    taken = json.loads(run(tmp_path, tick, "--json", "--free-conditions", contract=contract))
+    assert {one["explained"]["state"] for one in taken["claims"]} == {"CREATED"}
