@@ -46,8 +46,8 @@ class Required(int):
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`--tier`: reduced counts, the full acceptance counts, or a tenth of the reduced ones: what
-    was shown of the source tree need not be shown of the wheel again.
+    """`--tier`: reduced counts, the full acceptance counts, or `wheel`: what is counted was shown of
+    the source tree, and is not shown of the wheel again.
     """
     tiers = ("wheel", "test", "verify")
     parser.addoption("--tier", choices=tiers, default="test", help="which counts")
@@ -61,6 +61,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """What is not in the cut that `make test` runs is skipped there, and says so."""
+    if config.getoption("--tier") == "wheel":
+        items[:] = [item for item in items if "required" not in getattr(item, "fixturenames", ())]
     if config.getoption("--tier") != "verify":
         for item in items:
             if item.get_closest_marker("full"):
@@ -87,8 +89,7 @@ def required(request: pytest.FixtureRequest) -> Callable[[str], Required]:
 
     def ask(name: str) -> Required:
         entry = tomllib.loads(_COUNTS.read_text())[name]
-        tier = request.config.getoption("--tier")
-        count = Required(-(-entry["test"] // 10) if tier == "wheel" else entry[tier])
+        count = Required(entry[request.config.getoption("--tier")])
         count.unit, count.made = entry["unit"], 0
         return _asked.setdefault(name, count)
 

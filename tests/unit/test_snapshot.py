@@ -343,7 +343,7 @@ def test_a_journal_that_cannot_be_asked_now_is_asked_again(world: World) -> None
     world.driver._clock = count(0.0, 0.5).__next__
     with capture_logs() as logs:
         world.driver.restart()
-        world.driver.turn(60)
+        world.driver.turn(6)
         assert world.driver.worker.stores == {}
         assert "the journal cannot be read, trying again" in {line["event"] for line in logs}
         stranger.abort()
