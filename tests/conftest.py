@@ -46,8 +46,8 @@ class Required(int):
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`--tier`: reduced counts, the full acceptance counts, or `wheel`: what is counted was shown of
-    the source tree, and is not shown of the wheel again.
+    """`--tier`: reduced counts, the full acceptance counts, or `wheel`: what is counted was shown
+    of the source tree, and is not shown of the wheel again.
     """
     tiers = ("wheel", "test", "verify")
     parser.addoption("--tier", choices=tiers, default="test", help="which counts")
