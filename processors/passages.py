@@ -72,7 +72,7 @@ def _passage(event: Event) -> Passage | None:
     if getattr(event, "empty", False):
         return None
     position = position_of(event)
-    if event.unlocode is None and event.facility is None and position is None:
+    if not event.unlocode and not event.facility and position is None:
         return None
     return Passage(
         is_warehouse=event.TOPIC == WAREHOUSE,

@@ -680,7 +680,7 @@ def _passages(world: World, name: str) -> list[hubs.Passage]:
         else:
             stored = one.event_type in (hubs.RECEIVED, hubs.DISPATCHED)
             counts = stored and name in _names(one, "CONSIGNMENT")
-        place = _where(one.unlocode or one.facility)
+        place = _where(one.unlocode or one.facility or None)  # an empty text names none
         if place is None and None not in (one.lat, one.lon):
             place = Decimal(repr(one.lat)), Decimal(repr(one.lon))
         if counts and place is not None:

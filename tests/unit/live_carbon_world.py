@@ -40,7 +40,7 @@ PASSAGES = (
 """What is told at one place."""
 ELSEWHERE = (
     {"unlocode": "USLAX"}, {"unlocode": "XXXXX"}, {"facility": "Depot 7"}, {"facility": "Haiti"},
-    {"lat": 1.5, "lon": 2.5}, {},
+    {"lat": 1.5, "lon": 2.5}, {}, {"facility": ""},
 )  # fmt: skip
 SAME, ALIKE = "Orasure Technologies, Inc", "Orasure Technologies, Inc USA"
 """Two names of one place."""

@@ -10,8 +10,10 @@ from test_footprint import T, delivered, event, item_of, load
 
 from supplytwin.processors import carbon, twin
 from supplytwin.processors.footprint import Computed
+from supplytwin.schemas import codec
 from supplytwin.schemas.calculation import Tce
 from supplytwin.schemas.events import (
+    WAREHOUSE,
     Event,
     OrderCancelled,
     ShipmentArrived,
@@ -242,6 +244,17 @@ def test_a_hub_off_the_way_leaves_the_footprint_incomplete() -> None:
     assert [one.mode for one in either.request.tces] == ["SEA"]
 
 
+def test_a_passage_with_an_empty_name_of_a_place_says_nothing() -> None:
+    """Such a record is taken, as any with an empty text; the position that it tells counts."""
+    legs = booked("A", *TWO_LEGS)
+    for way in ("in", "out"):
+        told = codec.decode(WAREHOUSE, codec.encode(WAREHOUSE, stock(way, None, facility="")))
+        assert isinstance(told.message, Event)
+        assert of("A", legs, told.message) == of("A", legs)
+    through = [stock(way, None, facility="", lat=31.5, lon=121.5) for way in ("in", "out")]
+    assert "HUB_UNPLACED:31.5,121.5" in of("A", legs, *through).missing
+
+
 def test_a_passage_belongs_to_the_period_of_the_hub_that_it_makes() -> None:
     """Its date is that of a fact that counts."""
     way = booked("A", "1;SEA;CNSHA;NLRTM")
@@ -399,7 +412,7 @@ def test_a_booking_that_is_taken_back_leaves_no_exception_open() -> None:
     assert carbon.canonical(found) == {}
 
 
-def test_a_thousand_cartons_at_one_door_are_one_passage() -> None:
+def test_a_hundred_cartons_at_one_door_are_one_passage() -> None:
     """Each is a fact of its own; the footprint is computed for the first of them alone."""
     legs = booked("A", "1;SEA;CNSHA;NLRTM")
     known, versions = twin.EMPTY, 0
