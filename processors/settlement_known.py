@@ -36,15 +36,24 @@ def known_of(book: Book, twin: Twin, register: Register | None, footprints: Vers
     versions = (*book.former.values(), book.terms)
     asked = {one.full.evidence.hmac_allowed for one in versions if one and one.full is not None}
     named = footprinted(book, footprints)
-    if not twin.facts.signed:
-        return Known(footprints=named)
-    if register is None:
-        raise FatalError(_UNKNOWN)
-    past, changed = _kept(book, twin, register)
-    said = {
-        allowed: _said(twin, register, allowed, past.get(allowed), changed) for allowed in asked
-    }
-    return Known(signatures=said, footprints=named, register=register)
+    if not asked or not (named or twin.facts.signed):
+        return NOTHING_KNOWN
+    said: dict[bool, Said] = {}
+    if twin.facts.signed:
+        if register is None:
+            raise FatalError(_UNKNOWN)
+        past, changed = _kept(book, twin, register)
+        said = {one: _said(twin, register, one, past.get(one), changed) for one in asked}
+    return _same(book.memory.known, Known(signatures=said, footprints=named, register=register))
+
+
+def _same(before: Known | None, now: Known) -> Known:
+    """`before` itself, where nothing of it is another: a cut sees by that that nothing came."""
+    if before is None or before.register is not now.register:
+        return now
+    was, said = before.signatures, now.signatures
+    is_same = was.keys() == said.keys() and all(was[one] is said[one] for one in said)
+    return before if is_same and before.footprints == now.footprints else now
 
 
 def _kept(

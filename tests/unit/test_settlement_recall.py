@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from immutables import Map
 from msgspec.structs import replace
 from settlement_recall_world import AMENDED, HASHES, TERMS, History, contract_of
+from settlement_signed_world import SealedWorld
 from signed_fold_world import a_key, day, record
 
 from supplytwin.processors import keys, settlement, settlement_agreement, settlement_answers
@@ -25,7 +26,7 @@ from supplytwin.processors.condition_facts_asked import Footprinted
 from supplytwin.processors.settlement_answers import Answers, stirred
 from supplytwin.processors.settlement_asked import asked, desk, tranche_of
 from supplytwin.processors.settlement_known import known_of
-from supplytwin.processors.settlement_memory import Memory
+from supplytwin.processors.settlement_memory import Memory, is_still
 from supplytwin.processors.settlement_noted import noted
 from supplytwin.processors.settlement_state import Book
 from supplytwin.processors.subjects import SubjectKey
@@ -252,3 +253,24 @@ def test_a_day_that_the_calendar_does_not_know_is_looked_for_at_every_tick(
     assert world.states()[0] == "APPROVED"
     world.tick(full.day(3.2))
     assert world.states()[0] == "INSTRUCTED"
+
+
+@pytest.mark.parametrize("signed", [False, True])
+def test_where_nothing_came_the_same_is_known_and_the_cut_does_nothing(signed: bool) -> None:
+    """Signatures or none: what is known is the very object of the cut before, so it returns at
+    once.
+    """
+    world = SealedWorld(full.electronics()) if signed else full.FullWorld()
+    world.tick(full.day(0.1))
+    world.answer("RESERVE", "CONFIRMED", 0.2)
+    world.export()
+    world.tick(full.day(3))
+    state, register = world.state(world.chain), world.register()
+    assert bool(state.twin.facts.signed) == signed
+    book = state.book
+    for at in range(full.day(3), full.day(3) + 3):
+        known = known_of(book, state.twin, register, state.footprints)
+        book, _ = settlement.cut(book, state.twin, at, known)
+    again = known_of(book, state.twin, register, state.footprints)
+    assert again is book.memory.known
+    assert is_still(book, state.twin, at + 1, again)
