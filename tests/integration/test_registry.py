@@ -301,8 +301,9 @@ def test_twin_show_reads_foreign_facts_from_file_and_database(
     )
     assert done.exit_code == 0, done.output
     shown = []
+    asked = ["show", key, "--json", "--now", "2026-11-27T00:00:00Z"]
     for words in (["--journal", str(exported)], ["--db", database]):
-        done = CliRunner().invoke(cli_look.twin_app, ["show", key, *words, "--json"], obj=context)
+        done = CliRunner().invoke(cli_look.twin_app, [*asked, *words], obj=context)
         assert done.exit_code == 0, done.output
         shown.append(json.loads(done.stdout))
     assert shown[0] == shown[1]
