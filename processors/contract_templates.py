@@ -60,8 +60,15 @@ def _made(template: Template, given: Any) -> Made:
     others = {name: one for name, one in given.items() if name not in DETAILS}
     values, findings = read_parameters(template, others, "$")
     if values is None:
-        return Made(raw=None, findings=findings)
+        own = contract_read.read(msgspec.json.encode(details)).findings
+        more = [one for one in own if _member(one.path) in DETAILS]
+        return Made(raw=None, findings=in_order((*findings, *more)))
     return Made(raw=msgspec.json.encode(_built(template, values, details)), findings=())
+
+
+def _member(path: str) -> str:
+    """The member of the whole document in which `path` is."""
+    return re.split(r"[.\[]", path)[1] if len(path) > 1 else ""
 
 
 def _twice(value: Any, path: str) -> Iterator[Finding]:

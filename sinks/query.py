@@ -248,13 +248,23 @@ def open_read_only(database: Path) -> duckdb.DuckDBPyConnection:
         if connection is not None:
             connection.close()
         if "lock on file" in reason or "already attached" in reason:
-            reason = "another process has it open for writing, and no endpoint of it answers"
+            reason = _who_has(database)
         elif "launch in-memory database" in reason:
             reason = "this is no DuckDB database"
         elif f"name {OFFSET_TABLE} " in reason:
             reason = f"this is no file of the sink: it has no table {OFFSET_TABLE}"
         raise UsageError(f"{database}: {reason}") from None
     return connection
+
+
+def _who_has(database: Path) -> str:
+    sink = live_endpoint(database)
+    if sink is None:
+        return "another process has it open for writing, and no endpoint of it answers"
+    return (
+        f"the running sink (pid {sink.pid}) has it open, and this needs the file itself: stop the "
+        "sink for so long, or name a copy that was made while it was stopped"
+    )
 
 
 # ---- the raw journal

@@ -70,6 +70,8 @@ def run(
 ) -> Audited:
     """Audit a cluster, partition number by partition number, and then a DuckDB file of it."""
     found = Audited()
+    if database is not None:
+        open_read_only(database).close()  # what keeps it from being read is told before the rest
     for number in range(meta.partitions):
         settled = _stable(broker, number)
         recount = Recount(number, meta.timeline, found, since=since, only=only)

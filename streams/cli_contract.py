@@ -178,6 +178,11 @@ def publish(
     finally:
         chosen.close()
     out.print(f"published: {contract.input_id} for chain {contract.chain_id}, hash {hashed}")
+    out.print(
+        f"once a worker agrees it, `supplytwin settlement list --chain {contract.chain_id}` has "
+        "its claims; why it does not: `supplytwin quarantine list`, or EARLY_TERMS and "
+        "ILLEGAL_PAIR on twin.exceptions"
+    )
 
 
 def _arrival(meta: Meta, at: str | None) -> Micros:

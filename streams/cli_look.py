@@ -10,7 +10,8 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from supplytwin.schemas.errors import UsageError
+from supplytwin.schemas import codec
+from supplytwin.schemas.errors import RecordError, UsageError
 from supplytwin.schemas.records import JOURNAL
 from supplytwin.sinks.query import Result, common_entries, journal_entries, query
 from supplytwin.streams import acl, journal_file, topics
@@ -247,22 +248,43 @@ def quarantine_show(
         body.write_bytes(bytes.fromhex(one["body"]))
     if as_json:
         emit_json(one)
-    else:
-        for name, value in one.items():
+        return
+    fields = _fields(topic, one["body"])
+    for name, value in one.items():
+        if name != "body" or not fields:
             out.print(f"{name}: {_readable(name, value)}")
+            continue
+        out.print("body:")
+        for field, part in fields.items():
+            is_bytes = isinstance(part, bytes)
+            out.print(f"  {field}: {_text(part.hex()) if is_bytes else text_of(part)}")
+
+
+def _fields(topic: str, body: str | None) -> dict[str, Any]:
+    """A body of one of our schemas, field by field; empty for any other."""
+    if body is None:
+        return {}
+    try:
+        message = codec.decode(topic, bytes.fromhex(body)).message
+    except (RecordError, LookupError):
+        return {}
+    return {name: getattr(message, name) for name in message.__struct_fields__}
 
 
 _BYTES = ("record_key", "body")
 
 
 def _readable(name: str, value: Any) -> str:
+    return text_of(value) if name not in _BYTES or value is None else _text(value)
+
+
+def _text(in_hex: str) -> str:
     """Bytes, which come in hex, as the text that they are, if they are one."""
-    if name in _BYTES and value is not None:
-        with suppress(UnicodeDecodeError):
-            text = bytes.fromhex(value).decode()
-            if all(one.isprintable() or one == "\n" for one in text):
-                return text
-    return text_of(value)
+    with suppress(UnicodeDecodeError):
+        text = bytes.fromhex(in_hex).decode()
+        if all(one.isprintable() or one == "\n" for one in text):
+            return text
+    return in_hex
 
 
 _SHORT = (

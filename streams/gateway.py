@@ -109,6 +109,7 @@ class Gateway:
         self._day = DayClose(broker, rail, partitions, self._live)
         topics = (INSTRUCTIONS, CONTROL, SENT) if rail.keeps else (INSTRUCTIONS, CONTROL)
         self._consumer.subscribe(topics, self._on_assign, self._on_revoke, self._on_revoke)
+        log.info("hands instructions over", rail=rail.name)
 
     def _on_assign(self, partitions: Sequence[TopicPartition]) -> None:
         self._consumer.unassign()

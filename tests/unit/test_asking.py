@@ -5,10 +5,14 @@ from typing import Any
 
 import duckdb
 import pytest
+from settlement_world import contract, contract_terms
 from typer.testing import CliRunner, Result
 
+from supplytwin.schemas import codec
 from supplytwin.schemas.errors import UsageError
-from supplytwin.schemas.ids import DAY_US, HOUR_US
+from supplytwin.schemas.flow import Record
+from supplytwin.schemas.ids import DAY_US, HOUR_US, Micros
+from supplytwin.schemas.records import CONTRACTS, QUARANTINE, Quarantined
 from supplytwin.sinks.duck import DuckSink
 from supplytwin.streams import audit_run, cli, cli_check, topics
 from supplytwin.streams.audit import Audited
@@ -221,3 +225,45 @@ def test_a_statement_may_come_from_standard_input(db: str) -> None:
 def test_an_answer_has_one_form(db: str) -> None:
     """JSON and CSV together are refused."""
     assert "--json or --csv" in refused("sql", "SELECT 1", "--db", db, "--json", "--csv")
+
+
+# ---- the quarantine
+
+CONTRACT = contract(contract_terms())
+
+
+def refused_records(folder: Path) -> str:
+    """A file of the sink with two refused records: one of our schemas, one of none."""
+    records = []
+    for topic, body in ((CONTRACTS, codec.encode(CONTRACTS, CONTRACT)), ("shipments", b"\xff\x00")):
+        refused_ = Quarantined(
+            topic=topic, partition=0, offset=7, arrival=Micros(0), key=b"PO-1", code="BAD_TERMS",
+            field="signatures", reason="SELLER has not signed", headers=(), body=body,
+            body_sha256="", size=len(body),
+        )  # fmt: skip
+        value = codec.encode(QUARANTINE, refused_)
+        records.append(
+            Record(
+                topic=QUARANTINE,
+                partition=0,
+                offset=len(records),
+                arrival=Micros(0),
+                key=b"PO-1",
+                value=value,
+            )
+        )
+    path = folder / "twin.duckdb"
+    sink = DuckSink(path, lambda: b"12345678")
+    sink.write({QUARANTINE: records}, {})
+    sink.close()
+    return str(path)
+
+
+def test_a_refused_record_of_ours_is_shown_field_by_field(folder: Path) -> None:
+    """Its terms as the text that they are; what nobody can read stays in hex."""
+    db = refused_records(folder)
+    said = run("quarantine", "show", CONTRACTS, "0", "7", "--db", db).stdout
+    assert f"  contract_id: {CONTRACT.contract_id}\n" in said
+    terms = CONTRACT.terms.decode()
+    assert "".join(f"terms: {terms}".split()) in "".join(said.split())
+    assert "body: ff00" in run("quarantine", "show", "shipments", "0", "7", "--db", db).stdout

@@ -12,6 +12,7 @@ from msgspec import Struct
 from supplytwin.processors import simulate
 from supplytwin.processors.custody import Head, append
 from supplytwin.schemas import avro, codec, journal
+from supplytwin.schemas.errors import UsageError
 from supplytwin.schemas.flow import Record
 from supplytwin.schemas.ids import DAY_US
 from supplytwin.schemas.records import (
@@ -114,6 +115,17 @@ def played(sound: Played) -> Iterator[Played]:
 def told(found: Audited) -> str:
     """All differences in one text."""
     return "\n".join(f"{one.place}: {one.says}" for one in found.differences)
+
+
+def test_what_keeps_a_file_from_being_read_is_told_first(played: Played, tmp_path: Path) -> None:
+    """Not after the hours that a journal takes."""
+    with pytest.raises(UsageError, match="there is no database"):
+        audit_run.run(
+            played.broker,
+            played.meta,
+            lambda *_: pytest.fail("the journal was read"),
+            database=tmp_path / "none.duckdb",
+        )
 
 
 def test_sound_data_are_equal(played: Played) -> None:

@@ -283,6 +283,7 @@ def test_a_signed_contract_is_published(desk: Desk) -> None:
     assert decode(made.terms) == TERMS
     assert made.terms_hash == terms_hash(made.terms) == HASH
     assert HASH in said
+    assert "settlement list --chain PO-4711" in said  # it is sent, nobody has agreed it yet
     assert {one.party for one in made.signatures} == set(TERMS.seats)
 
 

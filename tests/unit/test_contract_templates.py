@@ -55,6 +55,16 @@ def test_each_template_is_funded_as_its_parties_say(name: str, mode: str) -> Non
     assert report.terms.funding.mode == mode
 
 
+def test_all_that_is_missing_is_told_at_once() -> None:
+    """Parameters and the contract's own members, in one round."""
+    found = make(shipped()[ELECTRONICS], b"{}").findings
+    missing = {one.path for one in found if one.code == "MISSING_FIELD"}
+    assert {"$.contract_id", "$.parties", "$.currency", "$.arbiters"} <= missing
+    given_ = example(ELECTRONICS) | {"second_bp": "x", "currency": "RENMINBI"}
+    found = make(shipped()[ELECTRONICS], json.dumps(given_).encode()).findings
+    assert [one.path for one in found] == ["$.currency", "$.second_bp"]
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_every_required_parameter_is_asked_for(name: str) -> None:
     """Without any of them there are no terms, and the finding names it; defaults are filled in."""

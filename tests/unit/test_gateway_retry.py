@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from settlement_world import CONTRACT
+from structlog.testing import capture_logs
 
 from supplytwin.schemas import codec
 from supplytwin.schemas.errors import AbortError, FatalError, TransientError
@@ -106,7 +107,9 @@ def test_a_rail_that_is_away_for_a_moment_gets_every_instruction(
     """
     monkeypatch.setattr(gateway, "_PAUSE_S", 0.0)
     rail = Rail(away=2)
-    turned(broker, rail).close()
+    with capture_logs() as lines:
+        turned(broker, rail).close()
+    assert lines[0] == {"event": "hands instructions over", "rail": "test", "log_level": "info"}
     assert list(dict.fromkeys(rail.taken)) == ["i-1", "i-2", "i-3"]
     at = TopicPartition(INSTRUCTIONS, 0)
     assert broker.admin().committed(GATEWAY_GROUP, [at])[at] == 3

@@ -471,6 +471,11 @@ def test_a_file_that_somebody_else_has_open_is_said_to_be(tmp_path: Path) -> Non
             query(path, "SELECT 1")
         with pytest.raises(FatalError, match="open in another process"):
             DuckSink(path, lambda: b"12345678")
+        server = SqlServer(path, duckdb.connect(":memory:"), 10, 1.0)
+        server.start()
+        with pytest.raises(UsageError, match=rf"running sink \(pid {os.getpid()}\) has it open"):
+            asking.open_read_only(path)  # who must read the file itself
+        server.stop()
         holder.stdin.close()
 
 
