@@ -20,6 +20,7 @@ from supplytwin.processors.condition_facts_look import Ignored, Look, begun, tar
 from supplytwin.processors.condition_facts_milestones import Claim, Milestones, types_in
 from supplytwin.processors.condition_facts_papers import Papers
 from supplytwin.processors.condition_facts_papers import types_in as papers_in
+from supplytwin.processors.condition_facts_releases import Releases
 from supplytwin.processors.condition_facts_series import series
 from supplytwin.processors.condition_facts_sight import Sight
 from supplytwin.processors.condition_facts_words import (
@@ -85,7 +86,7 @@ def built(twin: Twin, asked: ClaimAsked, sight: Sight | None = None) -> Built:
     look = Look(Sight(twin) if sight is None else sight, asked)
     claim = claim_of(look)
     declarations = Declarations(look, claim.roots)
-    milestones = Milestones(look, claim, declarations)
+    milestones = Milestones(look, claim, declarations, Releases(look, declarations).covers)
     told: dict[str, tuple[Fact, ...]] = {}
     for type_, words in types_in(asked).items():
         told[type_] = tuple(milestones.of_type(type_, words))
@@ -147,7 +148,7 @@ def _timeless(asked: ClaimAsked) -> ClaimAsked:
     """The question without what only `condition_eval` looks at, and without what stands against
     single facts.
     """
-    free = {"challenge_end": None, "tolling": False, "fixed": False}
+    free = {"challenge_end": None, "tolling": False}
     scope = replace(asked.scope, tick=0, long_stop=0, **free)
     return replace(asked, scope=scope, signatures={})
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from msgspec import Struct, field
 
-from supplytwin.processors.condition_view import Assent, Scope
+from supplytwin.processors.condition_view import Assent, Ordered, Scope
 from supplytwin.processors.signed import Counts, Nothing
 from supplytwin.schemas.condition import Condition
 
@@ -69,6 +69,8 @@ class ClaimAsked(Struct, frozen=True, kw_only=True, gc=False):
     lots: tuple[str, ...] = ()
     """The claim is of these lots alone; () = of whatever comes of its lines."""
     lines: tuple[ClaimLine, ...] = ()
+    ordered: tuple[Ordered, ...] = ()
+    """All lines of the terms, the claim's and others."""
     attesters: tuple[Attester, ...] = ()
     min_assurance: str = "UNSIGNED"
     """One of EVIDENCE_ASSURANCE: what is told with less counts for nothing."""

@@ -7,7 +7,6 @@ every lot, every container of it reached, as told by one organisation.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from decimal import Decimal
 from typing import Any
 
 from msgspec import Struct
@@ -36,7 +35,7 @@ from supplytwin.processors.condition_facts_words import (
     words_of,
 )
 from supplytwin.processors.condition_view import Due, Fact, Statement, Told, due
-from supplytwin.processors.facts import Slot
+from supplytwin.processors.facts import Identity, Slot
 from supplytwin.processors.lots import line_of
 from supplytwin.processors.reach import reached_by
 from supplytwin.processors.subjects import SubjectKey
@@ -45,6 +44,11 @@ from supplytwin.schemas.condition import EVIDENCE_ASSURANCE, Anchor, Milestone, 
 from supplytwin.schemas.events import Event, WarehouseReceived
 from supplytwin.schemas.lifecycles import effect_on
 from supplytwin.schemas.machines import CONSIGNMENT, DECLARATION, LINE, LOT
+
+Covers = Callable[[SubjectKey, str, str], bool]
+"""Whether what an organisation has released by a declaration, so that a milestone stands, is all of
+the claim (`condition_facts_releases`).
+"""
 
 
 class Claim(Struct, frozen=True, kw_only=True, gc=False):
@@ -72,6 +76,8 @@ class _Stand(Struct, frozen=True, kw_only=True, gc=False):
     """Milestones that are undone, if what is in conflict or by a stolen key stands."""
     may_return: bool = False
     """What is undone may yet stand again."""
+    undone: frozenset[Identity] = frozenset()
+    """Releases that were taken back, though others of their source stand."""
 
 
 def types_in(asked: ClaimAsked) -> dict[str, tuple[Word, ...]]:
@@ -106,8 +112,11 @@ def is_the_claims(asked: ClaimAsked, event: Any, line: str) -> bool:
 class Milestones:
     """The milestone facts of one claim. Lives for one call."""
 
-    def __init__(self, look: Look, claim: Claim, declarations: Declarations) -> None:
+    def __init__(
+        self, look: Look, claim: Claim, declarations: Declarations, covers: Covers
+    ) -> None:
         self._look, self._claim, self._declarations = look, claim, declarations
+        self._covers = covers
         leaves = (leaf for _, leaf in walked(look.asked.condition) if isinstance(leaf, Milestone))
         self._named, self._places = set[str](), set[str]()
         self._dues: dict[str, list[Due]] = {}
@@ -116,7 +125,6 @@ class Milestones:
             self._named |= {leaf.subject} if leaf.subject else set()
             self._places |= {leaf.place} if leaf.place else set()
         self._stands: dict[SubjectKey, _Stand] = {}
-        self._is_whole = self._released_whole()
 
     def of_type(self, type_: str, words: Iterable[Word]) -> Iterator[Fact]:
         """All facts of one type that a condition names."""
@@ -223,7 +231,12 @@ class Milestones:
         if word.regime is not None and word.regime not in one.regimes:
             return
         doubted = {word.code} if one.doubted or (word.code == FREE and one.hold_doubted) else set()
-        stand = _Stand(sources=one.sources, doubted=frozenset(doubted), may_return=one.link_doubted)
+        stand = _Stand(
+            sources=one.sources,
+            doubted=frozenset(doubted),
+            may_return=one.link_doubted,
+            undone=one.undone,
+        )
         is_its = one.linked and (word.regime is None or word.regime == one.regime)
         is_free = word.code in (*RELEASES, FREE)
         for slot in self._look.slots(one.key):
@@ -260,9 +273,13 @@ class Milestones:
         event = None if slot.effective is None else slot.effective.event
         if counts and (code in stand.doubted or (fact.source not in sources and stand.may_return)):
             yield demoted(fact, silenced(fact.statements[0]))
-        elif counts and fact.source not in sources:
+        elif (counts and fact.source not in sources) or slot.identity in stand.undone:
             self._look.leave(fact, "UNDONE")
-        elif event is not None and is_partial(event) and not self._is_whole:
+        elif (
+            event is not None
+            and is_partial(event)
+            and not self._covers(key, fact.organisation, code)
+        ):
             self._look.leave(fact, "PARTIAL_RELEASE")
         else:
             yield fact
@@ -350,21 +367,6 @@ class Milestones:
         effect = effect_on(event, key.subject_type, is_subject=is_about(event, key))
         ends = effect is not None and effect.to == "CANCELLED"
         return set(CODES) if ends else set(effect.undoes) if effect is not None else set()
-
-    def _released_whole(self) -> bool:
-        """Whether the releases that say of how much they are cover what was ordered. They state no
-        unit: it is taken for that of the lines.
-        """
-        lines = self._look.asked.scope.lines
-        if len({one.unit for one in lines}) != 1:
-            return False
-        told = Decimal(0)
-        for one in self._declarations.every:
-            for slot in self._look.slots(one.key) if one.linked else ():
-                if self._look.counts(slot, is_partial):
-                    assert slot.effective is not None
-                    told += slot.effective.event.qty or 0  # type: ignore[attr-defined]
-        return told >= sum(one.qty for one in lines)
 
 
 def _tells(fact: Fact, type_: str) -> bool:

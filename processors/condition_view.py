@@ -186,6 +186,10 @@ class Ordered(Struct, frozen=True, kw_only=True, gc=False):
     line: str
     qty: Decimal
     unit: str
+    short_bp: int = 0
+    """By how much less may come, in basis points."""
+    lots: tuple[tuple[str, Decimal], ...] = ()
+    """(lot, how much of the line it is), where the terms state them."""
 
 
 class Evidence(Struct, frozen=True, kw_only=True, dict=True):

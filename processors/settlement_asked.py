@@ -20,6 +20,7 @@ from supplytwin.processors.settlement_answers import Answers
 from supplytwin.processors.settlement_state import LIVE, Book, Claim
 from supplytwin.processors.signed import Counts, Nothing, Reason
 from supplytwin.processors.twin import Twin
+from supplytwin.schemas.amounts import Line
 from supplytwin.schemas.condition import Condition
 from supplytwin.schemas.contract import Claim as Listed
 from supplytwin.schemas.contract import ContractTerms, Tranche
@@ -142,6 +143,7 @@ def asked(on: Desk, claim: Claim, condition: Condition, approves: str = "") -> C
     promise = on.book.promises[claim.settlement_id]
     own = next(one for one in tranche.claims if one.claim_id == claim.claim_id)
     lines = own.lines or tuple([one.line for one in full.lines])
+    ordered = tuple([_ordered(one) for one in full.lines])
     return ClaimAsked(
         condition=condition,
         scope=Scope(
@@ -153,16 +155,11 @@ def asked(on: Desk, claim: Claim, condition: Condition, approves: str = "") -> C
             challenge_end=claim.challenge_end,
             tolling=claim.tolls_since is not None,
             fixed=claim.state in FIXED,
-            lines=tuple(
-                [
-                    Ordered(line=one.line, qty=one.qty, unit=one.unit)
-                    for one in full.lines
-                    if one.line in lines
-                ]
-            ),
+            lines=tuple([one for one in ordered if one.line in lines]),
         ),
         consignment_id=own.consignment_id,
         lots=() if own.lot is None else (own.lot,),
+        ordered=ordered,
         lines=tuple([ClaimLine(line=line, rivals=_rivals(full, own)) for line in lines]),
         attesters=tuple(
             [
@@ -182,6 +179,16 @@ def asked(on: Desk, claim: Claim, condition: Condition, approves: str = "") -> C
         footprints=on.known.footprints,
         adjusts_by=carbon_measure(tranche),
         approvers=tuple([(one.org_id, one.role) for one in full.attesters]),
+    )
+
+
+def _ordered(line: Line) -> Ordered:
+    return Ordered(
+        line=line.line,
+        qty=line.qty,
+        unit=line.unit,
+        short_bp=line.tolerance.minus_bp,
+        lots=tuple([(one.lot, one.qty) for one in line.lots]),
     )
 
 

@@ -42,9 +42,12 @@ def declared(name: str, on: float, source: str, *refs: str, regime: str = "IMPOR
                 declaration_lines=(), refs=refs)  # fmt: skip
 
 
-def released(name: str, on: float, source: str, kind: str = "FULL") -> Step:
-    return told("customs.released", f"DECLARATION:{name}", f"released {name}", on, source,
-                release_kind=kind)  # fmt: skip
+def released(
+    name: str, on: float, source: str, kind: str = "FULL", qty: int | None = None, again: str = ""
+) -> Step:
+    stated = None if qty is None else Decimal(qty)
+    return told("customs.released", f"DECLARATION:{name}", f"released {name}{again}", on, source,
+                release_kind=kind, qty=stated)  # fmt: skip
 
 
 def seized(name: str, on: float, source: str) -> Step:
@@ -153,13 +156,14 @@ def inventory() -> list[Step]:
     ]
 
 
-def lots() -> list[Step]:
+def lots(stated: int | None = None) -> list[Step]:
+    """`stated`: of how much each release says that it is."""
     found: list[Step] = []
     for at in range(6):
         lot, on = str(at + 1), 40.0 + 10 * at
         found += [
             declared(f"I-{lot}", on, "customs-id", f"LOT:{lot}", "ORDER_LINE:1"),
-            released(f"I-{lot}", on + 0.1, "customs-id", "BOND"),
+            released(f"I-{lot}", on + 0.1, "customs-id", "BOND", stated),
             received(lot, 8, on + 1, "wms-surabaya", "SUB-BONDED-2", "ORDER_LINE:1"),
             told("wh.inspected", f"LOT:{lot}", f"certificate {lot}", on + 2, "certificates",
                  lot_id=lot, result="PASS", evidence=paper("CERT_ORIGIN", f"c{lot}")),
@@ -170,12 +174,13 @@ def lots() -> list[Step]:
     return [*found, (184.5, "", lambda _: None), (186, "", lambda _: None)]
 
 
-def consignments() -> list[Step]:
+def consignments(*, stated: bool = False) -> list[Step]:
+    """`stated`: each release says of how much it is."""
     found: list[Step] = []
     for name, qty, on in (("K1", 200, 20), ("K2", 300, 40)):
         found += [
             declared(f"I-{name}", on, "customs-ae", f"CONSIGNMENT:{name}"),
-            released(f"I-{name}", on + 0.1, "customs-ae"),
+            released(f"I-{name}", on + 0.1, "customs-ae", qty=qty if stated else None),
             received(f"L-{name}", qty, on + 1, "wms-jafza", "JAFZA-7", f"CONSIGNMENT:{name}",
                      "ORDER_LINE:1", asn=name),
         ]  # fmt: skip
@@ -222,6 +227,49 @@ def test_the_example_of_a_template_is_paid(name: str) -> None:
     assert world.paid() == amounts, [one for one in left if one.value != "TRUE"]
     assert set(world.states()) == {"SETTLED"}
     assert world.audit().differences == []
+
+
+@pytest.mark.parametrize(
+    ("name", "steps"),
+    [("release-and-receipt", consignments(stated=True)), ("machine-lots", lots(8))],
+)
+def test_a_release_may_say_of_how_much_it_is(name: str, steps: list[Step]) -> None:
+    """Of its whole consignment or lot, which is a part of what was ordered: paid all the same."""
+    world = driven(name, steps)
+    assert world.paid() == STORIES[name][1]
+    assert set(world.states()) == {"SETTLED"}
+    assert world.audit().differences == []
+
+
+def test_a_lot_that_is_released_in_part_is_not_paid() -> None:
+    """7 of 8 machines of each lot."""
+    world = driven("machine-lots", lots(7))
+    assert world.paid() == []
+
+
+PARTS: list[tuple[list[Step], bool]] = [
+    ([released("I-1", 121.2, "ciq-nansha", qty=20_000)], True),
+    ([released("I-1", 121.2, "ciq-nansha", qty=10_000)], False),
+    ([released("I-1", 121.2, "ciq-nansha", qty=10_000),
+      released("I-1", 121.3, "ciq-nansha", qty=10_000, again=" rest")], True),
+    ([released("I-1", 121.2, "ciq-nansha", qty=10_000),
+      told("customs.release_revoked", "DECLARATION:I-1", "revoked", 121.25, "ciq-nansha",
+           reason="pests"),
+      released("I-1", 121.3, "ciq-nansha", qty=10_000, again=" again")], False),
+    ([declared("X-1", 119.5, "ciq-nansha", "CONSIGNMENT:K1", "ORDER_LINE:1", regime="EXPORT"),
+      released("X-1", 119.6, "ciq-nansha", qty=20_000),
+      released("I-1", 121.2, "ciq-nansha", qty=10_000)], False),
+]  # fmt: skip
+"""What customs releases of 20,000 kg, and whether the goods are paid."""
+
+
+@pytest.mark.parametrize(("steps", "is_paid"), PARTS)
+def test_goods_are_paid_when_all_of_them_are_released(steps: list[Step], is_paid: bool) -> None:
+    """What was revoked, and what left the other country, is not what came in."""
+    story = [one for one in durian() if one[1] != "released I-1"]
+    world = driven("durian-cold-chain", [*story, *steps, (123, "", lambda _: None)])
+    amounts = STORIES["durian-cold-chain"][1]
+    assert world.paid() == (amounts if is_paid else amounts[:1])
 
 
 MISSING: list[tuple[str, str, set[int]]] = [

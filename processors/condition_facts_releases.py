@@ -1,0 +1,255 @@
+"""Releases that say of how much they are: whether together they cover what a claim is of.
+
+Of one organisation the releases of one regime add up that stand; what several sources of it tell of
+one declaration is told of the same goods. They state no unit: it is taken for that of the lines. A
+claim is of what was ordered of its lines, where it has them to itself, or of its lots, as far as
+the terms state them; else of what its condition asks to be there, or what was shipped or received
+of it, whichever is most; else, of goods by mass, of what was declared. A declaration that may be of
+other goods, too, has to be released for all of them: nobody knows whose were released first.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from decimal import Decimal
+
+from msgspec import Struct
+
+from supplytwin.processors.condition_facts_customs import (
+    Declarations,
+    Declared,
+    is_about,
+    is_of,
+)
+from supplytwin.processors.condition_facts_goods import Goods, in_unit
+from supplytwin.processors.condition_facts_look import Look
+from supplytwin.processors.condition_leaves import quantity
+from supplytwin.processors.condition_view import Evidence, Ordered
+from supplytwin.processors.standing import EXACT
+from supplytwin.processors.subjects import SubjectKey
+from supplytwin.schemas.condition import All, Condition, Quantity
+from supplytwin.schemas.events import CustomsDeclared, CustomsReleased, Event
+from supplytwin.schemas.machines import CONSIGNMENT, LINE, LOT
+from supplytwin.schemas.units import code_of
+
+ZERO = Decimal(0)
+_BP_DIGITS = -4
+
+
+class _Told(Struct, frozen=True, kw_only=True, gc=False):
+    """What an organisation has released by one declaration."""
+
+    by: Declared
+    qty: Decimal
+    lines: frozenset[str]
+    """That the declaration names."""
+    others: frozenset[str]
+    """Lines that are not the claim's and that it may be of."""
+    shared: bool
+    """It may be of other goods than the claim's."""
+
+
+class Releases:
+    """Those of one claim. Lives for one call."""
+
+    def __init__(self, look: Look, declarations: Declarations) -> None:
+        self._look, self._declarations = look, declarations
+        self._lines = look.asked.scope.lines
+        self._parts: dict[str, Decimal | None] | None = None
+
+    def covers(self, key: SubjectKey, organisation: str, code: str) -> bool:
+        """Whether what an organisation has released by a declaration, and the others of its regime,
+        is all of the claim; `code` = the milestone that has to stand. What was approved was: from
+        then on only what is taken back can change that.
+        """
+        every = self._declarations.every
+        own = next(one for one in every if one.key == key)
+        alike = [one for one in every if one.regime == own.regime or not one.linked]
+        if self._look.asked.scope.fixed and not any(self._is_less(one, code) for one in alike):
+            return True
+        told = [
+            self._told(one, organisation)
+            for one in alike
+            if one.linked and one.releases and code in one.sources
+        ]
+        return self._is_part(told) or self._is_whole(told)
+
+    # -- what was released
+
+    def _told(self, one: Declared, organisation: str) -> _Told:
+        sums: dict[str, Decimal] = {}
+        for slot in one.releases:
+            now = slot.effective
+            assert now is not None
+            if self._look.voice(now.event, now.hashes[0]).organisation == organisation:
+                known = sums.get(slot.identity.source, ZERO)
+                sums[slot.identity.source] = EXACT.add(known, _stated(now.event))
+        named = {key for event in self._said_of(one.key) for key in self._look.reached_by(event)}
+        lines = frozenset(key.subject_id for key in named if key.subject_type == LINE)
+        others = (lines or self._lines_of_home()) - {each.line for each in self._lines}
+        return _Told(
+            by=one,
+            qty=max(sums.values(), default=ZERO),
+            lines=lines,
+            others=others,
+            shared=bool(others) or self._is_shared(named),
+        )
+
+    def _is_less(self, one: Declared, code: str) -> bool:
+        """Whether less of a declaration is released than was once told in time."""
+        stands = {}
+        if one.linked and code in one.sources:
+            stands = {slot.identity: slot.effective for slot in one.releases}
+        for slot in self._look.slots(one.key):
+            now = stands.get(slot.identity)
+            stated = ZERO if now is None else _stated(now.event)
+
+            def is_more(event: Event, stated: Decimal = stated) -> bool:
+                return is_about(event, one.key) and _stated(event) > stated
+
+            if self._look.was_in_time(slot, is_more, self._look.asked.customs_roles):
+                return True
+        return False
+
+    def _said_of(self, key: SubjectKey) -> Iterator[Event]:
+        """What customs tells of a declaration, as it counts now."""
+        for slot in self._look.slots(key):
+            event = None if slot.effective is None else slot.effective.event
+            if event is None or event.classifier != "ACTUAL":
+                continue
+            if is_of(event, key) and is_about(event, key):
+                yield event
+
+    def _lines_of_home(self) -> frozenset[str]:
+        """The lines that anything names together with the claim's consignment."""
+        home = self._look.asked.consignment_id
+        if home is None:
+            return frozenset()
+        slots = self._look.slots(SubjectKey(CONSIGNMENT, home))
+        return frozenset(
+            key.subject_id
+            for slot in slots
+            if slot.effective is not None
+            for key in self._look.reached_by(slot.effective.event)
+            if key.subject_type == LINE
+        )
+
+    def _is_shared(self, named: set[SubjectKey]) -> bool:
+        """Whether what a declaration names may be other goods of the same lines, too."""
+        asked = self._look.asked
+        rivals = {one for each in asked.lines for one in each.rivals}
+        if any(key.subject_type == CONSIGNMENT and key.subject_id in rivals for key in named):
+            return True
+        lots = {key.subject_id for key in named if key.subject_type == LOT}
+        return bool(asked.lots) and (not lots or not lots <= set(asked.lots))
+
+    # -- of how much the claim is
+
+    def _is_whole(self, told: Sequence[_Told]) -> bool:
+        """Whether it is all that was ordered of the lines that it may be of."""
+        known = {one.line: one for one in (*self._look.asked.ordered, *self._lines)}
+        names = {one.line for one in self._lines}.union(*(one.others for one in told))
+        if not names <= known.keys():
+            return False
+        return _is_enough(told, {name: known[name].qty for name in names}, known.values())
+
+    def _is_part(self, told: Sequence[_Told]) -> bool:
+        """Whether it is all that the claim is of."""
+        own = [one for one in told if not one.shared]
+        if self._parts is None:
+            self._parts = {one.line: self._part(one) for one in self._lines}
+        needed = {line: qty for line, qty in self._parts.items() if qty is not None}
+        if needed:
+            return _is_enough(own, needed, self._lines)
+        mass = self._mass(own)
+        return mass is not None and _sum(one.qty for one in own) >= mass
+
+    def _part(self, line: Ordered) -> Decimal | None:
+        """How much of a line the claim is of; None = nobody knows."""
+        there = max(self._there(line, "SHIPPED"), self._there(line, "RECEIVED"))
+        own = self._own(line)
+        if own is not None:
+            least = EXACT.scaleb(EXACT.multiply(own, 10_000 - line.short_bp), _BP_DIGITS)
+            return max(least, min(there, own)) if there else own
+        asks = [self._asks(line, one) for one in _required(self._look.asked.condition)]
+        return max([there, *asks]) or None
+
+    def _own(self, line: Ordered) -> Decimal | None:
+        """What the terms say of how much of a line is the claim's."""
+        asked, lots = self._look.asked, dict(line.lots)
+        if asked.lots:
+            return _sum(lots[one] for one in asked.lots) if set(asked.lots) <= set(lots) else None
+        has_rivals = any(one.rivals for one in asked.lines if one.line == line.line)
+        return None if has_rivals and asked.consignment_id is not None else line.qty
+
+    def _asks(self, line: Ordered, leaf: Quantity) -> Decimal:
+        if leaf.line != line.line:
+            return ZERO
+        if leaf.value is not None:
+            return leaf.value
+        share = EXACT.multiply(line.qty, leaf.pct_of_ordered_bp or 0)
+        return EXACT.scaleb(share, _BP_DIGITS)
+
+    def _there(self, line: Ordered, measure: str) -> Decimal:
+        """What counts of a measure, less what was taken back."""
+        leaf = Quantity(line=line.line, measure=measure, op=">", value=ZERO)  # type: ignore[arg-type]
+        goods = Goods(self._look, SubjectKey(LINE, line.line), measure)
+        found = quantity(leaf, Evidence(facts=tuple(goods.facts())), self._look.asked.scope)
+        told = [one.present for one in found.witnesses if one.counts]
+        told += [one.may[0] for one in found.witnesses if one.how == "contrary"]
+        there = _sum(one.value or ZERO for one in told if one is not None and one.unit == line.unit)
+        return max(there, ZERO)
+
+    def _mass(self, told: Sequence[_Told]) -> Decimal | None:
+        """The net mass that was declared, in the unit of the lines; None = they are not by mass, or
+        not all of it was said.
+        """
+        units = _units(self._lines)
+        found = list[Decimal]()
+        for one in told:
+            masses = [
+                [each.net_mass_kg for each in event.declaration_lines]
+                for event in self._said_of(one.by.key)
+                if isinstance(event, CustomsDeclared)
+            ]
+            if not masses or len(units) != 1 or not all(all(each) for each in masses):
+                return None
+            most = max(_sum(one for one in each if one is not None) for each in masses)
+            value, unit = in_unit(most, "KGM", *units)
+            if unit not in units or not value:
+                return None
+            found.append(value)
+        return _sum(found) or None
+
+
+def _stated(event: Event) -> Decimal:
+    """Of how much a release says that it is."""
+    return (event.qty or ZERO) if isinstance(event, CustomsReleased) else ZERO
+
+
+def _is_enough(told: Sequence[_Told], needed: dict[str, Decimal], lines: Iterable[Ordered]) -> bool:
+    """Whether releases cover so much of each line: all together where they have one unit, else line
+    by line, each declaration for the one that it names.
+    """
+    if len(_units(one for one in lines if one.line in needed)) == 1:
+        return _sum(one.qty for one in told) >= _sum(needed.values())
+    return bool(needed) and all(
+        _sum(one.qty for one in told if one.lines == {line}) >= qty for line, qty in needed.items()
+    )
+
+
+def _units(lines: Iterable[Ordered]) -> set[str]:
+    return {code_of(one.unit) or one.unit for one in lines}
+
+
+def _required(node: Condition) -> Iterator[Quantity]:
+    """The quantities without which a condition is not TRUE."""
+    if isinstance(node, Quantity):
+        yield node
+    for one in node.of if isinstance(node, All) else ():
+        yield from _required(one)
+
+
+def _sum(numbers: Iterable[Decimal]) -> Decimal:
+    total = ZERO
+    for one in numbers:
+        total = EXACT.add(total, one)
+    return total
