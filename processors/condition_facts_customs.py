@@ -14,7 +14,7 @@ from supplytwin.processors import clocks
 from supplytwin.processors.condition_facts_look import Look
 from supplytwin.processors.condition_facts_passed import passed
 from supplytwin.processors.condition_facts_words import FREE, RELEASES
-from supplytwin.processors.facts import Identity, Slot
+from supplytwin.processors.facts import Slot
 from supplytwin.processors.reach import reached_by
 from supplytwin.processors.standing import Accumulator
 from supplytwin.processors.subjects import SubjectKey
@@ -64,9 +64,7 @@ class Declared(Struct, frozen=True, kw_only=True, gc=False):
     """All that were ever told of it."""
     sources: Sources
     releases: tuple[Slot, ...]
-    """Those that state how much they are of, count, and came after all that took one back."""
-    undone: frozenset[Identity]
-    """The other releases: what came later does not make them stand again."""
+    """Those that count and came after all that took one back."""
 
 
 def is_about(event: Event, key: SubjectKey) -> bool:
@@ -204,7 +202,6 @@ class Declarations:
         revoked, is_over = value.revoked or whole.revoked or ending, whole.state in _DEAD
         told = both(sources_of(whole), passed(key, [*counted, *ended], whole))
         is_open = linked and not revoked and whole.state in ("RELEASED", "CLEARED")
-        releases = _standing(key, counted)
         return Declared(
             key=key,
             linked=linked,
@@ -223,9 +220,7 @@ class Declarations:
                 for code, sources in told.items()
                 if (is_open and not is_over) or (code not in _GATES and not is_over)
             },
-            releases=tuple([slot for slot in releases if _states(slot)]),
-            undone=frozenset(slot.identity for slot in counted if _is_release(slot))
-            - {slot.identity for slot in releases},
+            releases=_standing(key, counted),
         )
 
     def _supports(self, event: Event, key: SubjectKey) -> bool:
@@ -278,27 +273,21 @@ class Declarations:
         return was and not self._look.counts(slot, removes, self._roles)
 
 
-def _standing(key: SubjectKey, counted: list[Slot]) -> list[Slot]:
+def _standing(key: SubjectKey, counted: list[Slot]) -> tuple[Slot, ...]:
     """The releases that surely came after every revocation."""
     against = clocks.NOTHING
     for fact in facts_of(*key, counted):
         if fact.effect is not None and fact.effect.kind == "REVOKE":
             against = clocks.over(against, fact.event)
-    return [
-        slot
-        for slot in counted
-        if slot.effective is not None
-        and _is_release(slot)
-        and clocks.is_after(slot.effective.event, against)
-    ]
-
-
-def _is_release(slot: Slot) -> bool:
-    return slot.effective is not None and isinstance(slot.effective.event, CustomsReleased)
-
-
-def _states(slot: Slot) -> bool:
-    return slot.effective is not None and is_partial(slot.effective.event)
+    return tuple(
+        [
+            slot
+            for slot in counted
+            if slot.effective is not None
+            and isinstance(slot.effective.event, CustomsReleased)
+            and clocks.is_after(slot.effective.event, against)
+        ]
+    )
 
 
 def is_partial(event: Event) -> bool:
