@@ -65,11 +65,8 @@ class Releases:
         alike = [one for one in every if one.regime == own.regime or not one.linked]
         if self._look.asked.scope.fixed and not any(self._is_less(one, code) for one in alike):
             return True
-        told = [
-            self._told(one, organisation)
-            for one in alike
-            if one.linked and one.releases and code in one.sources
-        ]
+        stands = [one for one in alike if one.linked and one.releases and code in one.sources]
+        told = [one for one in (self._told(each, organisation) for each in stands) if one.qty]
         return self._is_part(told) or self._is_whole(told)
 
     # -- what was released
@@ -82,15 +79,18 @@ class Releases:
             if self._look.voice(now.event, now.hashes[0]).organisation == organisation:
                 known = sums.get(slot.identity.source, ZERO)
                 sums[slot.identity.source] = EXACT.add(known, _stated(now.event))
-        named = {key for event in self._said_of(one.key) for key in self._look.reached_by(event)}
-        lines = frozenset(key.subject_id for key in named if key.subject_type == LINE)
-        others = (lines or self._lines_of_home()) - {each.line for each in self._lines}
+        named, may_name = self._named(one.key, heard=True), self._named(one.key, heard=False)
+        lines = _ids(named, LINE)
+        others = _ids(may_name, LINE) if lines else self._lines_of_home()
+        others -= {each.line for each in self._lines}
+        lots = self._look.asked.lots
+        is_of_lots = bool(_ids(named, LOT)) and _ids(may_name, LOT) <= set(lots)
         return _Told(
             by=one,
             qty=max(sums.values(), default=ZERO),
             lines=lines,
             others=others,
-            shared=bool(others) or self._is_shared(named),
+            shared=bool(others) or self._names_rival(may_name) or (bool(lots) and not is_of_lots),
         )
 
     def _is_less(self, one: Declared, code: str) -> bool:
@@ -109,37 +109,37 @@ class Releases:
                 return True
         return False
 
-    def _said_of(self, key: SubjectKey) -> Iterator[Event]:
-        """What customs tells of a declaration, as it counts now."""
-        for slot in self._look.slots(key):
-            event = None if slot.effective is None else slot.effective.event
-            if event is None or event.classifier != "ACTUAL":
+    def _said_of(self, key: SubjectKey, *, heard: bool) -> Iterator[Event]:
+        """What is told of a declaration: by customs, as it counts now; or by anybody, as it may."""
+        look = self._look
+        for slot in look.slots(key):
+            now = slot.effective
+            if heard and not look.is_heard(slot, look.asked.customs_roles):
                 continue
-            if is_of(event, key) and is_about(event, key):
-                yield event
+            for version in (() if heard else slot.disputed) or (() if now is None else (now,)):
+                for event in version.contents:
+                    if event.classifier == "ACTUAL" and is_of(event, key) and is_about(event, key):
+                        yield event
+
+    def _named(self, key: SubjectKey, *, heard: bool) -> frozenset[SubjectKey]:
+        events = self._said_of(key, heard=heard)
+        return frozenset(one for event in events for one in self._look.reached_by(event))
 
     def _lines_of_home(self) -> frozenset[str]:
-        """The lines that anything names together with the claim's consignment."""
+        """The lines that whoever is listed names together with the claim's consignment."""
         home = self._look.asked.consignment_id
-        if home is None:
-            return frozenset()
-        slots = self._look.slots(SubjectKey(CONSIGNMENT, home))
-        return frozenset(
-            key.subject_id
-            for slot in slots
-            if slot.effective is not None
-            for key in self._look.reached_by(slot.effective.event)
-            if key.subject_type == LINE
+        slots = [] if home is None else self._look.slots(SubjectKey(CONSIGNMENT, home))
+        return frozenset[str]().union(
+            *(
+                _ids(self._look.reached_by(slot.effective.event), LINE)
+                for slot in slots
+                if slot.effective is not None and self._look.is_heard(slot)
+            )
         )
 
-    def _is_shared(self, named: set[SubjectKey]) -> bool:
-        """Whether what a declaration names may be other goods of the same lines, too."""
-        asked = self._look.asked
-        rivals = {one for each in asked.lines for one in each.rivals}
-        if any(key.subject_type == CONSIGNMENT and key.subject_id in rivals for key in named):
-            return True
-        lots = {key.subject_id for key in named if key.subject_type == LOT}
-        return bool(asked.lots) and (not lots or not lots <= set(asked.lots))
+    def _names_rival(self, named: frozenset[SubjectKey]) -> bool:
+        rivals = (one for each in self._look.asked.lines for one in each.rivals)
+        return not _ids(named, CONSIGNMENT).isdisjoint(rivals)
 
     # -- of how much the claim is
 
@@ -207,7 +207,7 @@ class Releases:
         for one in told:
             masses = [
                 [each.net_mass_kg for each in event.declaration_lines]
-                for event in self._said_of(one.by.key)
+                for event in self._said_of(one.by.key, heard=True)
                 if isinstance(event, CustomsDeclared)
             ]
             if not masses or len(units) != 1 or not all(all(each) for each in masses):
@@ -218,6 +218,10 @@ class Releases:
                 return None
             found.append(value)
         return _sum(found) or None
+
+
+def _ids(keys: Iterable[SubjectKey], machine: str) -> frozenset[str]:
+    return frozenset(key.subject_id for key in keys if key.subject_type == machine)
 
 
 def _stated(event: Event) -> Decimal:

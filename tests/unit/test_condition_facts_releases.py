@@ -220,6 +220,33 @@ def test_a_declaration_of_several_consignments_has_to_be_released_whole() -> Non
     assert of(asked, paper, arrived(40), free(None, 31)) == "TRUE"
 
 
+def test_a_stranger_narrows_no_declaration() -> None:
+    """By his word it is of the claim's goods alone, or of less of them: for nothing. That it is of
+    others, too, counts whoever tells it.
+    """
+    lot = {"rivals": ALONE, "lots": ("5",), "consignment_id": None}
+    line = ordered(lots=(("5", Decimal(40)), ("6", Decimal(60))))
+
+    def told(*refs: str, **fields: Any) -> Any:
+        return filed("D1", *refs, source="gossip", event_id="gossip", **fields)
+
+    facts = (filed("D1", LINE), free(40, 31))
+    assert of(question(IMPORTED, line, **lot), *facts, told("LOT:5", LINE)) == "UNKNOWN"
+    two = question(IMPORTED, ordered(), ordered(50, "2", "KGM"), rivals=ALONE)
+    facts = (filed("D1", HOME), free(100, 31), filed("D2", HOME, "ORDER_LINE:2"))
+    assert of(two, *facts, free(50, 32, "D2"), told(HOME, LINE)) == "UNKNOWN"
+    mass = DeclarationLine(line_no=1, value=Decimal(1), currency="EUR", net_mass_kg=Decimal(40))
+    bare = w.event("customs.accepted", "DECLARATION:D1", "a", day(30.5), mrn="M",
+                   accepted_time=day(30.5), refs=(HOME,))  # fmt: skip
+    light = told(HOME, declaration_lines=(mass,))
+    by_mass = question(ANY, ordered(unit="KGM"))
+    assert of(by_mass, bare, free(40, 31), light) == "UNKNOWN"
+    assert of(by_mass, bare, free(40, 31), replace(light, source="customs")) == "TRUE"
+    part = question(IMPORTED)
+    assert of(part, filed(), free(40, 31), shipped(40), told(HOME)) == "TRUE"
+    assert of(part, filed(), free(40, 31), shipped(40), told(HOME, RIVAL)) == "UNKNOWN"
+
+
 def test_a_declaration_of_other_lines_too_has_to_be_released_with_them() -> None:
     """Line 1 is the claim's and line 2 is not; the declaration names both, or the consignment."""
     both = ordered(), ordered(30, "2")
