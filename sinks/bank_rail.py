@@ -14,7 +14,7 @@ from msgspec import Struct
 from supplytwin.schemas.errors import RecordError, TransientError
 from supplytwin.schemas.records import Instruction, Receipt, SentMessage, SettlementEvent
 from supplytwin.sinks import bank_rail_statement as statements
-from supplytwin.sinks.bank_rail_ledger import Ledger, Understood, answered, identified
+from supplytwin.sinks.bank_rail_ledger import OWN, Ledger, Understood, answered, identified
 from supplytwin.sinks.bank_rail_messages import Desk, drafted
 from supplytwin.sinks.bank_rail_terms import Funding, Held, Holds, Parties, Paying
 from supplytwin.sinks.iso20022_answers import Reading, Statement
@@ -99,7 +99,7 @@ class BankRail:
     def remember(self, kept: SentMessage | Receipt) -> None:
         if isinstance(kept, Receipt):
             self._ledger.published(kept)
-        elif kept.rail == self.name:
+        else:
             self._ledger.sent(kept)
 
     # ---- out
@@ -107,7 +107,7 @@ class BankRail:
     def draft(self, instruction: Instruction) -> SentMessage | None:
         """The kept message when there is one, else a new one, which is remembered at once: the
         same instruction twice makes one message. None when nothing is to be sent: another kind, or
-        a payment about which the bank has said its last word.
+        a payment about which the bank has said its last word, or that another bank has.
         """
         if instruction.kind not in ("PAY", "RECALL"):
             return None
@@ -115,6 +115,8 @@ class BankRail:
         known = self._ledger.order(instruction.kind, settlement, number_of(instruction))
         if known is not None:
             return known if known.body else None
+        if self._is_elsewhere(instruction):
+            return None
         paid = self._ledger.order("PAY", settlement, attempt)
         dead = self._ledger.dead(settlement, attempt)
         if dead is not None:
@@ -123,6 +125,22 @@ class BankRail:
         kept = drafted(self._desk, self._parties, instruction, paid)
         self._ledger.sent(kept)
         return kept
+
+    def _is_elsewhere(self, order: Instruction) -> bool:
+        """Whether another bank has the payment: nothing is sent or answered here, since only that
+        bank can say what became of it.
+        """
+        other = self._ledger.elsewhere(order.settlement_id, order.attempt)
+        if other is None:
+            return False
+        log.error(
+            "a payment is with another bank",
+            settlement_id=order.settlement_id,
+            attempt=order.attempt,
+            kind=order.kind,
+            rail=other,
+        )
+        return True
 
     def submit(self, order: Instruction | SentMessage) -> None:
         """Hand the kept bytes over; one that could not be written is answered as rejected, for
@@ -203,6 +221,8 @@ class BankRail:
         if dead is not None:
             self._say(instruction, "QUERY", "RJCT", rail_reason=f"NOT_SENT: {dead}")
             return
+        if self._is_elsewhere(instruction):
+            return
         kept = self._ledger.order("PAY", settlement, attempt)
         asked = None if kept is None else self._carrier.ask(kept)
         if asked is None:
@@ -220,7 +240,7 @@ class BankRail:
         self, order: Instruction | SentMessage, kind: str, status: str, **fields: object
     ) -> None:
         """An answer that is this rail's own, not the bank's."""
-        receipt = answered(order, f"{self.name}:own", kind, status, order.taken_at)
+        receipt = answered(order, f"{self.name}:{OWN}", kind, status, order.taken_at)
         receipt = identified(receipt, "own", **fields)
         self._own[receipt.input_id] = receipt
 

@@ -27,6 +27,8 @@ _NO_RECEIPT = frozenset(("RCVD", "PART", "PDCR"))
 _LAST_WORD = frozenset((*MONEY, "RJCT", "CNCL"))
 """After these the payment is never handed over again."""
 STATEMENT = "camt.053"
+OWN = "own"
+"""In the source of a receipt: the rail's own answer, not its bank's."""
 Key = tuple[str, int]
 
 
@@ -55,6 +57,7 @@ class Ledger:
         self._rail = rail
         self._orders: dict[tuple[str, str, int], SentMessage] = {}
         self._dead: dict[Key, str] = {}
+        self._elsewhere: dict[Key, str] = {}
         self._by_id: dict[str, list[Key]] = {}
         self._recalls: dict[str, list[SentMessage]] = {}
         self._heard: dict[str, dict[tuple[bool, str], Heard]] = {}
@@ -63,16 +66,23 @@ class Ledger:
     # ---- what Kafka has
 
     def sent(self, kept: SentMessage) -> None:
-        """Take one message that was kept; the first under its ids counts."""
+        """Take one message that was kept, of any rail; the first under its ids counts."""
         number = kept.attempt if kept.kind == "PAY" else kept.recall_no
         key = (kept.kind, kept.settlement_id, number)
         paid = (kept.settlement_id, kept.attempt)
+        known = ("PAY", *paid) in self._orders
         if kept.refused:
-            if kept.kind == "PAY" or ("PAY", *paid) not in self._orders:
+            if not known and paid not in self._elsewhere:
                 self._dead.setdefault(paid, kept.refused)
+            return
+        if kept.rail != self._rail:
+            if not known:
+                self._elsewhere.setdefault(paid, kept.rail)
             return
         if key in self._orders:
             return
+        if paid in self._elsewhere:
+            kept = replace(kept, body=b"")  # it is heard, and not said again
         self._orders[key] = kept
         if kept.kind == "RECALL":
             self._recalls.setdefault(kept.settlement_id, []).append(kept)
@@ -81,9 +91,12 @@ class Ledger:
             self._by_id.setdefault(name, []).append(paid)
 
     def published(self, receipt: Receipt) -> None:
-        """Take one receipt that was published; those of other rails are nothing to this one."""
+        """Take one receipt that was published. Of another rail it says that the payment was there,
+        and its last word counts; its bookings are no business of this rail's statements.
+        """
         rail, _, message = receipt.source.partition(":")
         if rail != self._rail:
+            self._told_elsewhere(receipt, rail, message)
             return
         difference = (receipt.rail_reason or "").partition(":")[0]
         if difference in Difference.__members__:
@@ -100,6 +113,15 @@ class Ledger:
             before = known.get(key)
             shown = message == STATEMENT or (before is not None and before.shown)
             known[key] = Heard(receipt=before.receipt if before else receipt, shown=shown)
+
+    def _told_elsewhere(self, receipt: Receipt, rail: str, message: str) -> None:
+        if receipt.kind not in ("PAY", "QUERY", "RECALL") or message == OWN:
+            return  # nothing about a payment, or a rail's own answer, whose ground is in `sent`
+        paid = (receipt.settlement_id, receipt.attempt)
+        if ("PAY", *paid) not in self._orders:
+            self._elsewhere.setdefault(paid, rail)
+        elif receipt.rail_status in _LAST_WORD:
+            self._is_over(receipt)
 
     def _is_over(self, receipt: Receipt) -> None:
         key = ("PAY", receipt.settlement_id, receipt.attempt)
@@ -118,6 +140,10 @@ class Ledger:
     def dead(self, settlement: str, attempt: int) -> str | None:
         """Why a payment was never handed over and never will be; None = it is not so."""
         return self._dead.get((settlement, attempt))
+
+    def elsewhere(self, settlement: str, attempt: int) -> str | None:
+        """The other rail that a payment was handed to first; None = there is none."""
+        return self._elsewhere.get((settlement, attempt))
 
     def accounts(self) -> dict[str, str]:
         """The debtor's account of every settlement that was handed over."""
