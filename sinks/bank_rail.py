@@ -276,7 +276,7 @@ class BankRail:
 
     def _read(self, document: Document) -> Reading | None:
         try:
-            return read(document.data)
+            return self._ledger.told_apart(read(document.data))
         except RecordError as error:
             log.error("a document of the bank cannot be read", name=document.name, why=str(error))
             return None

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from supplytwin.schemas.findings import Finding
 from supplytwin.schemas.ids import Micros
 from supplytwin.schemas.records import Instruction, Receipt, SentMessage
+from supplytwin.sinks.bank_rail_entries import named, told_apart
 from supplytwin.sinks.bank_rail_messages import sent_of
 from supplytwin.sinks.iso20022_answers import Reading
 from supplytwin.sinks.iso20022_out import Sent
@@ -37,8 +38,8 @@ class Heard(Struct, frozen=True, kw_only=True, gc=False):
 
     receipt: Receipt
     """The first that told it."""
-    shown: bool
-    """A statement has it."""
+    shown: str | None
+    """The first statement that had it (`bank_rail_entries.statement_name`); None = none has yet."""
 
 
 class Understood(Struct, frozen=True, kw_only=True, gc=False):
@@ -94,7 +95,8 @@ class Ledger:
         """Take one receipt that was published. Of another rail it says that the payment was there,
         and its last word counts; its bookings are no business of this rail's statements.
         """
-        rail, _, message = receipt.source.partition(":")
+        rail, _, document = receipt.source.partition(":")
+        message, _, statement = document.partition(":")
         if rail != self._rail:
             self._told_elsewhere(receipt, rail, message)
             return
@@ -111,7 +113,9 @@ class Ledger:
             known = self._heard.setdefault(receipt.settlement_id, {})
             key = (returned, name or f"attempt:{receipt.attempt}")
             before = known.get(key)
-            shown = message == STATEMENT or (before is not None and before.shown)
+            shown = before.shown if before else None
+            if shown is None and message == STATEMENT:
+                shown = statement
             known[key] = Heard(receipt=before.receipt if before else receipt, shown=shown)
 
     def _told_elsewhere(self, receipt: Receipt, rail: str, message: str) -> None:
@@ -155,6 +159,14 @@ class Ledger:
 
     # ---- whose an answer is
 
+    def told_apart(self, reading: Reading) -> Reading:
+        """A document whose every entry of ours has an id of its own."""
+        return told_apart(reading, self._owner)
+
+    def _owner(self, uetr: str | None) -> str | None:
+        keys = self._by_id.get(uetr or "")
+        return keys[0][0] if keys else None
+
     def understood(self, reading: Reading, ask: Instruction | None = None) -> Understood:
         """The receipts of a document, in its order; with `ask` those about the payment that was
         asked about answer that question.
@@ -168,6 +180,7 @@ class Ledger:
             if (order := self._orders.get(("PAY", settlement, one.attempt))) is not None
         ]
         found = attribute(reading, paid, recalled)
+        shown = named(reading)
         receipts: list[Receipt] = []
         there: list[SentMessage] = []
         for told in found.told:
@@ -175,7 +188,7 @@ class Ledger:
             if told.answer.status == "DUPL":
                 there.append(order)
             elif told.answer.status not in _NO_RECEIPT:
-                receipts.append(self._receipt(told, order, ask))
+                receipts.append(self._receipt(told, order, ask, shown.get(told.answer.path)))
         return Understood(
             receipts=tuple(receipts), there_already=tuple(there), findings=found.findings
         )
@@ -200,7 +213,9 @@ class Ledger:
             if any(one.message_id == case_id for one in recalls)
         ]
 
-    def _receipt(self, told: Told, order: SentMessage, ask: Instruction | None) -> Receipt:
+    def _receipt(
+        self, told: Told, order: SentMessage, ask: Instruction | None, statement: str | None
+    ) -> Receipt:
         answer, kind, query_no = told.answer, "PAY", order.query_no
         if told.recall_no:
             kind = "RECALL"
@@ -209,8 +224,9 @@ class Ledger:
             kind, query_no = "QUERY", ask.query_no
         moved = answer.status in MONEY
         family = ".".join(answer.message.split(".")[:2])
+        source = ":".join(filter(None, (self._rail, family, statement)))
         return identified(
-            answered(order, f"{self._rail}:{family}", kind, answer.status, answer.rail_time),
+            answered(order, source, kind, answer.status, answer.rail_time),
             answer.message_id,
             answer.path,
             query_no=query_no,

@@ -5,7 +5,7 @@ people resolve differences; nothing here changes a claim.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from enum import StrEnum
 
 from msgspec import Struct
@@ -26,7 +26,7 @@ class Difference(StrEnum):
     TWICE = "TWICE"
     """More entries at the bank than postings here: the amount is that of the ones too many."""
     REPEATED = "REPEATED"
-    """One entry is in the statement twice, with the same bank's id."""
+    """One entry is there twice, in the statement or in an earlier one, with the same bank's id."""
     NO_ENTRY_ID = "NO_ENTRY_ID"
     """An entry of ours without the bank's id: it cannot be told from another one."""
     UNKNOWN_REFERENCE = "UNKNOWN_REFERENCE"
@@ -82,19 +82,25 @@ _Key = tuple[str, bool]
 
 
 def reconcile(
-    statement: Statement, postings: Sequence[Posting], side: Side = Side.DEBTOR
+    statement: Statement,
+    postings: Sequence[Posting],
+    side: Side = Side.DEBTOR,
+    *,
+    repeated: Collection[str] = (),
 ) -> Reconciliation:
     """Each entry against each posting of the account `side`; results in the order of the
-    statement, then of the postings, then the balance.
+    statement, then of the postings, then the balance. `repeated` = paths of entries that an earlier
+    statement had, which are laid against nothing.
     """
     outward = -1 if side is Side.DEBTOR else 1
     waiting: dict[_Key, list[Posting]] = defaultdict(list)
     for posting in postings:
         waiting[posting.settlement_id, posting.returned].append(posting)
     known = {posting.settlement_id for posting in postings}
-    results: list[Result] = []
+    again = [entry for entry in statement.entries if entry.path in repeated]
+    results = [_about(Difference.REPEATED, entry) for entry in again]
     matched, seen = 0, set[tuple[str, str]]()
-    for key, entries in _grouped(statement.entries):
+    for key, entries in _grouped(one for one in statement.entries if one.path not in repeated):
         settlement, returned = key
         if settlement is None:
             results += [_about(Difference.NOT_OURS, entry) for entry in entries]

@@ -1,0 +1,159 @@
+"""Statements one after the other: an entry is of one statement, a page and a currency miss nothing
+that is elsewhere, and each opens with what the last one closed with.
+"""
+
+import bank_rail_world as w
+from bank_rail_world import Desktop, instruction
+from iso20022_world import amount, bank_statement, entry, notification
+from msgspec.structs import replace
+from settlement_world import Chain
+from test_bank_rail_statement import (
+    BOTH,
+    CLOSING,
+    OPENING,
+    booked,
+    breaks,
+    closed,
+    names,
+    statement,
+)
+
+from supplytwin.schemas.records import Receipt
+from supplytwin.sinks.bank_rail_messages import sent_of
+from supplytwin.sinks.iso20022_out import Sent
+
+PAID = OPENING - CLOSING
+
+
+def of(data: bytes, number: int, day: int = 19) -> bytes:
+    """The same statement, as another one with its own Id and day."""
+    return (
+        data.replace(b"STMT-324", b"STMT-%d" % (324 + number))
+        .replace(b"BANK-D-1", b"BANK-D-%d" % (1 + number))
+        .replace(b"<Dt>2026-11-19</Dt>", b"<Dt>2026-11-%d</Dt>" % day)
+    )
+
+
+def again(desk: Desktop, number: int = 1) -> bytes:
+    """The statement of the 20th, with another debit under the reference of the 19th."""
+    day = bank_statement(CLOSING, CLOSING - PAID, entry(desk.sent))  # type: ignore[attr-defined]
+    return of(day, number, 20)
+
+
+def both_attempts(desk: Desktop) -> tuple[Sent, list[tuple[str, ...]]]:
+    """The second attempt, and one Ntry that debits both under the one reference that it has."""
+    one = desk.sent  # type: ignore[attr-defined]
+    draft = desk.give(instruction(attempt=2))
+    assert draft is not None
+    two = sent_of(draft)
+    first = [
+        (path, amount(2 * PAID, "CNY"), "CNY") if path == "Ntry/Amt" else (path, *rest)
+        for path, *rest in entry(one)
+    ]
+    second = [
+        ("Ntry/NtryDtls/TxDtls+/Refs/EndToEndId", two.settlement_id),
+        ("Ntry/NtryDtls/TxDtls/Refs/UETR", two.uetr),
+        ("Ntry/NtryDtls/TxDtls/Amt", amount(PAID, "CNY"), "CNY"),
+        ("Ntry/NtryDtls/TxDtls/CdtDbtInd", "DBIT"),
+    ]
+    return two, [*first, *second]
+
+
+# ---- one entry, one statement
+
+
+def test_a_reference_in_another_statement_is_another_debit() -> None:
+    """What the 19th had the 20th has again under the same reference: REPEATED, on the claim, once,
+    and by any process; the first statement is as clean as it was.
+    """
+    desk = booked()
+    desk.paper.bring(statement(desk, entry(desk.sent)))  # type: ignore[attr-defined]
+    assert names(closed(desk, *BOTH)) == []
+    desk.new()
+    desk.paper.bring(again(desk))
+    (day,) = closed(desk, *BOTH)
+    assert ([str(one.difference) for one in day.result.results], day.result.matched) == (
+        ["REPEATED"], 0,
+    )  # fmt: skip
+    assert breaks(desk) == [("BOOKED", "REPEATED")]
+    desk.new()
+    desk.paper.bring(statement(desk, entry(desk.sent)), of(again(desk), 1))  # type: ignore[attr-defined]
+    assert names(closed(desk, *BOTH)) == ["REPEATED"]
+    assert breaks(desk) == []
+
+
+def test_the_claim_hears_of_the_second_debit() -> None:
+    """Two words of the rail about one thing: a RECON_BREAK."""
+    desk = booked()
+    told = [one for one in desk.kept if isinstance(one, Receipt)]
+    desk.paper.bring(statement(desk, entry(desk.sent)), again(desk))  # type: ignore[attr-defined]
+    told += desk.publish()
+    desk.rail.close_day(BOTH)
+    told += desk.publish()
+    chain = Chain().instructed()
+    pay = chain.pays()[0]
+    alarms = [
+        alarm.code
+        for one in told
+        for alarm in chain.answer(
+            pay, one.rail_status, entry_id=one.entry_id, input_id=one.input_id,
+            rail_reason=one.rail_reason,
+        ).alarms
+    ]  # fmt: skip
+    assert alarms == ["RECON_BREAK"]
+
+
+def test_one_entry_that_debits_two_attempts_is_two_bookings() -> None:
+    """Without ids of their own its transactions are told apart by their UETR, alike in notification
+    and statement.
+    """
+    desk = booked()
+    desk.kept = [one for one in desk.kept if not isinstance(one, Receipt)]
+    desk.new()
+    two, debits = both_attempts(desk)
+    told = desk.hear(notification(debits))
+    assert [(one.attempt, one.entry_id) for one in told] == [
+        (1, f"ASR-1/{desk.sent.uetr}"), (2, f"ASR-1/{two.uetr}"),  # type: ignore[attr-defined]
+    ]  # fmt: skip
+    desk.paper.bring(bank_statement(OPENING, OPENING - 2 * PAID, debits))
+    over = w.posted(32, "seller;24000050")
+    (day,) = closed(desk, *BOTH, over)
+    assert (day.result.matched, day.result.clean) == (2, True)
+
+
+def test_a_payment_twice_in_one_entry_stays_one_id() -> None:
+    """The same UETR twice is no second payment of ours: REPEATED, on the claim."""
+    desk = booked()
+    two, debits = both_attempts(desk)
+    debits = [
+        (path, desk.sent.uetr if text == two.uetr else text, *rest)  # type: ignore[attr-defined]
+        for path, text, *rest in debits
+    ]
+    desk.paper.bring(bank_statement(OPENING, OPENING - 2 * PAID, debits))
+    assert "REPEATED" in names(closed(desk, *BOTH))
+    assert [name for _, name in breaks(desk)] == ["REPEATED"]
+
+
+def test_strangers_in_one_entry_keep_its_reference() -> None:
+    """One transaction of each settlement needs no telling apart."""
+    desk = booked()
+    other = replace(desk.sent, settlement_id="0" * 32, uetr=desk.sent.uetr[::-1])  # type: ignore[attr-defined]
+    first = [
+        (path, amount(2 * PAID, "CNY"), "CNY") if path == "Ntry/Amt" else (path, *rest)
+        for path, *rest in entry(desk.sent)  # type: ignore[attr-defined]
+    ]
+    second = [
+        ("Ntry/NtryDtls/TxDtls+/Refs/EndToEndId", other.settlement_id),
+        ("Ntry/NtryDtls/TxDtls/Amt", amount(PAID, "CNY"), "CNY"),
+    ]
+    (told,) = desk.hear(notification([*first, *second]).replace(b"BANK-N-1", b"BANK-N-2"))
+    assert told.entry_id == "ASR-1"
+
+
+def test_an_entry_that_has_our_uetr_alone_is_laid_against_its_posting() -> None:
+    """A bank that gives no EndToEndId: by the UETR it is the payment's entry."""
+    desk = booked()
+    bare = [one for one in entry(desk.sent) if not one[0].endswith("EndToEndId")]  # type: ignore[attr-defined]
+    desk.paper.bring(statement(desk, bare))
+    (day,) = closed(desk, *BOTH)
+    assert (day.result.matched, day.result.clean) == (1, True)
