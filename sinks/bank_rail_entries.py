@@ -93,9 +93,8 @@ def _transactions(reading: Reading, owner: Owner) -> Iterator[tuple[_Group, str,
     entries = [entry for one in reading.statements for entry in one.entries]
     for entry in entries:
         if entry.settlement_id is not None and entry.entry_id is not None:
-            ntry, settlement = _ntry(entry.path), entry.settlement_id
-            group = _Group(ntry, settlement, entry.returned, entry.entry_id)
-            yield group, entry.path, entry.uetr
+            ntry, ours = _ntry(entry.path), entry.settlement_id
+            yield _Group(ntry, ours, entry.returned, entry.entry_id), entry.path, entry.uetr
     for one in reading.answers:
         settlement, name = one.settlement_id or owner(one.uetr), one.entry_id or one.return_id
         if settlement is not None and name is not None and one.message.startswith("camt.05"):

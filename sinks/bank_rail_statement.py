@@ -77,8 +77,8 @@ def due(
     ledger: Ledger,
     zone: str,
 ) -> list[Posting]:
-    """The postings that this statement is laid against: of its account, in no earlier statement,
-    and told by the end of its day; later ones only where it has an entry for them. `entries` = its
+    """The postings that this statement is laid against: of its account and currency, in no earlier
+    statement, and told by the end of its day; later ones only where it has an entry for them. `entries` = its
     entries without those that are repeated.
     """
     accounts = ledger.accounts()
@@ -97,7 +97,8 @@ def due(
             continue
         at = one.at if heard is None else heard.receipt.rail_time or one.at
         key = (settlement, posting.returned)
-        if not posting.booked or key in shown or _in_time(at, statement, zone):
+        missed = posting.currency == statement.currency and _in_time(at, statement, zone)
+        if not posting.booked or key in shown or missed:
             found.append(posting)
     return found
 

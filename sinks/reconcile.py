@@ -18,7 +18,7 @@ class Difference(StrEnum):
     """How bank and mirror can differ."""
 
     MISSING_AT_BANK = "MISSING_AT_BANK"
-    """We have it as booked, the statement has not."""
+    """We have it as booked, the statement, read whole, has not."""
     MISSING_HERE = "MISSING_HERE"
     """The bank booked it, we do not have it as booked."""
     AMOUNT_DIFFERS = "AMOUNT_DIFFERS"
@@ -113,6 +113,8 @@ def reconcile(
             matched += _compared(distinct, own, sign, results)
     for own in waiting.values():
         results += [_missing(one, outward) for one in own if one.booked]
+    if not statement.complete:  # what is not seen may stand in what was not read
+        results = [one for one in results if one.difference is not Difference.MISSING_AT_BANK]
     results += _balance(statement)
     return Reconciliation(
         statement_id=statement.statement_id, matched=matched, results=tuple(results)

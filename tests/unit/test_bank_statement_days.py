@@ -157,3 +157,63 @@ def test_an_entry_that_has_our_uetr_alone_is_laid_against_its_posting() -> None:
     desk.paper.bring(statement(desk, bare))
     (day,) = closed(desk, *BOTH)
     assert (day.result.matched, day.result.clean) == (1, True)
+
+
+# ---- what a statement can miss
+
+
+def test_another_currency_of_the_account_misses_nothing() -> None:
+    """An account with a balance in each of two currencies: its USD statement is no word about CNY,
+    and the CNY statement where the entry really is missing tells the claim.
+    """
+    desk = booked()
+    desk.paper.bring(of(bank_statement(5, 5, currency="USD"), 1))
+    assert names(closed(desk, *BOTH)) == []
+    assert breaks(desk) == []
+    desk.paper.bring(statement(desk))
+    assert names(closed(desk, *BOTH)) == ["MISSING_AT_BANK"]
+    assert breaks(desk) == [("NOT_FOUND", "MISSING_AT_BANK")]
+
+
+def test_an_entry_in_another_currency_still_differs() -> None:
+    """Booked in USD, which nobody has instructed: AMOUNT_DIFFERS, on the claim."""
+    desk = Desktop()
+    sent = desk.paid()
+    desk.paper.bring(bank_statement(OPENING, CLOSING, entry(sent, currency="USD"), currency="USD"))
+    assert names(closed(desk, *BOTH)) == ["AMOUNT_DIFFERS"]
+    assert breaks(desk) == [("BOOKED", "AMOUNT_DIFFERS")]
+
+
+def test_a_page_misses_nothing_that_is_on_another_one() -> None:
+    """Page 1 of 2 is UNREADABLE by itself, and so is page 2, which has the entry."""
+    desk = booked()
+    one = bank_statement(OPENING, CLOSING, page=("1", "false"))
+    two = bank_statement(OPENING, CLOSING, entry(desk.sent), page=("2", "true"))  # type: ignore[attr-defined]
+    for page in (one, two):
+        desk.paper.bring(page)
+        assert names(closed(desk, *BOTH)) == ["UNREADABLE"]
+        assert breaks(desk) == []
+    desk.paper.bring(of(bank_statement(CLOSING, CLOSING), 1, 20))
+    assert names(closed(desk, *BOTH)) == []
+
+
+def test_the_first_page_keeps_what_it_had() -> None:
+    """The second page has the same Id: what the first one had is neither missing nor repeated."""
+    desk = booked()
+    for page in (
+        bank_statement(OPENING, CLOSING, entry(desk.sent), page=("1", "false")),  # type: ignore[attr-defined]
+        bank_statement(OPENING, CLOSING, page=("2", "true")),
+    ):
+        desk.paper.bring(page)
+        assert names(closed(desk, *BOTH)) == ["UNREADABLE"]
+    assert breaks(desk) == []
+
+
+def test_what_is_missing_is_named_by_the_next_whole_statement() -> None:
+    """A statement that cannot be read whole is no proof that an entry is missing; the next one is."""
+    desk = booked()
+    desk.paper.bring(bank_statement(OPENING, OPENING, page=("1", "false")))
+    closed(desk, *BOTH)
+    desk.paper.bring(of(bank_statement(OPENING, OPENING), 1, 20))
+    assert names(closed(desk, *BOTH)) == ["MISSING_AT_BANK"]
+    assert breaks(desk) == [("NOT_FOUND", "MISSING_AT_BANK")]
