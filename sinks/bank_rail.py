@@ -14,13 +14,13 @@ from msgspec import Struct
 from supplytwin.schemas.errors import RecordError, TransientError
 from supplytwin.schemas.records import Instruction, Receipt, SentMessage, SettlementEvent
 from supplytwin.sinks import bank_rail_statement as statements
+from supplytwin.sinks.bank_rail_balances import Balances
 from supplytwin.sinks.bank_rail_ledger import OWN, Ledger, Understood, answered, identified
 from supplytwin.sinks.bank_rail_messages import Desk, drafted
 from supplytwin.sinks.bank_rail_terms import Funding, Held, Holds, Parties, Paying
 from supplytwin.sinks.iso20022_answers import Reading, Statement
 from supplytwin.sinks.iso20022_in import read
 from supplytwin.sinks.rail import Answer, Closed, number_of
-from supplytwin.sinks.reconcile import Difference
 
 log = structlog.get_logger("supplytwin.rail")
 NO_HOLD = "PREFUNDED_HOLD: this bank holds no money on request (docs/rails.md)"
@@ -95,6 +95,7 @@ class BankRail:
         self._ledger = Ledger(self.name)
         self._own: dict[str, Receipt] = {}
         self._open: dict[str, _Open] = {}
+        self._balances: Balances | None = None
 
     def remember(self, kept: SentMessage | Receipt) -> None:
         if isinstance(kept, Receipt):
@@ -342,35 +343,35 @@ class BankRail:
 
     def close_day(self, events: Sequence[SettlementEvent]) -> list[Closed]:
         """Breaks are answers, published and acknowledged like any other."""
-        posted = statements.mirrored(events)
+        posted, balances = statements.mirrored(events), self._known_balances()
         found = []
         for waiting in self._open.values():
             if waiting.unpublished:
                 continue
             for statement in waiting.statements:
-                result, breaks = statements.closed(statement, posted, self._ledger, self._desk.zone)
+                result, breaks = statements.closed(
+                    statement, posted, self._ledger, balances, self._desk.zone
+                )
                 waiting.unpublished.update((one.input_id, one) for one in breaks)
                 found.append(Closed(account=statement.account, result=result))
-                _tell(found[-1])
+                statements.tell(found[-1])
             waiting.statements = ()
         self._confirm_what_is_done()
         return found
 
+    def _known_balances(self) -> Balances:
+        """Of every statement that has ever come: a new process reads them once."""
+        if self._balances is None:
+            found = Balances()
+            try:
+                found.read(document.data for document in self._carrier.received())
+            except OSError as error:
+                raise TransientError(f"kept statements: {error.strerror}") from None
+            self._balances = found
+        for waiting in self._open.values():
+            for statement in waiting.statements:
+                self._balances.take(statement)
+        return self._balances
+
     def close(self) -> None:
         self._carrier.close()
-
-
-def _tell(closed: Closed) -> None:
-    for one in closed.result.results:
-        if one.difference is not Difference.NOT_OURS:
-            log.error(
-                "a statement does not reconcile",
-                account=closed.account,
-                statement=closed.result.statement_id,
-                difference=one.difference,
-                settlement_id=one.settlement_id,
-                entry_id=one.entry_id,
-                bank_minor=one.bank_minor,
-                mirror_minor=one.mirror_minor,
-                currency=one.currency,
-            )

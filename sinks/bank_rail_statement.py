@@ -7,15 +7,20 @@ returned, what is `in_flight` is instructed.
 
 from collections.abc import Iterable, Sequence
 
+import structlog
 from msgspec import Struct
 from msgspec.structs import replace
 
 from supplytwin.schemas.localtime import local_date
 from supplytwin.schemas.records import Receipt, SettlementEvent
+from supplytwin.sinks.bank_rail_balances import Balances
 from supplytwin.sinks.bank_rail_entries import statement_name
 from supplytwin.sinks.bank_rail_ledger import STATEMENT, Heard, Ledger
 from supplytwin.sinks.iso20022_answers import Entry, Statement
+from supplytwin.sinks.rail import Closed
 from supplytwin.sinks.reconcile import Difference, Posting, Reconciliation, Result, reconcile
+
+log = structlog.get_logger("supplytwin.rail")
 
 
 class Posted(Struct, frozen=True, kw_only=True, gc=False):
@@ -78,8 +83,8 @@ def due(
     zone: str,
 ) -> list[Posting]:
     """The postings that this statement is laid against: of its account and currency, in no earlier
-    statement, and told by the end of its day; later ones only where it has an entry for them. `entries` = its
-    entries without those that are repeated.
+    statement, and told by the end of its day; later ones only where it has an entry for them.
+    `entries` = its entries without those that are repeated.
     """
     accounts = ledger.accounts()
     here = {entry.entry_id for entry in entries}
@@ -128,7 +133,7 @@ def _in_time(at: int, statement: Statement, zone: str) -> bool:
 
 
 def closed(
-    statement: Statement, posted: Sequence[Posted], ledger: Ledger, zone: str
+    statement: Statement, posted: Sequence[Posted], ledger: Ledger, balances: Balances, zone: str
 ) -> tuple[Reconciliation, list[Receipt]]:
     """The result, and a receipt for each difference that is about a booking which was told.
 
@@ -139,6 +144,9 @@ def closed(
     entries = [entry for entry in statement.entries if entry.path not in again]
     mirror = due(posted, entries, statement, ledger, zone)
     result = reconcile(statement, mirror, repeated=again)
+    gap = balances.gap(statement)
+    if gap is not None:
+        result = replace(result, results=(*result.results, gap))
     breaks = [
         found
         for one in result.results
@@ -164,3 +172,20 @@ def _break(result: Result, ledger: Ledger) -> Receipt | None:
         rail_status="NOT_FOUND" if missing else told.rail_status,
         rail_reason=f"{result.difference}: the bank's statement against the mirror",
     )
+
+
+def tell(closed: Closed) -> None:
+    """One line for each difference that wants a person."""
+    for one in closed.result.results:
+        if one.difference is not Difference.NOT_OURS:
+            log.error(
+                "a statement does not reconcile",
+                account=closed.account,
+                statement=closed.result.statement_id,
+                difference=one.difference,
+                settlement_id=one.settlement_id,
+                entry_id=one.entry_id,
+                bank_minor=one.bank_minor,
+                mirror_minor=one.mirror_minor,
+                currency=one.currency,
+            )

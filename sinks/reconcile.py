@@ -35,6 +35,10 @@ class Difference(StrEnum):
     """Other business on the account: counts for the balance alone."""
     BALANCE_OPEN = "BALANCE_OPEN"
     """Opening + entries is not closing; the amount is closing less that sum."""
+    OPENING_DIFFERS = "OPENING_DIFFERS"
+    """Opens with another balance than the last one of its account and currency closed with: a
+    statement is missing, or was changed. The amounts are what it opens with, and that closing.
+    """
     UNREADABLE = "UNREADABLE"
     """A part of the statement, or a balance, could not be read: its sum proves nothing."""
 

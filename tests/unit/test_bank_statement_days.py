@@ -210,10 +210,68 @@ def test_the_first_page_keeps_what_it_had() -> None:
 
 
 def test_what_is_missing_is_named_by_the_next_whole_statement() -> None:
-    """A statement that cannot be read whole is no proof that an entry is missing; the next one is."""
+    """One that cannot be read whole is no proof that an entry is missing; the next one is."""
     desk = booked()
     desk.paper.bring(bank_statement(OPENING, OPENING, page=("1", "false")))
     closed(desk, *BOTH)
     desk.paper.bring(of(bank_statement(OPENING, OPENING), 1, 20))
     assert names(closed(desk, *BOTH)) == ["MISSING_AT_BANK"]
     assert breaks(desk) == [("NOT_FOUND", "MISSING_AT_BANK")]
+
+
+# ---- one opens with what the last one closed with
+
+
+def test_a_statement_that_never_came_is_noticed() -> None:
+    """The 21st opens 500,000.00 lower than the 19th closed: named, with both balances, also by a
+    process that has seen none of them; told to no claim.
+    """
+    desk = booked()
+    desk.paper.bring(statement(desk, entry(desk.sent)))  # type: ignore[attr-defined]
+    assert names(closed(desk, *BOTH)) == []
+    desk.new()
+    low = CLOSING - 50_000_000
+    desk.paper.bring(of(bank_statement(low, low), 2, 21))
+    (day,) = closed(desk, *BOTH)
+    (one,) = day.result.results
+    assert (one.difference, one.bank_minor, one.mirror_minor, one.currency) == (
+        "OPENING_DIFFERS", low, CLOSING, "CNY",
+    )  # fmt: skip
+    assert not day.result.clean
+    assert breaks(desk) == []
+    desk.paper.bring(of(bank_statement(low, low), 3, 22))
+    assert names(closed(desk, *BOTH)) == []
+
+
+def test_balances_go_on_by_account_and_currency() -> None:
+    """Another account, or another currency of it, has a balance of its own."""
+    desk = booked()
+    desk.paper.bring(
+        statement(desk, entry(desk.sent)),  # type: ignore[attr-defined]
+        of(bank_statement(7, 7, currency="USD"), 1, 20),
+        of(bank_statement(7, 7), 2, 20).replace(
+            w.Known().paying.debtor.account.iban.encode(), b"AE070331234567890123457"
+        ),
+        of(bank_statement(CLOSING, CLOSING), 3, 20),
+    )
+    assert names(closed(desk, *BOTH)) == []
+
+
+def test_several_statements_of_one_day_go_on_from_each_other() -> None:
+    """Half days in any order, the same one twice: no gap; what comes behind goes on from one."""
+    desk = booked()
+    first, second = bank_statement(OPENING, OPENING), statement(desk, entry(desk.sent))  # type: ignore[attr-defined]
+    before = of(bank_statement(OPENING, OPENING), 5, 18)
+    desk.paper.bring(
+        before, of(second, 1), first, first, of(bank_statement(CLOSING, CLOSING), 2, 20)
+    )
+    assert names(closed(desk, *BOTH)) == []
+
+
+def test_a_balance_that_cannot_be_read_is_no_link() -> None:
+    """Without an opening balance there is nothing to compare, which is UNREADABLE already."""
+    desk = booked()
+    desk.paper.bring(statement(desk, entry(desk.sent)))  # type: ignore[attr-defined]
+    closed(desk, *BOTH)
+    desk.paper.bring(of(bank_statement(5, 5), 1, 20).replace(b"OPBD", b"ITBD"))
+    assert names(closed(desk, *BOTH)) == ["UNREADABLE"]
