@@ -114,6 +114,8 @@ class BankRail:
             return None
         settlement, attempt = instruction.settlement_id, instruction.attempt
         known = self._ledger.order(instruction.kind, settlement, number_of(instruction))
+        if self._is_past_recall(instruction):
+            return None
         if known is not None:
             return known if known.body else None
         if self._is_elsewhere(instruction):
@@ -126,6 +128,15 @@ class BankRail:
         kept = drafted(self._desk, self._parties, instruction, paid)
         self._ledger.sent(kept)
         return kept
+
+    def _is_past_recall(self, order: Instruction | SentMessage) -> bool:
+        """Whether an order recalls what the bank has said its last word about."""
+        paid = self._ledger.order("PAY", order.settlement_id, order.attempt)
+        if order.kind != "RECALL" or paid is None or paid.body:
+            return False
+        settlement = order.settlement_id
+        log.warning("a payment is over: its recall does not go out", settlement_id=settlement)
+        return True
 
     def _is_elsewhere(self, order: Instruction) -> bool:
         """Whether another bank has the payment: nothing is sent or answered here, since only that
@@ -166,16 +177,19 @@ class BankRail:
             self._refused(order, order.refused)
             return
         known = self._ledger.order(order.kind, order.settlement_id, number_of(order))
-        if known is not None and known.body:
+        if known is not None and known.body and not self._is_past_recall(order):
             self._carrier.deliver(known)
 
     def _refused(self, order: Instruction | SentMessage, why: str) -> None:
+        """Answered only where no bank has the payment: else one of them may pay it."""
         log.error(
             "a message to the bank cannot be written",
             settlement_id=order.settlement_id,
             kind=order.kind,
             why=why,
         )
+        if self._ledger.dead(order.settlement_id, order.attempt) is None:
+            return
         status = "RJCT" if order.kind == "PAY" else "CNCL"
         self._say(order, order.kind, status, rail_reason=f"NOT_SENT: {why}")
 
