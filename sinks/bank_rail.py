@@ -5,7 +5,7 @@ that this rail knows is read from Kafka and from documents that the bank has sen
 process knows the same. A document is confirmed to its carrier when all that it says is published.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Protocol
 
 import structlog
@@ -14,6 +14,7 @@ from msgspec import Struct
 from supplytwin.schemas.errors import RecordError, TransientError
 from supplytwin.schemas.records import Instruction, Receipt, SentMessage, SettlementEvent
 from supplytwin.sinks import bank_rail_statement as statements
+from supplytwin.sinks.asking import Asking
 from supplytwin.sinks.bank_rail_balances import Balances
 from supplytwin.sinks.bank_rail_ledger import OWN, Ledger, Understood, answered, identified
 from supplytwin.sinks.bank_rail_messages import Desk, drafted
@@ -87,6 +88,7 @@ class BankRail:
     ) -> None:
         self.name = desk.rail
         self._carrier, self._desk, self._parties, self._holds = carrier, desk, parties, holds
+        self._duplicates = Asking(self._ask_of_duplicate, _asked_again)
         self.forget()
 
     # ---- what Kafka has
@@ -96,6 +98,7 @@ class BankRail:
         self._own: dict[str, Receipt] = {}
         self._open: dict[str, _Open] = {}
         self._balances: Balances | None = None
+        self._duplicates.clear()
 
     def remember(self, kept: SentMessage | Receipt) -> None:
         if isinstance(kept, Receipt):
@@ -270,6 +273,8 @@ class BankRail:
                 self._take(document)
         except TransientError as error:
             log.warning("the bank is away", why=str(error))
+        self._duplicates.go_on()
+        self._confirm_what_is_done()
         waiting = (one.unpublished.values() for one in self._open.values())
         every = [*self._own.values(), *(receipt for some in waiting for receipt in some)]
         return [Answer(due=0, receipt=receipt) for receipt in every]
@@ -280,14 +285,12 @@ class BankRail:
             self._carrier.refuse(document)
             return
         found = self._understood(document, reading)
-        receipts = [*found.receipts, *self._of_what_is_there(found.there_already)]
-        known = {receipt.input_id: receipt for receipt in receipts}
-        if not known and not reading.statements:
-            self._carrier.confirm(document)
-            return
+        known = {receipt.input_id: receipt for receipt in found.receipts}
         self._open[document.name] = _Open(
             document=document, unpublished=known, statements=reading.statements
         )
+        for order in found.there_already:
+            self._duplicates.add((document.name, order))
 
     def _read(self, document: Document) -> Reading | None:
         try:
@@ -310,15 +313,18 @@ class BankRail:
             )
         return found
 
-    def _of_what_is_there(self, orders: Iterable[SentMessage]) -> Iterator[Receipt]:
-        """A bank that has the payment already is asked what became of it."""
-        for order in orders:
-            asked = self._carrier.ask(order)
-            if asked is not None and asked.known:
-                document = Document(name=f"status of {order.message_id}", data=asked.data)
-                reading = self._read(document)
-                if reading is not None:
-                    yield from self._understood(document, reading).receipts
+    def _ask_of_duplicate(self, question: tuple[str, SentMessage]) -> None:
+        """A bank that has the payment already is asked what became of it; what it says belongs to
+        the document that said so.
+        """
+        name, order = question
+        asked = self._carrier.ask(order)
+        if asked is not None and asked.known:
+            document = Document(name=f"status of {order.message_id}", data=asked.data)
+            reading = self._read(document)
+            if reading is not None:
+                found = self._understood(document, reading).receipts
+                self._open[name].unpublished.update((one.input_id, one) for one in found)
 
     def told(self, settlements: Collection[str], until: int) -> list[Answer]:
         """From the documents that its carrier has kept; the rail's own answers are made again by
@@ -345,8 +351,9 @@ class BankRail:
         self._confirm_what_is_done()
 
     def _confirm_what_is_done(self) -> None:
+        asking = {name for name, _ in self._duplicates}
         for name, waiting in list(self._open.items()):
-            if not waiting.unpublished and not waiting.statements:
+            if not waiting.unpublished and not waiting.statements and name not in asking:
                 self._carrier.confirm(waiting.document)
                 del self._open[name]
 
@@ -376,12 +383,7 @@ class BankRail:
     def _known_balances(self) -> Balances:
         """Of every statement that has ever come: a new process reads them once."""
         if self._balances is None:
-            found = Balances()
-            try:
-                found.read(document.data for document in self._carrier.received())
-            except OSError as error:
-                raise TransientError(f"kept statements: {error.strerror}") from None
-            self._balances = found
+            self._balances = Balances(one.data for one in self._carrier.received())
         for waiting in self._open.values():
             for statement in waiting.statements:
                 self._balances.take(statement)
@@ -389,3 +391,8 @@ class BankRail:
 
     def close(self) -> None:
         self._carrier.close()
+
+
+def _asked_again(question: tuple[str, SentMessage], error: TransientError) -> None:
+    settlement, why = question[1].settlement_id, str(error)
+    log.warning("a duplicate is asked about again later", settlement_id=settlement, why=why)

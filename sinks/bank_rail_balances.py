@@ -3,7 +3,7 @@
 import datetime as dt
 from collections.abc import Iterable
 
-from supplytwin.schemas.errors import RecordError
+from supplytwin.schemas.errors import RecordError, TransientError
 from supplytwin.sinks.bank_rail_entries import statement_name
 from supplytwin.sinks.iso20022_answers import Statement
 from supplytwin.sinks.iso20022_in import read
@@ -16,19 +16,24 @@ _MARK = b"camt.053"
 class Balances:
     """Closing balances by account and currency, by day and statement."""
 
-    def __init__(self) -> None:
+    def __init__(self, documents: Iterable[bytes] = ()) -> None:
+        """Of every statement among these. Raises TransientError when they cannot be read now."""
         self._closed: dict[tuple[str, str], dict[dt.date, dict[str, int]]] = {}
+        try:
+            for data in documents:
+                self._read(data)
+        except OSError as error:
+            raise TransientError(f"the kept statements: {error.strerror}") from None
 
-    def read(self, documents: Iterable[bytes]) -> None:
-        """Take every statement among these."""
-        for data in documents:
-            if _MARK in data:
-                try:
-                    found = read(data).statements
-                except RecordError:
-                    continue  # refused when it came
-                for one in found:
-                    self.take(one)
+    def _read(self, data: bytes) -> None:
+        if _MARK not in data:
+            return
+        try:
+            found = read(data).statements
+        except RecordError:
+            return  # refused when it came
+        for one in found:
+            self.take(one)
 
     def take(self, statement: Statement) -> None:
         """Keep its closing balance, where it can be read."""

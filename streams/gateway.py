@@ -96,7 +96,7 @@ class Gateway:
         self._partitions, self._broker = partitions, broker
         self._backlog: deque[Record | Eof] = deque()
         self._drafts: list[SentMessage] = []
-        self._aside = Aside()
+        self._aside = Aside(self._hand)
         self._again_at = 0.0
         self._admin = broker.admin()
         self._producer = broker.producer(GATEWAY_ID)
@@ -141,7 +141,7 @@ class Gateway:
             if items:
                 self._at("after_read")
             self._work_off()
-            self._aside.put_again(self._hand)
+            self._aside.go_on()
             self._live()
             return self._publish() or self._day.close(self.metrics) or bool(items)
         except AbortError as error:
@@ -218,7 +218,7 @@ class Gateway:
             if draft is not None:
                 self._drafts.append(draft)
             elif isinstance(order, Instruction) and order.kind == "QUERY":
-                self._aside.put(self._hand, at, item.offset, order)
+                self._aside.add(at, item.offset, order)
             else:
                 self._hand(order)
         self._next[at] = item.offset + 1

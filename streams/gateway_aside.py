@@ -5,70 +5,55 @@ committed before it was put, so that a new process reads it again, and with it w
 which goes out under the same ids with the same bytes.
 """
 
-import time
-from collections import deque
 from collections.abc import Callable, Mapping
 
 import structlog
+from msgspec import Struct
 
-from supplytwin.schemas.errors import AbortError, TransientError
+from supplytwin.schemas.errors import TransientError
 from supplytwin.schemas.records import Instruction
+from supplytwin.sinks.asking import Asking
 from supplytwin.streams.ports import TopicPartition
 
 log = structlog.get_logger("supplytwin.gateway")
-PAUSE_S = 1.0
-"""After the first failure; after each further one twice as long."""
-PAUSE_MAX_S = 60.0
-Put = Callable[[Instruction], None]
+
+
+class _Question(Struct, frozen=True):
+    at: TopicPartition
+    offset: int
+    order: Instruction
 
 
 class Aside:
-    """See the module. Those that wait are put in turn: one that always fails holds up no other."""
+    """See the module. `put` hands a question over."""
 
-    def __init__(self) -> None:
-        self.clear()
+    def __init__(self, put: Callable[[Instruction], None]) -> None:
+        self._asking = Asking[_Question](lambda one: put(one.order), _failed)
 
     def clear(self) -> None:
         """All are read again."""
-        self._waiting: deque[tuple[TopicPartition, int, Instruction]] = deque()
-        self._pause_s, self._again_at = PAUSE_S, 0.0
+        self._asking.clear()
 
-    def put(self, put: Put, at: TopicPartition, offset: int, order: Instruction) -> None:
-        """Now, or behind those that wait."""
-        if self._waiting or not self._is_put(put, order):
-            self._waiting.append((at, offset, order))
+    def add(self, at: TopicPartition, offset: int, order: Instruction) -> None:
+        """Put it now, or behind those that wait."""
+        self._asking.add(_Question(at, offset, order))
 
-    def put_again(self, put: Put) -> None:
-        """The first of those that wait, when it is time; as long as that succeeds, the others."""
-        for _ in range(len(self._waiting)):
-            if time.monotonic() < self._again_at:
-                return
-            first = self._waiting.popleft()
-            if not self._is_put(put, first[2]):
-                self._waiting.append(first)
-
-    def _is_put(self, put: Put, order: Instruction) -> bool:
-        try:
-            put(order)
-        except AbortError:
-            raise
-        except TransientError as error:
-            self._again_at = time.monotonic() + self._pause_s
-            self._pause_s = min(2 * self._pause_s, PAUSE_MAX_S)
-            log.warning(
-                "a question is put to the bank again later",
-                settlement_id=order.settlement_id,
-                why=str(error),
-                waiting=len(self._waiting) + 1,
-            )
-            return False
-        self._pause_s = PAUSE_S
-        return True
+    def go_on(self) -> None:
+        """Put what waits, when it is time."""
+        self._asking.go_on()
 
     def held(self, offsets: Mapping[TopicPartition, int]) -> dict[TopicPartition, int]:
         """The offsets, where a question waits no further than that."""
         found = dict(offsets)
-        for at, offset, _ in self._waiting:
-            if at in found:
-                found[at] = min(found[at], offset)
+        for one in self._asking:
+            if one.at in found:
+                found[one.at] = min(found[one.at], one.offset)
         return found
+
+
+def _failed(one: _Question, error: TransientError) -> None:
+    log.warning(
+        "a question is put to the bank again later",
+        settlement_id=one.order.settlement_id,
+        why=str(error),
+    )

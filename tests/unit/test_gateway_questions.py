@@ -21,11 +21,12 @@ from supplytwin.schemas.records import (
     Receipt,
     SentMessage,
 )
+from supplytwin.sinks import asking
 from supplytwin.sinks.bank_rail import Asked, BankRail
 from supplytwin.sinks.bank_rail_messages import sent_of
-from supplytwin.streams import gateway_aside
 from supplytwin.streams.audit_run import read
 from supplytwin.streams.gateway import Gateway
+from supplytwin.streams.gateway_aside import Aside
 from supplytwin.streams.memory import MemoryBroker
 from supplytwin.streams.ports import TopicPartition, TopicSpec
 from supplytwin.streams.topics import GATEWAY_GROUP
@@ -107,7 +108,7 @@ class Desk:
 @pytest.fixture
 def desk(monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
     """Without pauses; one payment is at the bank."""
-    monkeypatch.setattr(gateway_aside, "PAUSE_S", 0.0)
+    monkeypatch.setattr(asking, "PAUSE_S", 0.0)
     made = Desk()
     made.say(instruction())
     yield made
@@ -163,23 +164,24 @@ def test_a_new_process_asks_again_and_sends_the_same_bytes(desk: Desk) -> None:
 def test_failures_are_further_and_further_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     """A bank that takes its time to fail is not asked all the time; after an answer all go on."""
     now = [0.0]
-    monkeypatch.setattr(gateway_aside.time, "monotonic", lambda: now[0])
-    aside, tried, good = gateway_aside.Aside(), list[float](), [False]
+    monkeypatch.setattr(asking.time, "monotonic", lambda: now[0])
+    tried, good = list[float](), [False]
 
     def put(order: Instruction) -> None:
         tried.append(now[0])
         if not good[0]:
             raise TransientError("no")
 
-    aside.put(put, AT, 5, query())
-    aside.put(put, AT, 4, query(query_no=2))
+    aside = Aside(put)
+    aside.add(AT, 5, query())
+    aside.add(AT, 4, query(query_no=2))
     for second in range(200):
         now[0] = float(second)
-        aside.put_again(put)
+        aside.go_on()
     gaps = [round(b - a) for a, b in pairwise(tried)]
     assert gaps == [1, 2, 4, 8, 16, 32, 60, 60]
     assert aside.held({AT: 9}) == {AT: 4}
     good[0], now[0] = True, 300.0
-    aside.put_again(put)
+    aside.go_on()
     assert tried[-2:] == [300.0, 300.0]
     assert aside.held({AT: 9}) == {AT: 9}
