@@ -14,6 +14,7 @@ from msgspec import Struct
 from supplytwin.schemas.errors import RecordError, TransientError
 from supplytwin.schemas.records import Instruction, Receipt, SentMessage, SettlementEvent
 from supplytwin.sinks import bank_rail_statement as statements
+from supplytwin.sinks import rail_log
 from supplytwin.sinks.asking import Asking
 from supplytwin.sinks.bank_rail_balances import Balances
 from supplytwin.sinks.bank_rail_ledger import OWN, Ledger, Understood, answered, identified
@@ -88,7 +89,7 @@ class BankRail:
     ) -> None:
         self.name = desk.rail
         self._carrier, self._desk, self._parties, self._holds = carrier, desk, parties, holds
-        self._duplicates = Asking(self._ask_of_duplicate, _asked_again)
+        self._duplicates = Asking(self._ask_of_duplicate, rail_log.asked_again)
         self.forget()
 
     # ---- what Kafka has
@@ -137,8 +138,7 @@ class BankRail:
         paid = self._ledger.order("PAY", order.settlement_id, order.attempt)
         if order.kind != "RECALL" or paid is None or paid.body:
             return False
-        settlement = order.settlement_id
-        log.warning("a payment is over: its recall does not go out", settlement_id=settlement)
+        rail_log.is_over(order)
         return True
 
     def _is_elsewhere(self, order: Instruction) -> bool:
@@ -148,13 +148,7 @@ class BankRail:
         other = self._ledger.elsewhere(order.settlement_id, order.attempt)
         if other is None:
             return False
-        log.error(
-            "a payment is with another bank",
-            settlement_id=order.settlement_id,
-            attempt=order.attempt,
-            kind=order.kind,
-            rail=other,
-        )
+        rail_log.with_another_bank(order, other)
         return True
 
     def submit(self, order: Instruction | SentMessage) -> None:
@@ -185,12 +179,7 @@ class BankRail:
 
     def _refused(self, order: Instruction | SentMessage, why: str) -> None:
         """Answered only where no bank has the payment: else one of them may pay it."""
-        log.error(
-            "a message to the bank cannot be written",
-            settlement_id=order.settlement_id,
-            kind=order.kind,
-            why=why,
-        )
+        rail_log.not_written(order, why)
         if self._ledger.dead(order.settlement_id, order.attempt) is None:
             return
         status = "RJCT" if order.kind == "PAY" else "CNCL"
@@ -303,14 +292,7 @@ class BankRail:
         self, document: Document, reading: Reading, ask: Instruction | None = None
     ) -> Understood:
         found = self._ledger.understood(reading, ask)
-        for one in found.findings:
-            log.error(
-                "a document of the bank is not understood",
-                name=document.name,
-                path=one.path,
-                code=one.code,
-                says=one.says,
-            )
+        rail_log.not_understood(document.name, found.findings)
         return found
 
     def _ask_of_duplicate(self, question: tuple[str, SentMessage]) -> None:
@@ -375,7 +357,7 @@ class BankRail:
                 )
                 waiting.unpublished.update((one.input_id, one) for one in breaks)
                 found.append(Closed(account=statement.account, result=result))
-                statements.tell(found[-1])
+                rail_log.not_reconciled(found[-1])
             waiting.statements = ()
         self._confirm_what_is_done()
         return found
@@ -391,8 +373,3 @@ class BankRail:
 
     def close(self) -> None:
         self._carrier.close()
-
-
-def _asked_again(question: tuple[str, SentMessage], error: TransientError) -> None:
-    settlement, why = question[1].settlement_id, str(error)
-    log.warning("a duplicate is asked about again later", settlement_id=settlement, why=why)

@@ -7,7 +7,6 @@ returned, what is `in_flight` is instructed.
 
 from collections.abc import Iterable, Sequence
 
-import structlog
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -17,10 +16,7 @@ from supplytwin.sinks.bank_rail_balances import Balances
 from supplytwin.sinks.bank_rail_entries import statement_name
 from supplytwin.sinks.bank_rail_ledger import STATEMENT, Heard, Ledger
 from supplytwin.sinks.iso20022_answers import Entry, Statement
-from supplytwin.sinks.rail import Closed
 from supplytwin.sinks.reconcile import Difference, Posting, Reconciliation, Result, reconcile
-
-log = structlog.get_logger("supplytwin.rail")
 
 
 class Posted(Struct, frozen=True, kw_only=True, gc=False):
@@ -172,20 +168,3 @@ def _break(result: Result, ledger: Ledger) -> Receipt | None:
         rail_status="NOT_FOUND" if missing else told.rail_status,
         rail_reason=f"{result.difference}: the bank's statement against the mirror",
     )
-
-
-def tell(closed: Closed) -> None:
-    """One line for each difference that wants a person."""
-    for one in closed.result.results:
-        if one.difference is not Difference.NOT_OURS:
-            log.error(
-                "a statement does not reconcile",
-                account=closed.account,
-                statement=closed.result.statement_id,
-                difference=one.difference,
-                settlement_id=one.settlement_id,
-                entry_id=one.entry_id,
-                bank_minor=one.bank_minor,
-                mirror_minor=one.mirror_minor,
-                currency=one.currency,
-            )
