@@ -309,8 +309,8 @@ class BankRail:
                 self._open[name].unpublished.update((one.input_id, one) for one in found)
 
     def told(self, settlements: Collection[str], until: int) -> list[Answer]:
-        """From the documents that its carrier has kept; the rail's own answers are made again by
-        the same instructions.
+        """From the documents that its carrier has kept, whatever time a bank's clock has put into
+        them; the rail's own answers are made again by the same instructions.
         """
         found: dict[str, Receipt] = {}
         for document in self._carrier.received():
@@ -321,7 +321,7 @@ class BankRail:
         return [
             Answer(due=one.rail_time, receipt=one)
             for one in sorted(found.values(), key=lambda one: (one.rail_time, one.input_id))
-            if one.settlement_id in settlements and one.rail_time <= until
+            if one.settlement_id in settlements
         ]
 
     def acknowledge(self, receipt_ids: Sequence[str]) -> None:
