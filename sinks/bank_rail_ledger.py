@@ -39,7 +39,9 @@ class Heard(Struct, frozen=True, kw_only=True, gc=False):
     receipt: Receipt
     """The first that told it."""
     shown: str | None
-    """The first statement that had it (`bank_rail_entries.statement_name`); None = none has yet."""
+    """The first statement that had it (`bank_rail_entries.statement_name`); None = none has yet, "" =
+    one that its receipt does not name.
+    """
 
 
 class Understood(Struct, frozen=True, kw_only=True, gc=False):

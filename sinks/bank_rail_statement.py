@@ -66,7 +66,7 @@ def repeated(statement: Statement, ledger: Ledger) -> frozenset[str]:
     found = []
     for entry in statement.entries:
         heard = ledger.heard(entry.settlement_id or "").get((entry.returned, entry.entry_id or ""))
-        if heard is not None and heard.shown not in (None, name):
+        if heard is not None and heard.shown not in (None, "", name):
             found.append(entry.path)
     return frozenset(found)
 
