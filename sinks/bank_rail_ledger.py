@@ -39,8 +39,8 @@ class Heard(Struct, frozen=True, kw_only=True, gc=False):
     receipt: Receipt
     """The first that told it."""
     shown: str | None
-    """The first statement that had it (`bank_rail_entries.statement_name`); "" = one that its receipt
-    does not name, None = none has yet.
+    """The first statement that had it (`bank_rail_entries.statement_name`); "" = one that its
+    receipt does not name, None = none has yet.
     """
 
 

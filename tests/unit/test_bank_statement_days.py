@@ -275,3 +275,22 @@ def test_a_balance_that_cannot_be_read_is_no_link() -> None:
     closed(desk, *BOTH)
     desk.paper.bring(of(bank_statement(5, 5), 1, 20).replace(b"OPBD", b"ITBD"))
     assert names(closed(desk, *BOTH)) == ["UNREADABLE"]
+
+
+def test_an_entry_whose_receipt_names_no_statement_repeats_nothing() -> None:
+    """It was in some statement: the next one neither misses it nor has it again."""
+    desk = booked()
+    desk.paper.bring(statement(desk, entry(desk.sent)))  # type: ignore[attr-defined]
+    closed(desk, *BOTH)
+    plain = "iso20022-EBILAEAD:camt.053"
+    desk.kept = [
+        replace(one, source=plain)
+        if isinstance(one, Receipt) and one.source.startswith(plain)
+        else one
+        for one in desk.kept
+    ]
+    desk.new()
+    desk.paper.bring(statement(desk, entry(desk.sent)))  # type: ignore[attr-defined]
+    assert names(closed(desk, *BOTH)) == []
+    desk.paper.bring(of(bank_statement(CLOSING, CLOSING), 1, 20))
+    assert names(closed(desk, *BOTH)) == []
