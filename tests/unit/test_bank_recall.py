@@ -3,7 +3,7 @@
 import bank_rail_world as w
 import pytest
 from bank_rail_world import Desktop, instruction, recall
-from iso20022_world import entry, notification, payment_return, resolution, status_report
+from iso20022_world import entry, notification, resolution, status_report
 from structlog.testing import capture_logs
 
 from supplytwin.schemas.errors import Code, RecordError
@@ -24,7 +24,7 @@ def test_no_recall_goes_out_once_the_payment_is_over(word: str) -> None:
     says = {
         "booked": notification(entry(sent)),
         "rejected": status_report(sent, "RJCT", "AC04"),
-        "returned": payment_return(sent),
+        "returned": notification(entry(sent, "ASR-2", "CRDT", returned="AC04")),
         "cancelled": resolution(None, recall_id(w.SETTLEMENT, 1), "CNCL"),
     }
     assert len(desk.hear(says[word])) == 1

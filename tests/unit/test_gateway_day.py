@@ -42,6 +42,9 @@ class Waiting:
     def statements(self) -> int:
         return self.waiting
 
+    def findings(self) -> tuple[str, ...]:
+        return ()
+
     def close_day(self, events: Sequence[SettlementEvent]) -> list[Closed]:
         self.closed += self.waiting
         self.waiting = 0
