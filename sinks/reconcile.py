@@ -1,7 +1,8 @@
 """A day's end: the statement of the bank against our mirror of what it should have booked.
 
-Every entry and every posting ends in exactly one place: matched, or a difference with a name. Only
-people resolve differences; nothing here changes a claim.
+Every entry and every posting ends in exactly one place: matched, or a difference with a name; of a
+statement that is UNREADABLE postings may be left. Only people resolve differences; nothing here
+changes a claim.
 """
 
 from collections import defaultdict
