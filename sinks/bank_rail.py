@@ -5,7 +5,7 @@ that this rail knows is read from Kafka and from documents that the bank has sen
 process knows the same. A document is confirmed to its carrier when all that it says is published.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Protocol
 
 import structlog
@@ -14,13 +14,15 @@ from msgspec import Struct
 from supplytwin.schemas.errors import RecordError, TransientError
 from supplytwin.schemas.records import Instruction, Receipt, SentMessage, SettlementEvent
 from supplytwin.sinks import bank_rail_statement as statements
-from supplytwin.sinks.bank_rail_ledger import Ledger, Understood, answered, identified
+from supplytwin.sinks import rail_log
+from supplytwin.sinks.asking import Asking
+from supplytwin.sinks.bank_rail_balances import Balances
+from supplytwin.sinks.bank_rail_ledger import OWN, Ledger, Understood, answered, identified
 from supplytwin.sinks.bank_rail_messages import Desk, drafted
 from supplytwin.sinks.bank_rail_terms import Funding, Held, Holds, Parties, Paying
 from supplytwin.sinks.iso20022_answers import Reading, Statement
 from supplytwin.sinks.iso20022_in import read
 from supplytwin.sinks.rail import Answer, Closed, number_of
-from supplytwin.sinks.reconcile import Difference
 
 log = structlog.get_logger("supplytwin.rail")
 NO_HOLD = "PREFUNDED_HOLD: this bank holds no money on request (docs/rails.md)"
@@ -87,6 +89,7 @@ class BankRail:
     ) -> None:
         self.name = desk.rail
         self._carrier, self._desk, self._parties, self._holds = carrier, desk, parties, holds
+        self._duplicates = Asking(self._ask_of_duplicate, rail_log.asked_again)
         self.forget()
 
     # ---- what Kafka has
@@ -95,11 +98,13 @@ class BankRail:
         self._ledger = Ledger(self.name)
         self._own: dict[str, Receipt] = {}
         self._open: dict[str, _Open] = {}
+        self._balances: Balances | None = None
+        self._duplicates.clear()
 
     def remember(self, kept: SentMessage | Receipt) -> None:
         if isinstance(kept, Receipt):
             self._ledger.published(kept)
-        elif kept.rail == self.name:
+        else:
             self._ledger.sent(kept)
 
     # ---- out
@@ -107,14 +112,18 @@ class BankRail:
     def draft(self, instruction: Instruction) -> SentMessage | None:
         """The kept message when there is one, else a new one, which is remembered at once: the
         same instruction twice makes one message. None when nothing is to be sent: another kind, or
-        a payment about which the bank has said its last word.
+        a payment about which the bank has said its last word, or that another bank has.
         """
         if instruction.kind not in ("PAY", "RECALL"):
             return None
         settlement, attempt = instruction.settlement_id, instruction.attempt
         known = self._ledger.order(instruction.kind, settlement, number_of(instruction))
+        if self._is_past_recall(instruction):
+            return None
         if known is not None:
             return known if known.body else None
+        if self._is_elsewhere(instruction):
+            return None
         paid = self._ledger.order("PAY", settlement, attempt)
         dead = self._ledger.dead(settlement, attempt)
         if dead is not None:
@@ -123,6 +132,24 @@ class BankRail:
         kept = drafted(self._desk, self._parties, instruction, paid)
         self._ledger.sent(kept)
         return kept
+
+    def _is_past_recall(self, order: Instruction | SentMessage) -> bool:
+        """Whether an order recalls what the bank has said its last word about."""
+        paid = self._ledger.order("PAY", order.settlement_id, order.attempt)
+        if order.kind != "RECALL" or paid is None or paid.body:
+            return False
+        rail_log.is_over(order)
+        return True
+
+    def _is_elsewhere(self, order: Instruction) -> bool:
+        """Whether another bank has the payment: nothing is sent or answered here, since only that
+        bank can say what became of it.
+        """
+        other = self._ledger.elsewhere(order.settlement_id, order.attempt)
+        if other is None:
+            return False
+        rail_log.with_another_bank(order, other)
+        return True
 
     def submit(self, order: Instruction | SentMessage) -> None:
         """Hand the kept bytes over; one that could not be written is answered as rejected, for
@@ -147,16 +174,14 @@ class BankRail:
             self._refused(order, order.refused)
             return
         known = self._ledger.order(order.kind, order.settlement_id, number_of(order))
-        if known is not None and known.body:
+        if known is not None and known.body and not self._is_past_recall(order):
             self._carrier.deliver(known)
 
     def _refused(self, order: Instruction | SentMessage, why: str) -> None:
-        log.error(
-            "a message to the bank cannot be written",
-            settlement_id=order.settlement_id,
-            kind=order.kind,
-            why=why,
-        )
+        """Answered only where no bank has the payment: else one of them may pay it."""
+        rail_log.not_written(order, why)
+        if self._ledger.dead(order.settlement_id, order.attempt) is None:
+            return
         status = "RJCT" if order.kind == "PAY" else "CNCL"
         self._say(order, order.kind, status, rail_reason=f"NOT_SENT: {why}")
 
@@ -203,6 +228,8 @@ class BankRail:
         if dead is not None:
             self._say(instruction, "QUERY", "RJCT", rail_reason=f"NOT_SENT: {dead}")
             return
+        if self._is_elsewhere(instruction):
+            return
         kept = self._ledger.order("PAY", settlement, attempt)
         asked = None if kept is None else self._carrier.ask(kept)
         if asked is None:
@@ -220,7 +247,7 @@ class BankRail:
         self, order: Instruction | SentMessage, kind: str, status: str, **fields: object
     ) -> None:
         """An answer that is this rail's own, not the bank's."""
-        receipt = answered(order, f"{self.name}:own", kind, status, order.taken_at)
+        receipt = answered(order, f"{self.name}:{OWN}", kind, status, order.taken_at)
         receipt = identified(receipt, "own", **fields)
         self._own[receipt.input_id] = receipt
 
@@ -235,6 +262,8 @@ class BankRail:
                 self._take(document)
         except TransientError as error:
             log.warning("the bank is away", why=str(error))
+        self._duplicates.go_on()
+        self._confirm_what_is_done()
         waiting = (one.unpublished.values() for one in self._open.values())
         every = [*self._own.values(), *(receipt for some in waiting for receipt in some)]
         return [Answer(due=0, receipt=receipt) for receipt in every]
@@ -245,18 +274,16 @@ class BankRail:
             self._carrier.refuse(document)
             return
         found = self._understood(document, reading)
-        receipts = [*found.receipts, *self._of_what_is_there(found.there_already)]
-        known = {receipt.input_id: receipt for receipt in receipts}
-        if not known and not reading.statements:
-            self._carrier.confirm(document)
-            return
+        known = {receipt.input_id: receipt for receipt in found.receipts}
         self._open[document.name] = _Open(
             document=document, unpublished=known, statements=reading.statements
         )
+        for order in found.there_already:
+            self._duplicates.add((document.name, order))
 
     def _read(self, document: Document) -> Reading | None:
         try:
-            return read(document.data)
+            return self._ledger.told_apart(read(document.data))
         except RecordError as error:
             log.error("a document of the bank cannot be read", name=document.name, why=str(error))
             return None
@@ -265,29 +292,25 @@ class BankRail:
         self, document: Document, reading: Reading, ask: Instruction | None = None
     ) -> Understood:
         found = self._ledger.understood(reading, ask)
-        for one in found.findings:
-            log.error(
-                "a document of the bank is not understood",
-                name=document.name,
-                path=one.path,
-                code=one.code,
-                says=one.says,
-            )
+        rail_log.not_understood(document.name, found.findings)
         return found
 
-    def _of_what_is_there(self, orders: Iterable[SentMessage]) -> Iterator[Receipt]:
-        """A bank that has the payment already is asked what became of it."""
-        for order in orders:
-            asked = self._carrier.ask(order)
-            if asked is not None and asked.known:
-                document = Document(name=f"status of {order.message_id}", data=asked.data)
-                reading = self._read(document)
-                if reading is not None:
-                    yield from self._understood(document, reading).receipts
+    def _ask_of_duplicate(self, question: tuple[str, SentMessage]) -> None:
+        """A bank that has the payment already is asked what became of it; what it says belongs to
+        the document that said so.
+        """
+        name, order = question
+        asked = self._carrier.ask(order)
+        if asked is not None and asked.known:
+            document = Document(name=f"status of {order.message_id}", data=asked.data)
+            reading = self._read(document)
+            if reading is not None:
+                found = self._understood(document, reading).receipts
+                self._open[name].unpublished.update((one.input_id, one) for one in found)
 
     def told(self, settlements: Collection[str], until: int) -> list[Answer]:
-        """From the documents that its carrier has kept; the rail's own answers are made again by
-        the same instructions.
+        """From the documents that its carrier has kept, whatever time a bank's clock has put into
+        them; the rail's own answers are made again by the same instructions.
         """
         found: dict[str, Receipt] = {}
         for document in self._carrier.received():
@@ -298,7 +321,7 @@ class BankRail:
         return [
             Answer(due=one.rail_time, receipt=one)
             for one in sorted(found.values(), key=lambda one: (one.rail_time, one.input_id))
-            if one.settlement_id in settlements and one.rail_time <= until
+            if one.settlement_id in settlements
         ]
 
     def acknowledge(self, receipt_ids: Sequence[str]) -> None:
@@ -310,8 +333,9 @@ class BankRail:
         self._confirm_what_is_done()
 
     def _confirm_what_is_done(self) -> None:
+        asking = {name for name, _ in self._duplicates}
         for name, waiting in list(self._open.items()):
-            if not waiting.unpublished and not waiting.statements:
+            if not waiting.unpublished and not waiting.statements and name not in asking:
                 self._carrier.confirm(waiting.document)
                 del self._open[name]
 
@@ -322,35 +346,30 @@ class BankRail:
 
     def close_day(self, events: Sequence[SettlementEvent]) -> list[Closed]:
         """Breaks are answers, published and acknowledged like any other."""
-        posted = statements.mirrored(events)
+        posted, balances = statements.mirrored(events), self._known_balances()
         found = []
         for waiting in self._open.values():
             if waiting.unpublished:
                 continue
             for statement in waiting.statements:
-                result, breaks = statements.closed(statement, posted, self._ledger, self._desk.zone)
+                result, breaks = statements.closed(
+                    statement, posted, self._ledger, balances, self._desk.zone
+                )
                 waiting.unpublished.update((one.input_id, one) for one in breaks)
                 found.append(Closed(account=statement.account, result=result))
-                _tell(found[-1])
+                rail_log.not_reconciled(found[-1])
             waiting.statements = ()
         self._confirm_what_is_done()
         return found
 
+    def _known_balances(self) -> Balances:
+        """Of every statement that has ever come: a new process reads them once."""
+        if self._balances is None:
+            self._balances = Balances(one.data for one in self._carrier.received())
+        for waiting in self._open.values():
+            for statement in waiting.statements:
+                self._balances.take(statement)
+        return self._balances
+
     def close(self) -> None:
         self._carrier.close()
-
-
-def _tell(closed: Closed) -> None:
-    for one in closed.result.results:
-        if one.difference is not Difference.NOT_OURS:
-            log.error(
-                "a statement does not reconcile",
-                account=closed.account,
-                statement=closed.result.statement_id,
-                difference=one.difference,
-                settlement_id=one.settlement_id,
-                entry_id=one.entry_id,
-                bank_minor=one.bank_minor,
-                mirror_minor=one.mirror_minor,
-                currency=one.currency,
-            )

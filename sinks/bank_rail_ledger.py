@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from supplytwin.schemas.findings import Finding
 from supplytwin.schemas.ids import Micros
 from supplytwin.schemas.records import Instruction, Receipt, SentMessage
+from supplytwin.sinks.bank_rail_entries import named, told_apart
 from supplytwin.sinks.bank_rail_messages import sent_of
 from supplytwin.sinks.iso20022_answers import Reading
 from supplytwin.sinks.iso20022_out import Sent
@@ -27,6 +28,8 @@ _NO_RECEIPT = frozenset(("RCVD", "PART", "PDCR"))
 _LAST_WORD = frozenset((*MONEY, "RJCT", "CNCL"))
 """After these the payment is never handed over again."""
 STATEMENT = "camt.053"
+OWN = "own"
+"""In the source of a receipt: the rail's own answer, not its bank's."""
 Key = tuple[str, int]
 
 
@@ -35,8 +38,10 @@ class Heard(Struct, frozen=True, kw_only=True, gc=False):
 
     receipt: Receipt
     """The first that told it."""
-    shown: bool
-    """A statement has it."""
+    shown: str | None
+    """The first statement that had it (`bank_rail_entries.statement_name`); "" = one that its
+    receipt does not name, None = none has yet.
+    """
 
 
 class Understood(Struct, frozen=True, kw_only=True, gc=False):
@@ -55,6 +60,7 @@ class Ledger:
         self._rail = rail
         self._orders: dict[tuple[str, str, int], SentMessage] = {}
         self._dead: dict[Key, str] = {}
+        self._elsewhere: dict[Key, str] = {}
         self._by_id: dict[str, list[Key]] = {}
         self._recalls: dict[str, list[SentMessage]] = {}
         self._heard: dict[str, dict[tuple[bool, str], Heard]] = {}
@@ -63,16 +69,23 @@ class Ledger:
     # ---- what Kafka has
 
     def sent(self, kept: SentMessage) -> None:
-        """Take one message that was kept; the first under its ids counts."""
+        """Take one message that was kept, of any rail; the first under its ids counts."""
         number = kept.attempt if kept.kind == "PAY" else kept.recall_no
         key = (kept.kind, kept.settlement_id, number)
         paid = (kept.settlement_id, kept.attempt)
+        known = ("PAY", *paid) in self._orders
         if kept.refused:
-            if kept.kind == "PAY" or ("PAY", *paid) not in self._orders:
+            if not known and paid not in self._elsewhere:
                 self._dead.setdefault(paid, kept.refused)
+            return
+        if kept.rail != self._rail:
+            if not known:
+                self._elsewhere.setdefault(paid, kept.rail)
             return
         if key in self._orders:
             return
+        if paid in self._elsewhere:
+            kept = replace(kept, body=b"")  # it is heard, and not said again
         self._orders[key] = kept
         if kept.kind == "RECALL":
             self._recalls.setdefault(kept.settlement_id, []).append(kept)
@@ -81,9 +94,13 @@ class Ledger:
             self._by_id.setdefault(name, []).append(paid)
 
     def published(self, receipt: Receipt) -> None:
-        """Take one receipt that was published; those of other rails are nothing to this one."""
-        rail, _, message = receipt.source.partition(":")
+        """Take one receipt that was published. Of another rail it says that the payment was there,
+        and its last word counts; its bookings are no business of this rail's statements.
+        """
+        rail, _, document = receipt.source.partition(":")
+        message, _, statement = document.partition(":")
         if rail != self._rail:
+            self._told_elsewhere(receipt, rail, message)
             return
         difference = (receipt.rail_reason or "").partition(":")[0]
         if difference in Difference.__members__:
@@ -98,8 +115,19 @@ class Ledger:
             known = self._heard.setdefault(receipt.settlement_id, {})
             key = (returned, name or f"attempt:{receipt.attempt}")
             before = known.get(key)
-            shown = message == STATEMENT or (before is not None and before.shown)
+            shown = before.shown if before else None
+            if shown is None and message == STATEMENT:
+                shown = statement
             known[key] = Heard(receipt=before.receipt if before else receipt, shown=shown)
+
+    def _told_elsewhere(self, receipt: Receipt, rail: str, message: str) -> None:
+        if receipt.kind not in ("PAY", "QUERY", "RECALL") or message == OWN:
+            return  # nothing about a payment, or a rail's own answer, whose ground is in `sent`
+        paid = (receipt.settlement_id, receipt.attempt)
+        if ("PAY", *paid) not in self._orders:
+            self._elsewhere.setdefault(paid, rail)
+        elif receipt.rail_status in _LAST_WORD:
+            self._is_over(receipt)
 
     def _is_over(self, receipt: Receipt) -> None:
         key = ("PAY", receipt.settlement_id, receipt.attempt)
@@ -119,6 +147,10 @@ class Ledger:
         """Why a payment was never handed over and never will be; None = it is not so."""
         return self._dead.get((settlement, attempt))
 
+    def elsewhere(self, settlement: str, attempt: int) -> str | None:
+        """The other rail that a payment was handed to first; None = there is none."""
+        return self._elsewhere.get((settlement, attempt))
+
     def accounts(self) -> dict[str, str]:
         """The debtor's account of every settlement that was handed over."""
         return {
@@ -128,6 +160,14 @@ class Ledger:
         }
 
     # ---- whose an answer is
+
+    def told_apart(self, reading: Reading) -> Reading:
+        """A document whose every entry of ours has an id of its own."""
+        return told_apart(reading, self._owner)
+
+    def _owner(self, uetr: str | None) -> str | None:
+        keys = self._by_id.get(uetr or "")
+        return keys[0][0] if keys else None
 
     def understood(self, reading: Reading, ask: Instruction | None = None) -> Understood:
         """The receipts of a document, in its order; with `ask` those about the payment that was
@@ -142,6 +182,7 @@ class Ledger:
             if (order := self._orders.get(("PAY", settlement, one.attempt))) is not None
         ]
         found = attribute(reading, paid, recalled)
+        shown = named(reading)
         receipts: list[Receipt] = []
         there: list[SentMessage] = []
         for told in found.told:
@@ -149,7 +190,7 @@ class Ledger:
             if told.answer.status == "DUPL":
                 there.append(order)
             elif told.answer.status not in _NO_RECEIPT:
-                receipts.append(self._receipt(told, order, ask))
+                receipts.append(self._receipt(told, order, ask, shown.get(told.answer.path)))
         return Understood(
             receipts=tuple(receipts), there_already=tuple(there), findings=found.findings
         )
@@ -174,7 +215,9 @@ class Ledger:
             if any(one.message_id == case_id for one in recalls)
         ]
 
-    def _receipt(self, told: Told, order: SentMessage, ask: Instruction | None) -> Receipt:
+    def _receipt(
+        self, told: Told, order: SentMessage, ask: Instruction | None, statement: str | None
+    ) -> Receipt:
         answer, kind, query_no = told.answer, "PAY", order.query_no
         if told.recall_no:
             kind = "RECALL"
@@ -183,8 +226,9 @@ class Ledger:
             kind, query_no = "QUERY", ask.query_no
         moved = answer.status in MONEY
         family = ".".join(answer.message.split(".")[:2])
+        source = ":".join(filter(None, (self._rail, family, statement)))
         return identified(
-            answered(order, f"{self._rail}:{family}", kind, answer.status, answer.rail_time),
+            answered(order, source, kind, answer.status, answer.rail_time),
             answer.message_id,
             answer.path,
             query_no=query_no,

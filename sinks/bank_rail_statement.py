@@ -12,8 +12,10 @@ from msgspec.structs import replace
 
 from supplytwin.schemas.localtime import local_date
 from supplytwin.schemas.records import Receipt, SettlementEvent
+from supplytwin.sinks.bank_rail_balances import Balances
+from supplytwin.sinks.bank_rail_entries import statement_name
 from supplytwin.sinks.bank_rail_ledger import STATEMENT, Heard, Ledger
-from supplytwin.sinks.iso20022_answers import Statement
+from supplytwin.sinks.iso20022_answers import Entry, Statement
 from supplytwin.sinks.reconcile import Difference, Posting, Reconciliation, Result, reconcile
 
 
@@ -56,13 +58,33 @@ def _posted(event: SettlementEvent, minor: int, *, booked: bool, returned: bool)
     )
 
 
-def due(posted: Sequence[Posted], statement: Statement, ledger: Ledger, zone: str) -> list[Posting]:
-    """The postings that this statement is laid against: of its account, in no earlier statement,
-    and told by the end of its day; later ones only where it has an entry for them.
+def repeated(statement: Statement, ledger: Ledger) -> frozenset[str]:
+    """The paths of entries that another statement had under the same id of the bank: the account
+    was moved again, whatever the bank calls it.
+    """
+    name = statement_name(statement)
+    found = []
+    for entry in statement.entries:
+        heard = ledger.heard(entry.settlement_id or "").get((entry.returned, entry.entry_id or ""))
+        if heard is not None and heard.shown not in (None, "", name):
+            found.append(entry.path)
+    return frozenset(found)
+
+
+def due(
+    posted: Sequence[Posted],
+    entries: Sequence[Entry],
+    statement: Statement,
+    ledger: Ledger,
+    zone: str,
+) -> list[Posting]:
+    """The postings that this statement is laid against: of its account and currency, in no earlier
+    statement, and told by the end of its day; later ones only where it has an entry for them.
+    `entries` = its entries without those that are repeated.
     """
     accounts = ledger.accounts()
-    here = {entry.entry_id for entry in statement.entries}
-    shown = {(one.settlement_id, one.returned) for one in statement.entries}
+    here = {entry.entry_id for entry in entries}
+    shown = {(one.settlement_id, one.returned) for one in entries}
     waiting: dict[str, list[tuple[bool, Heard]]] = {}
     found = []
     for one in posted:
@@ -72,11 +94,12 @@ def due(posted: Sequence[Posted], statement: Statement, ledger: Ledger, zone: st
         if settlement not in waiting:
             waiting[settlement] = _told(ledger, settlement, here)
         heard = _taken(waiting[settlement], posting) if posting.booked else None
-        if heard is not None and heard.shown and not _is_of(heard.receipt, here):
+        if heard is not None and heard.shown is not None and not _is_of(heard.receipt, here):
             continue
         at = one.at if heard is None else heard.receipt.rail_time or one.at
         key = (settlement, posting.returned)
-        if not posting.booked or key in shown or _in_time(at, statement, zone):
+        missed = posting.currency == statement.currency and _in_time(at, statement, zone)
+        if not posting.booked or key in shown or missed:
             found.append(posting)
     return found
 
@@ -84,7 +107,7 @@ def due(posted: Sequence[Posted], statement: Statement, ledger: Ledger, zone: st
 def _told(ledger: Ledger, settlement: str, here: set[str | None]) -> list[tuple[bool, Heard]]:
     """What was told of a settlement: first what earlier statements have."""
     heard = [(returned, one) for (returned, _), one in ledger.heard(settlement).items()]
-    return sorted(heard, key=lambda pair: not pair[1].shown or _is_of(pair[1].receipt, here))
+    return sorted(heard, key=lambda pair: pair[1].shown is None or _is_of(pair[1].receipt, here))
 
 
 def _taken(waiting: list[tuple[bool, Heard]], posting: Posting) -> Heard | None:
@@ -106,14 +129,20 @@ def _in_time(at: int, statement: Statement, zone: str) -> bool:
 
 
 def closed(
-    statement: Statement, posted: Sequence[Posted], ledger: Ledger, zone: str
+    statement: Statement, posted: Sequence[Posted], ledger: Ledger, balances: Balances, zone: str
 ) -> tuple[Reconciliation, list[Receipt]]:
     """The result, and a receipt for each difference that is about a booking which was told.
 
     Such a receipt has the id of the one that told the booking, and another content: the worker
     takes it as two words of the rail about one thing, which is a RECON_BREAK in every state.
     """
-    result = reconcile(statement, due(posted, statement, ledger, zone))
+    again = repeated(statement, ledger)
+    entries = [entry for entry in statement.entries if entry.path not in again]
+    mirror = due(posted, entries, statement, ledger, zone)
+    result = reconcile(statement, mirror, repeated=again)
+    gap = balances.gap(statement)
+    if gap is not None:
+        result = replace(result, results=(*result.results, gap))
     breaks = [
         found
         for one in result.results
@@ -127,7 +156,7 @@ def _break(result: Result, ledger: Ledger) -> Receipt | None:
     known = ledger.heard(result.settlement_id)
     chosen = [heard for (_, name), heard in known.items() if name == result.entry_id]
     if not chosen and result.difference is Difference.MISSING_AT_BANK:
-        chosen = [heard for heard in known.values() if not heard.shown]
+        chosen = [heard for heard in known.values() if heard.shown is None]
     if not chosen or ledger.told_break(chosen[0].receipt.input_id, result.difference):
         return None
     told = chosen[0].receipt

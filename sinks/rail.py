@@ -76,7 +76,8 @@ class Rail(Protocol):
 
     def told(self, settlements: Collection[str], until: int) -> list[Answer]:
         """All that it has answered about these settlements by `until` (us), acknowledged or not,
-        oldest first: the same receipts with the same ids.
+        oldest first: the same receipts with the same ids. What a bank has said it has said: its
+        clock may be ahead of ours, and `until` is no bound for it.
         """
 
     def acknowledge(self, receipt_ids: Sequence[str]) -> None:

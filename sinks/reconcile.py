@@ -1,11 +1,12 @@
 """A day's end: the statement of the bank against our mirror of what it should have booked.
 
-Every entry and every posting ends in exactly one place: matched, or a difference with a name. Only
-people resolve differences; nothing here changes a claim.
+Every entry and every posting ends in exactly one place: matched, or a difference with a name; of a
+statement that is UNREADABLE postings may be left. Only people resolve differences; nothing here
+changes a claim.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from enum import StrEnum
 
 from msgspec import Struct
@@ -18,7 +19,7 @@ class Difference(StrEnum):
     """How bank and mirror can differ."""
 
     MISSING_AT_BANK = "MISSING_AT_BANK"
-    """We have it as booked, the statement has not."""
+    """We have it as booked, the statement, read whole, has not."""
     MISSING_HERE = "MISSING_HERE"
     """The bank booked it, we do not have it as booked."""
     AMOUNT_DIFFERS = "AMOUNT_DIFFERS"
@@ -26,7 +27,7 @@ class Difference(StrEnum):
     TWICE = "TWICE"
     """More entries at the bank than postings here: the amount is that of the ones too many."""
     REPEATED = "REPEATED"
-    """One entry is in the statement twice, with the same bank's id."""
+    """One entry is there twice, in the statement or in an earlier one, with the same bank's id."""
     NO_ENTRY_ID = "NO_ENTRY_ID"
     """An entry of ours without the bank's id: it cannot be told from another one."""
     UNKNOWN_REFERENCE = "UNKNOWN_REFERENCE"
@@ -35,6 +36,10 @@ class Difference(StrEnum):
     """Other business on the account: counts for the balance alone."""
     BALANCE_OPEN = "BALANCE_OPEN"
     """Opening + entries is not closing; the amount is closing less that sum."""
+    OPENING_DIFFERS = "OPENING_DIFFERS"
+    """Opens with another balance than the last one of its account and currency closed with: a
+    statement is missing, or was changed. The amounts are what it opens with, and that closing.
+    """
     UNREADABLE = "UNREADABLE"
     """A part of the statement, or a balance, could not be read: its sum proves nothing."""
 
@@ -82,19 +87,25 @@ _Key = tuple[str, bool]
 
 
 def reconcile(
-    statement: Statement, postings: Sequence[Posting], side: Side = Side.DEBTOR
+    statement: Statement,
+    postings: Sequence[Posting],
+    side: Side = Side.DEBTOR,
+    *,
+    repeated: Collection[str] = (),
 ) -> Reconciliation:
     """Each entry against each posting of the account `side`; results in the order of the
-    statement, then of the postings, then the balance.
+    statement, then of the postings, then the balance. `repeated` = paths of entries that an earlier
+    statement had, which are laid against nothing.
     """
     outward = -1 if side is Side.DEBTOR else 1
     waiting: dict[_Key, list[Posting]] = defaultdict(list)
     for posting in postings:
         waiting[posting.settlement_id, posting.returned].append(posting)
     known = {posting.settlement_id for posting in postings}
-    results: list[Result] = []
+    again = [entry for entry in statement.entries if entry.path in repeated]
+    results = [_about(Difference.REPEATED, entry) for entry in again]
     matched, seen = 0, set[tuple[str, str]]()
-    for key, entries in _grouped(statement.entries):
+    for key, entries in _grouped(one for one in statement.entries if one.path not in repeated):
         settlement, returned = key
         if settlement is None:
             results += [_about(Difference.NOT_OURS, entry) for entry in entries]
@@ -107,6 +118,8 @@ def reconcile(
             matched += _compared(distinct, own, sign, results)
     for own in waiting.values():
         results += [_missing(one, outward) for one in own if one.booked]
+    if not statement.complete:  # what is not seen may stand in what was not read
+        results = [one for one in results if one.difference is not Difference.MISSING_AT_BANK]
     results += _balance(statement)
     return Reconciliation(
         statement_id=statement.statement_id, matched=matched, results=tuple(results)

@@ -41,6 +41,7 @@ from supplytwin.schemas.records import (
 )
 from supplytwin.sinks.rail import Answer, Rail, hand_over
 from supplytwin.streams.checkpoint import abort, insist
+from supplytwin.streams.gateway_aside import Aside
 from supplytwin.streams.gateway_record import DayClose, remember
 from supplytwin.streams.observe import GatewayMetrics
 from supplytwin.streams.ports import Broker, Eof, TopicPartition
@@ -95,6 +96,7 @@ class Gateway:
         self._partitions, self._broker = partitions, broker
         self._backlog: deque[Record | Eof] = deque()
         self._drafts: list[SentMessage] = []
+        self._aside = Aside(self._hand)
         self._again_at = 0.0
         self._admin = broker.admin()
         self._producer = broker.producer(GATEWAY_ID)
@@ -139,6 +141,7 @@ class Gateway:
             if items:
                 self._at("after_read")
             self._work_off()
+            self._aside.go_on()
             self._live()
             return self._publish() or self._day.close(self.metrics) or bool(items)
         except AbortError as error:
@@ -159,6 +162,7 @@ class Gateway:
         self._next, self._committed = {}, {}
         self._backlog.clear()
         self._drafts.clear()
+        self._aside.clear()
         if not self._assigned:
             return
         if {at.partition for at in self._assigned} != set(range(self._partitions)):
@@ -184,7 +188,7 @@ class Gateway:
 
     def _work_off(self) -> None:
         """Take what was read, in order. A bank that cannot be reached is waited for: nothing is
-        passed over, and answers go out meanwhile.
+        passed over, and answers go out meanwhile. A question alone is put aside.
         """
         if self._backlog and time.monotonic() < self._again_at:
             return
@@ -211,14 +215,19 @@ class Gateway:
         else:
             order = self._order(item)
             draft = self._rail.draft(order) if isinstance(order, Instruction) else None
-            if draft is None:
-                self._at("handing_over")
-                hand_over(self._rail, order)
-                self.metrics.submitted(order.kind)
-                self._at("submitted")
-            else:
+            if draft is not None:
                 self._drafts.append(draft)
+            elif isinstance(order, Instruction) and order.kind == "QUERY":
+                self._aside.add(at, item.offset, order)
+            else:
+                self._hand(order)
         self._next[at] = item.offset + 1
+
+    def _hand(self, order: Instruction | SentMessage) -> None:
+        self._at("handing_over")
+        hand_over(self._rail, order)
+        self.metrics.submitted(order.kind)
+        self._at("submitted")
 
     @staticmethod
     def _order(record: Record) -> Instruction | SentMessage:
@@ -281,8 +290,10 @@ class Gateway:
         return bool(wrote or moved)
 
     def _offsets(self) -> dict[TopicPartition, int]:
-        """Next offsets; of a control partition only up to its first tick that is not handled."""
-        found = dict(self._next)
+        """Next offsets; of a control partition only up to its first tick that is not handled, of
+        instructions up to the first question that is not put.
+        """
+        found = self._aside.held(self._next)
         for number, ticks in self._ticks.items():
             at = TopicPartition(CONTROL, number)
             if ticks and at in found:

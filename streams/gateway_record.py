@@ -68,6 +68,7 @@ class DayClose:
             return False
         if not self._worker_has_taken(waiting):
             return False
+        self._waited_for = None  # what comes meanwhile has receipts of its own
         events = [
             message
             for message in _messages(self._broker, SETTLEMENT_EVENTS, self._partitions, self._alive)

@@ -321,7 +321,7 @@ def test_the_same_document_makes_the_same_receipts() -> None:
     told = desk.new().told({w.SETTLEMENT}, NOW + 10**12)
     assert [one.receipt for one in told] == [receipt]
     assert desk.rail.told({"0" * 32}, NOW + 10**12) == []
-    assert desk.rail.told({w.SETTLEMENT}, 1) == []
+    assert desk.rail.told({w.SETTLEMENT}, 1) == told
 
 
 def test_one_booking_told_twice_has_two_receipts_of_one_entry() -> None:
@@ -373,12 +373,13 @@ def test_the_rails_own_answers_wait_for_no_bank() -> None:
     assert [one.rail_status for one in desk.publish()] == ["CONFIRMED"]
 
 
-def test_receipts_of_another_rail_are_nothing_to_this_one() -> None:
-    """A booking that the simulated rail told does not end a payment here."""
+def test_the_last_word_of_any_rail_ends_a_payment() -> None:
+    """Booked by whatever rail, it is handed over no more."""
     desk = Desktop()
     desk.paid()
     (told,) = desk.hear(notification(entry(desk.paid())))
     desk.kept = [one for one in desk.kept if one != told]
     desk.kept.append(replace(told, source="simulated:rail"))
     desk.new()
-    assert desk.give(instruction()) is not None
+    assert desk.give(instruction()) is None
+    assert len(desk.paper.delivered) == 2

@@ -70,6 +70,7 @@ def test_a_day_that_agrees_is_clean() -> None:
         (day(row(A, 100, "1", returned=True)), [due(A)], ["MISSING_HERE", "MISSING_AT_BANK"]),
         (day(row(A, -100), gap=-9), [due(A)], ["BALANCE_OPEN"]),
         (day(row(A, -100), complete=False, gap=-9), [due(A)], ["UNREADABLE"]),
+        (day(complete=False), [due(A)], ["UNREADABLE"]),
     ],
 )
 def test_each_difference_has_its_name(
