@@ -19,6 +19,13 @@ from supplytwin.schemas.terms import Terms
 WAITING_MAX = 8
 """So many versions wait in one chain. A further one is refused, and may be sent again."""
 
+_OTHER_FORM = {
+    True: "signed terms are amended by terms that all parties sign",
+    False: "terms of the older form are amended by such terms only: full terms are a contract of "
+    "their own, for another chain",
+}
+"""By whether those in force are signed: claims are counted together, by terms of one form."""
+
 
 def taken(book: Book, terms: Terms) -> Book:
     """The book with these terms: in force, with all that waited for them; waiting; or refused."""
@@ -89,7 +96,7 @@ def _is_early(book: Book, terms: Terms) -> bool:
     now = book.terms
     if now is not None and now.contract_id != terms.contract_id:
         return False
-    if now is not None and _is_signed(now) and not _is_signed(terms):
+    if now is not None and _is_signed(now) != _is_signed(terms):
         return False
     return terms.version > _next(book)
 
@@ -123,13 +130,15 @@ def amendment_refused(book: Book, terms: Terms) -> str | None:  # one reason eac
         return None if terms.version == 1 else "the first version is missing"
     if terms.contract_id != now.contract_id or terms.version == 1:
         return "this chain has a contract already"
+    if _is_signed(now) != _is_signed(terms):
+        return _OTHER_FORM[_is_signed(now)]
     if terms.version != now.version + 1:
         return f"version {terms.version} does not follow version {now.version}"
     if book.contract_state != "ACTIVE":
         return f"the contract is {book.contract_state}"
     if terms.currency != now.currency:
         return "another currency needs another contract"
-    if now.full is not None:
+    if now.full is not None and terms.full is not None:
         foreign = _not_theirs(now.full, terms.full)
         if foreign is not None:
             return foreign
@@ -145,12 +154,10 @@ def amendment_refused(book: Book, terms: Terms) -> str | None:  # one reason eac
     return f"{most} could be paid, more than the cap" if most > terms.cap_minor else None
 
 
-def _not_theirs(now: ContractTerms, then: ContractTerms | None) -> str | None:
+def _not_theirs(now: ContractTerms, then: ContractTerms) -> str | None:
     """Why those who signed the terms in force have not signed these instead: all of them sign, and
     what they sign names what it amends.
     """
-    if then is None:
-        return "signed terms are amended by terms that all parties sign"
     seats = {(one.role, one.org_id) for one in then.parties}
     gone = [one for one in now.parties if (one.role, one.org_id) not in seats]
     if gone:
