@@ -210,6 +210,7 @@ class Machine(Receipts):
         lasts = claim.hold_expires > close or self.terms.auto_renew
         large = claim.hold_no > 0 and 0 < new.max_minor <= claim.hold_minor
         moves = claim.hold == "live" and large and lasts
+        had_time = claim.hold == "live" or claim.funding_due is None
         hold = (claim.hold_no, claim.hold_minor, claim.hold_expires)
         step = self.step(claim, 33)
         step.post("reserved", "buyer", claim.reserved)
@@ -220,6 +221,8 @@ class Machine(Receipts):
         taken: Answer = [step.to("SUPERSEDED")]
         self.superseded.append(claim)
         heir = self.claims[new.id] = self._heir(claim, new)
+        if had_time and self.terms.funding_deadline <= heir.close():
+            heir.funding_due = None
         if not moves:
             return taken + self._fund(heir, 52)
         for shared in (claim.holds, claim.releasing):

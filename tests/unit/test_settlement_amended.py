@@ -2,14 +2,20 @@
 be silent about a claim that has ended.
 """
 
-import msgspec
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
 from settlement_full_world import FullWorld, day, electronics
 from settlement_world import contract, contract_terms
 from test_settlement_early_terms import Early, told
-from test_settlement_full_review import amend, version
+from test_settlement_full_review import amend, is_sound, later, version
+from test_settlement_owed import free_conditions, funded, pieces, receive
 
-from supplytwin.schemas.contract import encode, terms_hash
+from supplytwin.schemas.contract import ContractTerms, encode, terms_hash
 from supplytwin.schemas.records import CONTRACTS
+
+pytestmark = pytest.mark.usefixtures(free_conditions.__name__)
 
 # ---- two forms of terms
 
@@ -18,7 +24,7 @@ def older() -> tuple[FullWorld, str]:
     """A contract of the older form, which nobody signs, and the hash of its terms."""
     world = Early()
     thin = contract_terms(chain_id=world.chain, contract_id=world.terms.contract_id, currency="CNY")
-    made = msgspec.structs.replace(contract(thin), chain_id=world.chain, source="desk")
+    made = replace(contract(thin), chain_id=world.chain, source="desk")
     world.put(CONTRACTS, made, day(0.01))
     return world, made.terms_hash
 
@@ -49,3 +55,115 @@ def test_full_terms_over_an_older_contract_do_not_wait() -> None:
     assert version(world) == 1 and not book.waiting
     (said,) = told(world)
     assert said.startswith("ILLEGAL_PAIR: terms of the older form are amended by such terms only")
+
+
+# ---- the time to fund a successor
+
+K2 = 1
+FUNDING_DEADLINE, CLOSE = 9.75, 102
+"""Days: of `pieces`, the deadline by which holds come, and the first close."""
+
+
+def larger(world: FullWorld) -> ContractTerms:
+    """Ten pieces more, of the second consignment: its hold and that of the rest are too small."""
+    first, rest = world.terms.tranches
+    k1, k2 = first.claims
+    more = {"cap_minor": 117_000}
+    first = replace(
+        first, amount=replace(first.amount, **more), claims=(k1, replace(k2, max_minor=45_000))
+    )
+    rest = replace(rest, claims=(replace(rest.claims[0], max_minor=13_000),))
+    line = replace(world.terms.lines[0], qty=world.terms.lines[0].qty + 10)
+    return later(
+        world, tranches=(first, rest), lines=(line,), cap_minor=130_000, total_minor=130_000
+    )
+
+
+def longer(world: FullWorld, **changes: Any) -> ContractTerms:
+    """All deadlines a week later."""
+    first, rest = world.terms.tranches
+    window, last = first.window, rest.window
+    first = replace(first, window=replace(window, deadline="2026-03-17T23:59:59+08:00"))
+    rest = replace(rest, window=replace(last, deadline="2026-06-07T23:59:59+08:00"))
+    return later(world, tranches=(first, rest), **changes)
+
+
+def test_a_larger_claim_after_the_funding_deadline_has_time_for_its_hold() -> None:
+    """The hold that stood is given up because it is too small: a larger one may come until the
+    close, and then the claim is paid.
+    """
+    world = funded()
+    world.tick(day(5))
+    amend(world, larger(world), 20)
+    world.tick(day(20.5))
+    assert world.states() == ["RESERVED", "CREATED", "CREATED"]
+    world.answer("RESERVE", "CONFIRMED", 21)
+    receive(world, 2, 45, 22)
+    world.tick(day(23))
+    assert world.states() == ["RESERVED", "INSTRUCTED", "RESERVED"]
+    assert world.paid() == [40_500]
+    assert is_sound(world)
+
+
+def test_a_successor_that_nobody_funds_by_the_close_expires() -> None:
+    """The time ends with the close."""
+    world = funded()
+    amend(world, larger(world), 20)
+    world.tick(day(CLOSE - 0.1))
+    assert world.states()[K2] == "CREATED"
+    world.tick(day(CLOSE + 0.1))
+    assert world.states()[K2] == "EXPIRED"
+    assert is_sound(world)
+
+
+def test_shortly_before_the_funding_deadline_it_is_the_same() -> None:
+    """That date is of the first funding: nobody has to find another hold within minutes."""
+    world = funded()
+    world.tick(day(FUNDING_DEADLINE - 0.02))
+    amend(world, larger(world), FUNDING_DEADLINE - 0.01)
+    world.tick(day(FUNDING_DEADLINE + 0.1))
+    assert world.states() == ["RESERVED", "CREATED", "CREATED"]
+
+
+def test_who_was_never_funded_has_until_the_date_of_the_terms() -> None:
+    """An amendment is no reason to wait longer for the first hold."""
+    world = FullWorld(pieces())
+    world.tick(day(0.1))
+    amend(world, larger(world), 6)
+    world.tick(day(FUNDING_DEADLINE - 0.1))
+    assert world.states() == ["CREATED"] * 3
+    world.tick(day(FUNDING_DEADLINE + 0.1))
+    assert world.states() == ["EXPIRED"] * 3
+
+
+def test_a_deadline_beyond_the_end_of_a_hold_leaves_time_for_another() -> None:
+    """A hold that ends before the new close does not do any more; the next one has time."""
+    terms = pieces()
+    terms = replace(terms, funding=replace(terms.funding, auto_renew=False, hold_len="P300D"))
+    world = FullWorld(terms)
+    world.tick(day(0.1))
+    world.answer("RESERVE", "CONFIRMED", 0.2, hold_expires=day(188))
+    amend(world, longer(world), 20)
+    world.tick(day(20.5))
+    assert world.states() == ["RESERVED", "RESERVED", "CREATED"]
+    world.answer("RESERVE", "CONFIRMED", 21)
+    world.tick(day(22))
+    assert world.states() == ["RESERVED"] * 3
+    assert is_sound(world)
+
+
+def test_who_waits_for_another_hold_keeps_its_time() -> None:
+    """After a lost hold a claim has until its close, and so has what takes its place; so has the
+    successor of a successor.
+    """
+    world = funded()
+    world.tick(day(12))
+    world.answer("RESERVE", "LOST", 13)
+    amend(world, larger(world), 20)
+    world.terms = larger(world)
+    world.tick(day(20.5))
+    assert world.states() == ["CREATED"] * 3
+    amend(world, replace(larger(world), version=3, attempts_max=9), 21)
+    world.tick(day(21.5))
+    assert world.states() == ["CREATED"] * 3
+    assert is_sound(world)
