@@ -96,7 +96,7 @@ def enact(
     for effect in row.effects:
         draft = EFFECTS[effect](draft, act)
     moved = _clocked(replace(draft.claim, state=to_state), act)
-    if to_state == "SETTLED" and claim.state != to_state:
+    if to_state in ("SETTLED", "CLOSED") and claim.state != to_state:
         moved = replace(moved, settled_at=at)
     draft = replace(draft, claim=moved)
     if row.number == 32:
