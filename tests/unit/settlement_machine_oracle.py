@@ -464,7 +464,9 @@ class Machine(Receipts):
             return None
         if terms.on_timeout == "BUYER":
             return self._void(claim, 19)
-        minor = min(claim.verdict.due_minor, claim.reserved)
+        now = claim.verdict
+        worth = now.due_minor if now.due_minor > 0 else now.known_minor
+        minor = min(worth, claim.reserved)
         return self._award(claim, minor) if minor > 0 else None
 
     def _unfunded(self, claim: Claim) -> Taken | None:

@@ -264,8 +264,11 @@ PEOPLE = (
         (18,),
         "(or on_timeout = SELLER)",
         "Tried at the place of row 19. The amount is what is due at that cut, at most what is "
-        "reserved; while that is 0, or there is no hold, the claim waits (for the long stop at "
-        "last). Row 43 may follow at the next cut.",
+        "reserved. Where nothing is due only because nobody knows an adjustment yet (how late a "
+        "delivery is that has not come), it is what is due by those that are known: silence would "
+        "else speak for the buyer. While that is 0 (nothing is known, or the terms leave the "
+        "amount to people), or there is no hold, the claim waits (for the long stop at last). Row "
+        "43 may follow at the next cut.",
         doubt=True,
     ),
     Reading(

@@ -260,7 +260,8 @@ class ReconResolved:
 class Verdict:
     """What the whole set of facts says of one claim at a cut.
 
-    `whole` is False while a leaf `absent during CHALLENGE` was taken as open.
+    `whole` is False while a leaf `absent during CHALLENGE` was taken as open. `known_minor` is what
+    would be due by what is known, while nothing is because an adjustment is not.
     """
 
     value: str = "UNKNOWN"
@@ -269,6 +270,7 @@ class Verdict:
     adverse_ids: tuple[str, ...] = ()
     revivable: bool = False
     whole: bool = True
+    known_minor: int = 0
 
 
 @dataclass(frozen=True, slots=True)

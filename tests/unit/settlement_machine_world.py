@@ -112,7 +112,7 @@ class World:
     """One contract, the facts about it, and what the rail and the people might say next."""
 
     def __init__(self, seed: int) -> None:
-        self.rng = random.Random(seed)
+        self.rng, self.hints = random.Random(seed), random.Random(f"what is known of {seed}")
         self.machine = Machine(random_terms(self.rng))
         self.facts: dict[str, Verdict] = {}
         self.told: list[Input] = []
@@ -216,7 +216,8 @@ class World:
         # A leaf that waits for the window is decided when that has ended.
         open_ = claim.state in ("RESERVED", "MATCHED") and tick < (claim.window_end or tick + 1)
         whole = value != "TRUE" or not open_ or rng.random() < 0.95
-        self.facts[name] = Verdict(value, due, seen, adverse, revivable, whole)
+        known = self.hints.choice((0, 1, claim.terms.max_minor)) if due == 0 else 0
+        self.facts[name] = Verdict(value, due, seen, adverse, revivable, whole, known)
 
     # -- what fits ---------------------------------------------------------------------------
 
