@@ -299,13 +299,13 @@ PEOPLE = (
     Reading(
         (52,),
         "amount ≤ hold moved",
-        "And the hold must reach the new close or be renewable. Otherwise the old hold is released "
-        "and row 52 goes to CREATED *with* RESERVE of the next number (the table names "
-        "none), to be "
-        "funded by the date of the terms; a commitment goes the same way and takes row 2 at once. "
-        "Where the claim before it was funded, or had until its close (row 6), the successor has "
-        "until its own close, or until that date if it is later: a date that is over would end at "
-        "once what somebody had paid for.",
+        "And the hold must reach the new close or be renewable, and be of the way of funding that "
+        "the new terms name: a bank's word is no money that is held. Otherwise the old hold is "
+        "released and row 52 goes to CREATED *with* RESERVE of the next number (the table names "
+        "none), to be funded by the date of the terms; a commitment goes the same way and takes "
+        "row 2 at once. Where the claim before it was funded, or had until its close (row 6), the "
+        "successor has until its own close, or until that date if it is later: a date that is "
+        "over would end at once what somebody had paid for.",
     ),
 )
 

@@ -236,10 +236,13 @@ class DisputeResolved:
 
 @dataclass(frozen=True, slots=True)
 class AmendmentAccepted:
-    """All parties have signed new terms for one claim; the successor keeps its id."""
+    """All parties have signed new terms for one claim; the successor keeps its id. `funding` =
+    another way of funding, of the whole contract; "" = the same.
+    """
 
     replaces: str
     successor: ClaimTerms
+    funding: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from test_settlement_full_review import amend, is_sound, later, version
 from test_settlement_owed import free_conditions, funded, pieces, receive
 
 from supplytwin.schemas.contract import ContractTerms, encode, terms_hash
-from supplytwin.schemas.records import CONTRACTS
+from supplytwin.schemas.records import CONTRACTS, INSTRUCTIONS
 
 pytestmark = pytest.mark.usefixtures(free_conditions.__name__)
 
@@ -167,3 +167,53 @@ def test_who_waits_for_another_hold_keeps_its_time() -> None:
     world.tick(day(21.5))
     assert world.states() == ["CREATED"] * 3
     assert is_sound(world)
+
+
+# ---- another way of funding
+
+
+def test_a_bank_s_word_is_no_hold_after_an_amendment_that_asks_for_one() -> None:
+    """Nothing of it lies at the rail: the word is given back, a hold is asked for, and nothing is
+    paid before it stands.
+    """
+    terms = pieces()
+    world = FullWorld(replace(terms, funding=replace(terms.funding, mode="BANK_UNDERTAKING")))
+    world.tick(day(0.1))
+    for number, minor in enumerate((72_000, 36_000, 12_000)):
+        world.review("UNDERTAKING", number, 0.2, role="FINANCIER", reviewer="bank",
+                     amount_minor=minor)  # fmt: skip
+    assert world.states() == ["RESERVED"] * 3
+    world.tick(day(19.99))
+    before = len(world.read(INSTRUCTIONS))
+    amend(world, later(world, funding=terms.funding), 20)
+    world.tick(day(20.1))
+    assert world.states() == ["CREATED"] * 3
+    sent = [(one.kind, one.hold_no) for one in world.read(INSTRUCTIONS)[before:]]
+    assert sorted(sent) == [("RELEASE", 1)] * 3 + [("RESERVE", 2)] * 3
+    receive(world, 1, 70, 21)
+    world.tick(day(22))
+    assert world.paid() == []
+    world.answer("RESERVE", "CONFIRMED", 23)
+    world.tick(day(24))
+    assert world.paid() == [63_000]
+    assert is_sound(world)
+
+
+def test_a_hold_is_no_bank_s_word() -> None:
+    """The other way round likewise: what was agreed is asked for."""
+    world = funded()
+    funding = replace(world.terms.funding, mode="BANK_UNDERTAKING")
+    amend(world, later(world, funding=funding), 20)
+    assert world.states() == ["CREATED"] * 3
+    newest = {one.settlement_id: one.kind for one in world.read(INSTRUCTIONS)}
+    assert set(newest.values()) == {"RESERVE"}
+    assert is_sound(world)
+
+
+def test_a_hold_goes_on_where_the_way_of_funding_is_the_same() -> None:
+    """An amendment of something else moves it, without a word to the rail."""
+    world = funded()
+    before = len(world.read(INSTRUCTIONS))
+    amend(world, later(world, attempts_max=9), 20)
+    assert world.states() == ["RESERVED"] * 3
+    assert len(world.read(INSTRUCTIONS)) == before
