@@ -14,7 +14,7 @@ from supplytwin.processors.settlement_rows import OVER, REPLACEABLE
 from supplytwin.processors.settlement_state import Book, Claim
 from supplytwin.schemas.contract import ContractTerms
 from supplytwin.schemas.ids import settlement_id
-from supplytwin.schemas.terms import Terms
+from supplytwin.schemas.terms import ClaimTerms, Terms
 
 WAITING_MAX = 8
 """So many versions wait in one chain. A further one is refused, and may be sent again."""
@@ -121,6 +121,39 @@ def replaceable(claim: Claim) -> bool:
     """Whether an amendment may put another claim in its place: what row 33 asks."""
     fresh = claim.issued == 0 and claim.basis == "CONDITION"
     return claim.state in REPLACEABLE and fresh
+
+
+_UNPAID = ("EXPIRED", "VOIDED", "CLOSED", "RETURNED")
+_INSTEAD = (
+    "to pay it after all, amend once more and list it under a new claim id, with a funding deadline"
+    " that is still ahead"
+)
+
+
+def ended(before: Book, after: Book) -> Iterator[tuple[str, str]]:
+    """Claims that have ended without the money and that new terms say something else of: the
+    settlement id, and why that changes nothing.
+    """
+    was, now = before.terms, after.terms
+    if was is None or now is None or was is now:
+        return
+    for claim in now.claims:
+        name = settlement_id(now.contract_id, claim.tranche_id, claim.claim_id)
+        known = before.claims.get(name)
+        if known is None or known.state not in _UNPAID or _of(was, claim) == _of(now, claim):
+            continue
+        whose = f"claim {claim.claim_id} of tranche {claim.tranche_id} is {known.state}"
+        yield name, f"{whose}, and version {now.version} does not bring it back: {_INSTEAD}"
+
+
+def _of(terms: Terms, claim: ClaimTerms) -> tuple[object, ...]:
+    """What terms say of the claim of that name."""
+    full = () if terms.full is None else terms.full.tranches
+    key = (claim.tranche_id, claim.claim_id)
+    return (
+        [one for one in terms.claims if (one.tranche_id, one.claim_id) == key],
+        [replace(one, claims=()) for one in full if one.tranche_id == claim.tranche_id],
+    )
 
 
 def amendment_refused(book: Book, terms: Terms) -> str | None:  # one reason each

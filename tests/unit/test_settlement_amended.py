@@ -217,3 +217,64 @@ def test_a_hold_goes_on_where_the_way_of_funding_is_the_same() -> None:
     amend(world, later(world, attempts_max=9), 20)
     assert world.states() == ["RESERVED"] * 3
     assert len(world.read(INSTRUCTIONS)) == before
+
+
+# ---- claims that have ended
+
+
+def expired() -> FullWorld:
+    """The first consignment has not come by its close; the second one is paid."""
+    world = funded(pieces({"T1": {"on_false": "EXPIRE"}}))
+    receive(world, 2, 40, 5)
+    world.tick(day(6))
+    world.answer("PAY", "ACSC", 6.1)
+    world.tick(day(CLOSE + 0.1))
+    assert world.states() == ["EXPIRED", "SETTLED", "RESERVED"]
+    return world
+
+
+def test_an_amendment_of_a_claim_that_has_ended_says_that_it_revives_nothing() -> None:
+    """Its deadline is extended by all, and nobody would notice that it is not paid for that: the
+    claim is named, with how it ended and what to do instead. What was paid is none of that.
+    """
+    world = expired()
+    amend(world, longer(world), CLOSE + 0.5)
+    assert version(world) == 2
+    assert world.states() == ["EXPIRED", "SETTLED", "RESERVED"]
+    (said,) = [one for one in told(world) if one.startswith("ENDED_CLAIM")]
+    assert "claim K1 of tranche T1 is EXPIRED" in said
+    assert "new claim id" in said
+    receive(world, 1, 70, CLOSE + 1)
+    world.tick(day(CLOSE + 2))
+    assert world.paid() == [36_000]
+    assert is_sound(world)
+
+
+def test_an_amendment_of_something_else_says_nothing_of_what_has_ended() -> None:
+    """Every version lists all claims: one that is listed as before is no surprise; one that was
+    changed is told once, by the version that changes it.
+    """
+    world = expired()
+    amend(world, later(world, attempts_max=9), CLOSE + 0.5)
+    assert not [one for one in told(world) if one.startswith("ENDED_CLAIM")]
+    world.terms = later(world, attempts_max=9)
+    third = replace(longer(world), version=3)
+    amend(world, third, CLOSE + 0.6)
+    world.terms = third
+    amend(world, replace(later(world, attempts_max=8), version=4), CLOSE + 0.7)
+    assert version(world) == 4
+    assert len([one for one in told(world) if one.startswith("ENDED_CLAIM")]) == 1
+
+
+def test_what_waited_tells_of_claims_that_ended_meanwhile() -> None:
+    """A version that came too early and follows later is one of those that change a claim."""
+    world = expired()
+    second = later(world, attempts_max=9)
+    first = world.terms
+    world.terms = second
+    amend(world, replace(longer(world), version=3), CLOSE + 0.5)
+    world.terms = first
+    amend(world, second, CLOSE + 0.6)
+    assert version(world) == 3
+    assert len([one for one in told(world) if one.startswith("ENDED_CLAIM")]) == 1
+    assert is_sound(world)
