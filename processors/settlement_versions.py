@@ -63,9 +63,16 @@ def unfollowed(book: Book, terms: Terms) -> Iterator[str]:
 
 
 def _followed(book: Book, terms: Terms) -> Iterator[tuple[Book, str | None]]:
-    """The book after these terms, then after each version that waited; why one does not count."""
+    """The book after these terms, then after each version that waited; why one does not count.
+    What waited in the other form never can.
+    """
     book = _in_force(book, terms)
     yield book, None
+    for key in sorted(book.waiting):
+        other = book.waiting[key]
+        if other.contract_id == terms.contract_id and _is_signed(other) != _is_signed(terms):
+            book = replace(book, waiting=book.waiting.delete(key))
+            yield book, f"version {other.version} waited: {_OTHER_FORM[_is_signed(terms)]}"
     while (waited := book.waiting.get(_key(terms, terms.version + 1))) is not None:
         terms, book = waited, replace(book, waiting=book.waiting.delete(_key(waited)))
         refused = amendment_refused(book, waited)

@@ -278,3 +278,26 @@ def test_what_waited_tells_of_claims_that_ended_meanwhile() -> None:
     assert version(world) == 3
     assert len([one for one in told(world) if one.startswith("ENDED_CLAIM")]) == 1
     assert is_sound(world)
+
+
+def test_full_terms_that_waited_for_an_older_contract_are_told() -> None:
+    """They came before it, and what they waited for turns out to be of the other form: they wait no
+    longer, and it is said why. The other way round likewise.
+    """
+    world = Early()
+    amend(world, electronics(version=2, amends="0" * 64), 0.005)
+    thin = contract_terms(chain_id=world.chain, contract_id=world.terms.contract_id, currency="CNY")
+    world.put(CONTRACTS, replace(contract(thin), chain_id=world.chain, source="desk"), day(0.01))
+    assert version(world) == 1 and not world.state(world.chain).book.waiting
+    assert [one.partition(":")[0] for one in told(world)] == ["EARLY_TERMS", "ILLEGAL_PAIR"]
+    assert (
+        "version 2 waited: terms of the older form are amended by such terms only" in told(world)[1]
+    )
+
+    world = Early()
+    second = replace(thin, version=2)
+    world.put(CONTRACTS, replace(contract(second), chain_id=world.chain, source="desk"), day(0.005))
+    amend(world, world.terms, 0.01)
+    assert version(world) == 1 and not world.state(world.chain).book.waiting
+    assert "version 2 waited: signed terms are amended by terms that all" in told(world)[1]
+    assert not world.audit().differences
