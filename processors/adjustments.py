@@ -16,6 +16,8 @@ from supplytwin.schemas.ids import SECOND_US
 from supplytwin.schemas.localtime import days_since_epoch, local_day
 
 MINUTE_US = 60 * SECOND_US
+FOR_PEOPLE = "EXCURSION_HOLD"
+"""The rule by which the terms leave an amount to people."""
 
 
 class Footprint(Struct, frozen=True, kw_only=True, gc=False):
@@ -41,11 +43,15 @@ class Seen(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Adjusted(Struct, frozen=True, kw_only=True, gc=False):
-    """`bp`: what the amount changes by, at least -10,000. `held`: it cannot be fixed."""
+    """`bp`: what the amount changes by, as far as anybody knows, at least -10,000. `held`: it
+    cannot be fixed.
+    """
 
     bp: int
     held: bool
     reasons: tuple[Why, ...]
+    unknown: bool = False
+    """It is held because nobody knows a part of it, not because the terms give it to people."""
 
 
 def days_late(due: str, happened: int, tz: str) -> int:
@@ -65,10 +71,12 @@ def adjust(rules: Adjustments, seen: Seen) -> Adjusted:
     if rules.carbon is not None:
         parts.append(_carbon(rules.carbon, seen.footprint))
     total = sum(bp for bp, _ in parts if bp is not None)
+    holds = [said.rule for bp, said in parts if bp is None]
     return Adjusted(
         bp=max(-ALL_BP, total),
-        held=any(bp is None for bp, _ in parts),
+        held=bool(holds),
         reasons=tuple(said for _, said in parts),
+        unknown=bool(holds) and FOR_PEOPLE not in holds,
     )
 
 
@@ -99,7 +107,7 @@ def _excursion(
     last = hit[-1]
     if last.off_bp == "HOLD":
         says = f"{lasted} are more than {last.over_min} minutes: the amount is held"
-        return None, why("EXCURSION_HOLD", says, lasted_us=lasted_us, over_min=last.over_min)
+        return None, why(FOR_PEOPLE, says, lasted_us=lasted_us, over_min=last.over_min)
     says = f"{lasted} are more than {last.over_min} minutes and take off {last.off_bp} bp"
     return -last.off_bp, why("EXCURSION", says, lasted_us=lasted_us, over_min=last.over_min)
 

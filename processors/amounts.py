@@ -98,6 +98,8 @@ class Due(Struct, frozen=True, kw_only=True, gc=False):
     gross_minor: int
     bp: int
     reasons: tuple[Why, ...]
+    unadjusted_minor: int = 0
+    """Of a HOLD for what nobody knows: what it would be by what is known."""
 
 
 def split(total_minor: int, shares_bp: Sequence[int], rounding: Rounding) -> tuple[int, ...]:
@@ -195,7 +197,9 @@ def due(terms: AmountTerms, tranche_id: str, now: Situation) -> Due:
     adjusted = adjust(tranche.adjustments, now.seen)
     reasons.extend(adjusted.reasons)
     if adjusted.held:
-        return _nothing("HOLD", terms, tuple(reasons), gross)
+        known = _floored(own, gross, adjusted) if adjusted.unknown else 0
+        known = _clamped(terms, tranche, now, known, [])
+        return _nothing("HOLD", terms, tuple(reasons), gross, known)
     amount = _clamped(terms, tranche, now, _floored(own, gross, adjusted), reasons)
     return Due(
         verdict="DUE",
@@ -227,6 +231,7 @@ def _nothing(
     terms: AmountTerms,
     reasons: tuple[Why, ...],
     gross: int = 0,
+    unadjusted: int = 0,
 ) -> Due:
     return Due(
         verdict=verdict,
@@ -235,6 +240,7 @@ def _nothing(
         gross_minor=gross,
         bp=0,
         reasons=reasons,
+        unadjusted_minor=unadjusted,
     )
 
 

@@ -14,6 +14,8 @@ review CANCEL of the BUYER and one of the SELLER, by two persons) or by a COURT:
 the whole contract.
 """
 
+from collections.abc import Iterator
+
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -52,6 +54,7 @@ from supplytwin.processors.settlement_table import AGREED_FOLLOWS, STALE, VOTES,
 from supplytwin.processors.settlement_verdict import evaluated
 from supplytwin.processors.settlement_versions import (
     amendment_refused,
+    ended,
     unfollowed,
     waiting_refused,
     waits,
@@ -206,13 +209,18 @@ def agree(
         book=book,
         verdict="TAKEN" if transitions else "NOTED",
         transitions=tuple(transitions),
-        alarms=tuple(
-            [
-                Alarm(code="ILLEGAL_PAIR", settlement_id=contract.contract_id, reason=one)
-                for one in unfollowed(before, terms)
-            ]
-        ),
+        alarms=(*_unfollowed(before, terms), *_not_revived(before, book)),
     )
+
+
+def _unfollowed(before: Book, terms: Terms) -> Iterator[Alarm]:
+    for one in unfollowed(before, terms):
+        yield Alarm(code="ILLEGAL_PAIR", settlement_id=terms.contract_id, reason=one)
+
+
+def _not_revived(before: Book, book: Book) -> Iterator[Alarm]:
+    for name, why in ended(before, book):
+        yield Alarm(code="ENDED_CLAIM", settlement_id=name, reason=why)
 
 
 def _agreed(

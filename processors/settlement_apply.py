@@ -47,7 +47,18 @@ def new_claim(book: Book, settlement: str) -> Claim:
     before = book.claims.get(settlement)
     if before is None:
         return fresh
-    return replace(fresh, **{name: getattr(before, name) for name in _HANDED_ON})
+    heir = replace(fresh, **{name: getattr(before, name) for name in _HANDED_ON})
+    return replace(heir, funding_due=_funded_by(book.terms, promise, before))
+
+
+def _funded_by(terms: Terms, promise: ClaimTerms, before: Claim) -> int | None:
+    """Until when the successor of a claim has its hold: the date of the terms. One that was funded,
+    or had until its close, has until its close (None), as after a lost hold (row 6): that date is
+    of the first funding, and may be over.
+    """
+    had_time = before.hold_live or before.funding_due is None
+    due = terms.funding_deadline
+    return None if had_time and due <= terms.close(promise) else due
 
 
 def enact(
@@ -85,7 +96,7 @@ def enact(
     for effect in row.effects:
         draft = EFFECTS[effect](draft, act)
     moved = _clocked(replace(draft.claim, state=to_state), act)
-    if to_state == "SETTLED" and claim.state != to_state:
+    if to_state in ("SETTLED", "CLOSED") and claim.state != to_state:
         moved = replace(moved, settled_at=at)
     draft = replace(draft, claim=moved)
     if row.number == 32:

@@ -227,14 +227,17 @@ def _rivals(full: ContractTerms, own: Listed) -> tuple[str, ...]:
 
 def _settled(book: Book) -> dict[str, int]:
     """When each tranche was settled (tick time, us), once all its claims are, but those that an
-    amendment took out or of which nothing was due.
+    amendment took out or of which nothing was due. Where nothing was due of any, it is settled by
+    the last of them that was closed: no payment will come.
     """
-    found: dict[str, list[int | None]] = {}
+    paid: dict[str, list[int | None]] = {}
+    closed: dict[str, list[int | None]] = {}
     for claim in book.claims.values():
-        if claim.state not in ("SUPERSEDED", "CLOSED"):
-            found.setdefault(claim.tranche_id, []).append(claim.settled_at)
+        if claim.state != "SUPERSEDED":
+            of = closed if claim.state == "CLOSED" else paid
+            of.setdefault(claim.tranche_id, []).append(claim.settled_at)
     return {
         name: max(time for time in times if time is not None)
-        for name, times in found.items()
+        for name, times in {**closed, **paid}.items()
         if None not in times
     }

@@ -42,10 +42,15 @@ class Case(Agreement, frozen=True, kw_only=True, gc=False):
     @property
     def due_minor(self) -> int:
         """What is to be paid, never more than is reserved; the whole where the verdict names no
-        amount, and without one."""
-        due = None if self.verdict is None else self.verdict.due_minor
-        whole = self.claim.amount_minor
-        return whole if due is None else max(0, min(due, whole))
+        amount, and without one. In a dispute, an adjustment that nobody knows takes off nothing:
+        who is right by silence is paid by what is known."""
+        verdict, whole = self.verdict, self.claim.amount_minor
+        if verdict is None or verdict.due_minor is None:
+            return whole
+        due = verdict.due_minor
+        if self.claim.state == "DISPUTED":
+            due = due or verdict.unadjusted_minor
+        return max(0, min(due, whole))
 
     @property
     def gross_minor(self) -> int | None:

@@ -85,11 +85,14 @@ def _renewal_sufficient(case: Case) -> bool:
 
 
 def _moved_hold_fits(case: Case) -> bool:
-    """The hold of the claim that this one replaces stands, is enough, and for long enough."""
-    claim = case.claim
+    """The hold of the claim that this one replaces stands, is of the way of funding that is agreed
+    now, is enough, and for long enough.
+    """
+    claim, before = case.claim, case.book.claims[case.claim.settlement_id]
     if case.committed_only or not claim.hold_live or claim.held_minor < claim.amount_minor:
         return False
-    return lasts(case, claim.hold_expires)
+    is_such = case.book.terms_of(before).funding_mode == case.funding_mode
+    return is_such and lasts(case, claim.hold_expires)
 
 
 def _release_known(case: Case) -> bool:

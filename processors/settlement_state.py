@@ -145,7 +145,7 @@ class Claim(Struct, frozen=True, kw_only=True, gc=False):
     adjusted_bp: int = 0
     """Basis points by which adjustments changed it."""
     settled_at: int | None = None
-    """Tick time at which it became SETTLED."""
+    """Tick time at which it became SETTLED, or CLOSED."""
     basis: str = "CONDITION"
     """AWARD: an arbiter has decided, whatever the condition says."""
     attempts_added: int = 0

@@ -50,6 +50,7 @@ def appraised(book: Book, claim: Claim, verdict: Verdict) -> Verdict:
         value=next((one for one in ("FALSE", "UNKNOWN") if one in values), "TRUE"),
         matches=verdict.matches if leaf.value == "TRUE" else None,
         due_minor=left if leaf.value == "TRUE" else 0,
+        unadjusted_minor=0,
         leaves=(*verdict.leaves, leaf),
     )
 

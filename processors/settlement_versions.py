@@ -14,10 +14,17 @@ from supplytwin.processors.settlement_rows import OVER, REPLACEABLE
 from supplytwin.processors.settlement_state import Book, Claim
 from supplytwin.schemas.contract import ContractTerms
 from supplytwin.schemas.ids import settlement_id
-from supplytwin.schemas.terms import Terms
+from supplytwin.schemas.terms import ClaimTerms, Terms
 
 WAITING_MAX = 8
 """So many versions wait in one chain. A further one is refused, and may be sent again."""
+
+_OTHER_FORM = {
+    True: "signed terms are amended by terms that all parties sign",
+    False: "terms of the older form are amended by such terms only: full terms are a contract of "
+    "their own, for another chain",
+}
+"""By whether those in force are signed: claims are counted together, by terms of one form."""
 
 
 def taken(book: Book, terms: Terms) -> Book:
@@ -56,9 +63,16 @@ def unfollowed(book: Book, terms: Terms) -> Iterator[str]:
 
 
 def _followed(book: Book, terms: Terms) -> Iterator[tuple[Book, str | None]]:
-    """The book after these terms, then after each version that waited; why one does not count."""
+    """The book after these terms, then after each version that waited; why one does not count.
+    What waited in the other form never can.
+    """
     book = _in_force(book, terms)
     yield book, None
+    for key in sorted(book.waiting):
+        other = book.waiting[key]
+        if other.contract_id == terms.contract_id and _is_signed(other) != _is_signed(terms):
+            book = replace(book, waiting=book.waiting.delete(key))
+            yield book, f"version {other.version} waited: {_OTHER_FORM[_is_signed(terms)]}"
     while (waited := book.waiting.get(_key(terms, terms.version + 1))) is not None:
         terms, book = waited, replace(book, waiting=book.waiting.delete(_key(waited)))
         refused = amendment_refused(book, waited)
@@ -89,7 +103,7 @@ def _is_early(book: Book, terms: Terms) -> bool:
     now = book.terms
     if now is not None and now.contract_id != terms.contract_id:
         return False
-    if now is not None and _is_signed(now) and not _is_signed(terms):
+    if now is not None and _is_signed(now) != _is_signed(terms):
         return False
     return terms.version > _next(book)
 
@@ -116,6 +130,39 @@ def replaceable(claim: Claim) -> bool:
     return claim.state in REPLACEABLE and fresh
 
 
+_UNPAID = ("EXPIRED", "VOIDED", "CLOSED", "RETURNED")
+_INSTEAD = (
+    "to pay it after all, amend once more and list it under a new claim id, with a funding deadline"
+    " that is still ahead"
+)
+
+
+def ended(before: Book, after: Book) -> Iterator[tuple[str, str]]:
+    """Claims that have ended without the money and that new terms say something else of: the
+    settlement id, and why that changes nothing.
+    """
+    was, now = before.terms, after.terms
+    if was is None or now is None or was is now:
+        return
+    for claim in now.claims:
+        name = settlement_id(now.contract_id, claim.tranche_id, claim.claim_id)
+        known = before.claims.get(name)
+        if known is None or known.state not in _UNPAID or _of(was, claim) == _of(now, claim):
+            continue
+        whose = f"claim {claim.claim_id} of tranche {claim.tranche_id} is {known.state}"
+        yield name, f"{whose}, and version {now.version} does not bring it back: {_INSTEAD}"
+
+
+def _of(terms: Terms, claim: ClaimTerms) -> tuple[object, ...]:
+    """What terms say of the claim of that name."""
+    full = () if terms.full is None else terms.full.tranches
+    key = (claim.tranche_id, claim.claim_id)
+    return (
+        [one for one in terms.claims if (one.tranche_id, one.claim_id) == key],
+        [replace(one, claims=()) for one in full if one.tranche_id == claim.tranche_id],
+    )
+
+
 def amendment_refused(book: Book, terms: Terms) -> str | None:  # one reason each
     """Why these terms are neither the first of the chain nor an amendment; None = they count."""
     now = book.terms
@@ -123,13 +170,15 @@ def amendment_refused(book: Book, terms: Terms) -> str | None:  # one reason eac
         return None if terms.version == 1 else "the first version is missing"
     if terms.contract_id != now.contract_id or terms.version == 1:
         return "this chain has a contract already"
+    if _is_signed(now) != _is_signed(terms):
+        return _OTHER_FORM[_is_signed(now)]
     if terms.version != now.version + 1:
         return f"version {terms.version} does not follow version {now.version}"
     if book.contract_state != "ACTIVE":
         return f"the contract is {book.contract_state}"
     if terms.currency != now.currency:
         return "another currency needs another contract"
-    if now.full is not None:
+    if now.full is not None and terms.full is not None:
         foreign = _not_theirs(now.full, terms.full)
         if foreign is not None:
             return foreign
@@ -145,12 +194,10 @@ def amendment_refused(book: Book, terms: Terms) -> str | None:  # one reason eac
     return f"{most} could be paid, more than the cap" if most > terms.cap_minor else None
 
 
-def _not_theirs(now: ContractTerms, then: ContractTerms | None) -> str | None:
+def _not_theirs(now: ContractTerms, then: ContractTerms) -> str | None:
     """Why those who signed the terms in force have not signed these instead: all of them sign, and
     what they sign names what it amends.
     """
-    if then is None:
-        return "signed terms are amended by terms that all parties sign"
     seats = {(one.role, one.org_id) for one in then.parties}
     gone = [one for one in now.parties if (one.role, one.org_id) not in seats]
     if gone:

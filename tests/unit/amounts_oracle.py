@@ -86,6 +86,23 @@ def change(rules, seen):
     return max(Fraction(-1), total)
 
 
+def undecided(rules, seen):
+    """The adjustment by what is known; None = the terms give the amount to people."""
+    asked = {}
+    if rules.late and seen.days_late is not None:
+        asked["late"] = Fraction(-min(rules.late.max_bp, seen.days_late * rules.late.bp_per_day))
+    if rules.excursion and seen.excursion_us is not None:
+        minutes = Fraction(seen.excursion_us, 60_000_000)
+        bands = [band.off_bp for band in rules.excursion if minutes > band.over_min]
+        if bands[-1:] == ["HOLD"]:
+            return None
+        asked["excursion"] = Fraction(-bands[-1]) if bands else Fraction(0)
+    found, carbon = seen.footprint, rules.carbon
+    if carbon and found and (found.measure, found.unit) == (carbon.measure, carbon.unit):
+        asked["carbon"] = Fraction(carbon.bp if found.value <= carbon.at_most else 0)
+    return max(Fraction(-1), sum(asked.values(), Fraction(0)) / 10_000)
+
+
 def per_unit(terms, amount, deliveries, taken):
     """The gross of a PER_UNIT, in minor units."""
     line = next(one for one in terms.lines if one.line == amount.line)

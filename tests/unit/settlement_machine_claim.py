@@ -30,6 +30,7 @@ class Claim:
 
     terms: ClaimTerms
     long_stop: int
+    funding: str = ""  # the mode of the terms that it is under
     state: str = ""
     buyer: int = 0
     reserved: int = 0

@@ -10,6 +10,8 @@ claim), so row 35 and the halves of rows 5, 6, 14 and 34 about parents have no c
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from settlement_machine_claim import ROW_12_ORIGINS, Claim, check_claim
 from settlement_machine_receipts import Answer, Receipts
 from settlement_machine_words import (
@@ -125,7 +127,7 @@ class Machine(Receipts):
             case DisputeResolved():
                 return self.dispute_resolved(claim, said)
             case AmendmentAccepted():
-                return self.amended(claim, said.successor)
+                return self.amended(claim, said.successor, said.funding)
             case ReconBreak():
                 if said.id in claim.standing:
                     return self.stale(claim, "that break is known")
@@ -148,7 +150,7 @@ class Machine(Receipts):
         self.status, self.version = "ACTIVE", 1
         taken: Answer = []
         for terms in self.terms.claims:
-            claim = self.claims[terms.id] = Claim(terms, self.terms.long_stop)
+            claim = self.claims[terms.id] = Claim(terms, self.terms.long_stop, self.terms.funding)
             claim.funding_due = self.terms.funding_deadline
             taken += self._fund(claim, 1)
         return taken
@@ -194,7 +196,7 @@ class Machine(Receipts):
         step.recall()
         return step.to("CANCEL_PENDING")
 
-    def amended(self, claim: Claim, new: ClaimTerms) -> Answer:
+    def amended(self, claim: Claim, new: ClaimTerms, funding: str = "") -> Answer:
         """Rows 33 and 52; row 37 for a successor that can never be due."""
         if claim.state not in ("CREATED", "RESERVED", "MATCHED", "HELD", "DISPUTED"):
             return self.illegal(claim, "not before approval")
@@ -206,10 +208,14 @@ class Machine(Receipts):
         if self.over():
             return self.illegal(claim, "the contract is over")
         self.version += 1
+        if funding:
+            self.terms = replace(self.terms, funding=funding)
         close = new.deadline + new.grace
         lasts = claim.hold_expires > close or self.terms.auto_renew
         large = claim.hold_no > 0 and 0 < new.max_minor <= claim.hold_minor
-        moves = claim.hold == "live" and large and lasts
+        alike = claim.funding == self.terms.funding
+        moves = claim.hold == "live" and large and lasts and alike
+        had_time = claim.hold == "live" or claim.funding_due is None
         hold = (claim.hold_no, claim.hold_minor, claim.hold_expires)
         step = self.step(claim, 33)
         step.post("reserved", "buyer", claim.reserved)
@@ -220,6 +226,8 @@ class Machine(Receipts):
         taken: Answer = [step.to("SUPERSEDED")]
         self.superseded.append(claim)
         heir = self.claims[new.id] = self._heir(claim, new)
+        if had_time and self.terms.funding_deadline <= heir.close():
+            heir.funding_due = None
         if not moves:
             return taken + self._fund(heir, 52)
         for shared in (claim.holds, claim.releasing):
@@ -232,7 +240,9 @@ class Machine(Receipts):
 
     def _heir(self, old: Claim, new: ClaimTerms) -> Claim:
         """The successor: same numbers, same risk holds; no review of the old terms counts."""
-        heir = Claim(new, self.terms.long_stop, had_loss=old.had_loss, told=old.told)
+        heir = Claim(
+            new, self.terms.long_stop, self.terms.funding, had_loss=old.had_loss, told=old.told
+        )
         heir.verdict, heir.funding_due = old.verdict, self.terms.funding_deadline
         heir.hold_no, heir.query_no, heir.recall_no = old.hold_no, old.query_no, old.recall_no
         heir.standing, heir.cleared, heir.noted = old.standing, old.cleared, old.noted
@@ -461,7 +471,9 @@ class Machine(Receipts):
             return None
         if terms.on_timeout == "BUYER":
             return self._void(claim, 19)
-        minor = min(claim.verdict.due_minor, claim.reserved)
+        now = claim.verdict
+        worth = now.due_minor if now.due_minor > 0 else now.known_minor
+        minor = min(worth, claim.reserved)
         return self._award(claim, minor) if minor > 0 else None
 
     def _unfunded(self, claim: Claim) -> Taken | None:

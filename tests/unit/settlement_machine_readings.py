@@ -264,8 +264,11 @@ PEOPLE = (
         (18,),
         "(or on_timeout = SELLER)",
         "Tried at the place of row 19. The amount is what is due at that cut, at most what is "
-        "reserved; while that is 0, or there is no hold, the claim waits (for the long stop at "
-        "last). Row 43 may follow at the next cut.",
+        "reserved. Where nothing is due only because nobody knows an adjustment yet (how late a "
+        "delivery is that has not come), it is what is due by those that are known: silence would "
+        "else speak for the buyer. While that is 0 (nothing is known, or the terms leave the "
+        "amount to people), or there is no hold, the claim waits (for the long stop at last). Row "
+        "43 may follow at the next cut.",
         doubt=True,
     ),
     Reading(
@@ -296,10 +299,13 @@ PEOPLE = (
     Reading(
         (52,),
         "amount ≤ hold moved",
-        "And the hold must reach the new close or be renewable. Otherwise the old hold is released "
-        "and row 52 goes to CREATED *with* RESERVE of the next number (the table names "
-        "none), to be "
-        "funded by the date of the terms; a commitment goes the same way and takes row 2 at once.",
+        "And the hold must reach the new close or be renewable, and be of the way of funding that "
+        "the new terms name: a bank's word is no money that is held. Otherwise the old hold is "
+        "released and row 52 goes to CREATED *with* RESERVE of the next number (the table names "
+        "none), to be funded by the date of the terms; a commitment goes the same way and takes "
+        "row 2 at once. Where the claim before it was funded, or had until its close (row 6), the "
+        "successor has until its own close, or until that date if it is later: a date that is "
+        "over would end at once what somebody had paid for.",
     ),
 )
 

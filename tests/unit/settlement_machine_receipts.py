@@ -91,12 +91,12 @@ class Receipts:
         if not claim.terms.rest:
             claim.verdict = now
         elif ends.intersection(ABSORBING) - {"SETTLED", "CLOSED"}:
-            claim.verdict = replace(now, value="FALSE", due_minor=0, whole=True)
+            claim.verdict = replace(now, value="FALSE", due_minor=0, whole=True, known_minor=0)
         elif self.awaits(claim):
             value = "FALSE" if now.value == "FALSE" else "UNKNOWN"
-            claim.verdict = replace(now, value=value, due_minor=0, whole=True)
+            claim.verdict = replace(now, value=value, due_minor=0, whole=True, known_minor=0)
         else:
-            claim.verdict = replace(now, due_minor=claim.terms.max_minor)
+            claim.verdict = replace(now, due_minor=claim.terms.max_minor, known_minor=0)
 
     # -- holds -------------------------------------------------------------------------------
 

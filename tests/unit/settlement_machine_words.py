@@ -236,10 +236,13 @@ class DisputeResolved:
 
 @dataclass(frozen=True, slots=True)
 class AmendmentAccepted:
-    """All parties have signed new terms for one claim; the successor keeps its id."""
+    """All parties have signed new terms for one claim; the successor keeps its id. `funding` =
+    another way of funding, of the whole contract; "" = the same.
+    """
 
     replaces: str
     successor: ClaimTerms
+    funding: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,7 +263,8 @@ class ReconResolved:
 class Verdict:
     """What the whole set of facts says of one claim at a cut.
 
-    `whole` is False while a leaf `absent during CHALLENGE` was taken as open.
+    `whole` is False while a leaf `absent during CHALLENGE` was taken as open. `known_minor` is what
+    would be due by what is known, while nothing is because an adjustment is not.
     """
 
     value: str = "UNKNOWN"
@@ -269,6 +273,7 @@ class Verdict:
     adverse_ids: tuple[str, ...] = ()
     revivable: bool = False
     whole: bool = True
+    known_minor: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,8 +112,9 @@ class World:
     """One contract, the facts about it, and what the rail and the people might say next."""
 
     def __init__(self, seed: int) -> None:
-        self.rng = random.Random(seed)
-        self.machine = Machine(random_terms(self.rng))
+        self.rng, self.hints = random.Random(seed), random.Random(f"what is known of {seed}")
+        self.terms = random_terms(self.rng)
+        self.machine = Machine(self.terms)
         self.facts: dict[str, Verdict] = {}
         self.told: list[Input] = []
         self.count = 0
@@ -216,7 +217,8 @@ class World:
         # A leaf that waits for the window is decided when that has ended.
         open_ = claim.state in ("RESERVED", "MATCHED") and tick < (claim.window_end or tick + 1)
         whole = value != "TRUE" or not open_ or rng.random() < 0.95
-        self.facts[name] = Verdict(value, due, seen, adverse, revivable, whole)
+        known = self.hints.choice((0, 1, claim.terms.max_minor)) if due == 0 else 0
+        self.facts[name] = Verdict(value, due, seen, adverse, revivable, whole, known)
 
     # -- what fits ---------------------------------------------------------------------------
 
@@ -269,10 +271,16 @@ class World:
             return [(0.3, HoldLost(name, number)), (0.4, renewed)]
         return []
 
+    def _funding(self) -> str:
+        """Now and then the new terms name another way; nobody goes back to a word of the buyer."""
+        modes = ("PREFUNDED_HOLD", "BANK_UNDERTAKING")
+        known = self.machine.terms.funding in modes
+        return self.hints.choice(("", "", *modes)) if known else ""
+
     def _apt_before(self, claim: Claim) -> Weighted:
         rng, name, state = self.rng, claim.terms.id, claim.state
         options: Weighted = [
-            (0.25, AmendmentAccepted(name, random_claim(rng, name))),
+            (0.25, AmendmentAccepted(name, random_claim(rng, name), self._funding())),
             (0.08, Booked(name, rng.randint(1, claim.attempt), self.fresh("e"), 40, OWN)),
             (0.04, Booked(name, claim.attempt, self.fresh("e"), 40, FOREIGN)),
             (0.05, Returned(name, self.fresh("t"), rng.choice((5, 40)), OWN)),

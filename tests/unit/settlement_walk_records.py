@@ -260,7 +260,8 @@ class Records:
     def _contract(self, claims: list[ClaimTerms], version: int) -> Contract:
         """The first version is the same record whenever it comes."""
         self.count += version > 1
-        signed = signed_terms(self.world.machine.terms, claims, version)
+        own = self.world.terms if version == 1 else self.world.machine.terms
+        signed = signed_terms(own, claims, version)
         body = terms.encode(signed)
         return Contract(
             input_id=f"contract-{self.count if version > 1 else 0}", source="buyer", chain_id=CHAIN,

@@ -51,6 +51,7 @@ class Told:
             value="UNKNOWN" if open_ else found.value,
             matches="TRUE" if open_ else None,
             due_minor=found.due_minor,
+            unadjusted_minor=found.known_minor,
             rests_on=(),
             against=(),
             wakes_at=None,

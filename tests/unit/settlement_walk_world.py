@@ -84,7 +84,8 @@ class Life(World):
     def __init__(self, seed: int) -> None:
         super().__init__(seed)
         own = self.machine.terms
-        self.machine.terms = replace(own, cap=10_000, long_stop=max(own.long_stop, 200))
+        self.terms = replace(own, cap=10_000, long_stop=max(own.long_stop, 200))
+        self.machine.terms = self.terms
 
 
 class Both(Records):
@@ -151,7 +152,9 @@ class Both(Records):
             if claim.state in ONCE and not claim.attempts_sent and claim.basis == "CONDITION"
         ]
         rest: list[Input] = [
-            said if one == said.replaces else AmendmentAccepted(one, machine.claims[one].terms)
+            said
+            if one == said.replaces
+            else AmendmentAccepted(one, machine.claims[one].terms, said.funding)
             for one in open_
         ]
         return rest if said in rest else [*rest, said]

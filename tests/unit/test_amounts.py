@@ -255,7 +255,7 @@ def random_seen(rng):
 def test_random_contracts_are_as_the_oracle_computes_them(required):
     """PER_UNIT claims with adjustments, and the RESIDUAL after them, agree with fractions."""
     count, rng = required("amount_contracts"), random.Random(11)
-    held = paid = 0
+    held = paid = silent = 0
     for _ in range(count):
         contract = random_contract(rng)
         told, taken = random_deliveries(rng, contract)
@@ -266,22 +266,29 @@ def test_random_contracts_are_as_the_oracle_computes_them(required):
             state = now(*facts, currency=contract.currency, taken=taken, seen=seen,
                         claimed=tuple(claims), reserved=10**11)  # fmt: skip
             found = due(contract, "T1", state)
-            by = oracle.change(contract.tranche("T1").adjustments, seen)
-            if by is None:
-                held += 1
-                assert (found.verdict, found.amount_minor) == ("HOLD", 0)
-                continue
+            rules = contract.tranche("T1").adjustments
+            by = oracle.change(rules, seen)
             amount = contract.tranche("T1").amount
             gross = max(0, oracle.per_unit(contract, amount, facts, taken) - before)
             assert found.gross_minor == gross
             already = oracle.floor(exact)
-            exact, before = exact + gross * (1 + by), before + gross
             room = amount.cap_minor - sum(one.amount_minor for one in claims)
+            if by is None:
+                held += 1
+                assert (found.verdict, found.amount_minor) == ("HOLD", 0)
+                known = oracle.undecided(rules, seen)
+                worth = 0 if known is None else oracle.floor(exact + gross * (1 + known)) - already
+                assert found.unadjusted_minor == min(worth, room)
+                silent += found.unadjusted_minor > 0
+                continue
+            assert found.unadjusted_minor == 0
+            exact, before = exact + gross * (1 + by), before + gross
             assert found.amount_minor == min(oracle.floor(exact) - already, room)
             claims.append(claim(found, f"c{at}"))
             paid += found.amount_minor > 0
         _check_residual(rng, contract, told, taken, claims)
     assert held
+    assert silent
     assert paid
     count.done(count)
 
@@ -480,6 +487,20 @@ def test_excursions_take_off_by_their_length(us, bp):
     """
     found = adjusted(Seen(excursion_us=us), excursion=BANDS)
     assert (found.held, found.bp) == ((True, 0) if bp is None else (False, bp))
+
+
+@pytest.mark.parametrize(
+    ("days", "us", "bp", "unknown"),
+    [(None, 0, 0, True), (None, 91 * MINUTE_US, -1500, True), (7, None, -70, True),
+     (None, None, 0, True), (None, 181 * MINUTE_US, 0, False), (7, 181 * MINUTE_US, -70, False),
+     (7, 0, -70, False)],
+)  # fmt: skip
+def test_what_is_known_is_told_beside_what_is_not(days, us, bp, unknown):
+    """Of an amount that is held: by what is known, and whether nobody knows the rest or the terms
+    give it to people.
+    """
+    found = adjusted(Seen(days_late=days, excursion_us=us), late=LATE, excursion=BANDS)
+    assert (found.bp, found.unknown) == (bp, unknown)
 
 
 @pytest.mark.parametrize(

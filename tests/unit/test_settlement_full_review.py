@@ -2,26 +2,41 @@
 awards, approvals, dates.
 """
 
+import json
 from collections.abc import Mapping
 from decimal import Decimal
 from types import MappingProxyType
 from typing import Any
 
 import contract_world
+import pytest
 from msgspec.structs import replace
 from settlement_full_world import LINE, FullWorld, a_year_ago, day, electronics
 from settlement_world import contract, contract_terms, event
 from test_contract_signing import secret
 
+from supplytwin.processors import contract_check
 from supplytwin.processors.keys import Key, KeyRecord
 from supplytwin.processors.settlement_judged import judged
 from supplytwin.schemas import contract_signature as signatures
 from supplytwin.schemas import signing
 from supplytwin.schemas.contract import ContractTerms, encode, terms_hash
+from supplytwin.schemas.contract_read import read
 from supplytwin.schemas.ids import SECOND_US
 from supplytwin.schemas.records import CONTRACTS, Contract
 
 EXPORT, ARRIVAL, WARRANTY = 0, 1, 2
+
+
+@pytest.fixture
+def free_conditions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Terms may be of no template."""
+    sense = contract_check.sense
+
+    def permitted(terms: ContractTerms, **_: bool) -> Any:
+        return sense(terms, free_conditions=True)
+
+    monkeypatch.setattr(contract_check, "sense", permitted)
 
 
 def funded(terms: ContractTerms | None = None) -> FullWorld:
@@ -260,3 +275,40 @@ def test_a_residual_does_not_wait_for_what_an_amendment_took_out() -> None:
     told = [{leaf.name: leaf.value for leaf in one.leaves} for one in seen]
     assert [one["$.all[0] time"] for one in told] == ["TRUE", "TRUE"]
     assert [one["amount"] for one in told] == ["TRUE", "TRUE"]
+
+
+# ---- a tranche of which nothing was due
+
+
+def test_a_time_after_a_tranche_of_which_nothing_was_due_runs_from_its_end(
+    free_conditions: None,
+) -> None:
+    """So late that nothing is left of it, it is closed without a payment: what is to be paid thirty
+    days after it does not wait for a payment that can never come.
+    """
+    made = json.loads(
+        json.dumps(contract_world.free()).replace("2026-", "2025-").replace("2027-", "2026-")
+    )
+    second = made["tranches"][1]
+    second["challenge"] = None
+    second["adjustments"]["late"] = {"due": "2026-01-10", "bp_per_day": 500, "max_bp": 10_000}
+    second["condition"] = {
+        "quantity": {"line": "1", "measure": "RECEIVED", "op": ">=", "value": "1200"}
+    }
+    terms = read(json.dumps(made).encode()).value
+    assert terms is not None
+    world = funded(terms)
+    world.tick(day(1))
+    world.export()
+    world.tick(day(3))
+    world.answer("PAY", "ACSC", 3.1)
+    world.received()
+    world.tick(day(63))
+    assert world.states() == ["SETTLED", "CLOSED", "RESERVED"]
+    assert is_sound(world)
+    world.tick(day(92.9))
+    assert world.states()[WARRANTY] == "RESERVED"
+    world.tick(day(100))
+    assert world.states()[WARRANTY] == "INSTRUCTED"
+    assert world.paid() == [72_000_000, 24_000_000]
+    assert is_sound(world)

@@ -236,13 +236,20 @@ def test_row_27_counts_only_what_ends_a_doubt() -> None:
     assert built.rows[27] == 1
 
 
-def test_a_successor_without_a_hold_is_funded_by_the_date_of_the_terms() -> None:
-    """Whoever amends them later has to agree on another date, or the new claim ends at once."""
-    for tick, due in ((20, 20), (21, 20)):
+def test_a_successor_without_a_hold_has_the_time_of_what_it_replaces() -> None:
+    """One of a claim that was never funded has until the date of the terms; one of a claim that was
+    funded has until its close, also when that date has passed.
+    """
+    for tick in (19, 20, 21):
         built = machine()
         cut(built, tick, Verdict())
         built.take(AmendmentAccepted("A", ClaimTerms("A", 200, 90, 5)))
-        assert built.claims["A"].funding_due == due
+        assert built.claims["A"].funding_due is None
+        assert built.claims["A"].funded_by() == 95
+    fresh = Machine(built.terms)
+    fresh.take(ContractAgreed())
+    fresh.take(AmendmentAccepted("A", ClaimTerms("A", 200, 90, 5)))
+    assert fresh.claims["A"].funding_due == fresh.terms.funding_deadline == 20
 
 
 def test_a_claim_whose_hold_was_lost_ends_as_a_default() -> None:

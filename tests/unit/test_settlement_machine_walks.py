@@ -247,7 +247,7 @@ def test_the_same_life_gives_the_same_answers() -> None:
     for seed in range(20):
         world = World(seed)
         told = list(world.play(STEPS))
-        again = Machine(world.machine.terms)
+        again = Machine(world.terms)
         assert [again.take(said) for said, _ in told] == [answer for _, answer in told]
         assert again.rows == world.machine.rows
 
