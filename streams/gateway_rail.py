@@ -1,5 +1,6 @@
 """The rail that the settings name. What is missing for it is said with its key, at the start."""
 
+import os
 import string
 from pathlib import Path
 
@@ -90,9 +91,11 @@ def _carrier(section: RailSection, status: StatusReader) -> Carrier:
     folder = Path(section.folder)
     try:
         if section.kind == FILES:
-            inbox = Inbox(Path(section.from_bank), folder)
-            return FolderBank(Path(section.to_bank), inbox)
+            carrier = FolderBank(Path(section.to_bank), Inbox(Path(section.from_bank), folder))
+            _check_folders(section)
+            return carrier
         inbox = Inbox(folder / "waiting", folder, settle_s=0)
+        _check_folders(section)
     except OSError as error:
         raise UsageError(f"settings: [rail] folder {error.filename}: {error.strerror}") from None
     for key in ("payments_url", "recalls_url", "mailbox_url", "status_url"):
@@ -115,6 +118,18 @@ def _carrier(section: RailSection, status: StatusReader) -> Carrier:
         poll_s=section.poll_ms / 1000,
     )
     return HttpBank(addresses, inbox, status=status)
+
+
+def _check_folders(section: RailSection) -> None:
+    """They are there by now; a mount may be one that cannot be written to."""
+    ours = Path(section.folder)
+    for key, path in (
+        ("to_bank", section.to_bank),
+        ("from_bank", section.from_bank),
+        *(("folder", ours / name) for name in ("waiting", "received", "refused")),
+    ):
+        good = not path or os.access(Path(path), os.R_OK | os.W_OK | os.X_OK, effective_ids=True)
+        _need(good, key, f"{path} cannot be read and written")
 
 
 def _check_status(url: str) -> None:

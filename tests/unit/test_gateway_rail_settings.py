@@ -1,5 +1,6 @@
 """Which rail the settings make, and what they are told when something is missing."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +83,23 @@ def test_what_is_wrong_is_named(tmp_path: Path, kind: str, key: str, value: str)
     """One line with the key."""
     settings = Settings(rail=section(tmp_path, kind, **{key: value}))
     with pytest.raises(UsageError, match=rf"settings: \[rail\] {key}\b"):
+        bank_rail(settings, MemoryBroker(), 1)
+
+
+@pytest.mark.parametrize("key", ["to_bank", "from_bank", "folder"])
+def test_a_folder_that_cannot_be_used_is_named_at_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    """Not when the first document is there: a mount that is read-only, another user's folder."""
+    settings = Settings(rail=section(tmp_path, "iso20022-files"))
+    bank_rail(settings, MemoryBroker(), 1).close()
+    refused, real = Path(getattr(settings.rail, key)), os.access
+
+    def access(path: Path, mode: int, **options: Any) -> bool:
+        return refused not in (path, *path.parents) and real(path, mode, **options)
+
+    monkeypatch.setattr(os, "access", access)
+    with pytest.raises(UsageError, match=rf"settings: \[rail\] {key} .*written"):
         bank_rail(settings, MemoryBroker(), 1)
 
 
