@@ -102,9 +102,9 @@ class Inbox:
     ) -> None:  # fmt: skip
         self.waiting = kept / "waiting"
         self._bank = None if waiting == self.waiting else waiting
-        self._received, self._refused = kept / "received", kept / "refused"
+        self.received, self.refused = kept / "received", kept / "refused"
         self._settle_s, self._clock = settle_s, clock
-        for folder in (waiting, self.waiting, self._received, self._refused):
+        for folder in (waiting, self.waiting, self.received, self.refused):
             folder.mkdir(parents=True, exist_ok=True)
         for half in self.waiting.glob(".*.tmp"):
             half.unlink(missing_ok=True)
@@ -144,7 +144,7 @@ class Inbox:
         return name
 
     def _has(self, name: str) -> bool:
-        return any((at / name).exists() for at in (self.waiting, self._received, self._refused))
+        return any((at / name).exists() for at in (self.waiting, self.received, self.refused))
 
     def _old_enough(self, modified_ns: int) -> bool:
         return self._clock() * 1_000_000_000 - modified_ns >= self._settle_s * 1_000_000_000
@@ -155,11 +155,11 @@ class Inbox:
 
     def confirm(self, document: Document) -> None:
         """It waits no longer and is kept."""
-        self._lay(document, self._received)
+        self._lay(document, self.received)
 
     def refuse(self, document: Document) -> None:
         """It waits no longer and is kept apart."""
-        self._lay(document, self._refused)
+        self._lay(document, self.refused)
 
     def _lay(self, document: Document, folder: Path) -> None:
         try:
@@ -180,9 +180,9 @@ class Inbox:
 
     def kept(self) -> Iterator[Document]:
         """Everything that was received, understood or not, oldest first; not what waits."""
-        for path in _files(self._received, lambda _: True):
+        for path in _files(self.received, lambda _: True):
             yield self._document(path)
-        for path in _files(self._refused, lambda _: True):
+        for path in _files(self.refused, lambda _: True):
             yield self._document(path)
 
 

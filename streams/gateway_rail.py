@@ -122,13 +122,10 @@ def _carrier(section: RailSection, status: StatusReader) -> Carrier:
 
 def _check_folders(section: RailSection) -> None:
     """They are there by now; a mount may be one that cannot be written to."""
-    ours = Path(section.folder)
-    for key, path in (
-        ("to_bank", section.to_bank),
-        ("from_bank", section.from_bank),
-        *(("folder", ours / name) for name in ("waiting", "received", "refused")),
-    ):
-        good = not path or os.access(Path(path), os.R_OK | os.W_OK | os.X_OK, effective_ids=True)
+    banks = [("to_bank", Path(section.to_bank)), ("from_bank", Path(section.from_bank))]
+    ours = [("folder", Path(section.folder) / one) for one in ("waiting", "received", "refused")]
+    for key, path in (*(banks if section.kind == FILES else ()), *ours):
+        good = os.access(path, os.R_OK | os.W_OK | os.X_OK, effective_ids=True)
         _need(good, key, f"{path} cannot be read and written")
 
 
