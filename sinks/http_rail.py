@@ -1,14 +1,15 @@
 """A bank over HTTP: messages are posted to it, its own wait in a mailbox until they are confirmed.
 
-    POST   payments   pain.001.001.09    2xx: taken. 4xx: refused as it stands; anything else: again
+    POST   payments   pain.001.001.09    2xx: taken. Not now (see below): again. Else: refused
     POST   recalls    camt.056.001.12    likewise
     GET    mailbox    [{"id": …, "body": "<?xml …"}], oldest first
     DELETE mailbox/id                    all that it says is published (`confirms`)
     GET    status     a document that tells of one payment; 404: the bank has never had it
 
 A connection that fails, a time-out and the statuses 429, 500, 502, 503, 504 are tried again, a few
-times and with pauses, with the same bytes and ids. What a bank answers to a POST is not read: it
-says the same in a document.
+times and with pauses, with the same bytes and ids. 401, 403, 404, 407, 408 and 425 to a POST say
+nothing about the message: who is not let in comes again, too, but not in a burst. What a bank
+answers to a POST is not read: it says the same in a document.
 
 What the mailbox answers is kept as it came before anything is made of it (`http_rail_mailbox`), so
 that nothing is lost by a mailbox that forgets what it has given. Then each document of it goes into
@@ -40,6 +41,7 @@ from supplytwin.sinks.iso20022_xml import BYTES_MAX
 log = structlog.get_logger("supplytwin.rail")
 TRIES = 3
 _AGAIN = frozenset((429, 500, 502, 503, 504))
+_NOT_NOW = frozenset((401, 403, 404, 407, 408, 425))
 _DIGITS = 32
 _XML = "application/xml; charset=utf-8"
 PAUSE_S = 60
@@ -86,6 +88,7 @@ class HttpBank:
         self._looked = -addresses.poll_s
         self._answers = Answers(inbox.waiting.parent / "mailbox")
         self._ids: dict[str, str] = {}
+        self._kept_out: tuple[str, int] | None = None
         self._waiting = _digests(inbox.waiting)
         self._done = _digests(inbox.received) | _digests(inbox.refused)
         retries = urllib3.Retry(
@@ -146,6 +149,9 @@ class HttpBank:
             log.error("the bank takes no such message", message=kept.message)
             return
         status, _ = self._call("POST", url, kept.body)
+        if status in _NOT_NOW:
+            self._not_now(kept, status)
+        self._kept_out = None
         if not 200 <= status < 300:
             log.error(
                 "the bank refused a message",
@@ -153,6 +159,18 @@ class HttpBank:
                 message_id=kept.message_id,
                 settlement_id=kept.settlement_id,
             )
+
+    def _not_now(self, kept: SentMessage, status: int) -> NoReturn:
+        """Said once, and called again with the same message until the bank takes it."""
+        if self._kept_out != (kept.message_id, status):
+            self._kept_out = (kept.message_id, status)
+            log.error(
+                "the bank does not let a message in",
+                http_status=status,
+                message_id=kept.message_id,
+                settlement_id=kept.settlement_id,
+            )
+        raise TransientError(f"POST: HTTP {status}")
 
     def ask(self, kept: SentMessage) -> Asked | None:
         if not self._at.status:

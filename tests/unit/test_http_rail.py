@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from http_world import Server, bank, kept, serving
 
 from supplytwin.schemas.errors import TransientError
@@ -46,7 +47,32 @@ def test_nobody_there(server: Server, tmp_path: Path) -> None:
         carrier.deliver(kept())
 
 
-@pytest.mark.parametrize("status", [400, 401, 403, 422, 302])
+@pytest.mark.parametrize("status", [401, 403, 404, 407, 408, 425])
+@pytest.mark.parametrize("kind", ["PAY", "RECALL"])
+def test_who_is_not_let_in_comes_again(
+    server: Server, tmp_path: Path, status: int, kind: str
+) -> None:
+    """A token that has expired, an address that has moved say nothing about the message: the same
+    bytes again, when the caller likes; and it is said once, not every second.
+    """
+    server.answers = [(status, b"no")] * 3
+    carrier = bank(server, tmp_path)
+    with structlog.testing.capture_logs() as logs:
+        for number in range(1, 4):
+            with pytest.raises(TransientError, match=str(status)):
+                carrier.deliver(kept(kind))
+            assert len(server.seen) == number  # a wrong password is not tried in a burst
+    (line,) = logs
+    assert (line["log_level"], line["http_status"]) == ("error", status)
+    carrier.deliver(kept(kind))
+    assert {body for _, _, body, _ in server.seen} == {kept(kind).body}
+    server.answers = [(status, b"no")]
+    with structlog.testing.capture_logs() as logs, pytest.raises(TransientError):
+        carrier.deliver(kept(kind))
+    assert len(logs) == 1
+
+
+@pytest.mark.parametrize("status", [400, 405, 409, 410, 413, 415, 422, 302])
 def test_a_refusal_is_final_for_the_carrier(server: Server, tmp_path: Path, status: int) -> None:
     """It is not repeated and blocks nobody: what became of the payment is asked."""
     server.answers = [(status, b"no")]
