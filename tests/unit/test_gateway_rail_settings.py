@@ -103,6 +103,43 @@ def test_a_folder_that_cannot_be_used_is_named_at_the_start(
         bank_rail(settings, MemoryBroker(), 1)
 
 
+@pytest.mark.parametrize("how", ["same", "dots", "link"])
+@pytest.mark.parametrize(
+    ("key", "other"),
+    [
+        ("from_bank", "to"), ("to_bank", "from"), ("from_bank", "kept"), ("to_bank", "kept"),
+        ("from_bank", "kept/waiting"), ("from_bank", "kept/refused"), ("to_bank", "kept/received"),
+    ],
+)  # fmt: skip
+def test_no_two_folders_are_one(tmp_path: Path, key: str, other: str, how: str) -> None:
+    """What is meant for the bank would be taken for its own, and laid aside."""
+    path = tmp_path / other
+    path.mkdir(parents=True)
+    if how == "dots":
+        path = tmp_path / "kept" / ".." / other
+        (tmp_path / "kept").mkdir(exist_ok=True)
+    elif how == "link":
+        (tmp_path / "link").symlink_to(path)
+        path = tmp_path / "link"
+    settings = Settings(rail=section(tmp_path, "iso20022-files", **{key: str(path)}))
+    with pytest.raises(UsageError, match=r"settings: \[rail\] (from|to)_bank .* same folder"):
+        bank_rail(settings, MemoryBroker(), 1)
+
+
+@pytest.mark.parametrize("kind", ["iso20022-files", "iso20022-http"])
+@pytest.mark.parametrize("name", ["received", "mailbox", "waiting"])
+def test_something_in_the_way_of_a_folder_is_named(tmp_path: Path, kind: str, name: str) -> None:
+    """One line, no trace."""
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept" / name).write_bytes(b"in the way")
+    settings = Settings(rail=section(tmp_path, kind))
+    if (kind, name) == ("iso20022-files", "mailbox"):
+        bank_rail(settings, MemoryBroker(), 1)
+        return
+    with pytest.raises(UsageError, match=rf"\[rail\] folder .*{name}"):
+        bank_rail(settings, MemoryBroker(), 1)
+
+
 def test_a_mailbox_with_a_query_has_no_place_for_an_id(tmp_path: Path) -> None:
     """What could not be deleted is not pretended to be confirmed."""
     url = "https://bank.example/mail?peek"
