@@ -46,6 +46,8 @@ _DIGITS = 32
 _XML = "application/xml; charset=utf-8"
 PAUSE_S = 60
 """Behind an answer of the mailbox that cannot be read."""
+LOOK_S = 5
+"""So long is gone on with one answer; the gateway has other work, too."""
 
 
 class Addresses(Struct, frozen=True, kw_only=True):
@@ -203,7 +205,8 @@ class HttpBank:
     def _collect(self) -> None:
         try:
             for left in self._answers.unfinished():
-                self._go_through(left)
+                if not self._go_through(left):
+                    return
             with self._open("GET", self._at.mailbox) as response:
                 if response.status not in (200, 204):
                     raise TransientError(f"GET {self._at.mailbox}: HTTP {response.status}")
@@ -215,8 +218,9 @@ class HttpBank:
         except OSError as error:
             raise TransientError(f"{self._inbox.waiting.parent}: {error.strerror}") from None
 
-    def _go_through(self, answer: Path) -> None:
-        """Keep it until each document of it is kept by itself."""
+    def _go_through(self, answer: Path) -> bool:
+        """Keep it until each document of it is kept by itself; False = that is not yet so."""
+        until = time.monotonic() + LOOK_S
         try:
             for mail in mails(answer):
                 digest = _digest(mail.data)
@@ -227,10 +231,13 @@ class HttpBank:
                 elif digest not in self._waiting:
                     answer = self._answers.keep(answer)
                     self._store(mail, digest)
+                    if time.monotonic() > until:
+                        return False
         except ValueError as error:
             self._lay_aside(answer)
             self._cannot_be_read(str(error))
         answer.unlink()
+        return True
 
     def _cannot_be_read(self, why: str) -> NoReturn:
         log.error("the mailbox of the bank cannot be read", why=why)

@@ -221,6 +221,21 @@ def test_a_large_mailbox_is_read(server: Server, tmp_path: Path) -> None:
     assert [len(one) > BYTES_MAX for one in refused(tmp_path)] == [True]
 
 
+def test_a_mailbox_with_very_many_holds_nobody_up(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A few seconds at each look, one document at least; it is asked again behind the last."""
+    monkeypatch.setattr(http_rail, "LOOK_S", -1)
+    server.mail, server.forgets = [{"id": n, "body": f"<a>{n}</a>"} for n in range(3)], True
+    carrier = bank(server, tmp_path, confirms=False)
+    looks = [(len(carrier.arrivals(())), len(server.seen)) for _ in range(4)]
+    assert looks == [(1, 1), (2, 1), (3, 1), (3, 2)]
+    carrier = bank(server, tmp_path / "other", confirms=False)
+    server.mail = [{"id": n, "body": f"<a>{n}</a>"} for n in range(3)]
+    carrier.arrivals(())
+    assert len(bank(server, tmp_path / "other", confirms=False).arrivals(())) == 2
+
+
 def test_a_mailbox_without_an_end_is_not_read(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
