@@ -200,8 +200,8 @@ class Inbox:
         """
         now, since = int(self._clock() * _S), at.st_mtime_ns
         if since > now:
-            if since > now + _AHEAD_S * _S and self._is_new(path, "ahead"):
-                log.warning("a file of the bank has a time ahead of ours", name=_plain(path.name))
+            if since > now + _AHEAD_S * _S and not path.name.startswith(_CLAIMED):
+                self._say_ahead(path)
             seen = self._seen.setdefault(path, _Seen())
             if seen.state != _state(at):
                 seen.state, seen.since = _state(at), now
@@ -270,6 +270,10 @@ class Inbox:
         if self._is_new(path, why):
             log.error("a file of the bank cannot be taken", name=_plain(path.name), why=why)
 
+    def _say_ahead(self, path: Path) -> None:
+        if self._is_new(path, "ahead"):
+            log.warning("a file of the bank has a time ahead of ours", name=_plain(path.name))
+
     def _is_new(self, path: Path, word: str) -> bool:
         """Whether this is the first time that it would be said."""
         said = self._seen.setdefault(path, _Seen()).said
@@ -288,11 +292,12 @@ class Inbox:
         self._lay(document, self.refused)
 
     def _lay(self, document: Document, folder: Path) -> None:
+        path = self.waiting / document.name
         try:
-            carry(self.waiting / document.name, folder / document.name)
-        except FileNotFoundError:
-            return  # moved before, and read again by nobody
+            carry(path, folder / document.name)
         except OSError as error:
+            if isinstance(error, FileNotFoundError) and not path.exists():
+                return  # moved before, and read again by nobody
             raise FatalError(f"{document.name} cannot be moved: {error.strerror}") from None
 
     def unfinished(self) -> Iterator[Document]:

@@ -205,21 +205,24 @@ class HttpBank:
     def _collect(self) -> None:
         try:
             for left in self._answers.unfinished():
-                if not self._go_through(left):
+                if not self._go_through(left, left=True):
                     return
             with self._open("GET", self._at.mailbox) as response:
                 if response.status not in (200, 204):
                     raise TransientError(f"GET {self._at.mailbox}: HTTP {response.status}")
                 answer = self._answers.take(response)
-                if answer is None:
-                    self._cannot_be_read(f"answers with more than {MAILBOX_MAX} bytes")
-                response.release_conn()
+                if answer is not None:
+                    response.release_conn()
+            if answer is None:
+                self._cannot_be_read(f"answers with more than {MAILBOX_MAX} bytes")
             self._go_through(answer)
         except OSError as error:
             raise TransientError(f"{self._inbox.waiting.parent}: {error.strerror}") from None
 
-    def _go_through(self, answer: Path) -> bool:
-        """Keep it until each document of it is kept by itself; False = that is not yet so."""
+    def _go_through(self, answer: Path, *, left: bool = False) -> bool:
+        """Keep it until each document of it is kept by itself; False = that is not yet so. `left` =
+        it was left by an earlier look.
+        """
         until = time.monotonic() + LOOK_S
         try:
             for mail in mails(answer):
@@ -235,7 +238,10 @@ class HttpBank:
                         return False
         except ValueError as error:
             self._lay_aside(answer)
-            self._cannot_be_read(str(error))
+            if not left:
+                self._cannot_be_read(str(error))
+            log.warning("an answer of the mailbox broke off", why=str(error))
+            return True
         answer.unlink()
         return True
 

@@ -4,7 +4,8 @@ An answer with anything new in it is kept whole before the first document of it 
 behind the last. A process that dies in between leaves it there; the next one goes through it again
 before it asks the mailbox, and knows what it has by its bytes.
 
-    kept/mailbox/.answer.tmp    while it is read; of a process that died: nothing that was read
+    kept/mailbox/.answer.tmp    while it is read; when that broke off, as much of it as had come,
+                                which is gone through like any other
     kept/mailbox/TIME.json      an answer, some of which may not be kept by itself yet
 """
 
@@ -27,7 +28,8 @@ MAILBOX_MAX = 16 * BYTES_MAX
 _PIECE = 1 << 20
 _BEGIN = re.compile(rb"(?:\xef\xbb\xbf)?\s*\[")
 _END = re.compile(rb"\s*\Z")
-_TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[][{},]', re.DOTALL)
+_TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[][{},]', re.DOTALL)
+"""A text, perhaps one that broke off, or a sign."""
 
 
 class _Mail(Struct, frozen=True, kw_only=True):
@@ -50,7 +52,7 @@ class Mail(Struct, frozen=True, kw_only=True):
 class Body(Protocol):
     """What is read of a response, piece by piece."""
 
-    def read(self, amount: int, /) -> bytes:
+    def read1(self, amt: int | None = None, decode_content: bool | None = None) -> bytes:
         """b"" at the end."""
 
 
@@ -62,14 +64,16 @@ class Answers:
         folder.mkdir(parents=True, exist_ok=True)
 
     def unfinished(self) -> list[Path]:
-        """Answers that are not gone through, oldest first."""
+        """Answers that are not gone through, oldest first. Raises OSError."""
+        if self._being_read.exists():
+            self.keep(self._being_read)
         return sorted(self._folder.glob("*.json"))
 
     def take(self, body: Body) -> Path | None:
         """All of it on the disk, not yet for good; None = it is too long. Raises OSError."""
         size = 0
         with self._being_read.open("wb") as file:
-            while piece := body.read(_PIECE):
+            while piece := body.read1(_PIECE):
                 size += len(piece)
                 if size > MAILBOX_MAX:
                     self._being_read.unlink()
@@ -121,6 +125,9 @@ def _items(data: mmap.mmap) -> Iterator[bytes]:
                 if _END.match(data, start) is None:
                     raise ValueError("goes on behind its end")
                 return
+    last = data[start:].strip()
+    if not depth and last.endswith(b"}"):
+        yield last
     raise ValueError("has no end")
 
 

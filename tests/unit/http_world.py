@@ -20,7 +20,8 @@ class Server:
 
     def __init__(self) -> None:
         self.seen: list[tuple[str, str, bytes, str]] = []
-        self.answers: list[tuple[int, bytes] | None] = []
+        self.answers: list[tuple[int, bytes] | tuple[int, bytes, int] | None] = []
+        """Status, body, and how long the body is said to be; None = the connection breaks."""
         self.mail: list[dict[str, Any]] = []
         self.forgets = False
         outer = self
@@ -34,9 +35,9 @@ class Server:
                 if found is None:
                     self.close_connection = True
                     return
-                status, data = found
+                status, data, *length = found
                 self.send_response(status)
-                self.send_header("Content-Length", str(len(data)))
+                self.send_header("Content-Length", str(*(length or [len(data)])))
                 self.send_header("Location", "/elsewhere")
                 self.end_headers()
                 with suppress(ConnectionError):  # nobody wants the rest
@@ -50,7 +51,7 @@ class Server:
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.base = f"http://127.0.0.1:{self.server.server_address[1]}"
 
-    def answer(self, method: str, path: str) -> tuple[int, bytes] | None:
+    def answer(self, method: str, path: str) -> tuple[int, bytes] | tuple[int, bytes, int] | None:
         """The next of `answers`, else the mailbox, else 202."""
         if self.answers:
             return self.answers.pop(0)

@@ -124,6 +124,9 @@ def test_a_folder_that_is_gone_is_waited_for(tmp_path: Path) -> None:
     (tmp_path / "kept" / "received").write_bytes(b"in the way")
     with pytest.raises(FatalError):
         carrier.confirm(one)
+    (tmp_path / "kept" / "received").unlink()
+    with pytest.raises(FatalError):  # it was not moved before
+        carrier.confirm(one)
     (tmp_path / "from").rename(tmp_path / "away")
     with pytest.raises(TransientError):
         carrier.arrivals(())

@@ -13,7 +13,7 @@ from http_world import Server, bank, kept, serving
 from supplytwin.schemas.errors import TransientError
 from supplytwin.sinks import http_rail, http_rail_mailbox
 from supplytwin.sinks.bank_rail import Document
-from supplytwin.sinks.http_rail import HttpBank
+from supplytwin.sinks.http_rail import TRIES, HttpBank
 from supplytwin.sinks.iso20022_xml import BYTES_MAX
 
 GOOD = [{"id": 1, "body": "<a/>"}, {"id": 2, "body": "<b/>"}]
@@ -176,6 +176,44 @@ def test_a_kill_loses_and_repeats_nothing_of_a_mailbox_that_forgets(
     assert texts(again.arrivals(())) == [b"<a/>", b"<b/>"]
     assert refused(tmp_path) == [b"7"]
     assert not list((tmp_path / "mailbox").iterdir())
+
+
+@pytest.mark.parametrize("confirms", [True, False])
+@pytest.mark.parametrize("left", [0, 1, 10])
+def test_an_answer_that_broke_off_is_gone_through_as_far_as_it_came(
+    server: Server, tmp_path: Path, left: int, *, confirms: bool
+) -> None:
+    """Its end is missing, by a kill or by the network: what came whole is not lost, and nothing
+    waits for the rest.
+    """
+    answer = listed(good(0), good(1))
+    for number, folder in enumerate((tmp_path / "killed", tmp_path / "broken")):
+        carrier = bank(server, folder, confirms=confirms)
+        part = answer[: len(answer) - left]
+        if not number:
+            (folder / "mailbox" / ".answer.tmp").write_bytes(part)
+            carrier = bank(server, folder, confirms=confirms)
+        else:
+            server.answers = [None] * TRIES if not left else [(200, part, len(answer))]
+            with pytest.raises(TransientError):
+                carrier.arrivals(())
+            if not left:
+                continue
+        server.mail = [{"id": 3, "body": "<c/>"}]
+        whole = [b"<a/>", b"<b/>"] if left < 10 else [b"<a/>"]
+        assert texts(carrier.arrivals(())) == [*whole, b"<c/>"]
+        assert refused(folder) == ([part] if left and not confirms else [])
+
+
+def test_a_long_answer_that_broke_off_is_gone_through_once(tmp_path: Path) -> None:
+    """Not once for every quotation mark in what is left of it, which would take an hour."""
+    answer = listed(good(0), json.dumps({"id": 2, "body": '<b c="d"/>' * 300_000}).encode())
+    for end in (b"", b"\\"):
+        (tmp_path / "a.json").write_bytes(answer[:-9] + end)
+        found = list[bytes]()
+        with pytest.raises(ValueError, match="has no end"):
+            found.extend(one.data for one in http_rail_mailbox.mails(tmp_path / "a.json"))
+        assert found == [b"<a/>"]
 
 
 def test_a_full_disk_loses_nothing(
