@@ -1,39 +1,53 @@
 """A bank over HTTP: messages are posted to it, its own wait in a mailbox until they are confirmed.
 
-    POST   payments   pain.001.001.09    2xx: taken. 4xx: refused as it stands; anything else: again
+    POST   payments   pain.001.001.09    2xx: taken. Not now (see below): again. Else: refused
     POST   recalls    camt.056.001.12    likewise
     GET    mailbox    [{"id": …, "body": "<?xml …"}], oldest first
     DELETE mailbox/id                    all that it says is published (`confirms`)
     GET    status     a document that tells of one payment; 404: the bank has never had it
 
 A connection that fails, a time-out and the statuses 429, 500, 502, 503, 504 are tried again, a few
-times and with pauses, with the same bytes and ids. What a bank answers to a POST is not read: it
-says the same in a document. What is in the mailbox is put into a folder first, so that nothing is
-lost by a mailbox that forgets what it has given.
+times and with pauses, with the same bytes and ids. 401, 403, 404, 407, 408 and 425 to a POST say
+nothing about the message: who is not let in comes again, too, but not in a burst. What a bank
+answers to a POST is not read: it says the same in a document.
+
+What the mailbox answers is kept as it came before anything is made of it (`http_rail_mailbox`), so
+that nothing is lost by a mailbox that forgets what it has given. Then each document of it goes into
+the folder `waiting` by itself, under a name of its own, and on from there as `file_rail` says
+(3 and 4); it is deleted from the mailbox behind 4. A mail that is none goes into `refused` at once.
+All of them are known by their bytes, also to another process.
 """
 
 import hashlib
 import time
 from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NoReturn
 from urllib.parse import quote
 
-import msgspec
 import structlog
 import urllib3
 from msgspec import Struct
 
-from supplytwin.schemas.errors import FatalError, TransientError
+from supplytwin.schemas.errors import TransientError
 from supplytwin.schemas.records import SentMessage
 from supplytwin.sinks import iso20022_ids as ids
 from supplytwin.sinks.bank_rail import Asked, Document
-from supplytwin.sinks.file_rail import Inbox, put
+from supplytwin.sinks.file_rail import Inbox, carry, put
+from supplytwin.sinks.http_rail_mailbox import MAILBOX_MAX, Answers, Mail, mails
 from supplytwin.sinks.iso20022_xml import BYTES_MAX
 
 log = structlog.get_logger("supplytwin.rail")
 TRIES = 3
 _AGAIN = frozenset((429, 500, 502, 503, 504))
+_NOT_NOW = frozenset((401, 403, 404, 407, 408, 425))
+_DIGITS = 32
 _XML = "application/xml; charset=utf-8"
-MAILBOX_MAX = 4 * BYTES_MAX
+PAUSE_S = 60
+"""Behind an answer of the mailbox that cannot be read."""
+LOOK_S = 5
+"""So long is gone on with one answer; the gateway has other work, too."""
 
 
 class Addresses(Struct, frozen=True, kw_only=True):
@@ -55,11 +69,6 @@ class Addresses(Struct, frozen=True, kw_only=True):
     """Between two looks into the mailbox."""
 
 
-class _Mail(Struct, frozen=True, kw_only=True):
-    id: str | int
-    body: str
-
-
 StatusReader = Callable[[bytes, SentMessage], bytes | None]
 """From what a status address has answered to a document of ISO 20022 that can be read; None = it
 does not know the payment. Banks differ here: the standard has no message for it.
@@ -79,9 +88,11 @@ class HttpBank:
     ) -> None:
         self._at, self._inbox, self._status = addresses, inbox, status
         self._looked = -addresses.poll_s
-        self._ids: dict[str, str | int] = {}
-        self._waiting = {_digest(one.data) for one in inbox.unfinished()}
-        self._done = {_digest(one.data) for one in inbox.kept()}
+        self._answers = Answers(inbox.waiting.parent / "mailbox")
+        self._ids: dict[str, str] = {}
+        self._kept_out: tuple[str, int] | None = None
+        self._waiting = _digests(inbox.waiting)
+        self._done = _digests(inbox.received) | _digests(inbox.refused)
         retries = urllib3.Retry(
             total=TRIES - 1,
             status_forcelist=_AGAIN,
@@ -99,23 +110,35 @@ class HttpBank:
             headers=addresses.headers,
         )
 
-    def _call(self, method: str, url: str, body: bytes | None = None) -> tuple[int, bytes]:
-        """Status and body. Raises TransientError when nothing was answered, or nothing final."""
+    @contextmanager
+    def _open(
+        self, method: str, url: str, body: bytes | None = None
+    ) -> Iterator[urllib3.BaseHTTPResponse]:
+        """A response of which nothing is read yet. Raises TransientError when nothing was answered,
+        or nothing final.
+        """
         headers = {**self._at.headers, "Content-Type": _XML} if body is not None else None
         try:
             response = self._pool.request(
                 method, url, body=body, headers=headers, preload_content=False, redirect=False
             )
-            data = response.read(MAILBOX_MAX + 1)
-            response.drain_conn()
-            response.release_conn()
+            try:
+                if response.status in _AGAIN:
+                    raise TransientError(f"{method} {url}: HTTP {response.status}")
+                yield response
+            finally:
+                response.close()  # a connection of which something is left is of no more use
         except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise TransientError(f"{method} {url}: {type(error).__name__}") from None
-        if response.status in _AGAIN:
-            raise TransientError(f"{method} {url}: HTTP {response.status}")
-        if len(data) > MAILBOX_MAX:
-            raise FatalError(f"{method} {url}: answers with more than {MAILBOX_MAX} bytes")
-        return response.status, data
+            why = getattr(error, "strerror", None) or type(error).__name__
+            raise TransientError(f"{method} {url}: {why}") from None
+
+    def _call(self, method: str, url: str, body: bytes | None = None) -> tuple[int, bytes]:
+        """Status and body, of which one byte more than a document may have is read."""
+        with self._open(method, url, body) as response:
+            data = response.read(BYTES_MAX + 1)
+            if len(data) <= BYTES_MAX:
+                response.release_conn()
+            return response.status, data
 
     # ---- out
 
@@ -128,6 +151,9 @@ class HttpBank:
             log.error("the bank takes no such message", message=kept.message)
             return
         status, _ = self._call("POST", url, kept.body)
+        if status in _NOT_NOW:
+            self._not_now(kept, status)
+        self._kept_out = None
         if not 200 <= status < 300:
             log.error(
                 "the bank refused a message",
@@ -135,6 +161,18 @@ class HttpBank:
                 message_id=kept.message_id,
                 settlement_id=kept.settlement_id,
             )
+
+    def _not_now(self, kept: SentMessage, status: int) -> NoReturn:
+        """Said once, and called again with the same message until the bank takes it."""
+        if self._kept_out != (kept.message_id, status):
+            self._kept_out = (kept.message_id, status)
+            log.error(
+                "the bank does not let a message in",
+                http_status=status,
+                message_id=kept.message_id,
+                settlement_id=kept.settlement_id,
+            )
+        raise TransientError(f"POST: HTTP {status}")
 
     def ask(self, kept: SentMessage) -> Asked | None:
         if not self._at.status:
@@ -149,7 +187,7 @@ class HttpBank:
             return Asked(known=False)
         if status == 204 or not data:
             return None
-        if status != 200:
+        if status != 200 or len(data) > BYTES_MAX:
             log.error("the bank does not say what became of a payment", http_status=status)
             return None
         document = self._status(data, kept)
@@ -165,28 +203,72 @@ class HttpBank:
         return self._inbox.documents(known)
 
     def _collect(self) -> None:
-        status, data = self._call("GET", self._at.mailbox)
-        if status == 204:
-            return
         try:
-            if status != 200:
-                raise TransientError(f"GET {self._at.mailbox}: HTTP {status}")
-            mails = msgspec.json.decode(data, type=list[_Mail])
-        except msgspec.DecodeError as error:
-            raise TransientError(f"GET {self._at.mailbox}: {error}") from None
-        for mail in mails:
-            body = mail.body.encode()
-            digest = _digest(body)
-            self._ids[digest] = mail.id
-            if digest in self._done:
-                self._delete(digest)
-            elif digest not in self._waiting:
-                name = f"{time.time_ns():020}-{digest}.xml"
-                try:
-                    put(self._inbox.waiting, name, body)
-                except OSError as error:
-                    raise TransientError(f"{self._inbox.waiting}: {error.strerror}") from None
-                self._waiting.add(digest)
+            for left in self._answers.unfinished():
+                if not self._go_through(left, left=True):
+                    return
+            with self._open("GET", self._at.mailbox) as response:
+                if response.status not in (200, 204):
+                    raise TransientError(f"GET {self._at.mailbox}: HTTP {response.status}")
+                answer = self._answers.take(response)
+                if answer is not None:
+                    response.release_conn()
+            if answer is None:
+                self._cannot_be_read(f"answers with more than {MAILBOX_MAX} bytes")
+            self._go_through(answer)
+        except OSError as error:
+            raise TransientError(f"{self._inbox.waiting.parent}: {error.strerror}") from None
+
+    def _go_through(self, answer: Path, *, left: bool = False) -> bool:
+        """Keep it until each document of it is kept by itself; False = that is not yet so. `left` =
+        it was left by an earlier look.
+        """
+        until = time.monotonic() + LOOK_S
+        try:
+            for mail in mails(answer):
+                digest = _digest(mail.data)
+                if mail.id:
+                    self._ids[digest] = mail.id
+                if digest in self._done:
+                    self._delete(digest)
+                elif digest not in self._waiting:
+                    answer = self._answers.keep(answer)
+                    self._store(mail, digest)
+                    if time.monotonic() > until:
+                        return False
+        except ValueError as error:
+            self._lay_aside(answer)
+            if not left:
+                self._cannot_be_read(str(error))
+            log.warning("an answer of the mailbox broke off", why=str(error))
+            return True
+        answer.unlink()
+        return True
+
+    def _cannot_be_read(self, why: str) -> NoReturn:
+        log.error("the mailbox of the bank cannot be read", why=why)
+        self._looked = time.monotonic() + PAUSE_S
+        raise TransientError(f"GET {self._at.mailbox}: {why}")
+
+    def _lay_aside(self, answer: Path) -> None:
+        """What no list is; a mailbox that keeps what it has given need not be kept here, too."""
+        with answer.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()[:_DIGITS]
+        if self._at.confirms or digest in self._done:
+            answer.unlink()
+        else:
+            carry(self._answers.keep(answer), self._inbox.refused / _name(digest, "json"))
+            self._done.add(digest)
+
+    def _store(self, mail: Mail, digest: str) -> None:
+        if mail.good:
+            put(self._inbox.waiting, _name(digest, "xml"), mail.data)
+            self._waiting.add(digest)
+            return
+        log.error("a mail of the bank cannot be read", id=mail.id, bytes=len(mail.data))
+        put(self._inbox.refused, _name(digest, "json"), mail.data)
+        self._done.add(digest)
+        self._delete(digest)
 
     def confirm(self, document: Document) -> None:
         """Kept here first; a bank that cannot be told now is told at the next look."""
@@ -208,7 +290,7 @@ class HttpBank:
         if known is None or not self._at.confirms:
             return
         try:
-            self._call("DELETE", f"{self._at.mailbox}/{quote(str(known), safe='')}")
+            self._call("DELETE", f"{self._at.mailbox}/{quote(known, safe='')}")
         except TransientError as error:
             log.warning("a document is still in the bank's mailbox", why=str(error))
 
@@ -221,4 +303,13 @@ class HttpBank:
 
 
 def _digest(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()[:32]
+    return hashlib.sha256(data).hexdigest()[:_DIGITS]
+
+
+def _name(digest: str, kind: str) -> str:
+    """The document's own, for good."""
+    return f"{time.time_ns():020}-{digest}.{kind}"
+
+
+def _digests(folder: Path) -> set[str]:
+    return {path.stem.partition("-")[2] for path in folder.iterdir()}

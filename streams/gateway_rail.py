@@ -1,5 +1,6 @@
 """The rail that the settings name. What is missing for it is said with its key, at the start."""
 
+import os
 import string
 from pathlib import Path
 
@@ -88,13 +89,20 @@ def _listed(section: RailSection) -> ListedParties | None:
 
 def _carrier(section: RailSection, status: StatusReader) -> Carrier:
     folder = Path(section.folder)
+    carrier: Carrier
     try:
         if section.kind == FILES:
-            inbox = Inbox(Path(section.from_bank), folder)
-            return FolderBank(Path(section.to_bank), inbox)
-        inbox = Inbox(folder / "waiting", folder, settle_s=0)
+            carrier = FolderBank(Path(section.to_bank), Inbox(Path(section.from_bank), folder))
+        else:
+            inbox = Inbox(folder / "waiting", folder, settle_s=0)
+            carrier = HttpBank(_addresses(section), inbox, status=status)
+        _check_folders(section)
     except OSError as error:
         raise UsageError(f"settings: [rail] folder {error.filename}: {error.strerror}") from None
+    return carrier
+
+
+def _addresses(section: RailSection) -> Addresses:
     for key in ("payments_url", "recalls_url", "mailbox_url", "status_url"):
         url = getattr(section, key)
         _need(not url or url.startswith(("http://", "https://")), key, "is no http(s) address")
@@ -104,7 +112,7 @@ def _carrier(section: RailSection, status: StatusReader) -> Carrier:
         "mailbox_url",
         "has a query: a message in it cannot be deleted by its id ([rail] confirms)",
     )
-    addresses = Addresses(
+    return Addresses(
         payments=section.payments_url,
         recalls=section.recalls_url,
         mailbox=section.mailbox_url,
@@ -114,7 +122,22 @@ def _carrier(section: RailSection, status: StatusReader) -> Carrier:
         timeout_s=section.timeout_s,
         poll_s=section.poll_ms / 1000,
     )
-    return HttpBank(addresses, inbox, status=status)
+
+
+def _check_folders(section: RailSection) -> None:
+    """They are there by now, but perhaps on a mount that cannot be written to; and whatever their
+    names and links, no two may be one. Raises OSError.
+    """
+    ours, seen = Path(section.folder), dict[tuple[int, int], Path]()
+    folders = [("folder", ours / one) for one in ("", "waiting", "received", "refused")]
+    if section.kind == FILES:
+        folders += [("from_bank", Path(section.from_bank)), ("to_bank", Path(section.to_bank))]
+    for key, path in folders:
+        good = os.access(path, os.R_OK | os.W_OK | os.X_OK, effective_ids=True)
+        _need(good, key, f"{path} cannot be read and written")
+        at = path.stat()
+        other = seen.setdefault((at.st_dev, at.st_ino), path)
+        _need(other is path, key, f"{path} is the same folder as {other}")
 
 
 def _check_status(url: str) -> None:

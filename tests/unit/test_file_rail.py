@@ -8,7 +8,6 @@ import pytest
 
 from supplytwin.schemas.errors import FatalError, TransientError
 from supplytwin.schemas.records import SentMessage
-from supplytwin.sinks.bank_rail import Document
 from supplytwin.sinks.file_rail import FolderBank, Inbox, put
 
 
@@ -73,14 +72,16 @@ def test_a_write_that_fails_leaves_no_file(tmp_path: Path, monkeypatch: pytest.M
 def test_unfinished_files_are_left_alone(tmp_path: Path) -> None:
     """Hidden ones, those with the names of transfers under way, folders, and young ones."""
     carrier = bank(tmp_path, settle_s=60)
-    old = tmp_path / "from" / "old.xml"
     for name in (".hidden.xml", "a.tmp", "b.part", "c.filepart", "young.xml", "old.xml"):
         (tmp_path / "from" / name).write_bytes(name.encode())
         os.utime(tmp_path / "from" / name, (1, 1)) if name != "young.xml" else None
     (tmp_path / "from" / "folder").mkdir()
-    assert carrier.arrivals(()) == [Document(name="old.xml", data=b"old.xml")]
-    assert carrier.arrivals(("old.xml",)) == []
-    assert old.exists()
+    (one,) = carrier.arrivals(())
+    assert one.data == b"old.xml"
+    assert one.name.endswith("-old.xml")
+    assert carrier.arrivals((one.name,)) == []
+    assert carrier.arrivals(()) == [one]
+    assert len(list((tmp_path / "from").iterdir())) == 6
 
 
 def test_the_oldest_comes_first(tmp_path: Path) -> None:
@@ -89,7 +90,7 @@ def test_the_oldest_comes_first(tmp_path: Path) -> None:
     for name, at in (("b", 5), ("a", 9), ("d", 1), ("c", 5)):
         (tmp_path / "from" / name).write_bytes(b"x")
         os.utime(tmp_path / "from" / name, (at, at))
-    assert [one.name for one in carrier.arrivals(())] == ["d", "b", "c", "a"]
+    assert [one.name[-2:] for one in carrier.arrivals(())] == ["-d", "-b", "-c", "-a"]
 
 
 def test_what_is_confirmed_is_kept_and_never_overwritten(tmp_path: Path) -> None:
@@ -122,6 +123,9 @@ def test_a_folder_that_is_gone_is_waited_for(tmp_path: Path) -> None:
     (tmp_path / "kept" / "received").rmdir()
     (tmp_path / "kept" / "received").write_bytes(b"in the way")
     with pytest.raises(FatalError):
+        carrier.confirm(one)
+    (tmp_path / "kept" / "received").unlink()
+    with pytest.raises(FatalError):  # it was not moved before
         carrier.confirm(one)
     (tmp_path / "from").rename(tmp_path / "away")
     with pytest.raises(TransientError):

@@ -1,5 +1,6 @@
 """Which rail the settings make, and what they are told when something is missing."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +83,60 @@ def test_what_is_wrong_is_named(tmp_path: Path, kind: str, key: str, value: str)
     """One line with the key."""
     settings = Settings(rail=section(tmp_path, kind, **{key: value}))
     with pytest.raises(UsageError, match=rf"settings: \[rail\] {key}\b"):
+        bank_rail(settings, MemoryBroker(), 1)
+
+
+@pytest.mark.parametrize("key", ["to_bank", "from_bank", "folder"])
+def test_a_folder_that_cannot_be_used_is_named_at_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    """Not when the first document is there: a mount that is read-only, another user's folder."""
+    settings = Settings(rail=section(tmp_path, "iso20022-files"))
+    bank_rail(settings, MemoryBroker(), 1).close()
+    refused, real = Path(getattr(settings.rail, key)), os.access
+
+    def access(path: Path, mode: int, **options: Any) -> bool:
+        return refused not in (path, *path.parents) and real(path, mode, **options)
+
+    monkeypatch.setattr(os, "access", access)
+    with pytest.raises(UsageError, match=rf"settings: \[rail\] {key} .*written"):
+        bank_rail(settings, MemoryBroker(), 1)
+
+
+@pytest.mark.parametrize("how", ["same", "dots", "link"])
+@pytest.mark.parametrize(
+    ("key", "other"),
+    [
+        ("from_bank", "to"), ("to_bank", "from"), ("from_bank", "kept"), ("to_bank", "kept"),
+        ("from_bank", "kept/waiting"), ("from_bank", "kept/refused"), ("to_bank", "kept/received"),
+    ],
+)  # fmt: skip
+def test_no_two_folders_are_one(tmp_path: Path, key: str, other: str, how: str) -> None:
+    """What is meant for the bank would be taken for its own, and laid aside."""
+    path = tmp_path / other
+    path.mkdir(parents=True)
+    if how == "dots":
+        path = tmp_path / "kept" / ".." / other
+        (tmp_path / "kept").mkdir(exist_ok=True)
+    elif how == "link":
+        (tmp_path / "link").symlink_to(path)
+        path = tmp_path / "link"
+    settings = Settings(rail=section(tmp_path, "iso20022-files", **{key: str(path)}))
+    with pytest.raises(UsageError, match=r"settings: \[rail\] (from|to)_bank .* same folder"):
+        bank_rail(settings, MemoryBroker(), 1)
+
+
+@pytest.mark.parametrize("kind", ["iso20022-files", "iso20022-http"])
+@pytest.mark.parametrize("name", ["received", "mailbox", "waiting"])
+def test_something_in_the_way_of_a_folder_is_named(tmp_path: Path, kind: str, name: str) -> None:
+    """One line, no trace."""
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept" / name).write_bytes(b"in the way")
+    settings = Settings(rail=section(tmp_path, kind))
+    if (kind, name) == ("iso20022-files", "mailbox"):
+        bank_rail(settings, MemoryBroker(), 1)
+        return
+    with pytest.raises(UsageError, match=rf"\[rail\] folder .*{name}"):
         bank_rail(settings, MemoryBroker(), 1)
 
 

@@ -11,7 +11,7 @@ from supplytwin import sinks
 from supplytwin.sinks.bank_rail import NO_HOLD
 from supplytwin.sinks.bank_rail_terms import Funding, ListedParties
 from supplytwin.sinks.file_rail import _UNFINISHED
-from supplytwin.sinks.http_rail import _AGAIN, TRIES
+from supplytwin.sinks.http_rail import _AGAIN, _NOT_NOW, TRIES
 from supplytwin.streams.settings import RailSection
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -43,7 +43,8 @@ def test_the_parties_of_the_page_can_be_paid() -> None:
 def test_numbers_and_names_are_those_of_the_code() -> None:
     """Tries, statuses that are tried again, names that are left alone, funding modes."""
     assert f"tried {TRIES} times" in FLAT
-    assert ", ".join(map(str, sorted(_AGAIN))) in FLAT
+    for statuses in (_AGAIN, _NOT_NOW):
+        assert ", ".join(map(str, sorted(statuses))) in FLAT
     assert all(f"`{name}`" in TEXT for name in _UNFINISHED)
     assert all(f"| {one} |" in TEXT for one in Funding)
     assert NO_HOLD.partition(": ")[2].partition(" (")[0] in TEXT
