@@ -7,6 +7,7 @@ its place, never an answer with a guess in it. A document with findings wants a 
 
 import datetime as dt
 import re
+from collections.abc import Iterable
 from decimal import Decimal
 from enum import StrEnum
 from typing import NamedTuple
@@ -134,6 +135,10 @@ class Reading(Struct, frozen=True, kw_only=True, gc=False):
     answers: tuple[Answer, ...]
     findings: tuple[Finding, ...]
     statements: tuple[Statement, ...] = ()
+    unread: tuple[Answer, ...] = ()
+    """Whom findings are about, by the ids that stand there: it has said something of them that is
+    not understood, so that nothing else is told in its place. The status is empty.
+    """
 
 
 class Place(NamedTuple):
@@ -157,6 +162,7 @@ class Reader:
         self.message = message
         self.root = Place(root, "/Document")
         self.findings: list[Finding] = []
+        self.unread: list[Answer] = []
         self._space = root.tag.rpartition("}")[0] + "}"
 
     def fault(self, path: str, fault: Fault, says: str) -> None:
@@ -252,14 +258,19 @@ class Reader:
             return None
 
     def reason(self, place: Place, name: str) -> tuple[str | None, str | None]:
-        """(code, words) of all `name` (StsRsnInf, RtrRsnInf): codes sorted and joined by '+'."""
+        """(codes in one text, words) of all `name` (StsRsnInf, RtrRsnInf)."""
+        codes, words = self.reasons(place, name)
+        return joined(codes), words
+
+    def reasons(self, place: Place, name: str) -> tuple[frozenset[str], str | None]:
+        """The codes of all `name`, one of a bank's own marked as that, and the words."""
         codes: set[str] = set()
         words: list[str] = []
         for one in self.all(place, name):
             code, own = self.text(one, "Rsn/Cd"), self.text(one, "Rsn/Prtry")
             codes |= {code} if code else {f"PRTRY:{own}"} if own else set()
             words += [(more.element.text or "").strip(_BLANK) for more in self.all(one, "AddtlInf")]
-        return "+".join(sorted(codes)) or None, " ".join(filter(None, words)) or None
+        return frozenset(codes), " ".join(filter(None, words)) or None
 
     def money(self, place: Place, path: str, *, zero: bool = False) -> Money | None:
         """The amount at `path`; None with a finding when it is none, or is not there.
@@ -290,3 +301,8 @@ class Reader:
             self.fault(found.path, Fault.BAD_AMOUNT, "is zero")
             return None
         return Money(int(minor), currency)
+
+
+def joined(codes: Iterable[str]) -> str | None:
+    """Reasons as one text, sorted; None when there is none."""
+    return "+".join(sorted(codes)) or None

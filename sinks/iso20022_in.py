@@ -28,15 +28,9 @@ from supplytwin.sinks.iso20022_answers import (
 )
 from supplytwin.sinks.iso20022_entries import PATHS as ENTRY_PATHS
 from supplytwin.sinks.iso20022_entries import Entries, Side, statement
+from supplytwin.sinks.iso20022_status import NO_ORIGINAL, status_report
 from supplytwin.sinks.iso20022_xml import message_of, parsed
 
-STATUSES = frozenset(("RCVD", "ACTC", "ACCP", "ACSP", "ACSC", "ACWC", "PDNG", "RJCT"))
-"""Of one payment; a block or a file may be PART of these."""
-ALREADY_THERE = frozenset(("AM05", "DUPL", "DU01", "DU02", "DU03", "DU04", "DU05"))
-"""Reasons of a rejection that mean: the bank has this already. It rejects the repetition and not
-the payment, so that no new attempt may follow: the bank is asked.
-"""
-NO_ORIGINAL = "NOOR"
 _CANCELLED = {"ACCR": "CNCL", "RJCR": "RJCR", "PDCR": "PDCR"}
 _CONFIRMED = {"CNCL": "CNCL", "RJCR": "RJCR", "PDCR": "PDCR"}
 
@@ -131,6 +125,7 @@ def read(data: bytes, side: Side = Side.DEBTOR) -> Reading:
         answers=tuple(answers),
         findings=in_order(reader.findings),
         statements=tuple(statements),
+        unread=tuple(reader.unread),
     )
 
 
@@ -150,51 +145,10 @@ def _pain002(reader: Reader, side: Side) -> _Read:
     base = Answer(
         message=reader.message, message_id=message_id, path=body.path, status="", rail_time=made
     )
-    group = reader.need(body, "OrgnlGrpInfAndSts")
-    if group is not None:
-        base = replace(base, original_message_id=reader.id(group, "OrgnlMsgId"))
-    answers = [_stated(reader, group, "GrpSts", replace(base, scope=Scope.MESSAGE))]
-    for block in reader.all(body, "OrgnlPmtInfAndSts"):
-        batch = replace(base, original_batch_id=reader.id(block, "OrgnlPmtInfId"))
-        answers.append(_stated(reader, block, "PmtInfSts", replace(batch, scope=Scope.BATCH)))
-        for tx in reader.all(block, "TxInfAndSts"):
-            about = replace(
-                batch,
-                settlement_id=reader.settlement(tx, "OrgnlEndToEndId"),
-                uetr=reader.uetr(tx, "OrgnlUETR"),
-                instruction_id=reader.id(tx, "OrgnlInstrId"),
-            )
-            reader.needed(tx, "TxSts")
-            if reader.one(tx, "OrgnlTxRef/Amt/InstdAmt") is not None:
-                money = reader.money(tx, "OrgnlTxRef/Amt/InstdAmt")
-                if money is None:
-                    continue
-                about = replace(about, amount_minor=money.minor, currency=money.currency)
-            answers.append(_stated(reader, tx, "TxSts", about))
-    found = [one for one in answers if one is not None]
+    found = status_report(reader, body, base)
     if not found and not reader.findings:
         reader.fault(body.path, Fault.MISSING, "no status of anything")
     return message_id, found, []
-
-
-def _stated(reader: Reader, place: Place | None, name: str, about: Answer) -> Answer | None:
-    """The status that stands in `name` of a place; None when there is none that we know."""
-    code = reader.text(place, name)
-    if place is None or code is None:
-        return None
-    if code not in STATUSES and (code != "PART" or about.scope is Scope.PAYMENT):
-        reader.fault(
-            f"{place.path}/{name}", Fault.UNKNOWN_CODE, f"{code[:20]!r} is no status that we know"
-        )
-        return None
-    reason, says = reader.reason(place, "StsRsnInf")
-    status = code
-    if code == "RJCT" and reason is not None:
-        if ALREADY_THERE & set(reason.split("+")):
-            status = "DUPL"
-        elif reason == NO_ORIGINAL:
-            status = "NOT_FOUND"
-    return replace(about, path=place.path, status=status, reason=reason, says=says)
 
 
 def _camt029(reader: Reader, side: Side) -> _Read:

@@ -18,6 +18,9 @@ from supplytwin.sinks.iso20022_out import Sent
 _ANY_ATTEMPT = frozenset(("BOOKED", "RETURNED"))
 """Money that moved counts for the claim, whichever attempt moved it."""
 _OF_PARTS = "PART"
+_STATUSES = ("pain.002", "camt.029")
+_Payment = tuple[str, int]
+"""Settlement id and attempt."""
 
 
 class Recalled(Struct, frozen=True, kw_only=True, gc=False):
@@ -87,6 +90,16 @@ class _Ledger:
             return f"could be about any of {len(found)} attempts"
         return max(found, key=lambda one: one.attempt)
 
+    def around(self, answer: Answer) -> list[Sent]:
+        """All that an answer without an owner may be about: by each id, and by the block or file
+        that it stands in.
+        """
+        found = list(self.by_settlement.get(answer.settlement_id or "", ()))
+        found += [self.by_uetr[answer.uetr]] if answer.uetr in self.by_uetr else []
+        block = self.many(replace(answer, scope=Scope.BATCH))
+        inside = answer.scope is Scope.PAYMENT and block
+        return found + (block if inside else self.many(replace(answer, scope=Scope.MESSAGE)))
+
     def many(self, answer: Answer) -> list[Sent]:
         """The payments of the file or block that an answer names."""
         found = self.by_message.get(answer.original_message_id or "", [])
@@ -101,31 +114,61 @@ def attribute(
 ) -> Attributed:
     """Every answer of `reading` for the payment that it is about, in the order of the document.
 
-    A status of a file or block is told to each payment of it that has no nearer one. An ACSC
-    without an amount speaks of the amount as instructed, and gets it from what was sent.
+    A status of a file or block is told to each payment of it of which nothing nearer is said, be
+    it understood or not. An ACSC without an amount speaks of the amount as instructed, and gets it
+    from what was sent.
     """
     ledger = _Ledger(sent, recalled)
     findings = list(reading.findings)
     told: list[Told] = []
-    nearer: set[tuple[str, int]] = set()
+    nearer: set[_Payment] = set()
     for scope in (Scope.CASE, Scope.PAYMENT, Scope.BATCH, Scope.MESSAGE):
         fresh: list[Told] = []
-        for answer in reading.answers:
-            if answer.scope is scope:
-                owned = _owned(ledger, answer)
-                if isinstance(owned, str):
-                    findings.append(
-                        Finding(path=answer.path, code=Fault.UNKNOWN_REFERENCE, says=owned)
-                    )
-                else:
-                    fresh += [
-                        one for one in owned if (one.settlement_id, one.attempt) not in nearer
-                    ]
-        nearer |= {one.payment for one in fresh}
-        told += fresh
+        named: set[_Payment] = set()
+        for answer in (one for one in reading.answers if one.scope is scope):
+            owned = _owned(ledger, answer)
+            if isinstance(owned, str):
+                findings.append(Finding(path=answer.path, code=Fault.UNKNOWN_REFERENCE, says=owned))
+                named.update(_payments(ledger.around(answer)))
+            else:
+                fresh += [one for one in owned if one.payment not in nearer]
+        unread: list[Told] = []
+        for answer in (one for one in reading.unread if one.scope is scope):
+            owned = _owned(ledger, answer)
+            if isinstance(owned, str):
+                named.update(_payments(ledger.around(answer)))
+            else:
+                unread += owned
+        nearer |= named | {one.payment for one in (*fresh, *unread)}
+        told += _agreed(fresh, unread, findings)
     order = {id(answer): place for place, answer in enumerate(reading.answers)}
     told.sort(key=lambda one: order[id(one.answer)])
     return Attributed(told=tuple(_amounts(told, ledger)), findings=in_order(findings))
+
+
+def _payments(sent: Iterable[Sent]) -> set[_Payment]:
+    return {(one.settlement_id, one.attempt) for one in sent}
+
+
+def _agreed(told: list[Told], unread: list[Told], findings: list[Finding]) -> list[Told]:
+    """What is told without contradicting itself: of two words of one document about one payment
+    neither counts, nor one beside another that is not understood. Entries of an account are no
+    words about each other.
+    """
+    words: dict[tuple[_Payment, int], set[tuple[object, ...]]] = {}
+    for one in (*told, *unread):
+        said = one.answer
+        word = (said.status, said.reason, said.amount_minor, said.currency)
+        words.setdefault((one.payment, one.recall_no), set()).add(word)
+    agreed = []
+    for one in told:
+        said = one.answer
+        if said.message.startswith(_STATUSES) and len(words[one.payment, one.recall_no]) > 1:
+            says = f"{said.status}, and another word about the same payment"
+            findings.append(Finding(path=said.path, code=Fault.CONTRADICTION, says=says))
+        else:
+            agreed.append(one)
+    return agreed
 
 
 def _owned(ledger: _Ledger, answer: Answer) -> Sequence[Told] | str:

@@ -26,7 +26,8 @@ from supplytwin.schemas.rfc3339 import moment
 from supplytwin.schemas.validate import RAIL_STATUSES
 from supplytwin.sinks.iso20022_answers import Fault, Scope
 from supplytwin.sinks.iso20022_entries import Side
-from supplytwin.sinks.iso20022_in import ALREADY_THERE, VERSIONS, read
+from supplytwin.sinks.iso20022_in import VERSIONS, read
+from supplytwin.sinks.iso20022_status import ALREADY_THERE
 from supplytwin.sinks.iso20022_xml import BYTES_MAX, document, parsed, put, written
 
 SENT = sent_file().sent[0]
