@@ -247,11 +247,11 @@ class BankRail:
         found = self._understood(document, reading)
         receipts = [*found.receipts, *self._of_what_is_there(found.there_already)]
         known = {receipt.input_id: receipt for receipt in receipts}
-        if not known and not reading.statements:
+        if not known and not found.statements:
             self._carrier.confirm(document)
             return
         self._open[document.name] = _Open(
-            document=document, unpublished=known, statements=reading.statements
+            document=document, unpublished=known, statements=found.statements
         )
 
     def _read(self, document: Document) -> Reading | None:

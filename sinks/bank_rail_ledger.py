@@ -15,7 +15,7 @@ from supplytwin.schemas.findings import Finding
 from supplytwin.schemas.ids import Micros
 from supplytwin.schemas.records import Instruction, Receipt, SentMessage
 from supplytwin.sinks.bank_rail_messages import sent_of
-from supplytwin.sinks.iso20022_answers import Reading
+from supplytwin.sinks.iso20022_answers import Reading, Statement
 from supplytwin.sinks.iso20022_out import Sent
 from supplytwin.sinks.iso20022_sent import Recalled, Told, attribute
 from supplytwin.sinks.reconcile import Difference
@@ -46,6 +46,7 @@ class Understood(Struct, frozen=True, kw_only=True, gc=False):
     there_already: tuple[SentMessage, ...]
     """Payments whose repetition was rejected as one (DUPL): the bank is to be asked."""
     findings: tuple[Finding, ...]
+    statements: tuple[Statement, ...]
 
 
 class Ledger:
@@ -77,7 +78,9 @@ class Ledger:
         if kept.kind == "RECALL":
             self._recalls.setdefault(kept.settlement_id, []).append(kept)
             return
-        for name in (kept.settlement_id, kept.message_id, sent_of(kept).uetr):
+        ours = sent_of(kept)
+        part = (ours.payment_information_id, ours.instruction_id)
+        for name in (kept.settlement_id, kept.message_id, ours.uetr, *part):
             self._by_id.setdefault(name, []).append(paid)
 
     def published(self, receipt: Receipt) -> None:
@@ -151,14 +154,18 @@ class Ledger:
             elif told.answer.status not in _NO_RECEIPT:
                 receipts.append(self._receipt(told, order, ask))
         return Understood(
-            receipts=tuple(receipts), there_already=tuple(there), findings=found.findings
+            receipts=tuple(receipts),
+            there_already=tuple(there),
+            findings=found.findings,
+            statements=found.statements,
         )
 
     def _about(self, reading: Reading) -> list[Sent]:
         """All payments that a document can be about: by any id that it names."""
         names: set[str] = set()
-        for one in reading.answers:
-            stated = (one.settlement_id, one.uetr, one.original_message_id)
+        for one in (*reading.answers, *(part.about for part in reading.unread)):
+            stated = (one.settlement_id, one.uetr, one.original_message_id,
+                      one.original_batch_id, one.instruction_id)  # fmt: skip
             names.update(name for name in stated if name is not None)
             if one.case_id is not None:
                 names.update(self._of_case(one.case_id))

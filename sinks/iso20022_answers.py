@@ -95,6 +95,21 @@ class Answer(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """The code; several are joined by '+', one of a bank's own list begins with `PRTRY:`."""
     says: str | None = None
     rail_time: Micros | None = None
+    doubtful: bool = False
+    """Its reference is not of our form: it is ours only if the UETR is, else nobody's matter."""
+
+
+class Unread(Struct, frozen=True, kw_only=True, gc=False):
+    """Something that is said of a payment and is not understood, so that nothing else of the same
+    document may be told in its place.
+    """
+
+    about: Answer
+    """The ids that stand there; the status is empty."""
+    why: Finding | None = None
+    """What is wrong, where that is a finding only if the payment is ours."""
+    moved: bool = False
+    """Money may have moved."""
 
 
 class Entry(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
@@ -135,10 +150,7 @@ class Reading(Struct, frozen=True, kw_only=True, gc=False):
     answers: tuple[Answer, ...]
     findings: tuple[Finding, ...]
     statements: tuple[Statement, ...] = ()
-    unread: tuple[Answer, ...] = ()
-    """Whom findings are about, by the ids that stand there: it has said something of them that is
-    not understood, so that nothing else is told in its place. The status is empty.
-    """
+    unread: tuple[Unread, ...] = ()
 
 
 class Place(NamedTuple):
@@ -162,7 +174,7 @@ class Reader:
         self.message = message
         self.root = Place(root, "/Document")
         self.findings: list[Finding] = []
-        self.unread: list[Answer] = []
+        self.unread: list[Unread] = []
         self._space = root.tag.rpartition("}")[0] + "}"
 
     def fault(self, path: str, fault: Fault, says: str) -> None:

@@ -9,7 +9,7 @@ it stands in is not told in its place.
 from msgspec import Struct
 from msgspec.structs import replace
 
-from supplytwin.sinks.iso20022_answers import Answer, Fault, Place, Reader, Scope, joined
+from supplytwin.sinks.iso20022_answers import Answer, Fault, Place, Reader, Scope, Unread, joined
 
 STATUSES = frozenset(("RCVD", "ACTC", "ACCP", "ACSP", "ACSC", "ACWC", "PDNG", "RJCT"))
 """Of one payment; a block or a file may be PART of these."""
@@ -50,7 +50,7 @@ def status_report(reader: Reader, body: Place, base: Answer) -> list[Answer]:
     for one in levels:
         if one.codes & ALREADY_THERE:
             _mark(one)
-    reader.unread += [one.about for one in levels if one.unread]
+    reader.unread += [Unread(about=one.about) for one in levels if one.unread]
     return [_answer(one) for one in levels if one.about.status]
 
 

@@ -1,6 +1,7 @@
 """What banks answer: statuses by the table, findings for everything else, hostile XML refused."""
 
 import re
+import time
 
 import pytest
 from hypothesis import given
@@ -27,10 +28,12 @@ from supplytwin.schemas.validate import RAIL_STATUSES
 from supplytwin.sinks.iso20022_answers import Fault, Scope
 from supplytwin.sinks.iso20022_entries import Side
 from supplytwin.sinks.iso20022_in import VERSIONS, read
+from supplytwin.sinks.iso20022_sent import attribute
 from supplytwin.sinks.iso20022_status import ALREADY_THERE
 from supplytwin.sinks.iso20022_xml import BYTES_MAX, document, parsed, put, written
 
 SENT = sent_file().sent[0]
+FOREIGN_UETR = "0c0ffee0-0000-4000-8000-000000000000"
 
 
 def faults(data: bytes, side: Side = Side.DEBTOR) -> list[str]:
@@ -248,17 +251,79 @@ def test_a_reversal_is_for_people() -> None:
     ],
 )  # fmt: skip
 def test_other_business_on_the_account_is_nobodys_finding(old: bytes, new: bytes) -> None:
-    """An entry with a reference that is not of our form answers nothing and is no fault, whatever
-    else it says; when booked it counts for the balance.
+    """An entry without any id of ours tells nobody anything and is no fault, whatever else it says;
+    when booked it counts for the balance.
     """
     data = bank_statement(0, -SENT.amount_minor, entry(SENT))
-    foreign = data.replace(SENT.settlement_id.encode(), b"INVOICE 17").replace(old, new)
-    reading = read(foreign)
-    assert reading.answers == ()
+    for ours, theirs in (
+        (SENT.settlement_id, "INVOICE 17"), (SENT.uetr, FOREIGN_UETR), (SENT.message_id, "M1"),
+        (SENT.instruction_id, "I1"), (SENT.payment_information_id, "P1"),
+    ):  # fmt: skip
+        data = data.replace(ours.encode(), theirs.encode())
+    reading = attribute(read(data.replace(old, new)), (SENT,))
+    assert reading.told == ()
     assert reading.findings == ()
     booked = [one.signed_minor for one in reading.statements[0].entries]
     sign = 1 if new == b"CRDT" else -1
     assert booked == ([sign * SENT.amount_minor] if new not in {b"INFO", b"PDNG"} else [])
+    assert {one.settlement_id for one in reading.statements[0].entries} <= {None}
+    assert reading.statements[0].complete
+
+
+def turned(**changes: str | None) -> list[tuple[str, ...]]:
+    """The booking of our payment with other references; None leaves one out."""
+    parts: list[tuple[str, ...]] = []
+    for path, *rest in entry(SENT):
+        name = path.rpartition("/")[2]
+        value = changes.get(name, rest[0])
+        if value is not None:
+            parts.append((path, value, *rest[1:]))
+    return parts
+
+
+@pytest.mark.parametrize(
+    "reference", [SENT.settlement_id.upper(), "NOTPROVIDED", "INVOICE 17", None, "x" * 36]
+)
+def test_a_booking_with_our_uetr_is_ours_whatever_its_reference(reference: str | None) -> None:
+    """With and without our other ids beside it: booked, and so in the statement."""
+    foreign: dict[str, str | None] = {"InstrId": "1", "PmtInfId": None, "MsgId": None}
+    for more in ({}, foreign):
+        one = turned(EndToEndId=reference, **more)
+        got = attribute(read(bank_statement(0, -SENT.amount_minor, one)), (SENT,))
+        (told,) = got.told
+        assert (told.settlement_id, told.answer.status) == (SENT.settlement_id, "BOOKED")
+        (shown,) = got.statements[0].entries
+        assert shown.settlement_id == SENT.settlement_id
+
+
+@pytest.mark.parametrize("name", ["InstrId", "PmtInfId", "MsgId"])
+@pytest.mark.parametrize("reference", ["NOTPROVIDED", None])
+@pytest.mark.parametrize("uetr", [None, "5b0c1e2a-0000-4000-8000-000000000000"])
+def test_a_booking_with_any_id_of_ours_is_not_other_business(
+    name: str, reference: str | None, uetr: str | None
+) -> None:
+    """Neither EndToEndId nor UETR, but an id of the file, the block or the payment: a finding,
+    nobody is told, and the statement has it as an entry of that payment.
+    """
+    others = {one: None for one in ("InstrId", "PmtInfId", "MsgId") if one != name}
+    one = turned(EndToEndId=reference, UETR=uetr, **others)
+    got = attribute(read(bank_statement(0, -SENT.amount_minor, one)), (SENT,))
+    assert got.told == ()
+    assert [found.code for found in got.findings] == [Fault.UNKNOWN_REFERENCE]
+    (shown,) = got.statements[0].entries
+    assert shown.settlement_id == SENT.settlement_id
+
+
+def test_what_is_wrong_with_a_booking_is_a_finding_only_if_its_uetr_is_ours() -> None:
+    """Its own amount cannot be read; the reference is not of our form."""
+    for uetr, expected in ((SENT.uetr, [Fault.BAD_AMOUNT]), (FOREIGN_UETR, [])):
+        one = turned(EndToEndId="INVOICE 17", UETR=uetr, InstrId=None, PmtInfId=None, MsgId=None)
+        data = bank_statement(0, -SENT.amount_minor, one)
+        data = data.replace(b'</Refs><Amt Ccy="CNY">240000.50', b'</Refs><Amt Ccy="CNY">1.234')
+        got = attribute(read(data), (SENT,))
+        assert got.told == ()
+        assert [found.code for found in got.findings] == expected
+        assert got.statements[0].complete == (not expected)
 
 
 def test_a_reference_may_be_missing_when_there_is_a_uetr() -> None:
@@ -284,11 +349,27 @@ def test_transactions_of_one_entry_must_add_up() -> None:
     assert not read(notification(batch)).answers
 
 
+def test_a_batch_of_many_payments_is_read_once() -> None:
+    """20,000 transactions of one entry: each is looked at once."""
+    form = '<TxDtls><Refs><EndToEndId>{}</EndToEndId></Refs><Amt Ccy="CNY">1.00</Amt></TxDtls>'
+    many = "".join(form.format(settlement_id("C", "T", str(one))) for one in range(20_000))
+    plain = [part for part in entry(SENT, minor=2_000_000) if "TxDtls" not in part[0]]
+    data = notification([*plain, ("Ntry/NtryDtls/Btch/MsgId", "x")])
+    data = data.replace(b"</NtryDtls>", many.encode() + b"</NtryDtls>")
+    before = time.process_time()
+    reading = read(data)
+    assert time.process_time() - before < 6
+    assert len(reading.answers) == 20_000
+    assert not reading.findings
+
+
 def test_a_batch_without_its_payments_is_named() -> None:
     """One entry for a whole file proves none of its payments."""
     plain = [part for part in entry(SENT) if "TxDtls" not in part[0]]
     batch = [*plain, ("Ntry/NtryDtls/Btch/PmtInfId", SENT.payment_information_id)]
     assert faults(notification(batch)) == [Fault.MISSING]
+    day = attribute(read(bank_statement(0, -SENT.amount_minor, batch)), (SENT,)).statements[0]
+    assert [one.settlement_id for one in day.entries] == [SENT.settlement_id]
     assert faults(notification(plain)) == []
     salaries = [*plain, ("Ntry/NtryDtls/Btch/PmtInfId", "SALARIES 11/2026")]
     assert faults(notification(salaries)) == []
