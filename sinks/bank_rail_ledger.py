@@ -22,7 +22,7 @@ from supplytwin.sinks.reconcile import Difference
 
 MONEY = frozenset(("ACSC", "BOOKED", "RETURNED"))
 """Statuses that say that money has moved, how much and in which currency."""
-_NO_RECEIPT = frozenset(("RCVD", "PART", "PDCR"))
+_NO_RECEIPT = frozenset(("RCVD", "PART", "PDCR", "ANNOUNCED"))
 """They move no claim."""
 _LAST_WORD = frozenset((*MONEY, "RJCT", "CNCL"))
 """After these the payment is never handed over again."""

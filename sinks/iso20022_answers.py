@@ -69,8 +69,9 @@ class Answer(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """One thing that a bank has said; `status` is that of a receipt (`schemas.records.Receipt`):
 
     ACTC ACCP ACSP ACWC PDNG | ACSC | RJCT | NOT_FOUND | BOOKED | RETURNED | CNCL RJCR NOOR, and
-    RCVD, PART, DUPL, PDCR, which move no claim: received; look at the parts; the file is there
-    already, ask what became of it; a recall that is being looked at.
+    RCVD, PART, DUPL, PDCR, ANNOUNCED, which move no claim: received; look at the parts; the file is
+    there already, ask what became of it; a recall that is being looked at; a return between banks,
+    which counts when the account shows it.
     """
 
     message: str

@@ -4,7 +4,7 @@
     camt.054.001.08 - .14   booked entries and returns
     camt.053.001.08 - .14   the same with balances: a statement
     camt.029.001.09 - .14   the answer to a recall
-    pacs.004.001.09 - .14   a return (.12 is not taken: no copy of it was at hand to compare)
+    pacs.004.001.09 - .14   a return on its way (.12 is not taken: no copy was at hand to compare)
 
 Of each message the versions are taken in which every path that is read here is the same; any other
 document is refused by its name.
@@ -228,6 +228,9 @@ def _cancellation(reader: Reader, tx: Place, about: Answer, whole: str | None) -
 
 
 def _pacs004(reader: Reader, side: Side) -> _Read:
+    """Returns between banks. The account shows the same money under an id of its own, so that the
+    entry alone counts: a return that were counted by both would be counted twice.
+    """
     body, message_id, made = _header(reader, "PmtRtr")
     answers = []
     for tx in reader.all(body, "TxInf"):
@@ -235,7 +238,9 @@ def _pacs004(reader: Reader, side: Side) -> _Read:
         if settlement is None and uetr is None:
             reader.fault(tx.path, Fault.UNKNOWN_REFERENCE, "a return of a payment that is not ours")
             continue
-        return_id, money = reader.needed(tx, "RtrId"), reader.money(tx, "RtrdIntrBkSttlmAmt")
+        return_id, money = reader.id(tx, "RtrId"), reader.money(tx, "RtrdIntrBkSttlmAmt")
+        if return_id is None:
+            reader.fault(f"{tx.path}/RtrId", Fault.MISSING, "is not there, or no id")
         reason, says = reader.reason(tx, "RtrRsnInf")
         if reason is None:
             reader.fault(f"{tx.path}/RtrRsnInf", Fault.MISSING, "why it came back is not said")
@@ -246,7 +251,7 @@ def _pacs004(reader: Reader, side: Side) -> _Read:
                 message=reader.message,
                 message_id=message_id,
                 path=tx.path,
-                status="RETURNED",
+                status="ANNOUNCED",
                 settlement_id=settlement,
                 uetr=uetr,
                 instruction_id=reader.id(tx, "OrgnlInstrId"),

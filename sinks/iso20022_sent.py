@@ -15,7 +15,7 @@ from supplytwin.sinks import iso20022_ids as ids
 from supplytwin.sinks.iso20022_answers import Answer, Fault, Reading, Scope, Statement
 from supplytwin.sinks.iso20022_out import Sent
 
-_ANY_ATTEMPT = frozenset(("BOOKED", "RETURNED"))
+_ANY_ATTEMPT = frozenset(("BOOKED", "RETURNED", "ANNOUNCED"))
 """Money that moved counts for the claim, whichever attempt moved it."""
 _OF_PARTS = "PART"
 _STATUSES = ("pain.002", "camt.029")

@@ -92,7 +92,7 @@ def test_nothing_goes_out_after_the_last_word(word: str) -> None:
     says = {
         "booked": notification(entry(sent)),
         "rejected": status_report(sent, "RJCT", "AC04"),
-        "returned": payment_return(sent),
+        "returned": notification(entry(sent, "ASR-2", "CRDT", returned="AC04")),
     }
     assert len(desk.hear(says[word])) == 1
     kept = desk.kept[0]
@@ -334,6 +334,26 @@ def test_one_booking_told_twice_has_two_receipts_of_one_entry() -> None:
     assert {receipt.entry_id for receipt in receipts} == {"ASR-1"}
     assert len({receipt.input_id for receipt in receipts}) == 2
     assert {receipt.amount_minor for receipt in receipts} == {24_000_050}
+
+
+@pytest.mark.parametrize("parts", [(24_000_050,), (12_000_025, 12_000_025)])
+def test_a_return_is_told_once_whatever_tells_it_first(parts: tuple[int, ...]) -> None:
+    """By its entry, under the id of that: a pacs.004 names it otherwise and only announces it. Two
+    returns of one amount are two by their entries.
+    """
+    for announced_first in (True, False):
+        desk = Desktop()
+        sent = desk.paid()
+        desk.hear(notification(entry(sent)))
+        documents = []
+        for number, minor in enumerate(parts):
+            between = payment_return(sent, f"CNAPS-{number}", minor=minor)
+            back = entry(sent, f"ASR-{number}", "CRDT", returned="AC04", minor=minor)
+            shown = (notification(back), bank_statement(0, minor, back))
+            documents += [between, *shown] if announced_first else [*shown, between]
+        told = desk.hear(*documents)
+        returns = {(one.rail_status, one.return_id, one.amount_minor) for one in told}
+        assert returns == {("RETURNED", f"ASR-{one}", minor) for one, minor in enumerate(parts)}
 
 
 def test_what_moves_no_claim_is_not_told() -> None:

@@ -3,7 +3,7 @@
 import bank_rail_world as w
 import pytest
 from bank_rail_world import Desktop, instructed, settled
-from iso20022_world import BUYER, bank_statement, entry, notification, payment_return
+from iso20022_world import BUYER, bank_statement, entry, notification
 from msgspec.structs import replace
 
 from supplytwin.schemas.ids import DAY_US, Micros, settlement_id
@@ -175,15 +175,14 @@ def test_a_return_is_laid_against_its_own_posting() -> None:
     """Out and back on one statement and in the mirror: clean. The return missing: a break."""
     back = w.posted(31, "seller;-24000050", "buyer;24000050")
     desk = booked()
-    desk.hear(payment_return(desk.sent, "RTR-1"))  # type: ignore[attr-defined]
     out = entry(desk.sent)  # type: ignore[attr-defined]
-    came = entry(desk.sent, "RTR-1", "CRDT", returned="AC04")  # type: ignore[attr-defined]
+    came = entry(desk.sent, "ASR-2", "CRDT", returned="AC04")  # type: ignore[attr-defined]
+    desk.hear(notification(came))
     desk.paper.bring(statement(desk, out, came, closing=OPENING))
     (day,) = closed(desk, *BOTH, back)
     assert (day.result.matched, day.result.clean) == (2, True)
     desk = booked()
-    made = payment_return(desk.sent, "RTR-1")  # type: ignore[attr-defined]
-    desk.hear(made.replace(b"2026-11-24", b"2026-11-19"))
+    desk.hear(notification(came))
     desk.paper.bring(statement(desk, entry(desk.sent)))  # type: ignore[attr-defined]
     assert names(closed(desk, *BOTH, back)) == ["MISSING_AT_BANK"]
     assert breaks(desk) == [("NOT_FOUND", "MISSING_AT_BANK")]

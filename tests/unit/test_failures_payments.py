@@ -641,11 +641,16 @@ def test_row_28_another_sum_in_a_notification(
     assert world.is_sound()
 
 
-def test_row_29_a_return_comes_as_pacs_004(at_the_bank: AtTheBank) -> None:
-    """Booked, and given back: RETURNED, and no other payment leaves."""
+def test_row_29_a_return_between_banks_counts_with_its_entry(at_the_bank: AtTheBank) -> None:
+    """Booked, and given back by a pacs.004 and on the account: RETURNED once, by the account, and
+    no other payment leaves.
+    """
     world, kept = at_the_bank.world, at_the_bank.hand_over()
     at_the_bank.says(65.1, notification(entry(sent_of(kept))))
     at_the_bank.says(70, payment_return(sent_of(kept)))
+    assert world.last(ARRIVAL) == (23, "INSTRUCTED", "SETTLED")
+    back = entry(sent_of(kept), "ASR-2", "CRDT", returned="AC04")
+    at_the_bank.says(70.1, notification(back))
     assert world.last(ARRIVAL) == (31, "SETTLED", "RETURNED")
     for tick in (71, 99):
         world.tick(day(tick))

@@ -184,13 +184,16 @@ def test_a_booking_told_twice_has_one_entry_id() -> None:
 
 
 def test_a_return_is_told_by_its_own_id() -> None:
-    """A credit with return information, and a pacs.004, are RETURNED with id, amount, reason."""
+    """A credit with return information is RETURNED, a pacs.004 announces it; with id, amount,
+    reason.
+    """
     back = entry(SENT, "ASR-8", "CRDT", returned="AC04", minor=500)
-    for data in (notification(back), payment_return(SENT, "ASR-8", minor=500)):
+    announced = payment_return(SENT, "ASR-8", minor=500)
+    for data, status in ((notification(back), "RETURNED"), (announced, "ANNOUNCED")):
         reading = read(data)
         assert not reading.findings
         (answer,) = reading.answers
-        assert (answer.status, answer.return_id, answer.reason) == ("RETURNED", "ASR-8", "AC04")
+        assert (answer.status, answer.return_id, answer.reason) == (status, "ASR-8", "AC04")
         assert (answer.amount_minor, answer.currency, answer.entry_id) == (500, "CNY", None)
 
 
@@ -408,6 +411,7 @@ def test_a_return_needs_owner_amount_and_reason() -> None:
     """A pacs.004 leaves all of them optional; without them no money comes back here."""
     assert faults(payment_return(SENT, reason="")) == [Fault.MISSING]
     assert faults(payment_return(SENT, return_id="")) == [Fault.MISSING]
+    assert Fault.BAD_ID in faults(payment_return(SENT, return_id="x" * 36))
     foreign = payment_return(SENT).replace(SENT.settlement_id.encode(), b"NOTPROVIDED")
     assert read(foreign).answers[0].uetr == SENT.uetr
     foreign = foreign.replace(SENT.uetr.encode(), b"")
@@ -563,13 +567,14 @@ def test_a_document_without_its_body_is_refused() -> None:
 
 
 def test_a_status_is_one_that_a_receipt_can_have_or_moves_nothing() -> None:
-    """Every status that is read is one of a receipt's, but for the four that move no claim."""
+    """Every status that is read is one of a receipt's, but for the five that move no claim."""
     codes = ["RCVD", "ACTC", "ACCP", "ACSP", "ACSC", "ACWC", "PDNG", "RJCT"]
     told = {read(status_report(SENT, code)).answers[0].status for code in codes}
     told |= {read(status_report(SENT, "RJCT", one)).answers[0].status for one in ("DUPL", "NOOR")}
     told |= {read(status_report(SENT, group="PART")).answers[0].status}
     told |= {read(resolution(SENT, "R", "", one)).answers[0].status for one in ("ACCR", "PDCR")}
-    assert told - RAIL_STATUSES == {"RCVD", "PART", "DUPL", "PDCR"}
+    told |= {read(payment_return(SENT)).answers[0].status}
+    assert told - RAIL_STATUSES == {"RCVD", "PART", "DUPL", "PDCR", "ANNOUNCED"}
 
 
 # ---- hostile XML
