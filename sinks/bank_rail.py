@@ -19,6 +19,7 @@ from supplytwin.sinks.bank_rail_messages import Desk, drafted
 from supplytwin.sinks.bank_rail_terms import Funding, Held, Holds, Parties, Paying
 from supplytwin.sinks.iso20022_answers import Reading, Statement
 from supplytwin.sinks.iso20022_in import read
+from supplytwin.sinks.iso20022_sent import Doubt
 from supplytwin.sinks.rail import Answer, Closed, number_of
 from supplytwin.sinks.reconcile import Difference
 
@@ -75,6 +76,7 @@ class _Open(Struct, kw_only=True, gc=False):
     document: Document
     unpublished: dict[str, Receipt]
     statements: tuple[Statement, ...]
+    doubts: tuple[Doubt, ...] = ()
 
 
 class BankRail:
@@ -95,6 +97,7 @@ class BankRail:
         self._ledger = Ledger(self.name)
         self._own: dict[str, Receipt] = {}
         self._open: dict[str, _Open] = {}
+        self._findings: list[str] = []
 
     def remember(self, kept: SentMessage | Receipt) -> None:
         if isinstance(kept, Receipt):
@@ -233,6 +236,7 @@ class BankRail:
         try:
             for document in self._carrier.arrivals(self._open.keys()):
                 self._take(document)
+            self._confirm_what_is_done()
         except TransientError as error:
             log.warning("the bank is away", why=str(error))
         waiting = (one.unpublished.values() for one in self._open.values())
@@ -247,11 +251,14 @@ class BankRail:
         found = self._understood(document, reading)
         receipts = [*found.receipts, *self._of_what_is_there(found.there_already)]
         known = {receipt.input_id: receipt for receipt in receipts}
-        if not known and not found.statements:
+        if not known and not found.statements and not found.doubts:
             self._carrier.confirm(document)
             return
         self._open[document.name] = _Open(
-            document=document, unpublished=known, statements=found.statements
+            document=document,
+            unpublished=known,
+            statements=found.statements,
+            doubts=found.doubts,
         )
 
     def _read(self, document: Document) -> Reading | None:
@@ -266,6 +273,7 @@ class BankRail:
     ) -> Understood:
         found = self._ledger.understood(reading, ask)
         for one in found.findings:
+            self._findings.append(one.code)
             log.error(
                 "a document of the bank is not understood",
                 name=document.name,
@@ -310,10 +318,20 @@ class BankRail:
         self._confirm_what_is_done()
 
     def _confirm_what_is_done(self) -> None:
+        """A doubt is told when all bookings that may be meant by it are."""
+        if not any(one.unpublished for one in self._open.values()):
+            for waiting in self._open.values():
+                breaks = self._ledger.breaks(waiting.doubts)
+                waiting.unpublished.update((one.input_id, one) for one in breaks)
+                waiting.doubts = ()
         for name, waiting in list(self._open.items()):
-            if not waiting.unpublished and not waiting.statements:
+            if not waiting.unpublished and not waiting.statements and not waiting.doubts:
                 self._carrier.confirm(waiting.document)
                 del self._open[name]
+
+    def findings(self) -> tuple[str, ...]:
+        found, self._findings = tuple(self._findings), []
+        return found
 
     # ---- the end of a day
 

@@ -17,7 +17,7 @@ from supplytwin.schemas.records import Instruction, Receipt, SentMessage
 from supplytwin.sinks.bank_rail_messages import sent_of
 from supplytwin.sinks.iso20022_answers import Reading, Statement
 from supplytwin.sinks.iso20022_out import Sent
-from supplytwin.sinks.iso20022_sent import Recalled, Told, attribute
+from supplytwin.sinks.iso20022_sent import Doubt, Recalled, Told, attribute
 from supplytwin.sinks.reconcile import Difference
 
 MONEY = frozenset(("ACSC", "BOOKED", "RETURNED"))
@@ -47,6 +47,7 @@ class Understood(Struct, frozen=True, kw_only=True, gc=False):
     """Payments whose repetition was rejected as one (DUPL): the bank is to be asked."""
     findings: tuple[Finding, ...]
     statements: tuple[Statement, ...]
+    doubts: tuple[Doubt, ...]
 
 
 class Ledger:
@@ -158,6 +159,7 @@ class Ledger:
             there_already=tuple(there),
             findings=found.findings,
             statements=found.statements,
+            doubts=found.doubts,
         )
 
     def _about(self, reading: Reading) -> list[Sent]:
@@ -201,6 +203,19 @@ class Ledger:
             return_id=answer.return_id,
             rail_reason=answer.reason,
         )
+
+    def breaks(self, doubts: Iterable[Doubt]) -> list[Receipt]:
+        """What claims are told of money that moved in a way that is not understood: under the id of
+        the receipt that told a booking, with another content (see `bank_rail_statement.closed`).
+        """
+        found: dict[str, Receipt] = {}
+        for one in doubts:
+            known = self.heard(one.settlement_id)
+            told = [heard.receipt for (returned, _), heard in known.items() if not returned]
+            if told and not self.told_break(told[0].input_id, Difference.NOT_UNDERSTOOD):
+                why = f"{Difference.NOT_UNDERSTOOD}: {one.says}"
+                found.setdefault(told[0].input_id, replace(told[0], rail_reason=why))
+        return list(found.values())
 
     # ---- what statements have shown
 

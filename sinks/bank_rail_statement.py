@@ -114,6 +114,14 @@ def closed(
     takes it as two words of the rail about one thing, which is a RECON_BREAK in every state.
     """
     result = reconcile(statement, due(posted, statement, ledger, zone))
+    known = ledger.accounts()
+    renamed = tuple(
+        replace(one, difference=Difference.MISSING_HERE)
+        if one.difference is Difference.UNKNOWN_REFERENCE and one.settlement_id in known
+        else one
+        for one in result.results
+    )
+    result = replace(result, results=renamed)
     breaks = [
         found
         for one in result.results

@@ -17,6 +17,7 @@ from supplytwin.sinks.iso20022_out import Sent
 
 _ANY_ATTEMPT = frozenset(("BOOKED", "RETURNED", "ANNOUNCED"))
 """Money that moved counts for the claim, whichever attempt moved it."""
+_MOVED = frozenset(("BOOKED", "RETURNED"))
 _OF_PARTS = "PART"
 _STATUSES = ("pain.002", "camt.029")
 _Payment = tuple[str, int]
@@ -50,6 +51,13 @@ class Told(Struct, frozen=True, kw_only=True, gc=False):
         return self.settlement_id, self.attempt
 
 
+class Doubt(Struct, frozen=True, kw_only=True, gc=False):
+    """Money of a settlement may have moved in a way that is a finding and no answer."""
+
+    settlement_id: str
+    says: str
+
+
 class Attributed(Struct, frozen=True, kw_only=True, gc=False):
     """All answers of a reading that have an owner, and findings for those that have none."""
 
@@ -57,6 +65,7 @@ class Attributed(Struct, frozen=True, kw_only=True, gc=False):
     findings: tuple[Finding, ...]
     statements: tuple[Statement, ...]
     """As they were read; an entry has the settlement that any of its ids names."""
+    doubts: tuple[Doubt, ...]
 
 
 class _Ledger:
@@ -136,6 +145,7 @@ def attribute(
         told=tuple(_amounts(found.told, ledger)),
         findings=in_order(found.findings),
         statements=tuple(found.owned(one) for one in reading.statements),
+        doubts=tuple(found.doubts),
     )
 
 
@@ -146,6 +156,7 @@ class _Attribution:
         self._ledger, self._reading = ledger, reading
         self.told: list[Told] = []
         self.findings = list(reading.findings)
+        self.doubts: list[Doubt] = []
         self._nearer: set[_Payment] = set()
         self._owners: dict[str, set[str]] = {}
         """Settlements by the path of what is said of them."""
@@ -161,12 +172,16 @@ class _Attribution:
             owned = self._of(answer, named)
             if isinstance(owned, str):
                 self._find(answer.path, Fault.UNKNOWN_REFERENCE, owned)
+                if answer.status in _MOVED:
+                    self._doubt(answer.path, owned)
             fresh += [] if isinstance(owned, str) else owned
         for part in (one for one in self._reading.unread if one.about.scope is scope):
             owned = self._of(part.about, named)
             unread += [] if isinstance(owned, str) else owned
             if part.why is not None and (owned or not part.about.doubtful):
                 self.findings.append(part.why)
+                if part.moved:
+                    self._doubt(part.about.path, f"{part.why.code}, {part.why.says}")
                 steps = part.about.path.split("/")
                 self._spoilt |= {"/".join(steps[:end]) for end in range(1, len(steps) + 1)}
         fresh = [one for one in fresh if one.payment not in self._nearer]
@@ -187,6 +202,10 @@ class _Attribution:
         named |= around
         self._owners[answer.path] = {settlement for settlement, _ in around}
         return owned
+
+    def _doubt(self, path: str, says: str) -> None:
+        for settlement in sorted(self._owners.get(path, ())):
+            self.doubts.append(Doubt(settlement_id=settlement, says=says))
 
     def _find(self, path: str, code: Fault, says: str) -> None:
         self.findings.append(Finding(path=path, code=code, says=says))

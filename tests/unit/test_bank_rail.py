@@ -14,8 +14,10 @@ from iso20022_world import (
     bank_statement,
     entry,
     notification,
+    payment,
     payment_return,
     resolution,
+    sent_file,
     status_report,
 )
 from msgspec.structs import replace
@@ -377,7 +379,7 @@ def test_documents_that_cannot_be_read_are_laid_aside() -> None:
     """Garbage is refused to its folder and stops nothing; a stranger's payment is nobody's."""
     desk = Desktop()
     sent = desk.paid()
-    other = replace(sent, settlement_id=settlement_id("X", "Y", "Z"), uetr=sent.uetr[::-1])
+    (other,) = sent_file(payment(settlement_id=settlement_id("X", "Y", "Z"))).sent
     assert desk.statuses(b"<not xml", notification(entry(other)), notification(entry(sent))) == (
         BOOKED
     )

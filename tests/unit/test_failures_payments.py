@@ -659,6 +659,22 @@ def test_row_29_a_return_between_banks_counts_with_its_entry(at_the_bank: AtTheB
     assert world.is_sound()
 
 
+def test_row_29_money_that_comes_back_and_is_no_return_is_a_break(at_the_bank: AtTheBank) -> None:
+    """A credit without return information: alarmed on the claim, nothing is posted, paid or
+    recalled; people resolve it.
+    """
+    world, kept = at_the_bank.world, at_the_bank.hand_over()
+    at_the_bank.says(65.1, notification(entry(sent_of(kept))))
+    assert world.codes()["RECON_BREAK"] == 0
+    for on in (70, 70.1):
+        at_the_bank.says(on, notification(entry(sent_of(kept), "ASR-2", "CRDT")))
+        assert world.states()[ARRIVAL] == "SETTLED"
+        assert world.codes()["RECON_BREAK"] == 1
+    assert world.claim(ARRIVAL).accounts.seller == ARRIVAL_MINOR
+    assert at_the_bank.hand_over() == kept
+    assert world.is_sound()
+
+
 def test_row_30_a_poisoned_record_is_kept_aside_and_flags_its_contract() -> None:
     """With reason and place in the quarantine; the open claims of its chain are held and say so;
     the records behind it, of this chain and of others, are taken.
