@@ -17,6 +17,7 @@ from msgspec import Struct
 from supplytwin.schemas.errors import RecordError
 from supplytwin.schemas.findings import Finding
 from supplytwin.schemas.ids import Micros
+from supplytwin.schemas.localtime import check_time
 from supplytwin.schemas.money import exponent, to_minor
 from supplytwin.schemas.rfc3339 import moment
 from supplytwin.sinks.iso20022_ids import ID_MAX, SETTLEMENT_ID, UETR
@@ -25,6 +26,11 @@ from supplytwin.sinks.iso20022_xml import Element
 _AMOUNT = re.compile(r"\+?([0-9]{1,18})(?:\.([0-9]{0,17}))?")
 _BLANK = " \t\r\n"
 _SHOWN = 60
+_SAYS_MAX = 300
+_CODE_MAX, _OWN_MAX, _WORDS_MAX = 4, 35, 105
+"""Characters of a reason, of a bank's own, and of one line of words about it."""
+_REASONS_MAX = 20
+"""So many of them are told; the schema has no bound."""
 
 
 class Fault(StrEnum):
@@ -39,7 +45,9 @@ class Fault(StrEnum):
     BAD_AMOUNT = "BAD_AMOUNT"
     """No number, zero, other decimals than the currency has, or no currency."""
     BAD_TIME = "BAD_TIME"
-    """A date-time without an offset from UTC: the answer stands, its time is unknown."""
+    """A date-time without an offset from UTC, or out of range: the answer stands, its time is
+    unknown.
+    """
     UNKNOWN_CODE = "UNKNOWN_CODE"
     """A status that our table does not have."""
     CONTRADICTION = "CONTRADICTION"
@@ -180,7 +188,7 @@ class Reader:
 
     def fault(self, path: str, fault: Fault, says: str) -> None:
         """Keep a finding."""
-        self.findings.append(Finding(path=path, code=fault, says=says))
+        self.findings.append(Finding(path=path, code=fault, says=says[:_SAYS_MAX]))
 
     def all(self, place: Place, name: str) -> list[Place]:
         """The children of this name, in order."""
@@ -246,15 +254,19 @@ class Reader:
         return value
 
     def time(self, place: Place | None, path: str) -> Micros | None:
-        """An instant; one without an offset is a finding, and unknown."""
+        """An instant; one without an offset, or one that no record can have, is a finding, and
+        unknown.
+        """
         value = self.text(place, path)
         if place is None or value is None:
             return None
         try:
-            return moment(value).micros
+            micros = moment(value).micros
+            check_time(micros)
         except (ValueError, RecordError) as error:
             self.fault(f"{place.path}/{path}", Fault.BAD_TIME, str(error))
             return None
+        return micros
 
     def day(self, place: Place, path: str) -> dt.date | None:
         """The date at `path`, given as one (Dt) or as the local date of an instant (DtTm); None
@@ -276,14 +288,19 @@ class Reader:
         return joined(codes), words
 
     def reasons(self, place: Place, name: str) -> tuple[frozenset[str], str | None]:
-        """The codes of all `name`, one of a bank's own marked as that, and the words."""
+        """The codes of all `name`, one of a bank's own marked as that, and the words; cut to the
+        lengths of the schema. A code that is longer than those of ISO is none of them.
+        """
         codes: set[str] = set()
         words: list[str] = []
         for one in self.all(place, name):
             code, own = self.text(one, "Rsn/Cd"), self.text(one, "Rsn/Prtry")
-            codes |= {code} if code else {f"PRTRY:{own}"} if own else set()
+            if code and len(code) > _CODE_MAX:
+                code, own = None, code
+            codes |= {code} if code else {f"PRTRY:{own[:_OWN_MAX]}"} if own else set()
             words += [(more.element.text or "").strip(_BLANK) for more in self.all(one, "AddtlInf")]
-        return frozenset(codes), " ".join(filter(None, words)) or None
+        told = [line[:_WORDS_MAX] for line in words if line]
+        return frozenset(codes), " ".join(told[:_REASONS_MAX]) or None
 
     def money(self, place: Place, path: str, *, zero: bool = False) -> Money | None:
         """The amount at `path`; None with a finding when it is none, or is not there.
@@ -317,5 +334,7 @@ class Reader:
 
 
 def joined(codes: Iterable[str]) -> str | None:
-    """Reasons as one text, sorted; None when there is none."""
-    return "+".join(sorted(codes)) or None
+    """Reasons as one text, sorted; None when there is none. Many are told as `PRTRY:MORE`."""
+    found = sorted(codes)
+    more = ["PRTRY:MORE"] if len(found) > _REASONS_MAX else []
+    return "+".join(found[:_REASONS_MAX] + more) or None

@@ -19,7 +19,7 @@ from supplytwin.sinks.iso20022_answers import (
     Statement,
     Unread,
 )
-from supplytwin.sinks.iso20022_ids import BATCH_ID, OWN_ID, SETTLEMENT_ID, UETR
+from supplytwin.sinks.iso20022_ids import BATCH_ID, ID_MAX, OWN_ID, SETTLEMENT_ID, UETR
 
 _SIGN = {"CRDT": 1, "DBIT": -1}
 _NOT_BOOKED = frozenset(("PDNG", "INFO", "FUTR"))
@@ -284,7 +284,7 @@ def statement(entries: Entries, place: Place, rail_time: Micros | None) -> State
         says = f"has amounts in {', '.join(sorted(currencies))}"
         reader.fault(place.path, Fault.CONTRADICTION, says)
     return Statement(
-        statement_id=reader.needed(place, "Id") or "",
+        statement_id=(reader.needed(place, "Id") or "")[:ID_MAX],
         account=account or "",
         currency=currencies.pop() if len(currencies) == 1 else None,
         opening_minor=opening.minor if opening else None,

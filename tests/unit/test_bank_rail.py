@@ -22,8 +22,9 @@ from iso20022_world import (
 )
 from msgspec.structs import replace
 
+from supplytwin.schemas import codec
 from supplytwin.schemas.ids import Micros, settlement_id
-from supplytwin.schemas.records import Instruction, Receipt
+from supplytwin.schemas.records import RECEIPTS, Instruction, Receipt
 from supplytwin.sinks.bank_rail import NO_HOLD, NO_PARTIES, Asked
 from supplytwin.sinks.bank_rail_terms import Funding, Held, Paying
 from supplytwin.sinks.iso20022_ids import message_id, recall_id
@@ -356,6 +357,16 @@ def test_a_return_is_told_once_whatever_tells_it_first(parts: tuple[int, ...]) -
         told = desk.hear(*documents)
         returns = {(one.rail_status, one.return_id, one.amount_minor) for one in told}
         assert returns == {("RETURNED", f"ASR-{one}", minor) for one, minor in enumerate(parts)}
+
+
+@pytest.mark.parametrize("year", [b"0001", b"9999"])
+def test_what_is_told_can_be_taken_whatever_the_time_of_its_document(year: bytes) -> None:
+    """The receipt passes the worker's own check: a time out of range is told as 0."""
+    desk = Desktop()
+    sent = desk.paid()
+    (told,) = desk.hear(notification(entry(sent)).replace(b"2026-11-19T", year + b"-11-19T"))
+    assert codec.decode(RECEIPTS, codec.encode(RECEIPTS, told)).message == told
+    assert told.rail_time == 0
 
 
 def test_what_moves_no_claim_is_not_told() -> None:

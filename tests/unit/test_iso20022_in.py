@@ -98,6 +98,36 @@ def test_several_reasons_are_all_told_and_a_banks_own_is_marked() -> None:
     assert answer.reason == "AM04+PRTRY:AM04"
 
 
+def test_text_of_a_bank_is_cut_to_the_lengths_of_the_schema() -> None:
+    """Two million characters where 4, 35 or 105 may stand, or 50,000 reasons: what is told stays
+    small, a code that is too long is none of ISO's, and a duplicate among many is found.
+    """
+    data = status_report(SENT, "RJCT", "AM04")
+    code, long = b"<Cd>AM04</Cd>", b"x" * 2_000_000
+    for new, told in (
+        (b"<Prtry>" + long + b"</Prtry>", "PRTRY:" + "x" * 35),
+        (b"<Cd>AM05" + long + b"</Cd>", "PRTRY:AM05" + "x" * 31),
+        (b"<Cd>TM010</Cd>", "PRTRY:TM010"),
+    ):
+        (answer,) = read(data.replace(code, new)).answers
+        assert (answer.status, answer.reason) == ("RJCT", told)
+    words = b"</Rsn>" + b"<AddtlInf>%s</AddtlInf>" % long[:1000] * 1000
+    assert len(read(data.replace(b"</Rsn>", words)).answers[0].says or "") < 3000
+    form = b"<StsRsnInf><Rsn><Prtry>%d</Prtry></Rsn></StsRsnInf>"
+    many = b"</StsRsnInf>" + b"".join(form % one for one in range(50_000))
+    (answer,) = read(data.replace(b"</StsRsnInf>", many)).answers
+    assert answer.status == "RJCT"
+    assert len(answer.reason or "") < 1000
+    assert (answer.reason or "").endswith("+PRTRY:MORE")
+    (answer,) = read(data.replace(code, b"<Cd>DUPL</Cd>").replace(b"</StsRsnInf>", many)).answers
+    assert answer.status == "DUPL"
+    for place, new in ((b"ACCP", b">" + long + b"<"), (b'Ccy="CNY"', b'Ccy="' + long + b'"')):
+        document = status_report(SENT) if place == b"ACCP" else payment_return(SENT)
+        found = read(document.replace(b">ACCP<", new).replace(place, new)).findings
+        assert found
+        assert max(len(one.says) for one in found) < 500
+
+
 def test_a_file_is_answered_as_a_whole() -> None:
     """A group status is one answer about the file, with its reason; PART points at the parts."""
     (answer,) = read(
@@ -133,6 +163,18 @@ def test_two_statuses_of_one_payment_are_none() -> None:
 def test_a_report_of_nothing_is_named() -> None:
     """A status report that states no status says so."""
     assert faults(status_report(None)) == [Fault.MISSING]
+
+
+@pytest.mark.parametrize(
+    "time", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "0004-12-31T00:00:00+08:00"]
+)
+def test_a_time_that_no_record_can_have_is_unknown(time: str) -> None:
+    """The schema takes every year, a receipt those that have a date in every zone."""
+    data = notification(entry(SENT)).replace(b"2026-11-19T06:00:00Z", time.encode())
+    reading = read(data)
+    assert [one.code for one in reading.findings] == [Fault.BAD_TIME]
+    (answer,) = reading.answers
+    assert (answer.status, answer.rail_time) == ("BOOKED", None)
 
 
 def test_a_time_without_an_offset_is_unknown() -> None:
