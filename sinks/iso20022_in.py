@@ -10,7 +10,8 @@ Of each message the versions are taken in which every path that is read here is 
 document is refused by its name.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
@@ -65,7 +66,15 @@ PATHS: dict[str, tuple[str, ...]] = {
         f"RsltnOfInvstgtn/{path}"
         for path in (
             "Assgnmt/Id", "Assgnmt/CreDtTm", "RslvdCase/Id", "Sts/Conf",
-            "CxlDtls/OrgnlGrpInfAndSts/GrpCxlSts", "CxlDtls/OrgnlPmtInfAndSts/OrgnlPmtInfId",
+            "CxlDtls/OrgnlGrpInfAndSts/GrpCxlSts", "CxlDtls/OrgnlPmtInfAndSts/PmtInfCxlSts",
+            "CxlDtls/OrgnlPmtInfAndSts/OrgnlGrpInf/OrgnlMsgId",
+            *(
+                f"CxlDtls/OrgnlPmtInfAndSts/TxInfAndSts/{name}"
+                for name in (
+                    "RslvdCase/Id", "OrgnlInstrId", "OrgnlEndToEndId", "UETR", "TxCxlSts",
+                    *(f"CxlStsRsnInf/{one}" for one in _REASON),
+                )
+            ),
             *(
                 f"CxlDtls/TxInfAndSts/{name}"
                 for name in (
@@ -165,16 +174,65 @@ def _camt029(reader: Reader, side: Side) -> _Read:
         rail_time=reader.time(body, "Assgnmt/CreDtTm"),
     )
     whole = _confirmed(reader, body)
-    if _of_many(reader, body):
-        return about.message_id, [], []
-    details = [tx for part in reader.all(body, "CxlDtls") for tx in reader.all(part, "TxInfAndSts")]
+    details = [one for part in reader.all(body, "CxlDtls") for one in _details(reader, part)]
+    payments = [one for one in details if one is not None]
     if not details:
         found = [replace(about, status=whole)] if whole else []
         if whole is None and not reader.findings:
             reader.fault(f"{body.path}/Sts/Conf", Fault.MISSING, "the outcome is not said")
         return about.message_id, found, []
-    answers = [_cancellation(reader, tx, about, whole) for tx in details]
+    answers = [_cancellation(reader, one, about, whole) for one in payments]
     return about.message_id, [one for one in answers if one is not None], []
+
+
+class _Recalled(NamedTuple):
+    """What is said of one payment: where, in which file, and under which words about the file and
+    the block.
+    """
+
+    tx: Place
+    message_id: str | None
+    uetr: str | None
+    many: frozenset[str]
+
+
+def _details(reader: Reader, part: Place) -> Iterator[_Recalled | None]:
+    """The payments of one CxlDtls. We recall no file and no block: what is said of one without a
+    payment is a finding, and None.
+    """
+    group = _of_many(reader, part, "OrgnlGrpInfAndSts/GrpCxlSts")
+    for block in reader.all(part, "OrgnlPmtInfAndSts"):
+        around = group | _of_many(reader, block, "PmtInfCxlSts")
+        message_id = reader.id(block, "OrgnlGrpInf/OrgnlMsgId")
+        inside = reader.all(block, "TxInfAndSts")
+        for tx in inside:
+            yield _Recalled(tx, message_id, reader.uetr(tx, "UETR"), around)
+        if not inside:
+            reader.fault(block.path, Fault.UNKNOWN_REFERENCE, _NEVER_RECALLED)
+            yield None
+    alone = reader.all(part, "TxInfAndSts")
+    for tx in alone:
+        message_id = reader.id(tx, "OrgnlGrpInf/OrgnlMsgId")
+        yield _Recalled(tx, message_id, reader.uetr(tx, "OrgnlUETR"), group)
+    if reader.one(part, "OrgnlGrpInfAndSts/GrpCxlSts") is not None and not (
+        alone or reader.all(part, "OrgnlPmtInfAndSts")
+    ):
+        reader.fault(part.path, Fault.UNKNOWN_REFERENCE, _NEVER_RECALLED)
+        yield None
+
+
+_NEVER_RECALLED = "answers for a file or a block, which is never recalled as a whole"
+
+
+def _of_many(reader: Reader, place: Place, path: str) -> frozenset[str]:
+    """The outcome for a file or block; that of a part of it (PACR) says nothing of a payment."""
+    code = reader.text(place, path)
+    if code is None or code == "PACR":
+        return frozenset()
+    if code not in _CANCELLED:
+        says = f"{code[:20]!r} is no outcome that we know"
+        reader.fault(f"{place.path}/{path}", Fault.UNKNOWN_CODE, says)
+    return frozenset((_CANCELLED.get(code, code),))
 
 
 def _confirmed(reader: Reader, body: Place) -> str | None:
@@ -187,29 +245,23 @@ def _confirmed(reader: Reader, body: Place) -> str | None:
     return _CONFIRMED.get(code or "")
 
 
-def _of_many(reader: Reader, body: Place) -> bool:
-    """Whether a file or a block is answered for. We recall single payments: that is not for us."""
-    for part in reader.all(body, "CxlDtls"):
-        group = reader.text(part, "OrgnlGrpInfAndSts/GrpCxlSts")
-        if group is not None or reader.all(part, "OrgnlPmtInfAndSts"):
-            says = "answers for a file or a block, which is never recalled as a whole"
-            reader.fault(part.path, Fault.UNKNOWN_REFERENCE, says)
-            return True
-    return False
-
-
-def _cancellation(reader: Reader, tx: Place, about: Answer, whole: str | None) -> Answer | None:
-    """What became of one payment. It must not contradict the outcome of the case."""
+def _cancellation(
+    reader: Reader, one: _Recalled, about: Answer, whole: str | None
+) -> Answer | None:
+    """What became of one payment. It must not contradict the outcome of the case, nor that of its
+    block or file.
+    """
+    tx = one.tx
     code = reader.text(tx, "TxCxlSts")
     status = _CANCELLED.get(code or "") if code else whole
     if status is None:
         fault = Fault.UNKNOWN_CODE if code else Fault.MISSING
         reader.fault(f"{tx.path}/TxCxlSts", fault, f"{code!r} is no outcome that we know")
         return None
-    if whole is not None and status != whole:
-        reader.fault(
-            f"{tx.path}/TxCxlSts", Fault.CONTRADICTION, f"is {status}, the case as a whole {whole}"
-        )
+    others = one.many if whole is None else one.many | {whole}
+    if not others <= {status}:
+        says = f"is {status}, the case, file or block {', '.join(sorted(others - {status}))}"
+        reader.fault(f"{tx.path}/TxCxlSts", Fault.CONTRADICTION, says)
         return None
     reason, says = reader.reason(tx, "CxlStsRsnInf")
     return replace(
@@ -219,9 +271,9 @@ def _cancellation(reader: Reader, tx: Place, about: Answer, whole: str | None) -
         scope=Scope.PAYMENT,
         case_id=reader.id(tx, "RslvdCase/Id") or about.case_id,
         settlement_id=reader.settlement(tx, "OrgnlEndToEndId"),
-        uetr=reader.uetr(tx, "OrgnlUETR"),
+        uetr=one.uetr,
         instruction_id=reader.id(tx, "OrgnlInstrId"),
-        original_message_id=reader.id(tx, "OrgnlGrpInf/OrgnlMsgId"),
+        original_message_id=one.message_id,
         reason=reason,
         says=says,
     )

@@ -506,16 +506,67 @@ def test_an_unclear_answer_to_a_recall_cancels_nothing(
     assert fault in {one.code for one in reading.findings}
 
 
-def test_an_answer_for_a_whole_file_is_not_ours() -> None:
-    """A file or a block is never recalled: an answer about one is named and cancels nothing."""
-    data = resolution(SENT, "R1", "CNCL", "ACCR")
-    group = (
-        b"<CxlDtls><OrgnlGrpInfAndSts><OrgnlMsgId>x</OrgnlMsgId><OrgnlMsgNmId>pain.001.001.09"
-        b"</OrgnlMsgNmId><GrpCxlSts>ACCR</GrpCxlSts></OrgnlGrpInfAndSts>"
-    )
-    reading = read(data.replace(b"<CxlDtls>", group))
+GROUP = (
+    "<CxlDtls><OrgnlGrpInfAndSts><OrgnlMsgId>x</OrgnlMsgId><OrgnlMsgNmId>pain.001.001.09"
+    "</OrgnlMsgNmId><GrpCxlSts>{}</GrpCxlSts></OrgnlGrpInfAndSts>"
+)
+BLOCK = (
+    f"<CxlDtls><OrgnlPmtInfAndSts><OrgnlPmtInfId>{SENT.payment_information_id}</OrgnlPmtInfId>"
+    f"<OrgnlGrpInf><OrgnlMsgId>{SENT.message_id}</OrgnlMsgId></OrgnlGrpInf>"
+    "<PmtInfCxlSts>{}</PmtInfCxlSts>"
+)
+
+
+def of_many(data: bytes, form: str, status: str, *, alone: bool = False) -> bytes:
+    """The answer beside that for a file, or in that for a block; `alone`: without the payment."""
+    text = data.decode()
+    own = text[text.index("<CxlDtls>") + 9 : text.index("</CxlDtls>")]
+    if form == BLOCK:
+        inside = own.replace("OrgnlUETR", "UETR")
+        inside = re.sub("<OrgnlGrpInf>.*</OrgnlGrpInf>", "", inside)
+        end = "</OrgnlPmtInfAndSts>"
+    else:
+        inside, end = own, ""
+    new = form.format(status) + ("" if alone else inside) + end
+    return text.replace("<CxlDtls>" + own, new).encode()
+
+
+@pytest.mark.parametrize("form", [GROUP, BLOCK])
+def test_an_answer_for_a_whole_file_is_not_ours(form: str) -> None:
+    """A file or a block is never recalled: an answer about one alone is named and cancels
+    nothing, whatever the case says.
+    """
+    reading = read(of_many(resolution(SENT, "R1", "CNCL", "ACCR"), form, "ACCR", alone=True))
     assert not reading.answers
     assert [one.code for one in reading.findings] == [Fault.UNKNOWN_REFERENCE]
+
+
+@pytest.mark.parametrize("form", [GROUP, BLOCK])
+@pytest.mark.parametrize(
+    ("many", "status", "expected"),
+    [
+        ("ACCR", "ACCR", "CNCL"), ("PACR", "ACCR", "CNCL"), ("PACR", "RJCR", "RJCR"),
+        ("RJCR", "RJCR", "RJCR"), ("RJCR", "ACCR", None), ("ACCR", "RJCR", None),
+        ("PDCR", "ACCR", None), ("ACCR", "", None),
+    ],
+)  # fmt: skip
+def test_a_payment_is_answered_beside_its_file_and_in_its_block(
+    form: str, many: str, status: str, expected: str | None
+) -> None:
+    """As when it stands alone, with the ids that stand there; it must not contradict what is said
+    of the file or block, and what is said of those is no outcome of its own.
+    """
+    reading = read(of_many(resolution(SENT, "R1", "", status), form, many))
+    if expected is None:
+        assert not reading.answers
+        code = Fault.CONTRADICTION if status else Fault.MISSING
+        assert [one.code for one in reading.findings] == [code]
+        return
+    assert not reading.findings
+    (answer,) = reading.answers
+    assert (answer.status, answer.scope, answer.case_id) == (expected, Scope.PAYMENT, "R1")
+    assert (answer.settlement_id, answer.uetr) == (SENT.settlement_id, SENT.uetr)
+    assert answer.original_message_id == SENT.message_id
 
 
 # ---- camt.053
