@@ -158,6 +158,21 @@ def test_foreign_ids_in_an_instruction_are_refused() -> None:
         assert not desk.paper.delivered
 
 
+@pytest.mark.parametrize(("exponent", "currency"), [(0, "CNY"), (3, "CNY"), (2, "JPY"), (2, "XYZ")])
+def test_other_decimals_than_the_gateway_knows_are_refused(exponent: int, currency: str) -> None:
+    """The amount was decided in other minor units than it would be written in: ten or a hundred
+    times the sum. Nothing is handed over.
+    """
+    desk = Desktop()
+    desk.give(instruction(exponent=exponent, currency=currency))
+    (told,) = desk.publish()
+    assert told.rail_status == "RJCT"
+    assert (told.rail_reason or "").startswith(
+        "NOT_SENT: exponent: " if currency != "XYZ" else "NOT_SENT: currency: "
+    )
+    assert not desk.paper.delivered
+
+
 def test_a_message_for_another_bank_is_not_handed_over() -> None:
     """What was kept for one bank does not go to another when the settings change."""
     desk = Desktop()
