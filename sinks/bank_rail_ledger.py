@@ -61,6 +61,7 @@ class Ledger:
         self._recalls: dict[str, list[SentMessage]] = {}
         self._heard: dict[str, dict[tuple[bool, str], Heard]] = {}
         self._breaks: set[tuple[str, str]] = set()
+        self._first: dict[str, list[Receipt]] = {}
 
     # ---- what Kafka has
 
@@ -93,6 +94,7 @@ class Ledger:
         if difference in Difference.__members__:
             self._breaks.add((receipt.input_id, difference))
             return
+        self._first.setdefault(receipt.settlement_id, [receipt])
         status = receipt.rail_status
         if status in _LAST_WORD:
             self._is_over(receipt)
@@ -206,12 +208,14 @@ class Ledger:
 
     def breaks(self, doubts: Iterable[Doubt]) -> list[Receipt]:
         """What claims are told of money that moved in a way that is not understood: under the id of
-        the receipt that told a booking, with another content (see `bank_rail_statement.closed`).
+        the receipt that told a booking, with another content (see `bank_rail_statement.closed`);
+        where none was told, of the first that was told at all.
         """
         found: dict[str, Receipt] = {}
         for one in doubts:
-            known = self.heard(one.settlement_id)
-            told = [heard.receipt for (returned, _), heard in known.items() if not returned]
+            known = sorted(self.heard(one.settlement_id).items(), key=lambda pair: pair[0][0])
+            told = [heard.receipt for _, heard in known]
+            told = told or self._first.get(one.settlement_id, [])
             if told and not self.told_break(told[0].input_id, Difference.NOT_UNDERSTOOD):
                 why = f"{Difference.NOT_UNDERSTOOD}: {one.says}"
                 found.setdefault(told[0].input_id, replace(told[0], rail_reason=why))

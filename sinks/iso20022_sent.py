@@ -175,6 +175,8 @@ class _Attribution:
                 if answer.status in _MOVED:
                     self._doubt(answer.path, owned)
             fresh += [] if isinstance(owned, str) else owned
+            if answer.status == _OF_PARTS:
+                named |= {(one.settlement_id, one.attempt) for one in self._ledger.many(answer)}
         for part in (one for one in self._reading.unread if one.about.scope is scope):
             owned = self._of(part.about, named)
             unread += [] if isinstance(owned, str) else owned

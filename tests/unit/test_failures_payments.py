@@ -675,6 +675,29 @@ def test_row_29_money_that_comes_back_and_is_no_return_is_a_break(at_the_bank: A
     assert world.is_sound()
 
 
+def test_row_29_a_debit_that_is_not_understood_allows_no_other_attempt(
+    at_the_bank: AtTheBank,
+) -> None:
+    """Nothing but the hold was told before. A debit bears its InstrId alone, and then the bank
+    rejects it for a reason that else allows a retry: it may have been paid, people decide.
+    """
+    world = at_the_bank.world
+    (hold,) = [one for one in world.read(INSTRUCTIONS) if one.kind == "RESERVE"
+               and one.settlement_id == world.claim(ARRIVAL).settlement_id]  # fmt: skip
+    at_the_bank.desk.give(hold)
+    at_the_bank.says(65.05)
+    kept = at_the_bank.hand_over()
+    names = ("EndToEndId", "UETR")
+    debit = [one for one in entry(sent_of(kept)) if one[0].rpartition("/")[2] not in names]
+    at_the_bank.says(65.1, notification(debit))
+    at_the_bank.says(65.2, status_report(sent_of(kept), "RJCT", "TM01"))
+    for tick in (65.5, 66, 67):
+        world.tick(day(tick))
+    assert world.sent("PAY", ARRIVAL) == [ARRIVAL_MINOR]
+    assert world.states()[ARRIVAL] == "HELD"
+    assert world.is_sound()
+
+
 def test_row_30_a_poisoned_record_is_kept_aside_and_flags_its_contract() -> None:
     """With reason and place in the quarantine; the open claims of its chain are held and say so;
     the records behind it, of this chain and of others, are taken.

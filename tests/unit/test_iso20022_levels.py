@@ -106,6 +106,16 @@ def test_a_payment_that_is_named_by_nothing_silences_its_file() -> None:
     assert Fault.UNKNOWN_REFERENCE in faults(data)
 
 
+@pytest.mark.parametrize("group", ["RJCT", "ACSC"])
+def test_a_block_of_parts_is_not_told_of_its_file(group: str) -> None:
+    """PART of the block: its payments say it, and where none does nothing is told."""
+    whole = status_report(SENT, "ACSP", group=group)
+    start, end = (whole.index(one) for one in (b"<TxInfAndSts>", b"</OrgnlPmtInfAndSts>"))
+    bare = behind(whole[:start] + whole[end:], "block", b"<PmtInfSts>PART</PmtInfSts>")
+    assert told(bare) == []
+    assert told(behind(whole, "block", b"<PmtInfSts>PART</PmtInfSts>")) == [(1, "ACSP", None)]
+
+
 def test_a_block_that_is_not_understood_is_not_told_of_its_file() -> None:
     """BLCK of the block behind ACSC of the file."""
     whole = status_report(None, group="ACSC", message_id=SENT.message_id)
