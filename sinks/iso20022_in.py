@@ -203,17 +203,17 @@ def _details(reader: Reader, part: Place) -> Iterator[_Recalled | None]:
     group = _of_many(reader, part, "OrgnlGrpInfAndSts/GrpCxlSts")
     for block in reader.all(part, "OrgnlPmtInfAndSts"):
         around = group | _of_many(reader, block, "PmtInfCxlSts")
-        message_id = reader.id(block, "OrgnlGrpInf/OrgnlMsgId")
+        file = reader.id(block, "OrgnlGrpInf/OrgnlMsgId")
         inside = reader.all(block, "TxInfAndSts")
         for tx in inside:
-            yield _Recalled(tx, message_id, reader.uetr(tx, "UETR"), around)
+            yield _Recalled(tx, file, reader.uetr(tx, "UETR"), around)
         if not inside:
             reader.fault(block.path, Fault.UNKNOWN_REFERENCE, _NEVER_RECALLED)
             yield None
     alone = reader.all(part, "TxInfAndSts")
     for tx in alone:
-        message_id = reader.id(tx, "OrgnlGrpInf/OrgnlMsgId")
-        yield _Recalled(tx, message_id, reader.uetr(tx, "OrgnlUETR"), group)
+        file = reader.id(tx, "OrgnlGrpInf/OrgnlMsgId")
+        yield _Recalled(tx, file, reader.uetr(tx, "OrgnlUETR"), group)
     if reader.one(part, "OrgnlGrpInfAndSts/GrpCxlSts") is not None and not (
         alone or reader.all(part, "OrgnlPmtInfAndSts")
     ):

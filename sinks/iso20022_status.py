@@ -121,7 +121,8 @@ def _answer(level: _Level) -> Answer:
     about, codes = level.about, level.codes
     around = level.around
     while about.status == "RJCT" and not codes and around is not None:
-        codes = around.codes if around.about.status in {"RJCT", ""} else frozenset()
+        rejected = around.about.status in {"RJCT", ""} and not around.unread
+        codes = around.codes if rejected else frozenset()
         around = around.around
     status = about.status
     if status == "RJCT" and _is_duplicate(level):

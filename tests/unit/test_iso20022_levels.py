@@ -1,7 +1,10 @@
 """File, block and payment in one status report: which word counts, and what nobody is told."""
 
+import random
+from typing import NamedTuple
+
 import pytest
-from iso20022_world import payment, sent_file, status_report
+from iso20022_world import grown, payment, sent_file, status_report
 
 from supplytwin.sinks.iso20022_answers import Fault
 from supplytwin.sinks.iso20022_in import read
@@ -162,3 +165,93 @@ def test_two_words_about_one_payment_are_a_contradiction(
         assert Fault.CONTRADICTION in faults(both)
         own = data[data.index(start) : data.index(end) + len(end)]
         assert set(told(data.replace(end, end + own))) == set(told(data))
+
+
+# ---- a second reading of the rule, on reports of every kind
+
+
+class Said(NamedTuple):
+    """One level as a report has it: its status, or none, and its reasons."""
+
+    status: str
+    codes: tuple[str, ...]
+
+
+def some(rng: random.Random, *statuses: str) -> Said:
+    """A status and at most two reasons."""
+    codes = rng.sample(("AM05", "TM01", "NOOR", "FF01"), rng.choice((0, 0, 1, 1, 2)))
+    return Said(rng.choice(statuses), tuple(codes))
+
+
+def word(own: Said, around: list[Said], inside: list[Said]) -> tuple[str, str | None]:
+    """A status that counts, by the text of docs/iso20022.md."""
+    if own.status != "RJCT":
+        return own.status, "+".join(sorted(own.codes)) or None
+    codes = own.codes
+    for one in around:
+        if not codes and one.status in {"RJCT", ""}:
+            codes = one.codes
+    if any("AM05" in one.codes for one in (own, *around, *inside)):
+        return "DUPL", "+".join(sorted(codes)) or None
+    return "NOT_FOUND" if codes == ("NOOR",) else "RJCT", "+".join(sorted(codes)) or None
+
+
+def reading(file: Said, block: Said, txs: list[Said]) -> tuple[str, str | None] | None:
+    """What the one payment of the file is told, or nothing."""
+    if txs:
+        words = {word(one, [block, file], []) for one in txs}
+        known = all(one.status not in {"", "BLCK"} for one in txs)
+        return words.pop() if known and len(words) == 1 else None
+    if block.status:
+        return None if block.status in {"PART", "BLCK"} else word(block, [file], [])
+    return None if file.status in {"", "PART", "BLCK"} else word(file, [], [block])
+
+
+def report(file: Said, block: Said, txs: list[Said]) -> bytes:
+    """A pain.002 that says so."""
+    parts: list[tuple[str, str]] = [
+        ("GrpHdr/MsgId", "B-1"),
+        ("GrpHdr/CreDtTm", "2026-11-18T12:00:00Z"),
+    ]
+
+    def level(place: str, name: str, said: Said) -> None:
+        if said.status:
+            parts.append((f"{place}/{name}", said.status))
+        parts.extend((f"{place}/StsRsnInf+/Rsn/Cd", code) for code in said.codes)
+
+    parts.append(("OrgnlGrpInfAndSts/OrgnlMsgId", SENT.message_id))
+    level("OrgnlGrpInfAndSts", "GrpSts", file)
+    parts.append(("OrgnlPmtInfAndSts/OrgnlPmtInfId", SENT.payment_information_id))
+    level("OrgnlPmtInfAndSts", "PmtInfSts", block)
+    for one in txs:
+        parts.append(("OrgnlPmtInfAndSts/TxInfAndSts+/OrgnlUETR", SENT.uetr))
+        level("OrgnlPmtInfAndSts/TxInfAndSts", "TxSts", one)
+    return grown("pain.002.001.12", *((f"CstmrPmtStsRpt/{path}", text) for path, text in parts))
+
+
+def test_reports_of_every_kind_are_told_as_the_rule_says() -> None:
+    """4,000 reports with any status and reasons at each level, and up to two words of the payment:
+    what is told is what the rule says when it is read a second time.
+    """
+    rng = random.Random(2)
+    outcomes = set()
+    for _ in range(4_000):
+        many = ("", "RJCT", "RJCT", "ACSC", "ACCP", "PART", "BLCK")
+        file, block = some(rng, *many), some(rng, "", *many)
+        txs = [
+            some(rng, "RJCT", "RJCT", "ACSP", "ACSC", "BLCK", "")
+            for _ in range(rng.choice((0, 1, 1, 2)))
+        ]
+        expected = reading(file, block, txs)
+        got = set(told(report(file, block, txs)))
+        assert got == ({(1, *expected)} if expected else set()), (file, block, txs)
+        outcomes.add(expected)
+    assert {one[0] for one in outcomes if one} == {
+        "RJCT",
+        "DUPL",
+        "NOT_FOUND",
+        "ACSP",
+        "ACSC",
+        "ACCP",
+    }
+    assert None in outcomes
