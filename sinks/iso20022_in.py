@@ -26,6 +26,7 @@ from supplytwin.sinks.iso20022_answers import (
     Reading,
     Scope,
     Statement,
+    Unread,
 )
 from supplytwin.sinks.iso20022_entries import PATHS as ENTRY_PATHS
 from supplytwin.sinks.iso20022_entries import Entries, Side, statement
@@ -252,31 +253,32 @@ def _cancellation(
     block or file.
     """
     tx = one.tx
-    code = reader.text(tx, "TxCxlSts")
-    status = _CANCELLED.get(code or "") if code else whole
-    if status is None:
-        fault = Fault.UNKNOWN_CODE if code else Fault.MISSING
-        reader.fault(f"{tx.path}/TxCxlSts", fault, f"{code!r} is no outcome that we know")
-        return None
-    others = one.many if whole is None else one.many | {whole}
-    if not others <= {status}:
-        says = f"is {status}, the case, file or block {', '.join(sorted(others - {status}))}"
-        reader.fault(f"{tx.path}/TxCxlSts", Fault.CONTRADICTION, says)
-        return None
-    reason, says = reader.reason(tx, "CxlStsRsnInf")
-    return replace(
+    about = replace(
         about,
         path=tx.path,
-        status="NOOR" if status == "RJCR" and reason == NO_ORIGINAL else status,
         scope=Scope.PAYMENT,
         case_id=reader.id(tx, "RslvdCase/Id") or about.case_id,
         settlement_id=reader.settlement(tx, "OrgnlEndToEndId"),
         uetr=one.uetr,
         instruction_id=reader.id(tx, "OrgnlInstrId"),
         original_message_id=one.message_id,
-        reason=reason,
-        says=says,
     )
+    code = reader.text(tx, "TxCxlSts")
+    status = _CANCELLED.get(code or "") if code else whole
+    others = one.many if whole is None else one.many | {whole}
+    if status is None:
+        fault = Fault.UNKNOWN_CODE if code else Fault.MISSING
+        reader.fault(f"{tx.path}/TxCxlSts", fault, f"{code!r} is no outcome that we know")
+    elif not others <= {status}:
+        wrong = f"is {status}, the case, file or block {', '.join(sorted(others - {status}))}"
+        reader.fault(f"{tx.path}/TxCxlSts", Fault.CONTRADICTION, wrong)
+        status = None
+    if status is None:
+        reader.unread.append(Unread(about=about))
+        return None
+    reason, says = reader.reason(tx, "CxlStsRsnInf")
+    status = "NOOR" if status == "RJCR" and reason == NO_ORIGINAL else status
+    return replace(about, status=status, reason=reason, says=says)
 
 
 def _pacs004(reader: Reader, side: Side) -> _Read:

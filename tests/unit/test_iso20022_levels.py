@@ -4,11 +4,11 @@ import random
 from typing import NamedTuple
 
 import pytest
-from iso20022_world import grown, payment, sent_file, status_report
+from iso20022_world import grown, payment, resolution, sent_file, status_report
 
 from supplytwin.sinks.iso20022_answers import Fault
 from supplytwin.sinks.iso20022_in import read
-from supplytwin.sinks.iso20022_sent import attribute
+from supplytwin.sinks.iso20022_sent import Recalled, attribute
 
 SENT = sent_file().sent[0]
 LATER = sent_file(payment(attempt=2)).sent[0]
@@ -165,6 +165,20 @@ def test_two_words_about_one_payment_are_a_contradiction(
         assert Fault.CONTRADICTION in faults(both)
         own = data[data.index(start) : data.index(end) + len(end)]
         assert set(told(data.replace(end, end + own))) == set(told(data))
+
+
+@pytest.mark.parametrize("other", ["RJCR", "XXXX", "PDCR", ""])
+def test_two_outcomes_of_one_recall_cancel_nothing(other: str) -> None:
+    """Cancelled, and something else of the same payment, be it understood or not."""
+    recall = Recalled(sent=SENT, recall_no=1)
+    start, end = b"<TxInfAndSts>", b"</TxInfAndSts>"
+    data, more = (resolution(SENT, recall.case_id, "", one) for one in ("ACCR", other))
+    more = more[more.index(start) : more.index(end) + len(end)]
+    for both in (data.replace(end, end + more), data.replace(start, more + start)):
+        got = attribute(read(both), (SENT, LATER), (recall,))
+        assert got.told == ()
+        assert Fault.CONTRADICTION in [one.code for one in got.findings]
+    assert len(attribute(read(data), (SENT, LATER), (recall,)).told) == 1
 
 
 # ---- a second reading of the rule, on reports of every kind
