@@ -22,6 +22,7 @@ from supplytwin.sinks.bank_rail_messages import Desk, drafted
 from supplytwin.sinks.bank_rail_terms import Funding, Held, Holds, Parties, Paying
 from supplytwin.sinks.iso20022_answers import Reading, Statement
 from supplytwin.sinks.iso20022_in import read
+from supplytwin.sinks.iso20022_sent import Doubt
 from supplytwin.sinks.rail import Answer, Closed, number_of
 
 log = structlog.get_logger("supplytwin.rail")
@@ -77,6 +78,7 @@ class _Open(Struct, kw_only=True, gc=False):
     document: Document
     unpublished: dict[str, Receipt]
     statements: tuple[Statement, ...]
+    doubts: tuple[Doubt, ...] = ()
 
 
 class BankRail:
@@ -100,6 +102,7 @@ class BankRail:
         self._open: dict[str, _Open] = {}
         self._balances: Balances | None = None
         self._duplicates.clear()
+        self._findings: list[str] = []
 
     def remember(self, kept: SentMessage | Receipt) -> None:
         if isinstance(kept, Receipt):
@@ -276,7 +279,10 @@ class BankRail:
         found = self._understood(document, reading)
         known = {receipt.input_id: receipt for receipt in found.receipts}
         self._open[document.name] = _Open(
-            document=document, unpublished=known, statements=reading.statements
+            document=document,
+            unpublished=known,
+            statements=found.statements,
+            doubts=found.doubts,
         )
         for order in found.there_already:
             self._duplicates.add((document.name, order))
@@ -292,6 +298,7 @@ class BankRail:
         self, document: Document, reading: Reading, ask: Instruction | None = None
     ) -> Understood:
         found = self._ledger.understood(reading, ask)
+        self._findings += [one.code for one in found.findings]
         rail_log.not_understood(document.name, found.findings)
         return found
 
@@ -333,11 +340,22 @@ class BankRail:
         self._confirm_what_is_done()
 
     def _confirm_what_is_done(self) -> None:
+        """A doubt is told when all bookings that may be meant by it are."""
+        if not any(one.unpublished for one in self._open.values()):
+            for waiting in self._open.values():
+                breaks = self._ledger.breaks(waiting.doubts)
+                waiting.unpublished.update((one.input_id, one) for one in breaks)
+                waiting.doubts = ()
         asking = {name for name, _ in self._duplicates}
         for name, waiting in list(self._open.items()):
-            if not waiting.unpublished and not waiting.statements and name not in asking:
+            told = not waiting.unpublished and not waiting.statements and not waiting.doubts
+            if told and name not in asking:
                 self._carrier.confirm(waiting.document)
                 del self._open[name]
+
+    def findings(self) -> tuple[str, ...]:
+        found, self._findings = tuple(self._findings), []
+        return found
 
     # ---- the end of a day
 

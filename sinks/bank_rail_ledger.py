@@ -16,14 +16,14 @@ from supplytwin.schemas.ids import Micros
 from supplytwin.schemas.records import Instruction, Receipt, SentMessage
 from supplytwin.sinks.bank_rail_entries import named, told_apart
 from supplytwin.sinks.bank_rail_messages import sent_of
-from supplytwin.sinks.iso20022_answers import Reading
+from supplytwin.sinks.iso20022_answers import Reading, Statement
 from supplytwin.sinks.iso20022_out import Sent
-from supplytwin.sinks.iso20022_sent import Recalled, Told, attribute
+from supplytwin.sinks.iso20022_sent import Doubt, Recalled, Told, attribute
 from supplytwin.sinks.reconcile import Difference
 
 MONEY = frozenset(("ACSC", "BOOKED", "RETURNED"))
 """Statuses that say that money has moved, how much and in which currency."""
-_NO_RECEIPT = frozenset(("RCVD", "PART", "PDCR"))
+_NO_RECEIPT = frozenset(("RCVD", "PART", "PDCR", "ANNOUNCED"))
 """They move no claim."""
 _LAST_WORD = frozenset((*MONEY, "RJCT", "CNCL"))
 """After these the payment is never handed over again."""
@@ -51,6 +51,8 @@ class Understood(Struct, frozen=True, kw_only=True, gc=False):
     there_already: tuple[SentMessage, ...]
     """Payments whose repetition was rejected as one (DUPL): the bank is to be asked."""
     findings: tuple[Finding, ...]
+    statements: tuple[Statement, ...]
+    doubts: tuple[Doubt, ...]
 
 
 class Ledger:
@@ -65,6 +67,7 @@ class Ledger:
         self._recalls: dict[str, list[SentMessage]] = {}
         self._heard: dict[str, dict[tuple[bool, str], Heard]] = {}
         self._breaks: set[tuple[str, str]] = set()
+        self._first: dict[str, list[Receipt]] = {}
 
     # ---- what Kafka has
 
@@ -90,7 +93,9 @@ class Ledger:
         if kept.kind == "RECALL":
             self._recalls.setdefault(kept.settlement_id, []).append(kept)
             return
-        for name in (kept.settlement_id, kept.message_id, sent_of(kept).uetr):
+        ours = sent_of(kept)
+        part = (ours.payment_information_id, ours.instruction_id)
+        for name in (kept.settlement_id, kept.message_id, ours.uetr, *part):
             self._by_id.setdefault(name, []).append(paid)
 
     def published(self, receipt: Receipt) -> None:
@@ -106,6 +111,7 @@ class Ledger:
         if difference in Difference.__members__:
             self._breaks.add((receipt.input_id, difference))
             return
+        self._first.setdefault(receipt.settlement_id, [receipt])
         status = receipt.rail_status
         if status in _LAST_WORD:
             self._is_over(receipt)
@@ -192,14 +198,19 @@ class Ledger:
             elif told.answer.status not in _NO_RECEIPT:
                 receipts.append(self._receipt(told, order, ask, shown.get(told.answer.path)))
         return Understood(
-            receipts=tuple(receipts), there_already=tuple(there), findings=found.findings
+            receipts=tuple(receipts),
+            there_already=tuple(there),
+            findings=found.findings,
+            statements=found.statements,
+            doubts=found.doubts,
         )
 
     def _about(self, reading: Reading) -> list[Sent]:
         """All payments that a document can be about: by any id that it names."""
         names: set[str] = set()
-        for one in reading.answers:
-            stated = (one.settlement_id, one.uetr, one.original_message_id)
+        for one in (*reading.answers, *(part.about for part in reading.unread)):
+            stated = (one.settlement_id, one.uetr, one.original_message_id,
+                      one.original_batch_id, one.instruction_id)  # fmt: skip
             names.update(name for name in stated if name is not None)
             if one.case_id is not None:
                 names.update(self._of_case(one.case_id))
@@ -238,6 +249,21 @@ class Ledger:
             return_id=answer.return_id,
             rail_reason=answer.reason,
         )
+
+    def breaks(self, doubts: Iterable[Doubt]) -> list[Receipt]:
+        """What claims are told of money that moved in a way that is not understood: under the id of
+        the receipt that told a booking, with another content (see `bank_rail_statement.closed`);
+        where none was told, of the first that was told at all.
+        """
+        found: dict[str, Receipt] = {}
+        for one in doubts:
+            known = sorted(self.heard(one.settlement_id).items(), key=lambda pair: pair[0][0])
+            told = [heard.receipt for _, heard in known]
+            told = told or self._first.get(one.settlement_id, [])
+            if told and not self.told_break(told[0].input_id, Difference.NOT_UNDERSTOOD):
+                why = f"{Difference.NOT_UNDERSTOOD}: {one.says}"
+                found.setdefault(told[0].input_id, replace(told[0], rail_reason=why))
+        return list(found.values())
 
     # ---- what statements have shown
 

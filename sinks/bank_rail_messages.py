@@ -9,6 +9,7 @@ from msgspec import Struct
 from supplytwin.schemas import ids as hashes
 from supplytwin.schemas.errors import Code, RecordError
 from supplytwin.schemas.localtime import local_date
+from supplytwin.schemas.money import exponent
 from supplytwin.schemas.records import Instruction, SentMessage
 from supplytwin.sinks import iso20022_ids as ids
 from supplytwin.sinks import iso20022_out as out
@@ -62,6 +63,10 @@ def _payment(desk: Desk, paying: Paying, order: Instruction) -> SentMessage:
         raise RecordError(Code.BAD_VALUE, "end_to_end_id", "is not the settlement id")
     if order.uetr != hashes.uetr(order.settlement_id, order.attempt):
         raise RecordError(Code.BAD_VALUE, "uetr", "is not that of its settlement and attempt")
+    decimals = exponent(order.currency)
+    if order.exponent != decimals:
+        says = f"is {order.exponent}, {order.currency} has {decimals} decimals here"
+        raise RecordError(Code.BAD_VALUE, "exponent", says)
     payment = out.Payment(
         settlement_id=order.settlement_id,
         attempt=order.attempt,

@@ -140,6 +140,14 @@ def closed(
     entries = [entry for entry in statement.entries if entry.path not in again]
     mirror = due(posted, entries, statement, ledger, zone)
     result = reconcile(statement, mirror, repeated=again)
+    known = ledger.accounts()
+    renamed = tuple(
+        replace(one, difference=Difference.MISSING_HERE)
+        if one.difference is Difference.UNKNOWN_REFERENCE and one.settlement_id in known
+        else one
+        for one in result.results
+    )
+    result = replace(result, results=renamed)
     gap = balances.gap(statement)
     if gap is not None:
         result = replace(result, results=(*result.results, gap))

@@ -7,6 +7,7 @@ its place, never an answer with a guess in it. A document with findings wants a 
 
 import datetime as dt
 import re
+from collections.abc import Iterable
 from decimal import Decimal
 from enum import StrEnum
 from typing import NamedTuple
@@ -16,6 +17,7 @@ from msgspec import Struct
 from supplytwin.schemas.errors import RecordError
 from supplytwin.schemas.findings import Finding
 from supplytwin.schemas.ids import Micros
+from supplytwin.schemas.localtime import check_time
 from supplytwin.schemas.money import exponent, to_minor
 from supplytwin.schemas.rfc3339 import moment
 from supplytwin.sinks.iso20022_ids import ID_MAX, SETTLEMENT_ID, UETR
@@ -24,6 +26,11 @@ from supplytwin.sinks.iso20022_xml import Element
 _AMOUNT = re.compile(r"\+?([0-9]{1,18})(?:\.([0-9]{0,17}))?")
 _BLANK = " \t\r\n"
 _SHOWN = 60
+_SAYS_MAX = 300
+_CODE_MAX, _OWN_MAX, _WORDS_MAX = 4, 35, 105
+"""Characters of a reason, of a bank's own, and of one line of words about it."""
+_REASONS_MAX = 20
+"""So many of them are told; the schema has no bound."""
 
 
 class Fault(StrEnum):
@@ -38,7 +45,9 @@ class Fault(StrEnum):
     BAD_AMOUNT = "BAD_AMOUNT"
     """No number, zero, other decimals than the currency has, or no currency."""
     BAD_TIME = "BAD_TIME"
-    """A date-time without an offset from UTC: the answer stands, its time is unknown."""
+    """A date-time without an offset from UTC, or out of range: the answer stands, its time is
+    unknown.
+    """
     UNKNOWN_CODE = "UNKNOWN_CODE"
     """A status that our table does not have."""
     CONTRADICTION = "CONTRADICTION"
@@ -68,8 +77,9 @@ class Answer(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """One thing that a bank has said; `status` is that of a receipt (`schemas.records.Receipt`):
 
     ACTC ACCP ACSP ACWC PDNG | ACSC | RJCT | NOT_FOUND | BOOKED | RETURNED | CNCL RJCR NOOR, and
-    RCVD, PART, DUPL, PDCR, which move no claim: received; look at the parts; the file is there
-    already, ask what became of it; a recall that is being looked at.
+    RCVD, PART, DUPL, PDCR, ANNOUNCED, which move no claim: received; look at the parts; the file is
+    there already, ask what became of it; a recall that is being looked at; a return between banks,
+    which counts when the account shows it.
     """
 
     message: str
@@ -94,6 +104,21 @@ class Answer(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """The code; several are joined by '+', one of a bank's own list begins with `PRTRY:`."""
     says: str | None = None
     rail_time: Micros | None = None
+    doubtful: bool = False
+    """Its reference is not of our form: it is ours only if the UETR is, else nobody's matter."""
+
+
+class Unread(Struct, frozen=True, kw_only=True, gc=False):
+    """Something that is said of a payment and is not understood, so that nothing else of the same
+    document may be told in its place.
+    """
+
+    about: Answer
+    """The ids that stand there; the status is empty."""
+    why: Finding | None = None
+    """What is wrong, where that is a finding only if the payment is ours."""
+    moved: bool = False
+    """Money may have moved."""
 
 
 class Entry(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
@@ -134,6 +159,7 @@ class Reading(Struct, frozen=True, kw_only=True, gc=False):
     answers: tuple[Answer, ...]
     findings: tuple[Finding, ...]
     statements: tuple[Statement, ...] = ()
+    unread: tuple[Unread, ...] = ()
 
 
 class Place(NamedTuple):
@@ -157,11 +183,12 @@ class Reader:
         self.message = message
         self.root = Place(root, "/Document")
         self.findings: list[Finding] = []
+        self.unread: list[Unread] = []
         self._space = root.tag.rpartition("}")[0] + "}"
 
     def fault(self, path: str, fault: Fault, says: str) -> None:
         """Keep a finding."""
-        self.findings.append(Finding(path=path, code=fault, says=says))
+        self.findings.append(Finding(path=path, code=fault, says=says[:_SAYS_MAX]))
 
     def all(self, place: Place, name: str) -> list[Place]:
         """The children of this name, in order."""
@@ -227,15 +254,19 @@ class Reader:
         return value
 
     def time(self, place: Place | None, path: str) -> Micros | None:
-        """An instant; one without an offset is a finding, and unknown."""
+        """An instant; one without an offset, or one that no record can have, is a finding, and
+        unknown.
+        """
         value = self.text(place, path)
         if place is None or value is None:
             return None
         try:
-            return moment(value).micros
+            micros = moment(value).micros
+            check_time(micros)
         except (ValueError, RecordError) as error:
             self.fault(f"{place.path}/{path}", Fault.BAD_TIME, str(error))
             return None
+        return micros
 
     def day(self, place: Place, path: str) -> dt.date | None:
         """The date at `path`, given as one (Dt) or as the local date of an instant (DtTm); None
@@ -252,14 +283,24 @@ class Reader:
             return None
 
     def reason(self, place: Place, name: str) -> tuple[str | None, str | None]:
-        """(code, words) of all `name` (StsRsnInf, RtrRsnInf): codes sorted and joined by '+'."""
+        """(codes in one text, words) of all `name` (StsRsnInf, RtrRsnInf)."""
+        codes, words = self.reasons(place, name)
+        return joined(codes), words
+
+    def reasons(self, place: Place, name: str) -> tuple[frozenset[str], str | None]:
+        """The codes of all `name`, one of a bank's own marked as that, and the words; cut to the
+        lengths of the schema. A code that is longer than those of ISO is none of them.
+        """
         codes: set[str] = set()
         words: list[str] = []
         for one in self.all(place, name):
             code, own = self.text(one, "Rsn/Cd"), self.text(one, "Rsn/Prtry")
-            codes |= {code} if code else {f"PRTRY:{own}"} if own else set()
+            if code and len(code) > _CODE_MAX:
+                code, own = None, code
+            codes |= {code} if code else {f"PRTRY:{own[:_OWN_MAX]}"} if own else set()
             words += [(more.element.text or "").strip(_BLANK) for more in self.all(one, "AddtlInf")]
-        return "+".join(sorted(codes)) or None, " ".join(filter(None, words)) or None
+        told = [line[:_WORDS_MAX] for line in words if line]
+        return frozenset(codes), " ".join(told[:_REASONS_MAX]) or None
 
     def money(self, place: Place, path: str, *, zero: bool = False) -> Money | None:
         """The amount at `path`; None with a finding when it is none, or is not there.
@@ -290,3 +331,10 @@ class Reader:
             self.fault(found.path, Fault.BAD_AMOUNT, "is zero")
             return None
         return Money(int(minor), currency)
+
+
+def joined(codes: Iterable[str]) -> str | None:
+    """Reasons as one text, sorted; None when there is none. Many are told as `PRTRY:MORE`."""
+    found = sorted(codes)
+    more = ["PRTRY:MORE"] if len(found) > _REASONS_MAX else []
+    return "+".join(found[:_REASONS_MAX] + more) or None

@@ -1,10 +1,13 @@
 """Entries of an account as its bank reports them: camt.054 notifications, camt.053 statements."""
 
 import datetime as dt
+from collections.abc import Iterable
 from enum import StrEnum
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
+from supplytwin.schemas.findings import Finding
 from supplytwin.schemas.ids import Micros
 from supplytwin.sinks.iso20022_answers import (
     Answer,
@@ -14,10 +17,12 @@ from supplytwin.sinks.iso20022_answers import (
     Place,
     Reader,
     Statement,
+    Unread,
 )
-from supplytwin.sinks.iso20022_ids import BATCH_ID, SETTLEMENT_ID
+from supplytwin.sinks.iso20022_ids import BATCH_ID, ID_MAX, OWN_ID, SETTLEMENT_ID, UETR
 
 _SIGN = {"CRDT": 1, "DBIT": -1}
+_NOT_BOOKED = frozenset(("PDNG", "INFO", "FUTR"))
 _OPENING = ("OPBD", "PRCD")
 _CLOSING = "CLBD"
 
@@ -43,6 +48,13 @@ PATHS = (
 """What is read of an entry (Ntry); the tests look each up in every version that is taken."""
 
 
+class _Part(NamedTuple):
+    """One TxDtls of an entry, and whose it is: None = other business on the account."""
+
+    tx: Place
+    about: Answer | None
+
+
 class Entries:
     """The entries of one document, read for one side."""
 
@@ -58,67 +70,100 @@ class Entries:
         status = reader.needed(ntry, "Sts/Cd")
         whole = reader.money(ntry, "Amt")
         direction = self._direction(ntry)
-        if status is None or whole is None or direction is None:
-            return []
+        findings, unread = len(reader.findings), len(reader.unread)
         details = [tx for part in reader.all(ntry, "NtryDtls") for tx in reader.all(part, "TxDtls")]
-        ours = [tx for tx in details if self._is_ours(tx)]
-        if status == "BOOK":
-            return self._booked(ntry, details, ours, direction, whole, rail_time)
-        if status == "PDNG":
-            for tx in ours:
-                self._pending(ntry, tx, rail_time)
-        elif status not in {"INFO", "FUTR"}:
+        parts = [_Part(tx, self._whose(tx, rail_time)) for tx in details]
+        ours = [one.about for one in parts if one.about is not None]
+        found: list[Entry] = []
+        if status is None or whole is None or direction is None:
+            self._unread(parts, reader.findings[findings - 1], moved=status != "PDNG")
+        elif status == "BOOK":
+            found = self._booked(ntry, parts, direction, whole)
+        elif ours:
+            self._not_booked(ntry, parts, status)
+        elif status not in _NOT_BOOKED:
             says = f"an entry of status {status!r}"
             reader.fault(f"{ntry.path}/Sts/Cd", Fault.UNKNOWN_CODE, says)
-        elif ours:
-            reader.fault(ntry.path, Fault.NOT_BOOKED, f"an entry of status {status}")
-        return []
+        if ours and all(one.doubtful for one in ours):
+            self._hold_back(ours[0], findings, unread)
+        return found
 
-    def _is_ours(self, tx: Place) -> bool:
-        """Whether a transaction bears a reference of our form, or a UETR and no reference. What is
-        not ours is nobody's finding.
+    def _whose(self, tx: Place, rail_time: Micros | None) -> Answer | None:
+        """The ids of a transaction, when it bears any of our form, or a UETR; without any other
+        that UETR is ours or nobody's. None: other business, and nobody's finding.
         """
-        reference = self.reader.text(tx, "Refs/EndToEndId")
+        reader = self.reader
+        reference = reader.text(tx, "Refs/EndToEndId")
+        by_uetr = UETR.fullmatch(reader.text(tx, "Refs/UETR") or "") is not None
+        own = [reader.text(tx, f"Refs/{name}") for name in ("InstrId", "PmtInfId", "MsgId")]
+        sure = any(OWN_ID.fullmatch(one or "") for one in own)
+        sure = sure or SETTLEMENT_ID.fullmatch(reference or "") is not None
         if reference is None:
-            return self.reader.text(tx, "Refs/UETR") is not None
-        return SETTLEMENT_ID.fullmatch(reference) is not None
+            sure = sure or reader.one(tx, "Refs/UETR") is not None
+        if not sure and not by_uetr:
+            return None
+        return Answer(
+            message=reader.message,
+            message_id=self.message_id,
+            path=tx.path,
+            status="",
+            settlement_id=reader.settlement(tx, "Refs/EndToEndId"),
+            uetr=reader.uetr(tx, "Refs/UETR"),
+            instruction_id=reader.id(tx, "Refs/InstrId"),
+            original_batch_id=reader.id(tx, "Refs/PmtInfId"),
+            original_message_id=reader.id(tx, "Refs/MsgId"),
+            rail_time=rail_time,
+            doubtful=not sure,
+        )
 
-    def _booked(
-        self,
-        ntry: Place,
-        details: list[Place],
-        ours: list[Place],
-        direction: str,
-        whole: Money,
-        rail_time: Micros | None,
-    ) -> list[Entry]:
-        if not ours:
+    def _hold_back(self, about: Answer, findings: int, unread: int) -> None:
+        """What was found since then are findings only if the payment is ours."""
+        held = self.reader.findings[findings:]
+        del self.reader.findings[findings:]
+        known = {one.why for one in self.reader.unread[unread:]}
+        self.reader.unread += [Unread(about=about, why=one) for one in held if one not in known]
+
+    def _unread(self, parts: Iterable[_Part], why: Finding, *, moved: bool) -> None:
+        """Something is said of these payments of ours that is not understood."""
+        self.reader.unread += [
+            Unread(about=one.about, why=why, moved=moved) for one in parts if one.about is not None
+        ]
+
+    def _fault(self, part: _Part, path: str, fault: Fault, says: str) -> None:
+        """A finding about a transaction that moved the balance."""
+        self.reader.fault(path, fault, says)
+        self._unread((part,), self.reader.findings[-1], moved=True)
+
+    def _booked(self, ntry: Place, parts: list[_Part], direction: str, whole: Money) -> list[Entry]:
+        if all(one.about is None for one in parts):
             self._check_batch(ntry)
             return [self._entry(ntry, None, direction, whole)]
         reversal = self.reader.text(ntry, "RvslInd") in {"true", "1"}
         if reversal:
             self.reader.fault(ntry.path, Fault.REVERSAL, "the bank reverses an entry")
-        found = self._transactions(ntry, details, direction, whole)
+            self._unread(parts, self.reader.findings[-1], moved=True)
+        found = self._transactions(ntry, parts, direction, whole)
         if found is None:
+            self._unread(parts, self.reader.findings[-1], moved=True)
             return [self._entry(ntry, None, direction, whole)]
         if not reversal:
-            for tx, entry in zip(details, found, strict=True):
-                if tx in ours:
-                    self._answer(tx, entry, rail_time)
+            for part, entry in zip(parts, found, strict=True):
+                if part.about is not None:
+                    self._answer(part, part.about, entry)
         return found
 
     def _transactions(
-        self, ntry: Place, details: list[Place], direction: str, whole: Money
+        self, ntry: Place, parts: list[_Part], direction: str, whole: Money
     ) -> list[Entry] | None:
         """One entry per TxDtls; None, with a finding, when they do not add up to the Ntry."""
         reader, found = self.reader, []
-        for tx in details:
-            stated = reader.one(tx, "Amt")
-            money = reader.money(tx, "Amt") if stated or len(details) > 1 else whole
-            turned = self._direction(tx, direction)
+        for part in parts:
+            stated = reader.one(part.tx, "Amt")
+            money = reader.money(part.tx, "Amt") if stated or len(parts) > 1 else whole
+            turned = self._direction(part.tx, direction)
             if money is None or turned is None:
                 return None
-            found.append(self._entry(ntry, tx, turned, money))
+            found.append(self._entry(ntry, part, turned, money))
         booked = _SIGN[direction] * whole.minor
         alike = {entry.currency for entry in found} == {whole.currency}
         if not alike or sum(entry.signed_minor for entry in found) != booked:
@@ -135,39 +180,42 @@ class Entries:
             return None
         return stated
 
-    def _entry(self, ntry: Place, tx: Place | None, direction: str, money: Money) -> Entry:
+    def _entry(self, ntry: Place, part: _Part | None, direction: str, money: Money) -> Entry:
         reader = self.reader
-        own = reader.id(tx, "Refs/AcctSvcrRef")
+        tx, about = (None, None) if part is None else part
         return Entry(
             path=ntry.path if tx is None else tx.path,
             signed_minor=_SIGN[direction] * money.minor,
             currency=money.currency,
-            entry_id=own or reader.id(ntry, "AcctSvcrRef"),
-            settlement_id=reader.settlement(tx, "Refs/EndToEndId"),
-            uetr=reader.uetr(tx, "Refs/UETR"),
+            entry_id=reader.id(tx, "Refs/AcctSvcrRef") or reader.id(ntry, "AcctSvcrRef"),
+            settlement_id=about.settlement_id if about else None,
+            uetr=about.uetr if about else None,
             returned=tx is not None and reader.one(tx, "RtrInf") is not None,
         )
 
-    def _answer(self, tx: Place, entry: Entry, rail_time: Micros | None) -> None:
+    def _answer(self, part: _Part, about: Answer, entry: Entry) -> None:
         """BOOKED when it went the way of a payment, RETURNED when it came back as a return."""
-        reader = self.reader
+        tx = part.tx
         outward = (entry.signed_minor < 0) == (self.side is Side.DEBTOR)
         if outward == entry.returned:
             says = "a payment of ours that goes the other way and is no return"
             if outward:
                 says = "a return that goes the way of the payment"
-            reader.fault(tx.path, Fault.CONTRADICTION, says)
+            self._fault(part, tx.path, Fault.CONTRADICTION, says)
             return
         if entry.entry_id is None:
-            reader.fault(tx.path, Fault.MISSING, "no AcctSvcrRef: it could be counted twice")
+            says = "no AcctSvcrRef: it could be counted twice"
+            self._fault(part, tx.path, Fault.MISSING, says)
             return
-        reason, says_why = reader.reason(tx, "RtrInf")
+        reason, says_why = self.reader.reason(tx, "RtrInf")
         if entry.returned and reason is None:
-            reader.fault(f"{tx.path}/RtrInf/Rsn", Fault.MISSING, "why it came back is not said")
+            says = "why it came back is not said"
+            self._fault(part, f"{tx.path}/RtrInf/Rsn", Fault.MISSING, says)
             return
         self.answers.append(
             replace(
-                self._about(tx, "RETURNED" if entry.returned else "BOOKED", rail_time),
+                about,
+                status="RETURNED" if entry.returned else "BOOKED",
                 amount_minor=abs(entry.signed_minor),
                 currency=entry.currency,
                 entry_id=None if entry.returned else entry.entry_id,
@@ -177,13 +225,24 @@ class Entries:
             )
         )
 
-    def _pending(self, ntry: Place, tx: Place, rail_time: Micros | None) -> None:
+    def _not_booked(self, ntry: Place, parts: list[_Part], status: str) -> None:
         """An entry that is not booked yet says of a payment of ours that it is on its way."""
         reader = self.reader
-        if reader.one(tx, "RtrInf") is not None:
-            reader.fault(ntry.path, Fault.NOT_BOOKED, "a return that is pending")
-            return
-        self.answers.append(self._about(tx, "PDNG", rail_time))
+        if status not in _NOT_BOOKED:
+            says = f"an entry of status {status!r}"
+            reader.fault(f"{ntry.path}/Sts/Cd", Fault.UNKNOWN_CODE, says)
+            self._unread(parts, reader.findings[-1], moved=True)
+        elif status != "PDNG":
+            reader.fault(ntry.path, Fault.NOT_BOOKED, f"an entry of status {status}")
+            self._unread(parts, reader.findings[-1], moved=False)
+        for part in parts:
+            if status != "PDNG" or part.about is None:
+                continue
+            if reader.one(part.tx, "RtrInf") is None:
+                self.answers.append(replace(part.about, status="PDNG"))
+            else:
+                reader.fault(ntry.path, Fault.NOT_BOOKED, "a return that is pending")
+                self._unread((part,), reader.findings[-1], moved=False)
 
     def _check_batch(self, ntry: Place) -> None:
         """A batch that is booked as one, without its payments, says of none that it is booked."""
@@ -191,22 +250,16 @@ class Entries:
         for batch in filter(None, batches):
             names = (self.reader.text(batch, "PmtInfId"), self.reader.text(batch, "MsgId"))
             if any(BATCH_ID.fullmatch(name or "") for name in names):
-                self.reader.fault(batch.path, Fault.MISSING, "a batch without its payments")
-
-    def _about(self, tx: Place, status: str, rail_time: Micros | None) -> Answer:
-        reader = self.reader
-        return Answer(
-            message=reader.message,
-            message_id=self.message_id,
-            path=tx.path,
-            status=status,
-            settlement_id=reader.settlement(tx, "Refs/EndToEndId"),
-            uetr=reader.uetr(tx, "Refs/UETR"),
-            instruction_id=reader.id(tx, "Refs/InstrId"),
-            original_batch_id=reader.id(tx, "Refs/PmtInfId"),
-            original_message_id=reader.id(tx, "Refs/MsgId"),
-            rail_time=rail_time,
-        )
+                about = Answer(
+                    message=self.reader.message,
+                    message_id=self.message_id,
+                    path=ntry.path,
+                    status="",
+                    original_batch_id=self.reader.id(batch, "PmtInfId"),
+                    original_message_id=self.reader.id(batch, "MsgId"),
+                )
+                says = "a batch without its payments"
+                self._fault(_Part(ntry, about), batch.path, Fault.MISSING, says)
 
 
 def statement(entries: Entries, place: Place, rail_time: Micros | None) -> Statement:
@@ -231,7 +284,7 @@ def statement(entries: Entries, place: Place, rail_time: Micros | None) -> State
         says = f"has amounts in {', '.join(sorted(currencies))}"
         reader.fault(place.path, Fault.CONTRADICTION, says)
     return Statement(
-        statement_id=reader.needed(place, "Id") or "",
+        statement_id=(reader.needed(place, "Id") or "")[:ID_MAX],
         account=account or "",
         currency=currencies.pop() if len(currencies) == 1 else None,
         opening_minor=opening.minor if opening else None,

@@ -20,6 +20,8 @@ UETR = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a
 """As the schemas of pain.001.001.09 and pacs.008.001.08 have it."""
 BATCH_ID = re.compile(r"[MP][0-9a-f]{32}")
 """A MsgId or PmtInfId of ours."""
+OWN_ID = re.compile(r"[IMP][0-9a-f]{32}")
+"""An InstrId, MsgId or PmtInfId of ours."""
 ID_MAX = 35
 """Characters of MsgId, PmtInfId, InstrId, EndToEndId and case ids (Max35Text)."""
 

@@ -4,13 +4,14 @@
     camt.054.001.08 - .14   booked entries and returns
     camt.053.001.08 - .14   the same with balances: a statement
     camt.029.001.09 - .14   the answer to a recall
-    pacs.004.001.09 - .14   a return (.12 is not taken: no copy of it was at hand to compare)
+    pacs.004.001.09 - .14   a return on its way (.12 is not taken: no copy was at hand to compare)
 
 Of each message the versions are taken in which every path that is read here is the same; any other
 document is refused by its name.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
@@ -25,18 +26,13 @@ from supplytwin.sinks.iso20022_answers import (
     Reading,
     Scope,
     Statement,
+    Unread,
 )
 from supplytwin.sinks.iso20022_entries import PATHS as ENTRY_PATHS
 from supplytwin.sinks.iso20022_entries import Entries, Side, statement
+from supplytwin.sinks.iso20022_status import NO_ORIGINAL, status_report
 from supplytwin.sinks.iso20022_xml import message_of, parsed
 
-STATUSES = frozenset(("RCVD", "ACTC", "ACCP", "ACSP", "ACSC", "ACWC", "PDNG", "RJCT"))
-"""Of one payment; a block or a file may be PART of these."""
-ALREADY_THERE = frozenset(("AM05", "DUPL", "DU01", "DU02", "DU03", "DU04", "DU05"))
-"""Reasons of a rejection that mean: the bank has this already. It rejects the repetition and not
-the payment, so that no new attempt may follow: the bank is asked.
-"""
-NO_ORIGINAL = "NOOR"
 _CANCELLED = {"ACCR": "CNCL", "RJCR": "RJCR", "PDCR": "PDCR"}
 _CONFIRMED = {"CNCL": "CNCL", "RJCR": "RJCR", "PDCR": "PDCR"}
 
@@ -71,7 +67,15 @@ PATHS: dict[str, tuple[str, ...]] = {
         f"RsltnOfInvstgtn/{path}"
         for path in (
             "Assgnmt/Id", "Assgnmt/CreDtTm", "RslvdCase/Id", "Sts/Conf",
-            "CxlDtls/OrgnlGrpInfAndSts/GrpCxlSts", "CxlDtls/OrgnlPmtInfAndSts/OrgnlPmtInfId",
+            "CxlDtls/OrgnlGrpInfAndSts/GrpCxlSts", "CxlDtls/OrgnlPmtInfAndSts/PmtInfCxlSts",
+            "CxlDtls/OrgnlPmtInfAndSts/OrgnlGrpInf/OrgnlMsgId",
+            *(
+                f"CxlDtls/OrgnlPmtInfAndSts/TxInfAndSts/{name}"
+                for name in (
+                    "RslvdCase/Id", "OrgnlInstrId", "OrgnlEndToEndId", "UETR", "TxCxlSts",
+                    *(f"CxlStsRsnInf/{one}" for one in _REASON),
+                )
+            ),
             *(
                 f"CxlDtls/TxInfAndSts/{name}"
                 for name in (
@@ -131,6 +135,7 @@ def read(data: bytes, side: Side = Side.DEBTOR) -> Reading:
         answers=tuple(answers),
         findings=in_order(reader.findings),
         statements=tuple(statements),
+        unread=tuple(reader.unread),
     )
 
 
@@ -150,51 +155,10 @@ def _pain002(reader: Reader, side: Side) -> _Read:
     base = Answer(
         message=reader.message, message_id=message_id, path=body.path, status="", rail_time=made
     )
-    group = reader.need(body, "OrgnlGrpInfAndSts")
-    if group is not None:
-        base = replace(base, original_message_id=reader.id(group, "OrgnlMsgId"))
-    answers = [_stated(reader, group, "GrpSts", replace(base, scope=Scope.MESSAGE))]
-    for block in reader.all(body, "OrgnlPmtInfAndSts"):
-        batch = replace(base, original_batch_id=reader.id(block, "OrgnlPmtInfId"))
-        answers.append(_stated(reader, block, "PmtInfSts", replace(batch, scope=Scope.BATCH)))
-        for tx in reader.all(block, "TxInfAndSts"):
-            about = replace(
-                batch,
-                settlement_id=reader.settlement(tx, "OrgnlEndToEndId"),
-                uetr=reader.uetr(tx, "OrgnlUETR"),
-                instruction_id=reader.id(tx, "OrgnlInstrId"),
-            )
-            reader.needed(tx, "TxSts")
-            if reader.one(tx, "OrgnlTxRef/Amt/InstdAmt") is not None:
-                money = reader.money(tx, "OrgnlTxRef/Amt/InstdAmt")
-                if money is None:
-                    continue
-                about = replace(about, amount_minor=money.minor, currency=money.currency)
-            answers.append(_stated(reader, tx, "TxSts", about))
-    found = [one for one in answers if one is not None]
+    found = status_report(reader, body, base)
     if not found and not reader.findings:
         reader.fault(body.path, Fault.MISSING, "no status of anything")
     return message_id, found, []
-
-
-def _stated(reader: Reader, place: Place | None, name: str, about: Answer) -> Answer | None:
-    """The status that stands in `name` of a place; None when there is none that we know."""
-    code = reader.text(place, name)
-    if place is None or code is None:
-        return None
-    if code not in STATUSES and (code != "PART" or about.scope is Scope.PAYMENT):
-        reader.fault(
-            f"{place.path}/{name}", Fault.UNKNOWN_CODE, f"{code[:20]!r} is no status that we know"
-        )
-        return None
-    reason, says = reader.reason(place, "StsRsnInf")
-    status = code
-    if code == "RJCT" and reason is not None:
-        if ALREADY_THERE & set(reason.split("+")):
-            status = "DUPL"
-        elif reason == NO_ORIGINAL:
-            status = "NOT_FOUND"
-    return replace(about, path=place.path, status=status, reason=reason, says=says)
 
 
 def _camt029(reader: Reader, side: Side) -> _Read:
@@ -211,16 +175,65 @@ def _camt029(reader: Reader, side: Side) -> _Read:
         rail_time=reader.time(body, "Assgnmt/CreDtTm"),
     )
     whole = _confirmed(reader, body)
-    if _of_many(reader, body):
-        return about.message_id, [], []
-    details = [tx for part in reader.all(body, "CxlDtls") for tx in reader.all(part, "TxInfAndSts")]
+    details = [one for part in reader.all(body, "CxlDtls") for one in _details(reader, part)]
+    payments = [one for one in details if one is not None]
     if not details:
         found = [replace(about, status=whole)] if whole else []
         if whole is None and not reader.findings:
             reader.fault(f"{body.path}/Sts/Conf", Fault.MISSING, "the outcome is not said")
         return about.message_id, found, []
-    answers = [_cancellation(reader, tx, about, whole) for tx in details]
+    answers = [_cancellation(reader, one, about, whole) for one in payments]
     return about.message_id, [one for one in answers if one is not None], []
+
+
+class _Recalled(NamedTuple):
+    """What is said of one payment: where, in which file, and under which words about the file and
+    the block.
+    """
+
+    tx: Place
+    message_id: str | None
+    uetr: str | None
+    many: frozenset[str]
+
+
+def _details(reader: Reader, part: Place) -> Iterator[_Recalled | None]:
+    """The payments of one CxlDtls. We recall no file and no block: what is said of one without a
+    payment is a finding, and None.
+    """
+    group = _of_many(reader, part, "OrgnlGrpInfAndSts/GrpCxlSts")
+    for block in reader.all(part, "OrgnlPmtInfAndSts"):
+        around = group | _of_many(reader, block, "PmtInfCxlSts")
+        file = reader.id(block, "OrgnlGrpInf/OrgnlMsgId")
+        inside = reader.all(block, "TxInfAndSts")
+        for tx in inside:
+            yield _Recalled(tx, file, reader.uetr(tx, "UETR"), around)
+        if not inside:
+            reader.fault(block.path, Fault.UNKNOWN_REFERENCE, _NEVER_RECALLED)
+            yield None
+    alone = reader.all(part, "TxInfAndSts")
+    for tx in alone:
+        file = reader.id(tx, "OrgnlGrpInf/OrgnlMsgId")
+        yield _Recalled(tx, file, reader.uetr(tx, "OrgnlUETR"), group)
+    if reader.one(part, "OrgnlGrpInfAndSts/GrpCxlSts") is not None and not (
+        alone or reader.all(part, "OrgnlPmtInfAndSts")
+    ):
+        reader.fault(part.path, Fault.UNKNOWN_REFERENCE, _NEVER_RECALLED)
+        yield None
+
+
+_NEVER_RECALLED = "answers for a file or a block, which is never recalled as a whole"
+
+
+def _of_many(reader: Reader, place: Place, path: str) -> frozenset[str]:
+    """The outcome for a file or block; that of a part of it (PACR) says nothing of a payment."""
+    code = reader.text(place, path)
+    if code is None or code == "PACR":
+        return frozenset()
+    if code not in _CANCELLED:
+        says = f"{code[:20]!r} is no outcome that we know"
+        reader.fault(f"{place.path}/{path}", Fault.UNKNOWN_CODE, says)
+    return frozenset((_CANCELLED.get(code, code),))
 
 
 def _confirmed(reader: Reader, body: Place) -> str | None:
@@ -233,47 +246,45 @@ def _confirmed(reader: Reader, body: Place) -> str | None:
     return _CONFIRMED.get(code or "")
 
 
-def _of_many(reader: Reader, body: Place) -> bool:
-    """Whether a file or a block is answered for. We recall single payments: that is not for us."""
-    for part in reader.all(body, "CxlDtls"):
-        group = reader.text(part, "OrgnlGrpInfAndSts/GrpCxlSts")
-        if group is not None or reader.all(part, "OrgnlPmtInfAndSts"):
-            says = "answers for a file or a block, which is never recalled as a whole"
-            reader.fault(part.path, Fault.UNKNOWN_REFERENCE, says)
-            return True
-    return False
-
-
-def _cancellation(reader: Reader, tx: Place, about: Answer, whole: str | None) -> Answer | None:
-    """What became of one payment. It must not contradict the outcome of the case."""
-    code = reader.text(tx, "TxCxlSts")
-    status = _CANCELLED.get(code or "") if code else whole
-    if status is None:
-        fault = Fault.UNKNOWN_CODE if code else Fault.MISSING
-        reader.fault(f"{tx.path}/TxCxlSts", fault, f"{code!r} is no outcome that we know")
-        return None
-    if whole is not None and status != whole:
-        reader.fault(
-            f"{tx.path}/TxCxlSts", Fault.CONTRADICTION, f"is {status}, the case as a whole {whole}"
-        )
-        return None
-    reason, says = reader.reason(tx, "CxlStsRsnInf")
-    return replace(
+def _cancellation(
+    reader: Reader, one: _Recalled, about: Answer, whole: str | None
+) -> Answer | None:
+    """What became of one payment. It must not contradict the outcome of the case, nor that of its
+    block or file.
+    """
+    tx = one.tx
+    about = replace(
         about,
         path=tx.path,
-        status="NOOR" if status == "RJCR" and reason == NO_ORIGINAL else status,
         scope=Scope.PAYMENT,
         case_id=reader.id(tx, "RslvdCase/Id") or about.case_id,
         settlement_id=reader.settlement(tx, "OrgnlEndToEndId"),
-        uetr=reader.uetr(tx, "OrgnlUETR"),
+        uetr=one.uetr,
         instruction_id=reader.id(tx, "OrgnlInstrId"),
-        original_message_id=reader.id(tx, "OrgnlGrpInf/OrgnlMsgId"),
-        reason=reason,
-        says=says,
+        original_message_id=one.message_id,
     )
+    code = reader.text(tx, "TxCxlSts")
+    status = _CANCELLED.get(code or "") if code else whole
+    others = one.many if whole is None else one.many | {whole}
+    if status is None:
+        fault = Fault.UNKNOWN_CODE if code else Fault.MISSING
+        reader.fault(f"{tx.path}/TxCxlSts", fault, f"{code!r} is no outcome that we know")
+    elif not others <= {status}:
+        wrong = f"is {status}, the case, file or block {', '.join(sorted(others - {status}))}"
+        reader.fault(f"{tx.path}/TxCxlSts", Fault.CONTRADICTION, wrong)
+        status = None
+    if status is None:
+        reader.unread.append(Unread(about=about))
+        return None
+    reason, says = reader.reason(tx, "CxlStsRsnInf")
+    status = "NOOR" if status == "RJCR" and reason == NO_ORIGINAL else status
+    return replace(about, status=status, reason=reason, says=says)
 
 
 def _pacs004(reader: Reader, side: Side) -> _Read:
+    """Returns between banks. The account shows the same money under an id of its own, so that the
+    entry alone counts: a return that were counted by both would be counted twice.
+    """
     body, message_id, made = _header(reader, "PmtRtr")
     answers = []
     for tx in reader.all(body, "TxInf"):
@@ -281,7 +292,9 @@ def _pacs004(reader: Reader, side: Side) -> _Read:
         if settlement is None and uetr is None:
             reader.fault(tx.path, Fault.UNKNOWN_REFERENCE, "a return of a payment that is not ours")
             continue
-        return_id, money = reader.needed(tx, "RtrId"), reader.money(tx, "RtrdIntrBkSttlmAmt")
+        return_id, money = reader.id(tx, "RtrId"), reader.money(tx, "RtrdIntrBkSttlmAmt")
+        if return_id is None:
+            reader.fault(f"{tx.path}/RtrId", Fault.MISSING, "is not there, or no id")
         reason, says = reader.reason(tx, "RtrRsnInf")
         if reason is None:
             reader.fault(f"{tx.path}/RtrRsnInf", Fault.MISSING, "why it came back is not said")
@@ -292,7 +305,7 @@ def _pacs004(reader: Reader, side: Side) -> _Read:
                 message=reader.message,
                 message_id=message_id,
                 path=tx.path,
-                status="RETURNED",
+                status="ANNOUNCED",
                 settlement_id=settlement,
                 uetr=uetr,
                 instruction_id=reader.id(tx, "OrgnlInstrId"),

@@ -12,12 +12,16 @@ from msgspec.structs import replace
 
 from supplytwin.schemas.findings import Finding, in_order
 from supplytwin.sinks import iso20022_ids as ids
-from supplytwin.sinks.iso20022_answers import Answer, Fault, Reading, Scope
+from supplytwin.sinks.iso20022_answers import Answer, Fault, Reading, Scope, Statement
 from supplytwin.sinks.iso20022_out import Sent
 
-_ANY_ATTEMPT = frozenset(("BOOKED", "RETURNED"))
+_ANY_ATTEMPT = frozenset(("BOOKED", "RETURNED", "ANNOUNCED"))
 """Money that moved counts for the claim, whichever attempt moved it."""
+_MOVED = frozenset(("BOOKED", "RETURNED"))
 _OF_PARTS = "PART"
+_STATUSES = ("pain.002", "camt.029")
+_Payment = tuple[str, int]
+"""Settlement id and attempt."""
 
 
 class Recalled(Struct, frozen=True, kw_only=True, gc=False):
@@ -47,11 +51,21 @@ class Told(Struct, frozen=True, kw_only=True, gc=False):
         return self.settlement_id, self.attempt
 
 
+class Doubt(Struct, frozen=True, kw_only=True, gc=False):
+    """Money of a settlement may have moved in a way that is a finding and no answer."""
+
+    settlement_id: str
+    says: str
+
+
 class Attributed(Struct, frozen=True, kw_only=True, gc=False):
     """All answers of a reading that have an owner, and findings for those that have none."""
 
     told: tuple[Told, ...]
     findings: tuple[Finding, ...]
+    statements: tuple[Statement, ...]
+    """As they were read; an entry has the settlement that any of its ids names."""
+    doubts: tuple[Doubt, ...]
 
 
 class _Ledger:
@@ -62,9 +76,12 @@ class _Ledger:
         self.cases = {one.case_id: one for one in recalled}
         self.by_settlement: dict[str, list[Sent]] = {}
         self.by_message: dict[str, list[Sent]] = {}
+        self.by_part: dict[str, list[Sent]] = {}
         for one in self.sent:
             self.by_settlement.setdefault(one.settlement_id, []).append(one)
             self.by_message.setdefault(one.message_id, []).append(one)
+            for part in (one.instruction_id, one.payment_information_id):
+                self.by_part.setdefault(part, []).append(one)
         self.by_uetr = {one.uetr: one for one in self.sent}
 
     def payment(self, answer: Answer) -> Sent | str:
@@ -87,6 +104,19 @@ class _Ledger:
             return f"could be about any of {len(found)} attempts"
         return max(found, key=lambda one: one.attempt)
 
+    def around(self, answer: Answer) -> list[Sent]:
+        """All that an answer without an owner may be about: by each id, and by the block or file
+        that it stands in.
+        """
+        found = list(self.by_settlement.get(answer.settlement_id or "", ()))
+        found += [self.by_uetr[answer.uetr]] if answer.uetr in self.by_uetr else []
+        found += self.by_part.get(answer.instruction_id or "", ())
+        block = self.by_part.get(answer.original_batch_id or "", [])
+        inside = answer.scope is Scope.PAYMENT and block
+        return found + (
+            block if inside else self.by_message.get(answer.original_message_id or "", [])
+        )
+
     def many(self, answer: Answer) -> list[Sent]:
         """The payments of the file or block that an answer names."""
         found = self.by_message.get(answer.original_message_id or "", [])
@@ -101,31 +131,120 @@ def attribute(
 ) -> Attributed:
     """Every answer of `reading` for the payment that it is about, in the order of the document.
 
-    A status of a file or block is told to each payment of it that has no nearer one. An ACSC
-    without an amount speaks of the amount as instructed, and gets it from what was sent.
+    A status of a file or block is told to each payment of it of which nothing nearer is said, be
+    it understood or not. An ACSC without an amount speaks of the amount as instructed, and gets it
+    from what was sent.
     """
     ledger = _Ledger(sent, recalled)
-    findings = list(reading.findings)
-    told: list[Told] = []
-    nearer: set[tuple[str, int]] = set()
+    found = _Attribution(ledger, reading)
     for scope in (Scope.CASE, Scope.PAYMENT, Scope.BATCH, Scope.MESSAGE):
-        fresh: list[Told] = []
-        for answer in reading.answers:
-            if answer.scope is scope:
-                owned = _owned(ledger, answer)
-                if isinstance(owned, str):
-                    findings.append(
-                        Finding(path=answer.path, code=Fault.UNKNOWN_REFERENCE, says=owned)
-                    )
-                else:
-                    fresh += [
-                        one for one in owned if (one.settlement_id, one.attempt) not in nearer
-                    ]
-        nearer |= {one.payment for one in fresh}
-        told += fresh
+        found.take(scope)
     order = {id(answer): place for place, answer in enumerate(reading.answers)}
-    told.sort(key=lambda one: order[id(one.answer)])
-    return Attributed(told=tuple(_amounts(told, ledger)), findings=in_order(findings))
+    found.told.sort(key=lambda one: order[id(one.answer)])
+    return Attributed(
+        told=tuple(_amounts(found.told, ledger)),
+        findings=in_order(found.findings),
+        statements=tuple(found.owned(one) for one in reading.statements),
+        doubts=tuple(found.doubts),
+    )
+
+
+class _Attribution:
+    """One document, from the nearest words in it to those of the whole file."""
+
+    def __init__(self, ledger: _Ledger, reading: Reading) -> None:
+        self._ledger, self._reading = ledger, reading
+        self.told: list[Told] = []
+        self.findings = list(reading.findings)
+        self.doubts: list[Doubt] = []
+        self._nearer: set[_Payment] = set()
+        self._owners: dict[str, set[str]] = {}
+        """Settlements by the path of what is said of them."""
+        self._spoilt: set[str] = set()
+        """Paths of what turned out to be ours and not understood, and of what that stands in."""
+
+    def take(self, scope: Scope) -> None:
+        """All that is said of one scope, where nothing nearer is said."""
+        fresh: list[Told] = []
+        unread: list[Told] = []
+        named: set[_Payment] = set()
+        for answer in (one for one in self._reading.answers if one.scope is scope):
+            owned = self._of(answer, named)
+            if isinstance(owned, str):
+                self._find(answer.path, Fault.UNKNOWN_REFERENCE, owned)
+                if answer.status in _MOVED:
+                    self._doubt(answer.path, owned)
+            fresh += [] if isinstance(owned, str) else owned
+            if answer.status == _OF_PARTS:
+                named |= {(one.settlement_id, one.attempt) for one in self._ledger.many(answer)}
+        for part in (one for one in self._reading.unread if one.about.scope is scope):
+            owned = self._of(part.about, named)
+            unread += [] if isinstance(owned, str) else owned
+            if part.why is not None and (owned or not part.about.doubtful):
+                self.findings.append(part.why)
+                if part.moved:
+                    self._doubt(part.about.path, f"{part.why.code}, {part.why.says}")
+                steps = part.about.path.split("/")
+                self._spoilt |= {"/".join(steps[:end]) for end in range(1, len(steps) + 1)}
+        fresh = [one for one in fresh if one.payment not in self._nearer]
+        self._nearer |= named | {one.payment for one in (*fresh, *unread)}
+        self.told += self._agreed(fresh, unread)
+
+    def _of(self, answer: Answer, named: set[_Payment]) -> Sequence[Told] | str:
+        """Whom it is told to; or why nobody, and then whom it may be about, which is kept. What is
+        other business is told to nobody.
+        """
+        owned = _owned(self._ledger, answer)
+        if not isinstance(owned, str):
+            self._owners[answer.path] = {one.settlement_id for one in owned}
+            return owned
+        if answer.doubtful:
+            return []
+        around = {(one.settlement_id, one.attempt) for one in self._ledger.around(answer)}
+        named |= around
+        self._owners[answer.path] = {settlement for settlement, _ in around}
+        return owned
+
+    def _doubt(self, path: str, says: str) -> None:
+        for settlement in sorted(self._owners.get(path, ())):
+            self.doubts.append(Doubt(settlement_id=settlement, says=says))
+
+    def _find(self, path: str, code: Fault, says: str) -> None:
+        self.findings.append(Finding(path=path, code=code, says=says))
+
+    def _agreed(self, told: list[Told], unread: list[Told]) -> list[Told]:
+        """What is told without contradicting itself: of two words of one document about one payment
+        neither counts, nor one beside another that is not understood. Entries of an account are no
+        words about each other.
+        """
+        if not self._reading.message.startswith(_STATUSES):
+            return told
+        words: dict[tuple[_Payment, int], set[tuple[object, ...]]] = {}
+        for one in (*told, *unread):
+            said = one.answer
+            word = (said.status, said.reason, said.amount_minor, said.currency)
+            words.setdefault((one.payment, one.recall_no), set()).add(word)
+        agreed = []
+        for one in told:
+            if len(words[one.payment, one.recall_no]) == 1:
+                agreed.append(one)
+                continue
+            says = f"{one.answer.status}, and another word about the same payment"
+            self._find(one.answer.path, Fault.CONTRADICTION, says)
+        return agreed
+
+    def owned(self, statement: Statement) -> Statement:
+        """A statement whose entries have their owner where another id than the EndToEndId says it;
+        it is not complete when one of them is ours and not understood.
+        """
+        entries, spoilt = [], False
+        for entry in statement.entries:
+            owners = self._owners.get(entry.path, set())
+            spoilt = spoilt or entry.path in self._spoilt
+            known = entry.settlement_id is not None or len(owners) != 1
+            entries.append(entry if known else replace(entry, settlement_id=min(owners)))
+        complete = statement.complete and not spoilt
+        return replace(statement, entries=tuple(entries), complete=complete)
 
 
 def _owned(ledger: _Ledger, answer: Answer) -> Sequence[Told] | str:

@@ -91,6 +91,9 @@ class Rail(Protocol):
     def forget(self) -> None:
         """Drop what is not in Kafka: `remember` is called with all of that next."""
 
+    def findings(self) -> Sequence[str]:
+        """Codes of what was not understood of what a bank has said, since the last call."""
+
     def statements(self) -> int:
         """How many statements wait for `close_day`, whose entries have been told by `answers`."""
 

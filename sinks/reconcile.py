@@ -26,6 +26,8 @@ class Difference(StrEnum):
     """Booked on both sides, with another amount or currency."""
     TWICE = "TWICE"
     """More entries at the bank than postings here: the amount is that of the ones too many."""
+    NOT_UNDERSTOOD = "NOT_UNDERSTOOD"
+    """The bank has an entry of it that became a finding: a reversal, a credit that is no return."""
     REPEATED = "REPEATED"
     """One entry is there twice, in the statement or in an earlier one, with the same bank's id."""
     NO_ENTRY_ID = "NO_ENTRY_ID"

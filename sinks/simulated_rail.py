@@ -160,6 +160,10 @@ class SimulatedRail:
     def forget(self) -> None:
         """What it has recorded it has recorded for good."""
 
+    def findings(self) -> Sequence[str]:
+        """It understands itself."""
+        return ()
+
     def statements(self) -> int:
         """None: nobody closes its day."""
         return 0

@@ -62,6 +62,8 @@ class DayClose:
         """True when a statement was closed. Its differences are counted, logged by the rail, and
         told to the claims with the next receipts.
         """
+        for code in self._rail.findings():
+            metrics.finds(code)
         waiting = self._rail.statements()
         if not waiting:
             self._waited_for = None

@@ -157,6 +157,16 @@ class GatewayMetrics(Registry):
             registry=self.registry,
         )
 
+        self._findings = Counter(
+            "supplytwin_gateway_findings",
+            "What was not understood of a bank's documents",
+            ["code"],
+            registry=self.registry,
+        )
+
+    def finds(self, code: str) -> None:
+        self._findings.labels(code).inc()
+
     def differs(self, difference: str) -> None:
         self._differences.labels(difference).inc()
 

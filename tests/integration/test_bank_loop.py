@@ -10,7 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bank_rail_world import Paper
 from bank_world import CLOCK, SETTLEMENT, Bank, Loop, opened, over_http
+from iso20022_world import BUYER, status_report
+
+from supplytwin.sinks.bank_rail_messages import sent_of
 
 
 @pytest.fixture
@@ -159,6 +163,17 @@ def test_a_gap_in_a_statement_is_a_break(bank: Bank, tmp_path: Path) -> None:
     assert told == 1
     day_over(bank, one)
     assert one.receipts().count(("PAY", "NOT_FOUND")) == told
+
+
+def test_what_is_not_understood_is_counted() -> None:
+    """A status that nobody knows moves nothing, and the metrics say that there was one."""
+    paper = Paper()
+    one = Loop(paper, BUYER).instructed()
+    paper.bring(status_report(sent_of(one.sent()[0]), "BLCK", group="ACSC"))
+    one.settle()
+    assert one.state == "INSTRUCTED"
+    found = one.gateway.metrics.registry.get_sample_value
+    assert found("supplytwin_gateway_findings_total", {"code": "UNKNOWN_CODE"}) == 1
 
 
 def test_every_behaviour_is_driven(bank: Bank) -> None:

@@ -14,14 +14,17 @@ from iso20022_world import (
     bank_statement,
     entry,
     notification,
+    payment,
     payment_return,
     resolution,
+    sent_file,
     status_report,
 )
 from msgspec.structs import replace
 
+from supplytwin.schemas import codec
 from supplytwin.schemas.ids import Micros, settlement_id
-from supplytwin.schemas.records import Instruction, Receipt
+from supplytwin.schemas.records import RECEIPTS, Instruction, Receipt
 from supplytwin.sinks.bank_rail import NO_HOLD, NO_PARTIES, Asked
 from supplytwin.sinks.bank_rail_terms import Funding, Held, Paying
 from supplytwin.sinks.iso20022_ids import message_id, recall_id
@@ -92,7 +95,7 @@ def test_nothing_goes_out_after_the_last_word(word: str) -> None:
     says = {
         "booked": notification(entry(sent)),
         "rejected": status_report(sent, "RJCT", "AC04"),
-        "returned": payment_return(sent),
+        "returned": notification(entry(sent, "ASR-2", "CRDT", returned="AC04")),
     }
     assert len(desk.hear(says[word])) == 1
     kept = desk.kept[0]
@@ -153,6 +156,21 @@ def test_foreign_ids_in_an_instruction_are_refused() -> None:
         desk.give(instruction(**changes))
         assert [one.rail_status for one in desk.publish()] == ["RJCT"]
         assert not desk.paper.delivered
+
+
+@pytest.mark.parametrize(("exponent", "currency"), [(0, "CNY"), (3, "CNY"), (2, "JPY"), (2, "XYZ")])
+def test_other_decimals_than_the_gateway_knows_are_refused(exponent: int, currency: str) -> None:
+    """The amount was decided in other minor units than it would be written in: ten or a hundred
+    times the sum. Nothing is handed over.
+    """
+    desk = Desktop()
+    desk.give(instruction(exponent=exponent, currency=currency))
+    (told,) = desk.publish()
+    assert told.rail_status == "RJCT"
+    assert (told.rail_reason or "").startswith(
+        "NOT_SENT: exponent: " if currency != "XYZ" else "NOT_SENT: currency: "
+    )
+    assert not desk.paper.delivered
 
 
 def test_a_message_for_another_bank_is_not_handed_over() -> None:
@@ -336,6 +354,36 @@ def test_one_booking_told_twice_has_two_receipts_of_one_entry() -> None:
     assert {receipt.amount_minor for receipt in receipts} == {24_000_050}
 
 
+@pytest.mark.parametrize("parts", [(24_000_050,), (12_000_025, 12_000_025)])
+def test_a_return_is_told_once_whatever_tells_it_first(parts: tuple[int, ...]) -> None:
+    """By its entry, under the id of that: a pacs.004 names it otherwise and only announces it. Two
+    returns of one amount are two by their entries.
+    """
+    for announced_first in (True, False):
+        desk = Desktop()
+        sent = desk.paid()
+        desk.hear(notification(entry(sent)))
+        documents = []
+        for number, minor in enumerate(parts):
+            between = payment_return(sent, f"CNAPS-{number}", minor=minor)
+            back = entry(sent, f"ASR-{number}", "CRDT", returned="AC04", minor=minor)
+            shown = (notification(back), bank_statement(0, minor, back))
+            documents += [between, *shown] if announced_first else [*shown, between]
+        told = desk.hear(*documents)
+        returns = {(one.rail_status, one.return_id, one.amount_minor) for one in told}
+        assert returns == {("RETURNED", f"ASR-{one}", minor) for one, minor in enumerate(parts)}
+
+
+@pytest.mark.parametrize("year", [b"0001", b"9999"])
+def test_what_is_told_can_be_taken_whatever_the_time_of_its_document(year: bytes) -> None:
+    """The receipt passes the worker's own check: a time out of range is told as 0."""
+    desk = Desktop()
+    sent = desk.paid()
+    (told,) = desk.hear(notification(entry(sent)).replace(b"2026-11-19T", year + b"-11-19T"))
+    assert codec.decode(RECEIPTS, codec.encode(RECEIPTS, told)).message == told
+    assert told.rail_time == 0
+
+
 def test_what_moves_no_claim_is_not_told() -> None:
     """RCVD and PART; the document is dealt with."""
     desk = Desktop()
@@ -357,7 +405,7 @@ def test_documents_that_cannot_be_read_are_laid_aside() -> None:
     """Garbage is refused to its folder and stops nothing; a stranger's payment is nobody's."""
     desk = Desktop()
     sent = desk.paid()
-    other = replace(sent, settlement_id=settlement_id("X", "Y", "Z"), uetr=sent.uetr[::-1])
+    (other,) = sent_file(payment(settlement_id=settlement_id("X", "Y", "Z"))).sent
     assert desk.statuses(b"<not xml", notification(entry(other)), notification(entry(sent))) == (
         BOOKED
     )

@@ -1,9 +1,11 @@
 """The end of a day: which postings a statement is laid against, and what claims are told of it."""
 
+from collections.abc import Callable
+
 import bank_rail_world as w
 import pytest
 from bank_rail_world import Desktop, instructed, settled
-from iso20022_world import BUYER, bank_statement, entry, notification, payment_return
+from iso20022_world import BUYER, bank_statement, entry, notification, payment, sent_file
 from msgspec.structs import replace
 
 from supplytwin.schemas.ids import DAY_US, Micros, settlement_id
@@ -11,12 +13,14 @@ from supplytwin.schemas.records import SettlementEvent
 from supplytwin.sinks.bank_rail_statement import mirrored
 from supplytwin.sinks.iso20022_answers import Fault
 from supplytwin.sinks.iso20022_in import read
+from supplytwin.sinks.iso20022_out import Sent
 from supplytwin.sinks.rail import Closed
 from supplytwin.sinks.reconcile import Posting
 
 OPENING = 100_000_000
 CLOSING = OPENING - 24_000_050
 BOTH = (instructed(), settled())
+Back = Callable[[Sent], list[tuple[str, ...]]]
 OTHER = settlement_id("C-9", "T1", "lot-9")
 
 
@@ -175,15 +179,14 @@ def test_a_return_is_laid_against_its_own_posting() -> None:
     """Out and back on one statement and in the mirror: clean. The return missing: a break."""
     back = w.posted(31, "seller;-24000050", "buyer;24000050")
     desk = booked()
-    desk.hear(payment_return(desk.sent, "RTR-1"))  # type: ignore[attr-defined]
     out = entry(desk.sent)  # type: ignore[attr-defined]
-    came = entry(desk.sent, "RTR-1", "CRDT", returned="AC04")  # type: ignore[attr-defined]
+    came = entry(desk.sent, "ASR-2", "CRDT", returned="AC04")  # type: ignore[attr-defined]
+    desk.hear(notification(came))
     desk.paper.bring(statement(desk, out, came, closing=OPENING))
     (day,) = closed(desk, *BOTH, back)
     assert (day.result.matched, day.result.clean) == (2, True)
     desk = booked()
-    made = payment_return(desk.sent, "RTR-1")  # type: ignore[attr-defined]
-    desk.hear(made.replace(b"2026-11-24", b"2026-11-19"))
+    desk.hear(notification(came))
     desk.paper.bring(statement(desk, entry(desk.sent)))  # type: ignore[attr-defined]
     assert names(closed(desk, *BOTH, back)) == ["MISSING_AT_BANK"]
     assert breaks(desk) == [("NOT_FOUND", "MISSING_AT_BANK")]
@@ -192,7 +195,7 @@ def test_a_return_is_laid_against_its_own_posting() -> None:
 def test_differences_without_a_claim_are_named_and_told_to_nobody() -> None:
     """An open balance, a reference that was never given, an unreadable page."""
     desk = booked()
-    stranger = replace(desk.sent, settlement_id=OTHER)  # type: ignore[attr-defined]
+    (stranger,) = sent_file(payment(settlement_id=OTHER)).sent
     own = entry(desk.sent)  # type: ignore[attr-defined]
     desk.paper.bring(statement(desk, own, entry(stranger, "ASR-9"), closing=OPENING))
     assert names(closed(desk, *BOTH)) == ["UNKNOWN_REFERENCE", "BALANCE_OPEN"]
@@ -245,6 +248,83 @@ def test_a_posting_that_no_receipt_told_has_its_tick_time() -> None:
         desk.paper.bring(statement(desk))
         events = (instructed(), settled(at=Micros(w.NOW + at)))
         assert names(closed(desk, *events)) == missing
+
+
+def reversal(sent: Sent) -> list[tuple[str, ...]]:
+    """The bank takes back its booking by an entry of its own."""
+    parts = list(entry(sent, "ASR-2", "CRDT"))
+    at = next(n for n, part in enumerate(parts) if part[0] == "Ntry/CdtDbtInd")
+    return [*parts[: at + 1], ("Ntry/RvslInd", "true"), *parts[at + 1 :]]
+
+
+def bare_credit(sent: Sent) -> list[tuple[str, ...]]:
+    """The money comes back without return information."""
+    return entry(sent, "ASR-2", "CRDT")
+
+
+def without_reference(sent: Sent) -> list[tuple[str, ...]]:
+    """As before, and of our ids it bears none but InstrId, PmtInfId and MsgId."""
+    names = ("EndToEndId", "UETR")
+    return [one for one in bare_credit(sent) if one[0].rpartition("/")[2] not in names]
+
+
+BACK = pytest.mark.parametrize("back", [reversal, bare_credit, without_reference])
+
+
+@BACK
+def test_money_that_comes_back_in_another_way_reaches_the_claim(back: Back) -> None:
+    """No return, so that nothing is posted: the claim is told that the bank has an entry of it that
+    is not understood, once, whichever document tells it, whichever process reads it.
+    """
+    desk = booked()
+    told = desk.kept[-1]
+    data = notification(back(desk.sent)).replace(b"BANK-N-1", b"BANK-N-2")  # type: ignore[attr-defined]
+    (one,) = desk.hear(data)
+    assert one.input_id == told.input_id  # type: ignore[union-attr]
+    assert (one.rail_status, (one.rail_reason or "").partition(":")[0]) == (
+        "BOOKED", "NOT_UNDERSTOOD",
+    )  # fmt: skip
+    assert desk.paper.confirmed == ["doc-0", "doc-1"]
+    for number in (3, 4):
+        desk.new()
+        assert desk.hear(data.replace(b"BANK-N-2", b"BANK-N-%d" % number)) == []
+        assert desk.publish() == []
+    assert desk.paper.confirmed == ["doc-0", "doc-1", "doc-2", "doc-3"]
+    assert desk.rail.findings()
+    assert desk.rail.findings() == ()
+
+
+@BACK
+@pytest.mark.parametrize("apart", [True, False])
+def test_money_that_comes_back_beside_its_booking_reaches_the_claim(
+    back: Back, apart: bool
+) -> None:
+    """In the same document, or in one that was fetched together with it: first the booking is
+    told, then the break.
+    """
+    desk = Desktop()
+    sent = desk.paid()
+    if apart:
+        desk.paper.bring(notification(entry(sent)), notification(back(sent)))
+    else:
+        desk.paper.bring(notification(entry(sent), back(sent)))
+    assert [one.rail_reason for one in desk.publish()] == [None]
+    (one,) = desk.publish()
+    assert (one.rail_reason or "").startswith("NOT_UNDERSTOOD: ")
+    assert desk.publish() == []
+    assert desk.paper.confirmed == [one.name for one in desk.paper.mail]
+
+
+@BACK
+def test_the_close_of_the_day_knows_whose_money_came_back(back: Back) -> None:
+    """Booked the day before; the entry is no reference that we never gave."""
+    desk = booked()
+    sent = desk.sent  # type: ignore[attr-defined]
+    desk.paper.bring(statement(desk, entry(sent)))
+    closed(desk, *BOTH)
+    later = bank_statement(CLOSING, OPENING, back(sent)).replace(b"2026-11-19", b"2026-11-20")
+    desk.paper.bring(later.replace(b"STMT-324", b"STMT-325"))
+    assert "MISSING_HERE" in names(closed(desk, *BOTH))
 
 
 @pytest.mark.parametrize(

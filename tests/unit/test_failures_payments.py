@@ -641,16 +641,60 @@ def test_row_28_another_sum_in_a_notification(
     assert world.is_sound()
 
 
-def test_row_29_a_return_comes_as_pacs_004(at_the_bank: AtTheBank) -> None:
-    """Booked, and given back: RETURNED, and no other payment leaves."""
+def test_row_29_a_return_between_banks_counts_with_its_entry(at_the_bank: AtTheBank) -> None:
+    """Booked, and given back by a pacs.004 and on the account: RETURNED once, by the account, and
+    no other payment leaves.
+    """
     world, kept = at_the_bank.world, at_the_bank.hand_over()
     at_the_bank.says(65.1, notification(entry(sent_of(kept))))
     at_the_bank.says(70, payment_return(sent_of(kept)))
+    assert world.last(ARRIVAL) == (23, "INSTRUCTED", "SETTLED")
+    back = entry(sent_of(kept), "ASR-2", "CRDT", returned="AC04")
+    at_the_bank.says(70.1, notification(back))
     assert world.last(ARRIVAL) == (31, "SETTLED", "RETURNED")
     for tick in (71, 99):
         world.tick(day(tick))
         assert at_the_bank.hand_over() == kept
     assert world.claim(ARRIVAL).accounts.seller == 0
+    assert world.is_sound()
+
+
+def test_row_29_money_that_comes_back_and_is_no_return_is_a_break(at_the_bank: AtTheBank) -> None:
+    """A credit without return information: alarmed on the claim, nothing is posted, paid or
+    recalled; people resolve it.
+    """
+    world, kept = at_the_bank.world, at_the_bank.hand_over()
+    at_the_bank.says(65.1, notification(entry(sent_of(kept))))
+    assert world.codes()["RECON_BREAK"] == 0
+    for on in (70, 70.1):
+        at_the_bank.says(on, notification(entry(sent_of(kept), "ASR-2", "CRDT")))
+        assert world.states()[ARRIVAL] == "SETTLED"
+        assert world.codes()["RECON_BREAK"] == 1
+    assert world.claim(ARRIVAL).accounts.seller == ARRIVAL_MINOR
+    assert at_the_bank.hand_over() == kept
+    assert world.is_sound()
+
+
+def test_row_29_a_debit_that_is_not_understood_allows_no_other_attempt(
+    at_the_bank: AtTheBank,
+) -> None:
+    """Nothing but the hold was told before. A debit bears its InstrId alone, and then the bank
+    rejects it for a reason that else allows a retry: it may have been paid, people decide.
+    """
+    world = at_the_bank.world
+    (hold,) = [one for one in world.read(INSTRUCTIONS) if one.kind == "RESERVE"
+               and one.settlement_id == world.claim(ARRIVAL).settlement_id]  # fmt: skip
+    at_the_bank.desk.give(hold)
+    at_the_bank.says(65.05)
+    kept = at_the_bank.hand_over()
+    names = ("EndToEndId", "UETR")
+    debit = [one for one in entry(sent_of(kept)) if one[0].rpartition("/")[2] not in names]
+    at_the_bank.says(65.1, notification(debit))
+    at_the_bank.says(65.2, status_report(sent_of(kept), "RJCT", "TM01"))
+    for tick in (65.5, 66, 67):
+        world.tick(day(tick))
+    assert world.sent("PAY", ARRIVAL) == [ARRIVAL_MINOR]
+    assert world.states()[ARRIVAL] == "HELD"
     assert world.is_sound()
 
 

@@ -51,6 +51,9 @@ class Rail:
 
     def draft(self, order: Instruction) -> None: ...
 
+    def findings(self) -> Sequence[str]:
+        return ()
+
     def statements(self) -> int:
         return 0
 

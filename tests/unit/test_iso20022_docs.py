@@ -3,7 +3,13 @@
 import re
 from pathlib import Path
 
-from supplytwin.sinks import iso20022_in, iso20022_out, iso20022_recall, iso20022_xml
+from supplytwin.sinks import (
+    iso20022_in,
+    iso20022_out,
+    iso20022_recall,
+    iso20022_status,
+    iso20022_xml,
+)
 from supplytwin.sinks.iso20022_answers import Fault
 from supplytwin.sinks.reconcile import Difference
 
@@ -29,7 +35,7 @@ def test_every_version_and_every_code_is_documented() -> None:
         assert f"{family}.{versions[0]}" in TEXT
         assert f".{versions[-1]}" in TEXT
     assert " ".join(sorted(iso20022_recall.REASONS)) in TEXT
-    assert all(code in TEXT for code in iso20022_in.STATUSES)
+    assert all(code in TEXT for code in iso20022_status.STATUSES)
     assert f"at most {iso20022_out.PAYMENTS_MAX:,} payments" in TEXT
     assert f"{iso20022_xml.BYTES_MAX >> 20} MiB, {iso20022_xml.ELEMENTS_MAX:,}\nelements" in TEXT
     assert f"{iso20022_xml.DEPTH_MAX} levels" in TEXT

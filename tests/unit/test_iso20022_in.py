@@ -1,6 +1,7 @@
 """What banks answer: statuses by the table, findings for everything else, hostile XML refused."""
 
 import re
+import time
 
 import pytest
 from hypothesis import given
@@ -26,10 +27,13 @@ from supplytwin.schemas.rfc3339 import moment
 from supplytwin.schemas.validate import RAIL_STATUSES
 from supplytwin.sinks.iso20022_answers import Fault, Scope
 from supplytwin.sinks.iso20022_entries import Side
-from supplytwin.sinks.iso20022_in import ALREADY_THERE, VERSIONS, read
+from supplytwin.sinks.iso20022_in import VERSIONS, read
+from supplytwin.sinks.iso20022_sent import attribute
+from supplytwin.sinks.iso20022_status import ALREADY_THERE
 from supplytwin.sinks.iso20022_xml import BYTES_MAX, document, parsed, put, written
 
 SENT = sent_file().sent[0]
+FOREIGN_UETR = "0c0ffee0-0000-4000-8000-000000000000"
 
 
 def faults(data: bytes, side: Side = Side.DEBTOR) -> list[str]:
@@ -94,6 +98,36 @@ def test_several_reasons_are_all_told_and_a_banks_own_is_marked() -> None:
     assert answer.reason == "AM04+PRTRY:AM04"
 
 
+def test_text_of_a_bank_is_cut_to_the_lengths_of_the_schema() -> None:
+    """Two million characters where 4, 35 or 105 may stand, or 50,000 reasons: what is told stays
+    small, a code that is too long is none of ISO's, and a duplicate among many is found.
+    """
+    data = status_report(SENT, "RJCT", "AM04")
+    code, long = b"<Cd>AM04</Cd>", b"x" * 2_000_000
+    for new, told in (
+        (b"<Prtry>" + long + b"</Prtry>", "PRTRY:" + "x" * 35),
+        (b"<Cd>AM05" + long + b"</Cd>", "PRTRY:AM05" + "x" * 31),
+        (b"<Cd>TM010</Cd>", "PRTRY:TM010"),
+    ):
+        (answer,) = read(data.replace(code, new)).answers
+        assert (answer.status, answer.reason) == ("RJCT", told)
+    words = b"</Rsn>" + b"<AddtlInf>%s</AddtlInf>" % long[:1000] * 1000
+    assert len(read(data.replace(b"</Rsn>", words)).answers[0].says or "") < 3000
+    form = b"<StsRsnInf><Rsn><Prtry>%d</Prtry></Rsn></StsRsnInf>"
+    many = b"</StsRsnInf>" + b"".join(form % one for one in range(50_000))
+    (answer,) = read(data.replace(b"</StsRsnInf>", many)).answers
+    assert answer.status == "RJCT"
+    assert len(answer.reason or "") < 1000
+    assert (answer.reason or "").endswith("+PRTRY:MORE")
+    (answer,) = read(data.replace(code, b"<Cd>DUPL</Cd>").replace(b"</StsRsnInf>", many)).answers
+    assert answer.status == "DUPL"
+    for place, new in ((b"ACCP", b">" + long + b"<"), (b'Ccy="CNY"', b'Ccy="' + long + b'"')):
+        document = status_report(SENT) if place == b"ACCP" else payment_return(SENT)
+        found = read(document.replace(b">ACCP<", new).replace(place, new)).findings
+        assert found
+        assert max(len(one.says) for one in found) < 500
+
+
 def test_a_file_is_answered_as_a_whole() -> None:
     """A group status is one answer about the file, with its reason; PART points at the parts."""
     (answer,) = read(
@@ -129,6 +163,18 @@ def test_two_statuses_of_one_payment_are_none() -> None:
 def test_a_report_of_nothing_is_named() -> None:
     """A status report that states no status says so."""
     assert faults(status_report(None)) == [Fault.MISSING]
+
+
+@pytest.mark.parametrize(
+    "time", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "0004-12-31T00:00:00+08:00"]
+)
+def test_a_time_that_no_record_can_have_is_unknown(time: str) -> None:
+    """The schema takes every year, a receipt those that have a date in every zone."""
+    data = notification(entry(SENT)).replace(b"2026-11-19T06:00:00Z", time.encode())
+    reading = read(data)
+    assert [one.code for one in reading.findings] == [Fault.BAD_TIME]
+    (answer,) = reading.answers
+    assert (answer.status, answer.rail_time) == ("BOOKED", None)
 
 
 def test_a_time_without_an_offset_is_unknown() -> None:
@@ -180,13 +226,16 @@ def test_a_booking_told_twice_has_one_entry_id() -> None:
 
 
 def test_a_return_is_told_by_its_own_id() -> None:
-    """A credit with return information, and a pacs.004, are RETURNED with id, amount, reason."""
+    """A credit with return information is RETURNED, a pacs.004 announces it; with id, amount,
+    reason.
+    """
     back = entry(SENT, "ASR-8", "CRDT", returned="AC04", minor=500)
-    for data in (notification(back), payment_return(SENT, "ASR-8", minor=500)):
+    announced = payment_return(SENT, "ASR-8", minor=500)
+    for data, status in ((notification(back), "RETURNED"), (announced, "ANNOUNCED")):
         reading = read(data)
         assert not reading.findings
         (answer,) = reading.answers
-        assert (answer.status, answer.return_id, answer.reason) == ("RETURNED", "ASR-8", "AC04")
+        assert (answer.status, answer.return_id, answer.reason) == (status, "ASR-8", "AC04")
         assert (answer.amount_minor, answer.currency, answer.entry_id) == (500, "CNY", None)
 
 
@@ -247,17 +296,79 @@ def test_a_reversal_is_for_people() -> None:
     ],
 )  # fmt: skip
 def test_other_business_on_the_account_is_nobodys_finding(old: bytes, new: bytes) -> None:
-    """An entry with a reference that is not of our form answers nothing and is no fault, whatever
-    else it says; when booked it counts for the balance.
+    """An entry without any id of ours tells nobody anything and is no fault, whatever else it says;
+    when booked it counts for the balance.
     """
     data = bank_statement(0, -SENT.amount_minor, entry(SENT))
-    foreign = data.replace(SENT.settlement_id.encode(), b"INVOICE 17").replace(old, new)
-    reading = read(foreign)
-    assert reading.answers == ()
+    for ours, theirs in (
+        (SENT.settlement_id, "INVOICE 17"), (SENT.uetr, FOREIGN_UETR), (SENT.message_id, "M1"),
+        (SENT.instruction_id, "I1"), (SENT.payment_information_id, "P1"),
+    ):  # fmt: skip
+        data = data.replace(ours.encode(), theirs.encode())
+    reading = attribute(read(data.replace(old, new)), (SENT,))
+    assert reading.told == ()
     assert reading.findings == ()
     booked = [one.signed_minor for one in reading.statements[0].entries]
     sign = 1 if new == b"CRDT" else -1
     assert booked == ([sign * SENT.amount_minor] if new not in {b"INFO", b"PDNG"} else [])
+    assert {one.settlement_id for one in reading.statements[0].entries} <= {None}
+    assert reading.statements[0].complete
+
+
+def turned(**changes: str | None) -> list[tuple[str, ...]]:
+    """The booking of our payment with other references; None leaves one out."""
+    parts: list[tuple[str, ...]] = []
+    for path, *rest in entry(SENT):
+        name = path.rpartition("/")[2]
+        value = changes.get(name, rest[0])
+        if value is not None:
+            parts.append((path, value, *rest[1:]))
+    return parts
+
+
+@pytest.mark.parametrize(
+    "reference", [SENT.settlement_id.upper(), "NOTPROVIDED", "INVOICE 17", None, "x" * 36]
+)
+def test_a_booking_with_our_uetr_is_ours_whatever_its_reference(reference: str | None) -> None:
+    """With and without our other ids beside it: booked, and so in the statement."""
+    foreign: dict[str, str | None] = {"InstrId": "1", "PmtInfId": None, "MsgId": None}
+    for more in ({}, foreign):
+        one = turned(EndToEndId=reference, **more)
+        got = attribute(read(bank_statement(0, -SENT.amount_minor, one)), (SENT,))
+        (told,) = got.told
+        assert (told.settlement_id, told.answer.status) == (SENT.settlement_id, "BOOKED")
+        (shown,) = got.statements[0].entries
+        assert shown.settlement_id == SENT.settlement_id
+
+
+@pytest.mark.parametrize("name", ["InstrId", "PmtInfId", "MsgId"])
+@pytest.mark.parametrize("reference", ["NOTPROVIDED", None])
+@pytest.mark.parametrize("uetr", [None, "5b0c1e2a-0000-4000-8000-000000000000"])
+def test_a_booking_with_any_id_of_ours_is_not_other_business(
+    name: str, reference: str | None, uetr: str | None
+) -> None:
+    """Neither EndToEndId nor UETR, but an id of the file, the block or the payment: a finding,
+    nobody is told, and the statement has it as an entry of that payment.
+    """
+    others = {one: None for one in ("InstrId", "PmtInfId", "MsgId") if one != name}
+    one = turned(EndToEndId=reference, UETR=uetr, **others)
+    got = attribute(read(bank_statement(0, -SENT.amount_minor, one)), (SENT,))
+    assert got.told == ()
+    assert [found.code for found in got.findings] == [Fault.UNKNOWN_REFERENCE]
+    (shown,) = got.statements[0].entries
+    assert shown.settlement_id == SENT.settlement_id
+
+
+def test_what_is_wrong_with_a_booking_is_a_finding_only_if_its_uetr_is_ours() -> None:
+    """Its own amount cannot be read; the reference is not of our form."""
+    for uetr, expected in ((SENT.uetr, [Fault.BAD_AMOUNT]), (FOREIGN_UETR, [])):
+        one = turned(EndToEndId="INVOICE 17", UETR=uetr, InstrId=None, PmtInfId=None, MsgId=None)
+        data = bank_statement(0, -SENT.amount_minor, one)
+        data = data.replace(b'</Refs><Amt Ccy="CNY">240000.50', b'</Refs><Amt Ccy="CNY">1.234')
+        got = attribute(read(data), (SENT,))
+        assert got.told == ()
+        assert [found.code for found in got.findings] == expected
+        assert got.statements[0].complete == (not expected)
 
 
 def test_a_reference_may_be_missing_when_there_is_a_uetr() -> None:
@@ -283,11 +394,27 @@ def test_transactions_of_one_entry_must_add_up() -> None:
     assert not read(notification(batch)).answers
 
 
+def test_a_batch_of_many_payments_is_read_once() -> None:
+    """40,000 transactions of one entry: each is looked at once."""
+    form = '<TxDtls><Refs><EndToEndId>{}</EndToEndId></Refs><Amt Ccy="CNY">1.00</Amt></TxDtls>'
+    many = "".join(form.format(settlement_id("C", "T", str(one))) for one in range(40_000))
+    plain = [part for part in entry(SENT, minor=4_000_000) if "TxDtls" not in part[0]]
+    data = notification([*plain, ("Ntry/NtryDtls/Btch/MsgId", "x")])
+    data = data.replace(b"</NtryDtls>", many.encode() + b"</NtryDtls>")
+    before = time.process_time()
+    reading = read(data)
+    assert time.process_time() - before < 8
+    assert len(reading.answers) == 40_000
+    assert not reading.findings
+
+
 def test_a_batch_without_its_payments_is_named() -> None:
     """One entry for a whole file proves none of its payments."""
     plain = [part for part in entry(SENT) if "TxDtls" not in part[0]]
     batch = [*plain, ("Ntry/NtryDtls/Btch/PmtInfId", SENT.payment_information_id)]
     assert faults(notification(batch)) == [Fault.MISSING]
+    day = attribute(read(bank_statement(0, -SENT.amount_minor, batch)), (SENT,)).statements[0]
+    assert [one.settlement_id for one in day.entries] == [SENT.settlement_id]
     assert faults(notification(plain)) == []
     salaries = [*plain, ("Ntry/NtryDtls/Btch/PmtInfId", "SALARIES 11/2026")]
     assert faults(notification(salaries)) == []
@@ -326,6 +453,7 @@ def test_a_return_needs_owner_amount_and_reason() -> None:
     """A pacs.004 leaves all of them optional; without them no money comes back here."""
     assert faults(payment_return(SENT, reason="")) == [Fault.MISSING]
     assert faults(payment_return(SENT, return_id="")) == [Fault.MISSING]
+    assert Fault.BAD_ID in faults(payment_return(SENT, return_id="x" * 36))
     foreign = payment_return(SENT).replace(SENT.settlement_id.encode(), b"NOTPROVIDED")
     assert read(foreign).answers[0].uetr == SENT.uetr
     foreign = foreign.replace(SENT.uetr.encode(), b"")
@@ -378,16 +506,67 @@ def test_an_unclear_answer_to_a_recall_cancels_nothing(
     assert fault in {one.code for one in reading.findings}
 
 
-def test_an_answer_for_a_whole_file_is_not_ours() -> None:
-    """A file or a block is never recalled: an answer about one is named and cancels nothing."""
-    data = resolution(SENT, "R1", "CNCL", "ACCR")
-    group = (
-        b"<CxlDtls><OrgnlGrpInfAndSts><OrgnlMsgId>x</OrgnlMsgId><OrgnlMsgNmId>pain.001.001.09"
-        b"</OrgnlMsgNmId><GrpCxlSts>ACCR</GrpCxlSts></OrgnlGrpInfAndSts>"
-    )
-    reading = read(data.replace(b"<CxlDtls>", group))
+GROUP = (
+    "<CxlDtls><OrgnlGrpInfAndSts><OrgnlMsgId>x</OrgnlMsgId><OrgnlMsgNmId>pain.001.001.09"
+    "</OrgnlMsgNmId><GrpCxlSts>{}</GrpCxlSts></OrgnlGrpInfAndSts>"
+)
+BLOCK = (
+    f"<CxlDtls><OrgnlPmtInfAndSts><OrgnlPmtInfId>{SENT.payment_information_id}</OrgnlPmtInfId>"
+    f"<OrgnlGrpInf><OrgnlMsgId>{SENT.message_id}</OrgnlMsgId></OrgnlGrpInf>"
+    "<PmtInfCxlSts>{}</PmtInfCxlSts>"
+)
+
+
+def of_many(data: bytes, form: str, status: str, *, alone: bool = False) -> bytes:
+    """The answer beside that for a file, or in that for a block; `alone`: without the payment."""
+    text = data.decode()
+    own = text[text.index("<CxlDtls>") + 9 : text.index("</CxlDtls>")]
+    if form == BLOCK:
+        inside = own.replace("OrgnlUETR", "UETR")
+        inside = re.sub("<OrgnlGrpInf>.*</OrgnlGrpInf>", "", inside)
+        end = "</OrgnlPmtInfAndSts>"
+    else:
+        inside, end = own, ""
+    new = form.format(status) + ("" if alone else inside) + end
+    return text.replace("<CxlDtls>" + own, new).encode()
+
+
+@pytest.mark.parametrize("form", [GROUP, BLOCK])
+def test_an_answer_for_a_whole_file_is_not_ours(form: str) -> None:
+    """A file or a block is never recalled: an answer about one alone is named and cancels
+    nothing, whatever the case says.
+    """
+    reading = read(of_many(resolution(SENT, "R1", "CNCL", "ACCR"), form, "ACCR", alone=True))
     assert not reading.answers
     assert [one.code for one in reading.findings] == [Fault.UNKNOWN_REFERENCE]
+
+
+@pytest.mark.parametrize("form", [GROUP, BLOCK])
+@pytest.mark.parametrize(
+    ("many", "status", "expected"),
+    [
+        ("ACCR", "ACCR", "CNCL"), ("PACR", "ACCR", "CNCL"), ("PACR", "RJCR", "RJCR"),
+        ("RJCR", "RJCR", "RJCR"), ("RJCR", "ACCR", None), ("ACCR", "RJCR", None),
+        ("PDCR", "ACCR", None), ("ACCR", "", None),
+    ],
+)  # fmt: skip
+def test_a_payment_is_answered_beside_its_file_and_in_its_block(
+    form: str, many: str, status: str, expected: str | None
+) -> None:
+    """As when it stands alone, with the ids that stand there; it must not contradict what is said
+    of the file or block, and what is said of those is no outcome of its own.
+    """
+    reading = read(of_many(resolution(SENT, "R1", "", status), form, many))
+    if expected is None:
+        assert not reading.answers
+        code = Fault.CONTRADICTION if status else Fault.MISSING
+        assert [one.code for one in reading.findings] == [code]
+        return
+    assert not reading.findings
+    (answer,) = reading.answers
+    assert (answer.status, answer.scope, answer.case_id) == (expected, Scope.PAYMENT, "R1")
+    assert (answer.settlement_id, answer.uetr) == (SENT.settlement_id, SENT.uetr)
+    assert answer.original_message_id == SENT.message_id
 
 
 # ---- camt.053
@@ -481,13 +660,14 @@ def test_a_document_without_its_body_is_refused() -> None:
 
 
 def test_a_status_is_one_that_a_receipt_can_have_or_moves_nothing() -> None:
-    """Every status that is read is one of a receipt's, but for the four that move no claim."""
+    """Every status that is read is one of a receipt's, but for the five that move no claim."""
     codes = ["RCVD", "ACTC", "ACCP", "ACSP", "ACSC", "ACWC", "PDNG", "RJCT"]
     told = {read(status_report(SENT, code)).answers[0].status for code in codes}
     told |= {read(status_report(SENT, "RJCT", one)).answers[0].status for one in ("DUPL", "NOOR")}
     told |= {read(status_report(SENT, group="PART")).answers[0].status}
     told |= {read(resolution(SENT, "R", "", one)).answers[0].status for one in ("ACCR", "PDCR")}
-    assert told - RAIL_STATUSES == {"RCVD", "PART", "DUPL", "PDCR"}
+    told |= {read(payment_return(SENT)).answers[0].status}
+    assert told - RAIL_STATUSES == {"RCVD", "PART", "DUPL", "PDCR", "ANNOUNCED"}
 
 
 # ---- hostile XML

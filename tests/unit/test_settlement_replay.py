@@ -54,6 +54,9 @@ class Live:
     def draft(self, order: Instruction) -> None:
         """It keeps no messages."""
 
+    def findings(self) -> Sequence[str]:
+        return ()
+
     def statements(self) -> int:
         return 0
 
