@@ -23,6 +23,7 @@ from supplytwin.schemas.amounts import Adjustments, PerUnit, Residual
 from supplytwin.schemas.money import from_minor
 
 _NONE = Adjustments()
+_PAID = ("SETTLED", "RETURNED")
 
 
 class Owed(Struct, frozen=True, kw_only=True):
@@ -133,17 +134,20 @@ def _desk_of(on: Desk, claim: Claim) -> Desk:
 
 
 def _counts_before(one: Claim) -> bool:
-    return one.gross_minor is not None or one.basis == "AWARD"
+    return one.gross_minor is not None or one.basis == "AWARD" or one.state in _PAID
 
 
 def _claimed(on: Desk, others: list[Claim], *, rest: bool) -> Iterator[Claimed]:
-    """What others have claimed. Of an award, and for a residual of what was never paid, it is asked
-    what it would have been.
+    """What others have claimed. Of an award, of money that nobody had ordered, and for a residual
+    of what was never paid, it is asked what it would have been.
     """
     for one in others:
         ended = one.state in ABSORBING
-        paid = one.state in ("SETTLED", "RETURNED")
+        paid = one.state in _PAID
         award = one.basis == "AWARD"
+        if paid and not award:
+            yield _paid(on, one)
+            continue
         gross = one.gross_minor
         if gross is None and (award or (rest and one.state in ("EXPIRED", "VOIDED"))):
             gross = _would_be(_desk_of(on, one), one)
@@ -156,8 +160,27 @@ def _claimed(on: Desk, others: list[Claim], *, rest: bool) -> Iterator[Claimed]:
             gross_minor=gross,
             bp=one.adjusted_bp,
             amount_minor=one.instructed_minor if paid or not ended else 0,
-            owed_minor=one.owed_minor if award else 0 if ended and not paid else None,
+            owed_minor=one.owed_minor if award else 0 if ended else None,
         )
+
+
+def _paid(on: Desk, one: Claim) -> Claimed:
+    """What a paid claim has claimed: as it was when the payment was ordered, though a person held
+    it since; at least what the seller got. Of money that nobody had ordered no more is owed.
+    """
+    found = Claimed(
+        claim_id=one.claim_id,
+        tranche_id=one.tranche_id,
+        currency=one.currency,
+        gross_minor=0,
+        amount_minor=max(one.instructed_minor, one.paid_minor),
+    )
+    if one.gross_minor is not None:
+        return replace(found, gross_minor=one.gross_minor, bp=one.adjusted_bp)
+    if one.ordered_gross_minor is not None:
+        return replace(found, gross_minor=one.ordered_gross_minor, bp=one.ordered_bp)
+    gross, paid = _would_be(_desk_of(on, one), one), one.paid_minor
+    return replace(found, gross_minor=gross, amount_minor=paid, owed_minor=min(paid, gross))
 
 
 def _would_be(on: Desk, claim: Claim) -> int:
