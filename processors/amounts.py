@@ -57,6 +57,7 @@ class Claimed(Struct, frozen=True, kw_only=True, gc=False):
     """
 
     claim_id: str
+    """One of its tranche: claims of other tranches may have the same."""
     tranche_id: str
     currency: str
     gross_minor: int
@@ -243,17 +244,24 @@ def _bad(terms: AmountTerms, now: Situation) -> Refused | None:
     given = [("the reservation", now.reserved.currency, now.reserved.minor)]
     for one in now.claimed:
         least = min(one.gross_minor, one.amount_minor, one.owed_minor or 0)
-        given.append((f"claim {one.claim_id}", one.currency, least))
+        given.append((_named(one), one.currency, least))
     for name, currency, minor in given:
         if currency != terms.currency:
             says = f"{name} is in {currency}, the terms are in {terms.currency}: nothing converts"
             return refused("CURRENCY_MISMATCH", says, stated=currency, expected=terms.currency)
         if minor < 0:
             return refused("BAD_AMOUNT", f"{name} is less than nothing", minor=minor)
-    twice = {one.claim_id for one in now.claimed}
-    if len(twice) != len(now.claimed):
-        return refused("CLAIM_TWICE", "a claim is told twice: what was claimed is not known")
+    names = [_named(one) for one in now.claimed]
+    twice = sorted({one for one in names if names.count(one) > 1})
+    if twice:
+        says = f"{', '.join(twice)} is told twice: what was claimed is not known"
+        return refused("CLAIM_TWICE", says)
     return None
+
+
+def _named(one: Claimed) -> str:
+    """By its tranche, too: those of several tranches may have one id."""
+    return f"claim {one.tranche_id}/{one.claim_id}"
 
 
 def _waits(terms: AmountTerms, amount: Residual, now: Situation) -> Due | None:

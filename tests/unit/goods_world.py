@@ -144,13 +144,16 @@ class Till:
 
     # -- decisions
 
-    def claim(self, name: str) -> Claim:
-        """The claim of that id."""
-        return next(one for one in self.book.claims.values() if one.claim_id == name)
+    def claim(self, name: str, tranche: str | None = None) -> Claim:
+        """The claim of that id, of that tranche where it is said."""
+        return next(
+            one for one in self.book.claims.values()
+            if one.claim_id == name and tranche in (None, one.tranche_id)
+        )  # fmt: skip
 
-    def look(self, name: str, on: float) -> Verdict:
+    def look(self, name: str, on: float, tranche: str | None = None) -> Verdict:
         """What the fold says of a claim on a day."""
-        return judged(self.book, self.claim(name), self.twin(on), day(on))
+        return judged(self.book, self.claim(name, tranche), self.twin(on), day(on))
 
     def twin(self, on: float) -> Twin:
         """What is known by a day."""
@@ -165,18 +168,18 @@ class Till:
         """Its leaf about the amount."""
         return next(one for one in self.look(name, on).leaves if one.name == "amount")
 
-    def fix(self, name: str, on: float, state: str = "SETTLED") -> int:
+    def fix(self, name: str, on: float, state: str = "SETTLED", tranche: str | None = None) -> int:
         """Approve and pay a claim if it is TRUE and something is due; minor units before
         adjustments, 0 = it was not paid.
         """
-        seen = self.look(name, on)
+        seen = self.look(name, on, tranche)
         if seen.value != "TRUE" or not seen.due_minor:
             return 0
-        self.change(name, state=state, due_minor=seen.due_minor, gross_minor=seen.gross_minor,
-                    adjusted_bp=seen.adjusted_bp or 0)  # fmt: skip
+        self.change(name, tranche, state=state, due_minor=seen.due_minor,
+                    gross_minor=seen.gross_minor, adjusted_bp=seen.adjusted_bp or 0)  # fmt: skip
         return seen.due_minor
 
-    def change(self, name: str, **changes: Any) -> None:
+    def change(self, name: str, tranche: str | None = None, **changes: Any) -> None:
         """Put a claim into another state."""
-        one = replace(self.claim(name), **changes)
+        one = replace(self.claim(name, tranche), **changes)
         self.book = replace(self.book, claims=self.book.claims.set(one.settlement_id, one))

@@ -571,6 +571,17 @@ def test_less_than_was_claimed_pays_nothing_and_says_so():
     assert (twice.verdict, rules(twice)) == ("REFUSED", ["CLAIM_TWICE"])
 
 
+def test_claims_of_several_tranches_may_have_one_name():
+    """A claim is known by its tranche and its id: beside others of the name each pays its own."""
+    contract = units("10")
+    others = [claim(due(contract, "T1", now(came(50))), "goods", f"T{n}") for n in (2, 3, 4)]
+    found = due(contract, "T1", now(came(50), claimed=tuple(others)))
+    assert (found.verdict, found.amount_minor) == ("DUE", 50_000)
+    again = due(contract, "T1", now(came(50), claimed=(*others, others[1])))
+    assert (again.verdict, rules(again)) == ("REFUSED", ["CLAIM_TWICE"])
+    assert "claim T3/goods" in again.reasons[0].says
+
+
 def test_a_bonus_stays_within_the_cap_and_the_maximum_knows_it():
     """A premium for a low footprint is reserved for; a PER_UNIT never exceeds its own cap."""
     bonus = terms_of.Carbon(measure="WTW", at_most=Decimal(3), unit="u", bp=500)

@@ -176,6 +176,20 @@ def test_an_amendment_pays_no_goods_again_under_another_name() -> None:
     assert till.fix("B", 10) == 1665
 
 
+def test_claims_of_one_name_in_several_tranches_are_paid_each_for_its_own_goods() -> None:
+    """A tranche of each consignment, its only claim called the same in all of them; what is left
+    over is paid beside them, too.
+    """
+    names = ("1", "2", "3")
+    made = [tranche(f"T{one}", claim("GOODS", consignment_id=f"K{one}"), bp=3000) for one in names]
+    till = Till(contract(*made, rest("T1", "T2", "T3"), qty="90", unit_price="1"))
+    for at, one in enumerate(names):
+        till.receive(f"r{one}", 30, 5 + at, one, f"CONSIGNMENT:K{one}")
+    paid = [till.fix("GOODS", 9, tranche=f"T{one}") for one in names]
+    assert paid == [900, 900, 900]
+    assert till.fix("rest", 110) == 9000 - 2700
+
+
 def test_claims_of_lots_under_one_tranche_are_paid_by_their_lots() -> None:
     """A tranche of the whole line, a claim of each lot."""
     till = Till(contract(tranche("T1", claim("A", lot="1"), claim("B", lot="2")), **LOTS))
