@@ -2,7 +2,7 @@
 excursions, and what other claims of the contract have taken.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -14,12 +14,19 @@ from supplytwin.processors.condition_eval import Evaluation
 from supplytwin.processors.condition_view import Evidence
 from supplytwin.processors.explained import why
 from supplytwin.processors.line_worth import line_left
+from supplytwin.processors.quantities import Delivery
 from supplytwin.processors.settlement_asked import FIXED, Desk, asked, desk, tranche_of
 from supplytwin.processors.settlement_footprints import footprint
-from supplytwin.processors.settlement_goods import Goods, at_most, each_once, goods
+from supplytwin.processors.settlement_goods import Goods, as_counted, at_most, each_once, goods
+from supplytwin.processors.settlement_otherwise import (
+    Stake,
+    another_price,
+    another_share,
+    otherwise,
+)
 from supplytwin.processors.settlement_performance import Question, seen
 from supplytwin.processors.settlement_state import ABSORBING, Claim
-from supplytwin.schemas.amounts import Adjustments, PerUnit, Residual
+from supplytwin.schemas.amounts import Adjustments, AmountTerms, PerUnit, Residual
 from supplytwin.schemas.money import from_minor
 
 _NONE = Adjustments()
@@ -45,38 +52,70 @@ def owed(on: Desk, claim: Claim, evidence: Evidence, found: Evaluation) -> Owed:
     others = _others(on, claim)
     tranche = tranche_of(on.full, claim)
     is_rest = isinstance(tranche.amount, Residual)
-    counted = [
-        own,
-        *[
-            goods(_desk_of(on, one), one, fixed=_counts_before(one))
-            for one in others
-            if is_rest or (one.tranche_id == claim.tranche_id and _counts_before(one))
-        ],
+    beside = [
+        one
+        for one in others
+        if is_rest or (one.tranche_id == claim.tranche_id and _counts_before(one))
     ]
-    claimed = tuple(_claimed(on, others, rest=is_rest))
+    theirs = [goods(_desk_of(on, one), one, fixed=_counts_before(one)) for one in beside]
+    claimed = {_name(one): one for one in _claimed(on, others, rest=is_rest)}
     elsewhere = _elsewhere(on, claim, others)
-    theirs = [goods(_desk_of(on, one), one, fixed=True) for one in elsewhere]
+    more = [goods(_desk_of(on, one), one, fixed=True) for one in elsewhere]
+    terms, shown = on.full.amounts, as_counted([own, *theirs])[1:] if is_rest else theirs
+    stakes = _stakes(on, beside, shown, claimed)
+    apart, alike = otherwise(terms, stakes, another_price if is_rest else another_share)
+    kept = {_name(one.claim) for one in alike}
+    gone = {_name(one.claim) for one in stakes if not is_rest} - kept
     left: int | None = None
     line = _line_of(on, claim)
     if line is not None and elsewhere:
-        of = {claim.tranche_id, *[one.tranche_id for one in elsewhere]}
-        gross = sum(one.gross_minor for one in claimed if one.tranche_id in of)
-        left = line_left(on.full.amounts, line, at_most([*counted, *theirs]), gross)
+        of_line = [one for one in stakes if one.amount is None or one.amount.line == line]
+        of_line += _stakes(on, elsewhere, more, claimed)
+        left = _line_left(terms, line, at_most([own, *theirs, *more]), of_line)
     found_due = due(
-        on.full.amounts,
+        terms,
         claim.tranche_id,
         Situation(
             reserved=Money(currency=claim.currency, minor=claim.amount_minor),
-            deliveries=each_once(counted),
+            deliveries=each_once([own, *theirs]),
             own=None if is_rest else own.deliveries,
             line_left_minor=left,
-            claimed=claimed,
+            claimed=tuple([one for name, one in claimed.items() if name not in gone]),
+            otherwise=apart,
             seen=_seen(on, claim, evidence, found, own),
             ended=_ended(others, claim),
         ),
     )
-    moments = [one.until for one in [*counted, *theirs] if one.until is not None]
+    moments = [one.until for one in [own, *theirs, *more] if one.until is not None]
     return Owed(due=found_due, goods=own.value, until=min(moments, default=None))
+
+
+def _name(one: Claim | Claimed) -> tuple[str, str]:
+    return one.tranche_id, one.claim_id
+
+
+def _stakes(
+    on: Desk, claims: list[Claim], owned: list[Goods], claimed: Mapping[tuple[str, str], Claimed]
+) -> list[Stake]:
+    """Of claims that have claimed something, each with its goods."""
+    terms = {one.version: _desk_of(on, one).full.amounts for one in claims}
+    return [
+        Stake(
+            claim=one,
+            terms=terms[one.version],
+            own=own,
+            gross_minor=claimed[_name(one)].gross_minor,
+        )
+        for one, own in zip(claims, owned, strict=True)
+        if _name(one) in claimed
+    ]
+
+
+def _line_left(
+    terms: AmountTerms, line: str, deliveries: Sequence[Delivery], stakes: list[Stake]
+) -> int:
+    apart, alike = otherwise(terms, stakes, another_price)
+    return line_left(terms, line, deliveries, sum(one.gross_minor for one in alike), apart)
 
 
 def _elsewhere(on: Desk, claim: Claim, others: list[Claim]) -> list[Claim]:

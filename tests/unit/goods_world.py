@@ -94,7 +94,9 @@ class Till:
         self.amend(full)
 
     def amend(self, full: ContractTerms) -> None:
-        """Other terms: their claims are reserved, the claims of former ones stay as they are."""
+        """Other terms: their claims are reserved; those that are paid or ended, or of former
+        terms alone, stay as they are.
+        """
         self.full, terms = full, terms_read.of_contract(full)
         claims, promises = dict(self.book.claims), dict[str, Any](self.book.promises)
         former, before = self.book.former, self.book.terms
@@ -103,8 +105,10 @@ class Till:
         added = list[str]()
         for one in terms.claims:
             name = settlement_id(full.contract_id, one.tranche_id, one.claim_id)
-            promises[name] = one
             added.append(name)
+            if name in claims and claims[name].state != "RESERVED":
+                continue
+            promises[name] = one
             claims[name] = Claim(
                 settlement_id=name, claim_id=one.claim_id, tranche_id=one.tranche_id,
                 state="RESERVED", amount_minor=one.amount_minor, currency=full.currency,

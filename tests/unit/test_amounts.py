@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from supplytwin import schemas
 from supplytwin.processors.adjustments import Footprint, Seen, adjust, days_late
 from supplytwin.processors.amounts import Claimed, Money, Situation, due, maxima, split
+from supplytwin.processors.line_worth import Otherwise
 from supplytwin.processors.quantities import Delivery, Taken, payable
 from supplytwin.schemas import amounts as terms_of
 from supplytwin.schemas.dimensions import DIMENSIONS, factor
@@ -255,16 +256,19 @@ def random_seen(rng):
 def test_random_contracts_are_as_the_oracle_computes_them(required):
     """PER_UNIT claims with adjustments, and the RESIDUAL after them, agree with fractions."""
     count, rng = required("amount_contracts"), random.Random(11)
-    held = paid = 0
+    held = paid = repriced = 0
     for _ in range(count):
         contract = random_contract(rng)
         told, taken = random_deliveries(rng, contract)
-        claims, facts, before, exact = [], [], 0, oracle.Fraction(0)
+        otherwise, theirs = random_former(rng, contract)
+        kept = theirs[0].goods if theirs else []
+        claims, facts, before, exact = [], [*kept], 0, oracle.Fraction(0)
+        before += sum(one.too_much() for one in theirs)
         for at, one in enumerate(told):
             facts.append(one)
             seen = random_seen(rng)
             state = now(*facts, currency=contract.currency, taken=taken, seen=seen,
-                        claimed=tuple(claims), reserved=10**11)  # fmt: skip
+                        claimed=tuple(claims), reserved=10**11, otherwise=otherwise)  # fmt: skip
             found = due(contract, "T1", state)
             by = oracle.change(contract.tranche("T1").adjustments, seen)
             if by is None:
@@ -272,21 +276,58 @@ def test_random_contracts_are_as_the_oracle_computes_them(required):
                 assert (found.verdict, found.amount_minor) == ("HOLD", 0)
                 continue
             amount = contract.tranche("T1").amount
-            gross = max(0, oracle.per_unit(contract, amount, facts, taken) - before)
+            gross = max(0, oracle.per_unit(contract, amount, facts, taken, theirs) - before)
             assert found.gross_minor == gross
             already = oracle.floor(exact)
             exact, before = exact + gross * (1 + by), before + gross
-            room = amount.cap_minor - sum(one.amount_minor for one in claims)
-            assert found.amount_minor == min(oracle.floor(exact) - already, room)
+            room = amount.cap_minor - oracle.gone(contract, amount, facts, taken, theirs)
+            room = oracle.floor(room) - sum(one.amount_minor for one in claims)
+            assert found.amount_minor == min(oracle.floor(exact) - already, max(0, room))
             claims.append(claim(found, f"c{at}"))
             paid += found.amount_minor > 0
-        _check_residual(rng, contract, told, taken, claims)
+        paid_theirs = [
+            Claimed(claim_id="former", tranche_id="T1", currency=contract.currency,
+                    gross_minor=one.gross, amount_minor=one.gross)
+            for one in theirs
+        ]  # fmt: skip
+        repriced += bool(theirs) and theirs[0].gross > 0
+        _check_residual(rng, contract, [*kept, *told], taken, [*claims, *paid_theirs],
+                        otherwise=otherwise, theirs=theirs)  # fmt: skip
     assert held
     assert paid
+    assert repriced
     count.done(count)
 
 
-def _check_residual(rng, contract, told, taken, claims):
+def random_former(rng, contract):
+    """Sometimes: goods under another version, which has another price, share, unit or tolerance,
+    and what was claimed for them, right or not; for the code, and for the oracle.
+    """
+    if rng.random() < 0.5:
+        return (), []
+    goods, _ = random_deliveries(rng, contract)
+    goods = [msgspec.structs.replace(one, id=f"former {one.id}") for one in goods]
+    line, tranche = contract.line("L1"), contract.tranche("T1")
+    then = msgspec.structs.replace(
+        line,
+        unit=rng.choice(("KGM", "TNE")),
+        unit_price=Decimal(rng.randint(0, 99_999)).scaleb(-3),
+        tolerance=msgspec.structs.replace(line.tolerance, plus_bp=rng.choice((0, 2000))),
+    )
+    amount = msgspec.structs.replace(
+        tranche.amount, bp=rng.choice((10_000, 8000)), cap_minor=rng.choice((10**9, 50_000))
+    )
+    made = terms_of.AmountTerms(
+        currency=contract.currency, cap_minor=10**12, total_minor=0, rounding="cumulative",
+        lines=(then,), tranches=(msgspec.structs.replace(tranche, amount=amount),),
+    )  # fmt: skip
+    worth = oracle.per_unit(made, amount, goods, ())
+    gross = rng.choice((worth, worth, worth // 2, worth + 7, 0))
+    former = Otherwise(terms=made, amount=amount, deliveries=tuple(goods), gross_minor=gross)
+    return (former,), [oracle.Before(made, "T1", goods, gross)]
+
+
+def _check_residual(rng, contract, told, taken, claims, *, otherwise, theirs):
     for name in ("T2", "T3"):
         found = due(contract, name, now(currency=contract.currency))
         if name == "T2":
@@ -297,13 +338,13 @@ def _check_residual(rng, contract, told, taken, claims):
     ended = {"T1": "CLOSED", "T2": "SETTLED", "T3": "SETTLED"}
     reserved = rng.choice((0, 100, 10**11))
     state = now(*told, currency=contract.currency, taken=taken, claimed=tuple(claims), ended=ended,
-                reserved=reserved)  # fmt: skip
+                reserved=reserved, otherwise=otherwise)  # fmt: skip
     found = due(contract, "T4", state)
     seen = [
         (one.gross_minor, oracle.Fraction(one.bp, 10_000), one.owed_minor, one.amount_minor)
         for one in claims
     ]
-    left = oracle.residual(contract, told, taken, seen)
+    left = oracle.residual(contract, told, taken, seen, theirs)
     assert found.gross_minor == left
     assert found.amount_minor == min(left, reserved)
 

@@ -326,6 +326,31 @@ def test_a_claim_is_counted_by_the_terms_that_it_is_under() -> None:
     assert look(world, second, 8).gross_minor == 36_000
 
 
+@pytest.mark.parametrize(
+    ("price", "total", "paid"),
+    [("10", 120_000, [63_000, 36_000, 11_000]), ("8", 96_000, [63_000, 28_800, 10_200])],
+)
+def test_an_amended_price_is_of_what_is_still_to_come(
+    price: str, total: int, paid: list[int]
+) -> None:
+    """70 pieces were paid at 10.00, 40 come at what the amendment says; of each the tenth that was
+    retained is left over, by its own price.
+    """
+    world = delivered(70)
+    world.tick(day(6))
+    world.answer("PAY", "ACSC", 6.1)
+    line = replace(world.terms.lines[0], unit_price=Decimal(price))
+    amend(world, later(world, lines=(line,), total_minor=total), 6.2)
+    world.tick(day(6.3))
+    world.answer("RESERVE", "CONFIRMED", 6.4)
+    receive(world, 2, 40, 7)
+    world.tick(day(8))
+    world.answer("PAY", "ACSC", 9)
+    world.tick(day(111))
+    assert world.paid() == paid
+    assert is_sound(world)
+
+
 # ---- what the bank booked after all
 
 
