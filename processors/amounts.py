@@ -204,6 +204,10 @@ def due(terms: AmountTerms, tranche_id: str, now: Situation) -> Due:
     if gross < left:
         says = f"{_text(left - gross, terms)} of it are for goods of claims that were fixed before"
         reasons.append(why("OTHER_GOODS", says, own_minor=gross, left_minor=left))
+    if isinstance(tranche.amount, PerUnit) and gross > now.reserved.minor:
+        # of goods beyond its hold it has none: they are neither paid nor claimed by it
+        reasons.append(_more_than_held(terms, gross, now.reserved.minor))
+        gross = now.reserved.minor
     adjusted = adjust(tranche.adjustments, now.seen)
     reasons.extend(adjusted.reasons)
     if adjusted.held:
@@ -381,6 +385,10 @@ def _clamped(
         most = min(most, max(0, floor(tranche.amount.cap_minor - theirs) - sum(own)))
     if amount <= most:
         return amount
-    says = f"{_text(amount, terms)} are more than the {_text(most, terms)} that are reserved"
-    reasons.append(why("CLAMPED", says, amount_minor=amount, most_minor=most))
+    reasons.append(_more_than_held(terms, amount, most))
     return most
+
+
+def _more_than_held(terms: AmountTerms, amount: int, most: int) -> Why:
+    says = f"{_text(amount, terms)} are more than the {_text(most, terms)} that are reserved"
+    return why("CLAMPED", says, amount_minor=amount, most_minor=most)

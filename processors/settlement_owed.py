@@ -27,7 +27,7 @@ from supplytwin.processors.settlement_otherwise import (
 from supplytwin.processors.settlement_performance import Question, seen
 from supplytwin.processors.settlement_state import ABSORBING, Claim
 from supplytwin.schemas.amounts import Adjustments, AmountTerms, PerUnit, Residual
-from supplytwin.schemas.money import from_minor
+from supplytwin.schemas.money import MINOR_MAX, from_minor
 
 _NONE = Adjustments()
 _PAID = ("SETTLED", "RETURNED")
@@ -142,10 +142,10 @@ def _fixed(on: Desk, claim: Claim, gross_minor: int, own: Goods) -> Due:
     amount = from_minor(claim.owed_minor, claim.currency)
     says = f"{amount} {claim.currency}, unconditional since the approval"
     reasons = [why("APPROVED", says, amount_minor=claim.owed_minor)]
-    more = _alone(on, claim, own) - gross_minor if own.deliveries else 0
+    more = _alone(on, claim, own, MINOR_MAX) - gross_minor if own.deliveries else 0
     if more > 1:  # one may be what the floor of a claim before it had left
         late = f"{from_minor(more, claim.currency)} {claim.currency}"
-        says = f"goods of {late} more came since: no claim of other goods pays them"
+        says = f"goods of {late} more came since, or beyond its hold: no claim of others pays them"
         reasons.append(why("CAME_SINCE", says, gross_minor=gross_minor, more_minor=more))
     return Due(
         verdict="DUE",
@@ -224,12 +224,13 @@ def _paid(on: Desk, one: Claim) -> Claimed:
 
 def _would_be(on: Desk, claim: Claim) -> int:
     """What a claim alone comes to before adjustments, minor units."""
-    return _alone(on, claim, goods(on, claim, fixed=_counts_before(claim)))
+    own = goods(on, claim, fixed=_counts_before(claim))
+    return _alone(on, claim, own, claim.amount_minor)
 
 
-def _alone(on: Desk, claim: Claim, own: Goods) -> int:
+def _alone(on: Desk, claim: Claim, own: Goods, most: int) -> int:
     alone = Situation(
-        reserved=Money(currency=claim.currency, minor=claim.amount_minor),
+        reserved=Money(currency=claim.currency, minor=most),
         deliveries=own.deliveries,
     )
     return due(on.full.amounts, claim.tranche_id, alone).gross_minor

@@ -226,6 +226,59 @@ def test_the_residual_counts_a_piece_once_that_two_tranches_pay_a_share_of() -> 
     assert till.fix("rest", 110) == 3330
 
 
+# ---- more came than a claim holds
+
+
+def test_what_comes_beyond_the_hold_of_a_claim_takes_nothing_from_the_next_one() -> None:
+    """80 and 40 were ordered, 90 and 40 came: each is paid what it holds, in either order; also
+    with a deduction, which is of what the claim pays for.
+    """
+    late = {"late": {"due": "2027-01-01", "bp_per_day": 100, "max_bp": 1000}}
+    for off, adjustments in ((0, {}), (400, {"adjustments": late})):
+        for turns in ("AB", "BA"):
+            claims = (claim("A", consignment_id="K1", max_minor=72_000),
+                      claim("B", consignment_id="K2", max_minor=36_000))  # fmt: skip
+            till = Till(contract(tranche("T1", *claims, bp=9000, **adjustments), qty="120",
+                                 unit_price="10"))  # fmt: skip
+            till.receive("r1", 90, 4, "L1", K1)
+            till.receive("r2", 40, 4, "L2", K2)
+            paid = {name: till.fix(name, 6) for name in turns}
+            part = 10_000 - off
+            assert paid == {"A": 72_000 * part // 10_000, "B": 36_000 * part // 10_000}
+            assert till.claim("A").gross_minor == 72_000
+
+
+def test_what_came_beyond_a_hold_is_named() -> None:
+    """When it is paid, and afterwards."""
+    claims = claim("A", consignment_id="K1", max_minor=72_000), claim("B", consignment_id="K2")
+    till = Till(contract(tranche("T1", *claims, bp=9000), qty="120", unit_price="10"))
+    till.receive("r1", 90, 4, "L1", K1)
+    assert "810.00 CNY are more than the 720.00 CNY that are reserved" in till.amount("A", 6).why
+    till.fix("A", 6)
+    assert "goods of 90.00 CNY more came since, or beyond its hold" in till.amount("A", 7).why
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.lists(st.tuples(st.integers(1, 40), st.integers(1, 60)), min_size=3, max_size=3),
+    st.permutations("ABC"), st.integers(1, 20), st.sampled_from((10_000, 9000)),
+)  # fmt: skip
+def test_each_claim_pays_its_own_up_to_its_hold_in_any_order(
+    pieces: list[tuple[int, int]], turns: list[str], price: int, bp: int
+) -> None:
+    """So many ordered, so many come of each: counted by hand, whoever is first."""
+    of = dict(zip("ABC", pieces, strict=True))
+    each = price * bp // 100
+    claims = [claim(name, consignment_id=f"K{name}", max_minor=ordered * each)
+              for name, (ordered, _) in of.items()]  # fmt: skip
+    ordered = str(sum(one for one, _ in pieces))
+    till = Till(contract(tranche("T1", *claims, bp=bp), unit_price=str(price), qty=ordered))
+    for name, (_, came) in of.items():
+        till.receive(f"r{name}", came, 5, name, f"CONSIGNMENT:K{name}")
+    paid = {name: till.fix(name, 6) for name in turns}
+    assert paid == {name: min(one) * each for name, one in of.items()}
+
+
 # ---- an amendment changes the price, or a share of it
 
 
@@ -279,19 +332,20 @@ def test_goods_under_a_former_price_take_their_room_in_the_line() -> None:
     assert till.fix("B", 10) == 24_000
 
 
-def test_goods_that_were_paid_at_a_former_price_are_not_paid_again_under_another_name() -> None:
+@pytest.mark.parametrize(("price", "more"), [("12", 6_000), ("8", 4_000)])
+@pytest.mark.parametrize("name", ["T1", "T9"])
+def test_goods_that_were_paid_at_a_former_price_are_not_paid_again_under_another_name(
+    price: str, more: int, name: str
+) -> None:
     """Not for what the price went up by either; what came since has the new one."""
-    for price, more in (("12", 6_000), ("8", 4_000)):
-        till = Till(contract(tranche("T1", claim("A", consignment_id="K1")), unit_price="10"))
-        till.receive("r1", 10, 5, "L1", K1)
-        till.fix("A", 6)
-        for name in ("T1", "T9"):
-            other = tranche(name, claim("B", consignment_id="K1"))
-            till.amend(contract(other, version=2, unit_price=price))
-            assert till.fix("B", 8) == 0
-            if name == "T9":
-                till.receive("r2", 5, 9, "L1", K1)
-                assert till.fix("B", 10) == more
+    till = Till(contract(tranche("T1", claim("A", consignment_id="K1")), unit_price="10"))
+    till.receive("r1", 10, 5, "L1", K1)
+    till.fix("A", 6)
+    other = tranche(name, claim("B", consignment_id="K1"))
+    till.amend(contract(other, version=2, unit_price=price))
+    assert till.fix("B", 8) == 0
+    till.receive("r2", 5, 9, "L1", K1)
+    assert till.fix("B", 10) == more
 
 
 def test_a_share_in_another_tranche_pays_by_its_own_price() -> None:
