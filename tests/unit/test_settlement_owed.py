@@ -9,6 +9,8 @@ from typing import Any
 
 import contract_world
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from msgspec.structs import replace
 from settlement_full_world import LINE, FullWorld, day
 from test_settlement_full_review import amend, arrived, is_sound, later
@@ -384,6 +386,32 @@ def test_a_deduction_of_such_a_payment_does_not_come_back() -> None:
     assert world.paid() == [61_740, 17_640]
     _booked_after_all(world)
     assert look(world, REST, 111).due_minor == 9_000
+
+
+@settings(
+    deadline=None, max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(st.tuples(st.integers(1, 90), st.integers(1, 50)), st.integers(0, 6),
+       st.sets(st.sampled_from((FIRST, SECOND))))  # fmt: skip
+def test_the_rest_is_the_same_whichever_way_the_payments_took(
+    came: tuple[int, int], late: int, held: set[int]
+) -> None:
+    """Booked at once, or after a rejection and while a person held it: left over is 10.00 for each
+    piece that is payable, less deductions, less what was paid.
+    """
+    rule = {"due": f"2025-12-{7 - late:02}", "bp_per_day": 100, "max_bp": 500}
+    off = {"late": rule, "excursion": [], "carbon": None}
+    world = delivered(*came, terms=pieces({"T1": {"adjustments": off}}))
+    world.tick(day(7))
+    world.answer("PAY", "RJCT", 7.1, rail_reason="AB05")
+    for number in held:
+        world.review("HOLD", number, 7.15, role="RISK", reason="look")
+    world.answer("PAY", "ACSC", 7.2)
+    assert world.states()[:2] == ["SETTLED", "SETTLED"]
+    gross = sum(min(qty, hold) * 900 for qty, hold in zip(came, (80, 40), strict=True))
+    paid = sum(world.paid())
+    owed = min(120, sum(came)) * 1000 - (gross - paid)
+    assert look(world, REST, 111).due_minor == min(owed - paid, 12_000)
 
 
 @pytest.mark.parametrize(("booked", "left"), [(63_000, 11_000), (60_000, 11_000), (65_000, 9_000)])
