@@ -98,7 +98,8 @@ def _stakes(
     on: Desk, claims: list[Claim], owned: list[Goods], claimed: Mapping[tuple[str, str], Claimed]
 ) -> list[Stake]:
     """Of claims that have claimed something, each with its goods."""
-    terms = {one.version: _desk_of(on, one).full.amounts for one in claims}
+    of = {one.version: one for one in claims}
+    terms = {version: _desk_of(on, one).full.amounts for version, one in of.items()}
     return [
         Stake(
             claim=one,
