@@ -6,17 +6,24 @@ the next one; what is owed of several claims is floored as a whole, so that noth
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from fractions import Fraction
+from math import floor
 from typing import Literal
 
 from msgspec import Struct
 
 from supplytwin.processors.adjustments import Adjusted, Seen, adjust
 from supplytwin.processors.explained import Refused, Why, refused, why
-from supplytwin.processors.line_worth import own_most, priced
+from supplytwin.processors.line_worth import (
+    Otherwise,
+    has_otherwise,
+    own_most,
+    total_owed,
+    valued,
+)
 from supplytwin.processors.quantities import Delivery, Taken, payable, shown
 from supplytwin.schemas.amounts import (
     ALL_BP,
-    QTY_DECIMALS,
     AmountTerms,
     Fixed,
     OfTotal,
@@ -24,7 +31,6 @@ from supplytwin.schemas.amounts import (
     Residual,
     Rounding,
     Tranche,
-    billionths,
 )
 from supplytwin.schemas.errors import Code, RecordError
 from supplytwin.schemas.money import MINOR_MAX, from_minor
@@ -57,6 +63,7 @@ class Claimed(Struct, frozen=True, kw_only=True, gc=False):
     """
 
     claim_id: str
+    """One of its tranche: claims of other tranches may have the same."""
     tranche_id: str
     currency: str
     gross_minor: int
@@ -80,6 +87,9 @@ class Situation(Struct, frozen=True, kw_only=True, gc=False):
     """What claims of all tranches have left of the line; None = no other tranche has any of it."""
     taken: tuple[Taken, ...] = ()
     claimed: tuple[Claimed, ...] = ()
+    otherwise: tuple[Otherwise, ...] = ()
+    """What claims have under versions that price it otherwise: for a PER_UNIT those of its tranche,
+    which are then none of `claimed`, for a RESIDUAL all of them."""
     seen: Seen = Seen()
     ended: Mapping[str, str] = {}
 
@@ -185,6 +195,8 @@ def due(terms: AmountTerms, tranche_id: str, now: Situation) -> Due:
     whole, reasons = entitled
     own = [one for one in now.claimed if one.tranche_id == tranche_id]
     before = sum(one.gross_minor for one in own)
+    if isinstance(tranche.amount, PerUnit):
+        before += sum(one.over_minor for one in now.otherwise)
     left = max(0, whole - before)
     if before:
         rule = "CLAIMED_BEFORE" if whole >= before else "OVERCLAIMED"
@@ -194,6 +206,10 @@ def due(terms: AmountTerms, tranche_id: str, now: Situation) -> Due:
     if gross < left:
         says = f"{_text(left - gross, terms)} of it are for goods of claims that were fixed before"
         reasons.append(why("OTHER_GOODS", says, own_minor=gross, left_minor=left))
+    if isinstance(tranche.amount, PerUnit) and gross > now.reserved.minor:
+        # of goods beyond its hold it has none: they are neither paid nor claimed by it
+        reasons.append(_more_than_held(terms, gross, now.reserved.minor))
+        gross = now.reserved.minor
     adjusted = adjust(tranche.adjustments, now.seen)
     reasons.extend(adjusted.reasons)
     if adjusted.held:
@@ -218,7 +234,7 @@ def _most_left(terms: AmountTerms, tranche: Tranche, now: Situation, before: int
     most = MINOR_MAX if now.line_left_minor is None else now.line_left_minor
     if not isinstance(tranche.amount, PerUnit) or now.own is None:
         return most
-    own = own_most(terms, tranche.amount, now.own, now.deliveries, now.taken, before)
+    own = own_most(terms, tranche.amount, now.own, now.deliveries, now.taken, before, now.otherwise)
     return min(most, own)
 
 
@@ -249,17 +265,24 @@ def _bad(terms: AmountTerms, now: Situation) -> Refused | None:
     given = [("the reservation", now.reserved.currency, now.reserved.minor)]
     for one in now.claimed:
         least = min(one.gross_minor, one.amount_minor, one.owed_minor or 0)
-        given.append((f"claim {one.claim_id}", one.currency, least))
+        given.append((_named(one), one.currency, least))
     for name, currency, minor in given:
         if currency != terms.currency:
             says = f"{name} is in {currency}, the terms are in {terms.currency}: nothing converts"
             return refused("CURRENCY_MISMATCH", says, stated=currency, expected=terms.currency)
         if minor < 0:
             return refused("BAD_AMOUNT", f"{name} is less than nothing", minor=minor)
-    twice = {one.claim_id for one in now.claimed}
-    if len(twice) != len(now.claimed):
-        return refused("CLAIM_TWICE", "a claim is told twice: what was claimed is not known")
+    names = [_named(one) for one in now.claimed]
+    twice = sorted({one for one in names if names.count(one) > 1})
+    if twice:
+        says = f"{', '.join(twice)} is told twice: what was claimed is not known"
+        return refused("CLAIM_TWICE", says)
     return None
+
+
+def _named(one: Claimed) -> str:
+    """By its tranche, too: those of several tranches may have one id."""
+    return f"claim {one.tranche_id}/{one.claim_id}"
 
 
 def _waits(terms: AmountTerms, amount: Residual, now: Situation) -> Due | None:
@@ -300,8 +323,9 @@ def _per_unit(
     found = payable(line, now.deliveries, now.taken, amount.lot)
     if isinstance(found, Refused):
         return found
-    up, down = priced(terms.currency, line, found.qty_e18, amount.bp)
-    whole = min(up // down, amount.cap_minor)
+    worth = valued(terms, line, Fraction(found.qty_e18), amount.bp)
+    exact = min(worth, Fraction(amount.cap_minor))
+    whole = floor(exact)
     share = "" if amount.bp == ALL_BP else f", {amount.bp} bp of it"
     says = f"{shown(found.qty_e18)} {line.unit} x {line.unit_price}{share}, floored, at most "
     said = why(
@@ -312,14 +336,20 @@ def _per_unit(
         bp=amount.bp,
         cap_minor=amount.cap_minor,
     )
-    return whole, [*found.reasons, said]
+    if not now.otherwise:
+        return whole, [*found.reasons, said]
+    theirs = has_otherwise(terms, amount, now.deliveries, now.taken, now.otherwise)
+    left = max(0, floor(exact - theirs))
+    says = f"{_text(whole - left, terms)} of it are for goods that another version has priced"
+    other = why("OTHER_VERSION", says, whole=whole, left_minor=left)
+    return left, [*found.reasons, said, other]
 
 
 def _residual(
     terms: AmountTerms, tranche: Tranche, now: Situation
 ) -> tuple[int, list[Why]] | Refused:
     """What is owed of the contract, less the deductions and the instructions of the others."""
-    total = _total(terms, now)
+    total = total_owed(terms, now.deliveries, now.taken, now.otherwise)
     if isinstance(total, Refused):
         return total
     others = [one for one in now.claimed if one.tranche_id != tranche.tranche_id]
@@ -333,26 +363,6 @@ def _residual(
     )
     inputs = {"total_minor": total, "adjusted_minor": adjusted, "instructed_minor": instructed}
     return left, [why("RESIDUAL", says, **inputs)]
-
-
-def _total(terms: AmountTerms, now: Situation) -> int | Refused:
-    """What is owed before adjustments: of lines that a PER_UNIT pays, what is payable; of others,
-    what was ordered. Floored once.
-    """
-    measured = {one.amount.line for one in terms.tranches if isinstance(one.amount, PerUnit)}
-    if not measured:
-        return terms.total_minor
-    total, down = 0, 1
-    for line in terms.lines:
-        qty = billionths(line.qty) * 10**QTY_DECIMALS
-        if line.line in measured:
-            found = payable(line, now.deliveries, now.taken)
-            if isinstance(found, Refused):
-                return found
-            qty = found.qty_e18
-        up, down = priced(terms.currency, line, qty)
-        total += up
-    return total // down
 
 
 def _owed(one: Claimed) -> int:
@@ -377,9 +387,14 @@ def _clamped(
     most = min(now.reserved.minor, MINOR_MAX)
     if isinstance(tranche.amount, PerUnit):
         own = (one.amount_minor for one in now.claimed if one.tranche_id == tranche.tranche_id)
-        most = min(most, max(0, tranche.amount.cap_minor - sum(own)))
+        theirs = has_otherwise(terms, tranche.amount, now.deliveries, now.taken, now.otherwise)
+        most = min(most, max(0, floor(tranche.amount.cap_minor - theirs) - sum(own)))
     if amount <= most:
         return amount
-    says = f"{_text(amount, terms)} are more than the {_text(most, terms)} that are reserved"
-    reasons.append(why("CLAMPED", says, amount_minor=amount, most_minor=most))
+    reasons.append(_more_than_held(terms, amount, most))
     return most
+
+
+def _more_than_held(terms: AmountTerms, amount: int, most: int) -> Why:
+    says = f"{_text(amount, terms)} are more than the {_text(most, terms)} that are reserved"
+    return why("CLAMPED", says, amount_minor=amount, most_minor=most)

@@ -4,6 +4,10 @@ Minor units of the terms' currency; fractions stay exact until they are floored 
 """
 
 from collections.abc import Iterable, Sequence
+from fractions import Fraction
+from math import floor
+
+from msgspec import Struct
 
 from supplytwin.processors.explained import Refused
 from supplytwin.processors.quantities import SCALE, Delivery, Taken, part_of, payable
@@ -20,6 +24,126 @@ from supplytwin.schemas.money import exponent
 _PRICE: int = 10**QTY_DECIMALS
 
 
+class Otherwise(Struct, frozen=True, kw_only=True):
+    """What claims of one tranche have under another version of the terms, which prices it
+    otherwise: they keep their price, whatever an amendment says.
+    """
+
+    terms: AmountTerms
+    """That version."""
+    amount: PerUnit
+    deliveries: tuple[Delivery, ...]
+    """Their goods as they are known now."""
+    gross_minor: int
+    """What they have claimed for them."""
+
+    @property
+    def price(self) -> Fraction:
+        """What the goods come to by their own version, minor units, not floored."""
+        line = self.terms.line(self.amount.line)
+        found = payable(line, self.deliveries, (), self.amount.lot)
+        if isinstance(found, Refused):
+            return Fraction(0)
+        return valued(self.terms, line, Fraction(found.qty_e18), self.amount.bp)
+
+    @property
+    def worth(self) -> Fraction:
+        """The same, at most what the tranche pays."""
+        return min(self.price, Fraction(self.amount.cap_minor))
+
+    @property
+    def paid_for(self) -> Fraction:
+        """What of that they have claimed; the rest is late, or beyond what is held for it."""
+        worth = self.worth
+        return worth if self.gross_minor >= int(worth) else Fraction(self.gross_minor)
+
+    @property
+    def over_minor(self) -> int:
+        """What they have claimed for goods that did not come."""
+        return max(0, self.gross_minor - int(self.worth))
+
+    def part(
+        self,
+        line: Line,
+        deliveries: Sequence[Delivery],
+        taken: Sequence[Taken] = (),
+        lot: str | None = None,
+    ) -> Fraction:
+        """How much of what is payable of `deliveries` they have claimed, in 10^-18 of the unit of
+        `line`, which is that of the terms that ask. All of them must be payable.
+        """
+        price = self.price
+        if not price:
+            return Fraction(0)
+        part = part_of(line, self.deliveries, deliveries, taken, lot)
+        return part * self.paid_for / price
+
+    @property
+    def full(self) -> Fraction:
+        """The whole price of what was paid for, also of the share that the tranche does not pay."""
+        return self.paid_for * ALL_BP / self.amount.bp
+
+    @property
+    def weight(self) -> Fraction:
+        """Its part of the shares that its version pays of these goods in tranches of their own:
+        what is retained follows these.
+        """
+        lots = [self.amount.lot] if self.amount.lot else None
+        return Fraction(self.amount.bp, _share(self.terms, self.amount.line, lots))
+
+
+def valued(terms: AmountTerms, line: Line, qty_e18: Fraction, bp: int = ALL_BP) -> Fraction:
+    """The same as `priced`, of a quantity that is no whole number."""
+    return qty_e18 * Fraction(*priced(terms.currency, line, 1, bp))
+
+
+def has_otherwise(
+    terms: AmountTerms,
+    amount: PerUnit,
+    deliveries: Sequence[Delivery],
+    taken: Sequence[Taken],
+    otherwise: Iterable[Otherwise],
+) -> Fraction:
+    """What of a tranche's goods claims under other versions have, by the price of these terms,
+    minor units. All `deliveries` must be payable.
+    """
+    line = terms.line(amount.line)
+    parts = (one.part(line, deliveries, taken, amount.lot) for one in otherwise)
+    return sum((valued(terms, line, part, amount.bp) for part in parts), Fraction(0))
+
+
+def total_owed(
+    terms: AmountTerms,
+    deliveries: Sequence[Delivery],
+    taken: Sequence[Taken],
+    otherwise: Iterable[Otherwise],
+) -> int | Refused:
+    """What is owed before adjustments: of lines that a PER_UNIT pays, what is payable; of others,
+    what was ordered. What was paid for under another version keeps its price, also a line that
+    these terms have no more. Floored once.
+    """
+    measured = {one.amount.line for one in terms.tranches if isinstance(one.amount, PerUnit)}
+    total = Fraction(0)
+    for line in terms.lines:
+        qty = billionths(line.qty) * _PRICE
+        if line.line in measured:
+            found = payable(line, deliveries, taken)
+            if isinstance(found, Refused):
+                return found
+            qty = found.qty_e18
+        total += valued(terms, line, Fraction(qty))
+    known = {one.line: one for one in terms.lines}
+    more = Fraction(0) if measured else terms.total_minor - total
+    for one in otherwise:
+        line_now = known.get(one.amount.line)
+        if line_now is None:
+            more += one.full * one.weight
+        elif line_now.line in measured:
+            now = valued(terms, line_now, one.part(line_now, deliveries, taken))
+            more += (one.full - now) * one.weight
+    return floor(total + more)
+
+
 def priced(currency: str, line: Line, qty_e18: int, bp: int = ALL_BP) -> tuple[int, int]:
     """A quantity times its price, in minor units as (numerator, denominator)."""
     minor = qty_e18 * billionths(line.unit_price) * bp * 10 ** exponent(currency)
@@ -33,12 +157,14 @@ def own_most(
     deliveries: Sequence[Delivery],
     taken: Sequence[Taken],
     before: int,
+    otherwise: Sequence[Otherwise] = (),
 ) -> int:
     """The most that a claim's own goods come to, with the fraction of a minor unit that the claims
     before it have left (`before`, minor units in all). What came of those since they were fixed is
     left to the RESIDUAL. All `deliveries` together must be payable.
     """
     line, mine = terms.line(amount.line), {one.id for one in own}
+    mine |= {one.id for each in otherwise for one in each.deliveries}
     rest = [one for one in deliveries if one.id not in mine]
     others = payable(line, rest, taken, amount.lot)
     assert not isinstance(others, Refused)  # all of them together are not
@@ -49,7 +175,11 @@ def own_most(
 
 
 def line_left(
-    terms: AmountTerms, name: str, deliveries: Iterable[Delivery], gross_minor: int
+    terms: AmountTerms,
+    name: str,
+    deliveries: Sequence[Delivery],
+    gross_minor: int,
+    otherwise: Iterable[Otherwise] = (),
 ) -> int:
     """What a line is worth by these deliveries, all shares of its price together, less what claims
     of any tranche have of it; never less than nothing.
@@ -58,16 +188,18 @@ def line_left(
     found = payable(line, deliveries)
     if isinstance(found, Refused):
         return 0  # what others have of it is not known
-    up, down = priced(terms.currency, line, found.qty_e18, _share(terms, line))
-    return max(0, up // down - gross_minor)
+    whole = valued(terms, line, Fraction(found.qty_e18), _share(terms, name))
+    for one in otherwise:
+        whole -= valued(terms, line, one.part(line, deliveries), one.amount.bp) + one.over_minor
+    return max(0, floor(whole) - gross_minor)
 
 
-def _share(terms: AmountTerms, line: Line) -> int:
-    """The largest share of its price that tranches pay of any lot of the line, bp."""
+def _share(terms: AmountTerms, name: str, of: Sequence[str | None] | None = None) -> int:
+    """The largest share of its price that tranches pay of any lot of a line, or of these, bp."""
     paying = [
         one.amount
         for one in terms.tranches
-        if isinstance(one.amount, PerUnit) and one.amount.line == line.line
+        if isinstance(one.amount, PerUnit) and one.amount.line == name
     ]
-    lots: list[str | None] = [one.lot for one in line.lots]
+    lots = [one.lot for one in terms.line(name).lots] if of is None else of
     return max(sum(one.bp for one in paying if one.lot in (None, lot)) for lot in lots or [None])

@@ -5,7 +5,7 @@ paid claim later, or are corrected upward, are paid by no other claim of its tra
 RESIDUAL, which is what is owed of the whole contract.
 """
 
-from collections.abc import Callable, Iterable, Set
+from collections.abc import Callable, Iterable, Sequence, Set
 from decimal import Decimal
 
 from msgspec import Struct
@@ -176,6 +176,21 @@ def each_once(counted: Iterable[Goods]) -> tuple[Delivery, ...]:
 def at_most(counted: Iterable[Goods]) -> tuple[Delivery, ...]:
     """The same as the tranche counts them that counts most."""
     return _chosen(_by_tranche(counted), lambda one, other: one.qty > other.qty)
+
+
+def as_counted(counted: Sequence[Goods]) -> list[Goods]:
+    """Each with its goods as all together count them once."""
+    once = {one.id: one for one in each_once(counted)}
+    told = [(one.group, each) for one in counted for each in one.deliveries]
+    whole = {group for group, one in told if one.lot is None}
+    found = list[Goods]()
+    for one in counted:
+        names = [each.id for each in one.deliveries]
+        sums = _summed([(one.group, each) for each in one.deliveries], whole)
+        names += [each.id for each in sums]
+        own = tuple([once[name] for name in names if name in once])
+        found.append(replace(one, deliveries=own))
+    return found
 
 
 _Known = dict[str, tuple[str, Delivery]]

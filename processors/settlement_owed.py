@@ -2,7 +2,7 @@
 excursions, and what other claims of the contract have taken.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -14,15 +14,23 @@ from supplytwin.processors.condition_eval import Evaluation
 from supplytwin.processors.condition_view import Evidence
 from supplytwin.processors.explained import why
 from supplytwin.processors.line_worth import line_left
+from supplytwin.processors.quantities import Delivery
 from supplytwin.processors.settlement_asked import FIXED, Desk, asked, desk, tranche_of
 from supplytwin.processors.settlement_footprints import footprint
-from supplytwin.processors.settlement_goods import Goods, at_most, each_once, goods
+from supplytwin.processors.settlement_goods import Goods, as_counted, at_most, each_once, goods
+from supplytwin.processors.settlement_otherwise import (
+    Stake,
+    another_price,
+    another_share,
+    otherwise,
+)
 from supplytwin.processors.settlement_performance import Question, seen
 from supplytwin.processors.settlement_state import ABSORBING, Claim
-from supplytwin.schemas.amounts import Adjustments, PerUnit, Residual
-from supplytwin.schemas.money import from_minor
+from supplytwin.schemas.amounts import Adjustments, AmountTerms, PerUnit, Residual
+from supplytwin.schemas.money import MINOR_MAX, from_minor
 
 _NONE = Adjustments()
+_PAID = ("SETTLED", "RETURNED")
 
 
 class Owed(Struct, frozen=True, kw_only=True):
@@ -44,38 +52,71 @@ def owed(on: Desk, claim: Claim, evidence: Evidence, found: Evaluation) -> Owed:
     others = _others(on, claim)
     tranche = tranche_of(on.full, claim)
     is_rest = isinstance(tranche.amount, Residual)
-    counted = [
-        own,
-        *[
-            goods(_desk_of(on, one), one, fixed=_counts_before(one))
-            for one in others
-            if is_rest or (one.tranche_id == claim.tranche_id and _counts_before(one))
-        ],
+    beside = [
+        one
+        for one in others
+        if is_rest or (one.tranche_id == claim.tranche_id and _counts_before(one))
     ]
-    claimed = tuple(_claimed(on, others, rest=is_rest))
+    theirs = [goods(_desk_of(on, one), one, fixed=_counts_before(one)) for one in beside]
+    claimed = {_name(one): one for one in _claimed(on, others, rest=is_rest)}
     elsewhere = _elsewhere(on, claim, others)
-    theirs = [goods(_desk_of(on, one), one, fixed=True) for one in elsewhere]
+    more = [goods(_desk_of(on, one), one, fixed=True) for one in elsewhere]
+    terms, shown = on.full.amounts, as_counted([own, *theirs])[1:] if is_rest else theirs
+    stakes = _stakes(on, beside, shown, claimed)
+    apart, alike = otherwise(terms, stakes, another_price if is_rest else another_share)
+    kept = {_name(one.claim) for one in alike}
+    gone = {_name(one.claim) for one in stakes if not is_rest} - kept
     left: int | None = None
     line = _line_of(on, claim)
     if line is not None and elsewhere:
-        of = {claim.tranche_id, *[one.tranche_id for one in elsewhere]}
-        gross = sum(one.gross_minor for one in claimed if one.tranche_id in of)
-        left = line_left(on.full.amounts, line, at_most([*counted, *theirs]), gross)
+        of_line = [one for one in stakes if one.amount is None or one.amount.line == line]
+        of_line += _stakes(on, elsewhere, more, claimed)
+        left = _line_left(terms, line, at_most([own, *theirs, *more]), of_line)
     found_due = due(
-        on.full.amounts,
+        terms,
         claim.tranche_id,
         Situation(
             reserved=Money(currency=claim.currency, minor=claim.amount_minor),
-            deliveries=each_once(counted),
+            deliveries=each_once([own, *theirs]),
             own=None if is_rest else own.deliveries,
             line_left_minor=left,
-            claimed=claimed,
+            claimed=tuple([one for name, one in claimed.items() if name not in gone]),
+            otherwise=apart,
             seen=_seen(on, claim, evidence, found, own),
             ended=_ended(others, claim),
         ),
     )
-    moments = [one.until for one in [*counted, *theirs] if one.until is not None]
+    moments = [one.until for one in [own, *theirs, *more] if one.until is not None]
     return Owed(due=found_due, goods=own.value, until=min(moments, default=None))
+
+
+def _name(one: Claim | Claimed) -> tuple[str, str]:
+    return one.tranche_id, one.claim_id
+
+
+def _stakes(
+    on: Desk, claims: list[Claim], owned: list[Goods], claimed: Mapping[tuple[str, str], Claimed]
+) -> list[Stake]:
+    """Of claims that have claimed something, each with its goods."""
+    of = {one.version: one for one in claims}
+    terms = {version: _desk_of(on, one).full.amounts for version, one in of.items()}
+    return [
+        Stake(
+            claim=one,
+            terms=terms[one.version],
+            own=own,
+            gross_minor=claimed[_name(one)].gross_minor,
+        )
+        for one, own in zip(claims, owned, strict=True)
+        if _name(one) in claimed
+    ]
+
+
+def _line_left(
+    terms: AmountTerms, line: str, deliveries: Sequence[Delivery], stakes: list[Stake]
+) -> int:
+    apart, alike = otherwise(terms, stakes, another_price)
+    return line_left(terms, line, deliveries, sum(one.gross_minor for one in alike), apart)
 
 
 def _elsewhere(on: Desk, claim: Claim, others: list[Claim]) -> list[Claim]:
@@ -102,10 +143,10 @@ def _fixed(on: Desk, claim: Claim, gross_minor: int, own: Goods) -> Due:
     amount = from_minor(claim.owed_minor, claim.currency)
     says = f"{amount} {claim.currency}, unconditional since the approval"
     reasons = [why("APPROVED", says, amount_minor=claim.owed_minor)]
-    more = _alone(on, claim, own) - gross_minor if own.deliveries else 0
+    more = _alone(on, claim, own, MINOR_MAX) - gross_minor if own.deliveries else 0
     if more > 1:  # one may be what the floor of a claim before it had left
         late = f"{from_minor(more, claim.currency)} {claim.currency}"
-        says = f"goods of {late} more came since: no claim of other goods pays them"
+        says = f"goods of {late} more came since, or beyond its hold: no claim of others pays them"
         reasons.append(why("CAME_SINCE", says, gross_minor=gross_minor, more_minor=more))
     return Due(
         verdict="DUE",
@@ -133,17 +174,20 @@ def _desk_of(on: Desk, claim: Claim) -> Desk:
 
 
 def _counts_before(one: Claim) -> bool:
-    return one.gross_minor is not None or one.basis == "AWARD"
+    return one.gross_minor is not None or one.basis == "AWARD" or one.state in _PAID
 
 
 def _claimed(on: Desk, others: list[Claim], *, rest: bool) -> Iterator[Claimed]:
-    """What others have claimed. Of an award, and for a residual of what was never paid, it is asked
-    what it would have been.
+    """What others have claimed. Of an award, of money that nobody had ordered, and for a residual
+    of what was never paid, it is asked what it would have been.
     """
     for one in others:
         ended = one.state in ABSORBING
-        paid = one.state in ("SETTLED", "RETURNED")
+        paid = one.state in _PAID
         award = one.basis == "AWARD"
+        if paid and not award:
+            yield _paid(on, one)
+            continue
         gross = one.gross_minor
         if gross is None and (award or (rest and one.state in ("EXPIRED", "VOIDED"))):
             gross = _would_be(_desk_of(on, one), one)
@@ -156,18 +200,38 @@ def _claimed(on: Desk, others: list[Claim], *, rest: bool) -> Iterator[Claimed]:
             gross_minor=gross,
             bp=one.adjusted_bp,
             amount_minor=one.instructed_minor if paid or not ended else 0,
-            owed_minor=one.owed_minor if award else 0 if ended and not paid else None,
+            owed_minor=one.owed_minor if award else 0 if ended else None,
         )
+
+
+def _paid(on: Desk, one: Claim) -> Claimed:
+    """What a paid claim has claimed: as it was when the payment was ordered, though a person held
+    it since; at least what the seller got. Of money that nobody had ordered no more is owed.
+    """
+    found = Claimed(
+        claim_id=one.claim_id,
+        tranche_id=one.tranche_id,
+        currency=one.currency,
+        gross_minor=0,
+        amount_minor=max(one.instructed_minor, one.paid_minor),
+    )
+    if one.gross_minor is not None:
+        return replace(found, gross_minor=one.gross_minor, bp=one.adjusted_bp)
+    if one.ordered_gross_minor is not None:
+        return replace(found, gross_minor=one.ordered_gross_minor, bp=one.ordered_bp)
+    gross, paid = _would_be(_desk_of(on, one), one), one.paid_minor
+    return replace(found, gross_minor=gross, amount_minor=paid, owed_minor=min(paid, gross))
 
 
 def _would_be(on: Desk, claim: Claim) -> int:
     """What a claim alone comes to before adjustments, minor units."""
-    return _alone(on, claim, goods(on, claim, fixed=_counts_before(claim)))
+    own = goods(on, claim, fixed=_counts_before(claim))
+    return _alone(on, claim, own, claim.amount_minor)
 
 
-def _alone(on: Desk, claim: Claim, own: Goods) -> int:
+def _alone(on: Desk, claim: Claim, own: Goods, most: int) -> int:
     alone = Situation(
-        reserved=Money(currency=claim.currency, minor=claim.amount_minor),
+        reserved=Money(currency=claim.currency, minor=most),
         deliveries=own.deliveries,
     )
     return due(on.full.amounts, claim.tranche_id, alone).gross_minor

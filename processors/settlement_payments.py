@@ -30,7 +30,14 @@ def refund(draft: Draft, act: Act) -> Draft:
 def pay(draft: Draft, act: Act) -> Draft:
     """PAY of what is owed goes out."""
     draft, sent = order(draft, act, "PAY", draft.claim.owed_minor)
-    return change(draft, pay=sent, issued=draft.claim.attempt, status_at=act.at)
+    return change(
+        draft,
+        pay=sent,
+        issued=draft.claim.attempt,
+        status_at=act.at,
+        ordered_gross_minor=draft.claim.gross_minor,
+        ordered_bp=draft.claim.adjusted_bp,
+    )
 
 
 def pay_again(draft: Draft, act: Act) -> Draft:

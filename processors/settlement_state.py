@@ -144,6 +144,9 @@ class Claim(Struct, frozen=True, kw_only=True, gc=False):
     """What was due before adjustments, found with it; None = the terms have none."""
     adjusted_bp: int = 0
     """Basis points by which adjustments changed it."""
+    ordered_gross_minor: int | None = None
+    ordered_bp: int = 0
+    """Those two as the last PAY was for: they stay when the claim is held after it."""
     settled_at: int | None = None
     """Tick time at which it became SETTLED, or CLOSED."""
     basis: str = "CONDITION"
@@ -391,10 +394,5 @@ class Outcome(Struct, frozen=True, kw_only=True, gc=False):
 
 def total(accounts: Iterable[Accounts]) -> Accounts:
     """The sum over claims."""
-    buyer = reserved = in_flight = seller = 0
-    for one in accounts:
-        buyer += one.buyer
-        reserved += one.reserved
-        in_flight += one.in_flight
-        seller += one.seller
-    return Accounts(buyer=buyer, reserved=reserved, in_flight=in_flight, seller=seller)
+    every, names = tuple(accounts), Accounts.__struct_fields__
+    return Accounts(**{name: sum(getattr(one, name) for one in every) for name in names})

@@ -139,7 +139,7 @@ class Conductor:
         ticks = self._broker.producer(TICK_ID)
         ticks.init(30.0)
         ledger = Ledger(self._broker, self._partitions)
-        claims: set[tuple[str, str]] = set()
+        claims: set[tuple[str, str, str]] = set()
         sent = rounds = first = tick = long_stop = 0
         try:
             for tick, batch in intervals(messages, interval_us):
@@ -147,7 +147,10 @@ class Conductor:
                 for message in batch:
                     if isinstance(message.body, Contract):
                         terms = decode_terms(message.body.terms)
-                        claims |= {(terms.contract_id, one.claim_id) for one in terms.claims}
+                        claims |= {
+                            (terms.contract_id, one.tranche_id, one.claim_id)
+                            for one in terms.claims
+                        }
                         long_stop = max(long_stop, terms.long_stop)
                     send(records, message)
                 sent += len(batch)

@@ -103,15 +103,81 @@ def undecided(rules, seen):
     return max(Fraction(-1), sum(asked.values(), Fraction(0)) / 10_000)
 
 
-def per_unit(terms, amount, deliveries, taken):
-    """The gross of a PER_UNIT, in minor units."""
+def per_unit(terms, amount, deliveries, taken, before=()):
+    """The gross of a PER_UNIT, in minor units; `before` = what was paid under other versions."""
     line = next(one for one in terms.lines if one.line == amount.line)
     qty = payable(line, deliveries, taken, amount.lot)
-    exact = qty * Fraction(line.unit_price) * Fraction(amount.bp, 10_000)
-    return min(floor(exact * 10 ** DECIMALS[terms.currency]), amount.cap_minor)
+    exact = qty * minor(terms, line) * Fraction(amount.bp, 10_000)
+    theirs = gone(terms, amount, deliveries, taken, before)
+    return max(0, floor(min(exact, Fraction(amount.cap_minor)) - theirs))
 
 
-def residual(terms, deliveries, taken, claims):
+def gone(terms, amount, deliveries, taken, before):
+    """What goods that were paid for under other versions are worth by this one."""
+    line = next(one for one in terms.lines if one.line == amount.line)
+    qty = sum(
+        one.claimed_part() * of_these(line, one.goods, deliveries, taken, amount.lot)
+        for one in before
+    )
+    return qty * minor(terms, line) * Fraction(amount.bp, 10_000)
+
+
+def minor(terms, line):
+    """The price of one unit, in minor units."""
+    return Fraction(line.unit_price) * 10 ** DECIMALS[terms.currency]
+
+
+def of_these(line, goods, deliveries, taken, only=None):
+    """How much of what is payable of a line some of its goods are at most, lot by lot."""
+    brought = accepted(line, goods)
+    if line.tolerance.basis == "LINE":
+        return min(sum(brought.values(), Fraction(0)), payable(line, deliveries, taken))
+    lots = [lot.lot for lot in line.lots if only in (None, lot.lot)]
+    return sum((min(brought[lot], payable(line, deliveries, taken, lot)) for lot in lots),
+               Fraction(0))  # fmt: skip
+
+
+class Before:
+    """What claims of a tranche of another version have had: it keeps the price of that version."""
+
+    def __init__(self, terms, tranche, goods, gross):
+        self.terms, self.goods, self.gross = terms, goods, gross
+        self.amount = next(one.amount for one in terms.tranches if one.tranche_id == tranche)
+        self.line = next(one for one in terms.lines if one.line == self.amount.line)
+        qty = payable(self.line, goods, (), self.amount.lot)
+        self.uncapped = qty * minor(terms, self.line) * Fraction(self.amount.bp, 10_000)
+        self.price = min(self.uncapped, Fraction(self.amount.cap_minor))
+
+    def got(self):
+        """The exact price of the goods that were paid."""
+        return self.price if self.gross >= floor(self.price) else Fraction(self.gross)
+
+    def claimed_part(self):
+        """Which part of the goods that is."""
+        return self.got() / self.uncapped if self.uncapped else Fraction(0)
+
+    def too_much(self):
+        """Paid for goods that did not come."""
+        return max(0, self.gross - floor(self.price))
+
+    def revalued(self, terms, deliveries, taken):
+        """By how much the whole price of what was paid for is another one than by these terms;
+        what no tranche pays follows the shares that tranches do pay.
+        """
+        pays = [getattr(one.amount, "line", None) for one in terms.tranches]
+        line = next((one for one in terms.lines if one.line == self.line.line), None)
+        same = [one.amount for one in self.terms.tranches
+                if getattr(one.amount, "line", None) == self.line.line]  # fmt: skip
+        whole = self.got() * 10_000 / sum(one.bp for one in same)
+        if line is None:
+            return whole
+        if line.line not in pays:
+            return Fraction(0)
+        goods = self.claimed_part() * of_these(line, self.goods, deliveries, taken)
+        return whole - goods * minor(terms, line) * self.amount.bp / sum(one.bp for one in same)
+
+
+def residual(terms, deliveries, taken, claims, before=()):
     """What is left of the contract; claims = (gross, change, owed or None, instructed)."""
     measured = {getattr(one.amount, "line", None) for one in terms.tranches}
     total = Fraction(0)
@@ -119,7 +185,8 @@ def residual(terms, deliveries, taken, claims):
         whole = line.line not in measured
         qty = Fraction(line.qty) if whole else payable(line, deliveries, taken)
         total += qty * Fraction(line.unit_price) * 10 ** DECIMALS[terms.currency]
-    exact = Fraction(floor(total) if terms.lines else terms.total_minor)
+    total = total if terms.lines else Fraction(terms.total_minor)
+    exact = Fraction(floor(total + sum(one.revalued(terms, deliveries, taken) for one in before)))
     for gross, by, owed, _ in claims:
         exact += (gross * by) if owed is None else owed - gross
     return max(0, floor(exact) - sum(one[3] for one in claims))

@@ -94,7 +94,9 @@ class Till:
         self.amend(full)
 
     def amend(self, full: ContractTerms) -> None:
-        """Other terms: their claims are reserved, the claims of former ones stay as they are."""
+        """Other terms: their claims are reserved; those that are paid or ended, or of former
+        terms alone, stay as they are.
+        """
         self.full, terms = full, terms_read.of_contract(full)
         claims, promises = dict(self.book.claims), dict[str, Any](self.book.promises)
         former, before = self.book.former, self.book.terms
@@ -103,8 +105,10 @@ class Till:
         added = list[str]()
         for one in terms.claims:
             name = settlement_id(full.contract_id, one.tranche_id, one.claim_id)
-            promises[name] = one
             added.append(name)
+            if name in claims and claims[name].state != "RESERVED":
+                continue
+            promises[name] = one
             claims[name] = Claim(
                 settlement_id=name, claim_id=one.claim_id, tranche_id=one.tranche_id,
                 state="RESERVED", amount_minor=one.amount_minor, currency=full.currency,
@@ -144,13 +148,16 @@ class Till:
 
     # -- decisions
 
-    def claim(self, name: str) -> Claim:
-        """The claim of that id."""
-        return next(one for one in self.book.claims.values() if one.claim_id == name)
+    def claim(self, name: str, tranche: str | None = None) -> Claim:
+        """The claim of that id, of that tranche where it is said."""
+        return next(
+            one for one in self.book.claims.values()
+            if one.claim_id == name and tranche in (None, one.tranche_id)
+        )  # fmt: skip
 
-    def look(self, name: str, on: float) -> Verdict:
+    def look(self, name: str, on: float, tranche: str | None = None) -> Verdict:
         """What the fold says of a claim on a day."""
-        return judged(self.book, self.claim(name), self.twin(on), day(on))
+        return judged(self.book, self.claim(name, tranche), self.twin(on), day(on))
 
     def twin(self, on: float) -> Twin:
         """What is known by a day."""
@@ -165,18 +172,18 @@ class Till:
         """Its leaf about the amount."""
         return next(one for one in self.look(name, on).leaves if one.name == "amount")
 
-    def fix(self, name: str, on: float, state: str = "SETTLED") -> int:
+    def fix(self, name: str, on: float, state: str = "SETTLED", tranche: str | None = None) -> int:
         """Approve and pay a claim if it is TRUE and something is due; minor units before
         adjustments, 0 = it was not paid.
         """
-        seen = self.look(name, on)
+        seen = self.look(name, on, tranche)
         if seen.value != "TRUE" or not seen.due_minor:
             return 0
-        self.change(name, state=state, due_minor=seen.due_minor, gross_minor=seen.gross_minor,
-                    adjusted_bp=seen.adjusted_bp or 0)  # fmt: skip
+        self.change(name, tranche, state=state, due_minor=seen.due_minor,
+                    gross_minor=seen.gross_minor, adjusted_bp=seen.adjusted_bp or 0)  # fmt: skip
         return seen.due_minor
 
-    def change(self, name: str, **changes: Any) -> None:
+    def change(self, name: str, tranche: str | None = None, **changes: Any) -> None:
         """Put a claim into another state."""
-        one = replace(self.claim(name), **changes)
+        one = replace(self.claim(name, tranche), **changes)
         self.book = replace(self.book, claims=self.book.claims.set(one.settlement_id, one))

@@ -5,9 +5,12 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
+import pytest
 from goods_world import Till, claim, contract, day, rest, tranche
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from supplytwin.schemas.contract import ContractTerms
 
 K1, K2 = "CONSIGNMENT:K1", "CONSIGNMENT:K2"
 
@@ -176,6 +179,20 @@ def test_an_amendment_pays_no_goods_again_under_another_name() -> None:
     assert till.fix("B", 10) == 1665
 
 
+def test_claims_of_one_name_in_several_tranches_are_paid_each_for_its_own_goods() -> None:
+    """A tranche of each consignment, its only claim called the same in all of them; what is left
+    over is paid beside them, too.
+    """
+    names = ("1", "2", "3")
+    made = [tranche(f"T{one}", claim("GOODS", consignment_id=f"K{one}"), bp=3000) for one in names]
+    till = Till(contract(*made, rest("T1", "T2", "T3"), qty="90", unit_price="1"))
+    for at, one in enumerate(names):
+        till.receive(f"r{one}", 30, 5 + at, one, f"CONSIGNMENT:K{one}")
+    paid = [till.fix("GOODS", 9, tranche=f"T{one}") for one in names]
+    assert paid == [900, 900, 900]
+    assert till.fix("rest", 110) == 9000 - 2700
+
+
 def test_claims_of_lots_under_one_tranche_are_paid_by_their_lots() -> None:
     """A tranche of the whole line, a claim of each lot."""
     till = Till(contract(tranche("T1", claim("A", lot="1"), claim("B", lot="2")), **LOTS))
@@ -207,6 +224,261 @@ def test_the_residual_counts_a_piece_once_that_two_tranches_pay_a_share_of() -> 
     paid = [till.fix(name, 6) for name in ("A", "B", "C")]
     assert paid == [13320, 13320, 3330]
     assert till.fix("rest", 110) == 3330
+
+
+# ---- more came than a claim holds
+
+
+def test_what_comes_beyond_the_hold_of_a_claim_takes_nothing_from_the_next_one() -> None:
+    """80 and 40 were ordered, 90 and 40 came: each is paid what it holds, in either order; also
+    with a deduction, which is of what the claim pays for.
+    """
+    late = {"late": {"due": "2027-01-01", "bp_per_day": 100, "max_bp": 1000}}
+    for off, adjustments in ((0, {}), (400, {"adjustments": late})):
+        for turns in ("AB", "BA"):
+            claims = (claim("A", consignment_id="K1", max_minor=72_000),
+                      claim("B", consignment_id="K2", max_minor=36_000))  # fmt: skip
+            till = Till(contract(tranche("T1", *claims, bp=9000, **adjustments), qty="120",
+                                 unit_price="10"))  # fmt: skip
+            till.receive("r1", 90, 4, "L1", K1)
+            till.receive("r2", 40, 4, "L2", K2)
+            paid = {name: till.fix(name, 6) for name in turns}
+            part = 10_000 - off
+            assert paid == {"A": 72_000 * part // 10_000, "B": 36_000 * part // 10_000}
+            assert till.claim("A").gross_minor == 72_000
+
+
+def test_what_came_beyond_a_hold_is_named() -> None:
+    """When it is paid, and afterwards."""
+    claims = claim("A", consignment_id="K1", max_minor=72_000), claim("B", consignment_id="K2")
+    till = Till(contract(tranche("T1", *claims, bp=9000), qty="120", unit_price="10"))
+    till.receive("r1", 90, 4, "L1", K1)
+    assert "810.00 CNY are more than the 720.00 CNY that are reserved" in till.amount("A", 6).why
+    till.fix("A", 6)
+    assert "goods of 90.00 CNY more came since, or beyond its hold" in till.amount("A", 7).why
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.lists(st.tuples(st.integers(1, 40), st.integers(1, 60)), min_size=3, max_size=3),
+    st.permutations("ABC"), st.integers(1, 20), st.sampled_from((10_000, 9000)),
+)  # fmt: skip
+def test_each_claim_pays_its_own_up_to_its_hold_in_any_order(
+    pieces: list[tuple[int, int]], turns: list[str], price: int, bp: int
+) -> None:
+    """So many ordered, so many come of each: counted by hand, whoever is first."""
+    of = dict(zip("ABC", pieces, strict=True))
+    each = price * bp // 100
+    claims = [claim(name, consignment_id=f"K{name}", max_minor=ordered * each)
+              for name, (ordered, _) in of.items()]  # fmt: skip
+    ordered = str(sum(one for one, _ in pieces))
+    till = Till(contract(tranche("T1", *claims, bp=bp), unit_price=str(price), qty=ordered))
+    for name, (_, came) in of.items():
+        till.receive(f"r{name}", came, 5, name, f"CONSIGNMENT:K{name}")
+    paid = {name: till.fix(name, 6) for name in turns}
+    assert paid == {name: min(one) * each for name, one in of.items()}
+
+
+# ---- an amendment changes the price, or a share of it
+
+
+def priced(price: str, version: int, bp: int = 10_000, *more: Any, **line: Any) -> ContractTerms:
+    """Two consignments, a claim of each."""
+    claims = claim("A", consignment_id="K1"), claim("B", consignment_id="K2")
+    made = tranche("T1", *claims, bp=bp), *more
+    return contract(*made, unit_price=price, version=version, **line)
+
+
+@pytest.mark.parametrize(
+    ("price", "bp", "due"),
+    [("10", 10_000, 40_000), ("8", 10_000, 32_000), ("4", 10_000, 16_000), ("12", 10_000, 48_000),
+     ("10", 8000, 32_000), ("12", 8000, 38_400)],
+)  # fmt: skip
+def test_what_was_paid_keeps_its_price_and_what_is_to_come_has_its_own(
+    price: str, bp: int, due: int
+) -> None:
+    """50 pieces were paid at 10.00: a claim of 40 others pays by the amendment, neither more nor
+    less, whatever came late of the first.
+    """
+    for late in (0, 5):
+        till = Till(priced("10", 1))
+        till.receive("r1", 50, 5, "L1", K1)
+        assert till.fix("A", 6) == 50_000
+        till.amend(priced(price, 2, bp))
+        if late:
+            till.receive("r2", late, 7, "L1", K1)
+        till.receive("r3", 40, 9, "L2", K2)
+        assert till.fix("B", 10) == due
+
+
+def test_what_was_paid_too_much_for_before_an_amendment_is_taken_at_its_own_price() -> None:
+    """50 were paid at 10.00 and were 30: 200.00 are off the 40 at 8.00."""
+    till = Till(priced("10", 1))
+    till.receive("r1", 50, 5, "L1", K1)
+    till.fix("A", 6)
+    till.amend(priced("8", 2))
+    till.receive("r1", 30, 5, "L1", K1, revision=2, arrives=7)
+    till.receive("r3", 40, 9, "L2", K2)
+    assert till.fix("B", 10) == 32_000 - 20_000
+
+
+def test_goods_under_a_former_price_take_their_room_in_the_line() -> None:
+    """Of 80 ordered 50 were paid at 10.00: 30 more are payable, at 8.00."""
+    till = Till(priced("10", 1, qty="80"))
+    till.receive("r1", 50, 5, "L1", K1)
+    till.fix("A", 6)
+    till.amend(priced("8", 2, qty="80"))
+    till.receive("r3", 40, 9, "L2", K2)
+    assert till.fix("B", 10) == 24_000
+
+
+@pytest.mark.parametrize(("price", "more"), [("12", 6_000), ("8", 4_000)])
+@pytest.mark.parametrize("name", ["T1", "T9"])
+def test_goods_that_were_paid_at_a_former_price_are_not_paid_again_under_another_name(
+    price: str, more: int, name: str
+) -> None:
+    """Not for what the price went up by either; what came since has the new one."""
+    till = Till(contract(tranche("T1", claim("A", consignment_id="K1")), unit_price="10"))
+    till.receive("r1", 10, 5, "L1", K1)
+    till.fix("A", 6)
+    other = tranche(name, claim("B", consignment_id="K1"))
+    till.amend(contract(other, version=2, unit_price=price))
+    assert till.fix("B", 8) == 0
+    till.receive("r2", 5, 9, "L1", K1)
+    assert till.fix("B", 10) == more
+
+
+def test_a_share_in_another_tranche_pays_by_its_own_price() -> None:
+    """Seven tenths of 10 pieces were paid at 10.00, three tenths are due at 8.00; of what is paid
+    too much at 10.00 the other share loses as much.
+    """
+    for qty, due in ((10, 2400), (9, 2160 - 700)):
+        shares = [tranche("T1", claim("A"), bp=7000), tranche("T2", claim("B"), bp=3000)]
+        till = Till(contract(*shares, unit_price="10"))
+        till.receive("r1", 10, 5)
+        assert till.fix("A", 6) == 7000
+        till.amend(contract(*shares, unit_price="8", version=2))
+        till.receive("r1", qty, 5, revision=2, arrives=7)
+        assert till.fix("B", 8) == due
+
+
+def test_what_is_left_over_is_of_each_version_its_own() -> None:
+    """A tenth of 50 at 10.00 and of 40 at 8.00; a line that is gone is owed all the same."""
+    till = Till(priced("10", 1, 9000, rest("T1")))
+    till.receive("r1", 50, 5, "L1", K1)
+    assert till.fix("A", 6) == 45_000
+    till.amend(priced("8", 2, 9000, rest("T1")))
+    till.receive("r3", 40, 9, "L2", K2)
+    assert till.fix("B", 10) == 28_800
+    assert till.fix("rest", 110) == 5_000 + 3_200
+
+
+def test_what_is_left_over_counts_goods_of_two_shares_once_by_their_versions() -> None:
+    """Half of 10 pieces was paid at 10.00, three tenths at 8.00: the other two tenths follow these
+    as five and three.
+    """
+    shares = [tranche("T1", claim("A"), bp=5000), tranche("T2", claim("B"), bp=3000),
+              rest("T1", "T2")]  # fmt: skip
+    till = Till(contract(*shares, unit_price="10"))
+    till.receive("r1", 10, 5)
+    assert till.fix("A", 6) == 5000
+    till.amend(contract(*shares, unit_price="8", version=2))
+    assert till.fix("B", 8) == 2400
+    assert till.fix("rest", 110) == 2000 * 5 // 8 + 1600 * 3 // 8
+
+
+PIECES = st.lists(st.integers(1, 40), min_size=3, max_size=3)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    PIECES, st.lists(st.integers(0, 9), min_size=3, max_size=3), st.integers(40, 130),
+    st.permutations("ABC"), st.integers(0, 3),
+    st.tuples(st.integers(1, 20), st.sampled_from((10_000, 9000, 5000))),
+    st.tuples(st.integers(1, 20), st.sampled_from((10_000, 9000, 5000))),
+)  # fmt: skip
+def test_each_piece_is_paid_once_by_the_version_that_paid_for_it(
+    came: list[int], late: list[int], ordered: int, turns: list[str], before: int,
+    first: tuple[int, int], then: tuple[int, int],
+) -> None:  # fmt: skip
+    """Three consignments, counted by hand: some are paid before an amendment of price and share,
+    more comes of them after it, the others are paid then; of the line no more than was ordered.
+    What is left over is the rest of each price, and what came late at the price in force.
+    """
+
+    def made(version: int, price: int, bp: int) -> ContractTerms:
+        claims = [claim(name, consignment_id=f"K{name}") for name in "ABC"]
+        return contract(tranche("T1", *claims, bp=bp), rest("T1"), version=version,
+                        unit_price=str(price), qty=str(ordered))  # fmt: skip
+
+    till = Till(made(1, *first))
+    goods, paid, minor = dict(zip("ABC", came, strict=True)), [0, 0], 0
+    for name, qty in goods.items():
+        till.receive(f"r{name}", qty, 5, name, f"CONSIGNMENT:K{name}")
+    for turn, name in enumerate(turns):
+        if turn == before:
+            till.amend(made(2, *then))
+            for one in turns[:before]:
+                if extra := late["ABC".index(one)]:
+                    goods[one] += extra
+                    till.receive(f"l{one}", extra, 8, one, f"CONSIGNMENT:K{one}")
+        price, bp = first if turn < before else then
+        room = max(0, ordered - sum(paid))
+        qty = min(came["ABC".index(name)], room)
+        found = till.fix(name, 7 if turn < before else 9)
+        assert found == qty * price * bp // 100
+        paid[turn >= before] += qty
+        minor += found
+        if not found:
+            till.change(name, state="CLOSED")
+    if before == 3:
+        till.amend(made(2, *then))
+    whole = min(ordered, sum(goods.values()))
+    owed = 100 * (paid[0] * first[0] + (whole - paid[0]) * then[0])
+    assert till.fix("rest", 110) == owed - minor
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.tuples(st.integers(1, 40), st.integers(1, 40)), st.booleans(),
+    st.permutations(("T1-A", "T1-B", "T2-A", "T2-B")), st.integers(0, 4),
+    st.tuples(st.integers(1, 20), st.integers(1, 20)),
+)  # fmt: skip
+def test_each_share_is_paid_once_by_the_version_that_paid_it(
+    came: tuple[int, int], by_lot: bool, turns: list[str], before: int, prices: tuple[int, int]
+) -> None:  # fmt: skip
+    """Half and four tenths of the price of two consignments (or lots), in two tranches, some of it
+    before an amendment of the price. The tenth that is retained follows the shares as five and
+    four. Counted by hand.
+    """
+    bp = {"T1": 5000, "T2": 4000}
+
+    def made(version: int) -> ContractTerms:
+        scope = {name: {"lot": name} if by_lot else {"consignment_id": f"K{name}"}
+                 for name in "AB"}  # fmt: skip
+        shares = [
+            tranche(of, *[claim(f"{of}-{name}", **scope[name]) for name in "AB"], bp=bp[of])
+            for of in bp
+        ]
+        return contract(*shares, rest("T1", "T2"), version=version,
+                        unit_price=str(9 * prices[version - 1]))  # fmt: skip
+
+    till, qty = Till(made(1)), dict(zip("AB", came, strict=True))
+    for name in "AB":
+        till.receive(f"r{name}", qty[name], 5, name, *(() if by_lot else (f"CONSIGNMENT:K{name}",)))
+    paid = owed = 0
+    for turn, name in enumerate(turns):
+        if turn == before:
+            till.amend(made(2))
+        of, _, goods = name.partition("-")
+        price = 900 * prices[turn >= before]
+        found = till.fix(name, 6 + turn)
+        assert found == qty[goods] * price * bp[of] // 10_000
+        paid += found
+        owed += qty[goods] * price * bp[of] // 9000
+    if before == 4:
+        till.amend(made(2))
+    assert till.fix("rest", 110) == owed - paid
 
 
 # ---- the law, over random histories

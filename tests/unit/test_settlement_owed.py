@@ -9,12 +9,15 @@ from typing import Any
 
 import contract_world
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from msgspec.structs import replace
 from settlement_full_world import LINE, FullWorld, day
-from test_settlement_full_review import amend, arrived, later
+from test_settlement_full_review import amend, arrived, is_sound, later
 
 from supplytwin.processors import contract_check
 from supplytwin.processors.settlement_judged import Judged, judged
+from supplytwin.processors.settlement_state import Accounts
 from supplytwin.schemas.contract import ContractTerms
 from supplytwin.schemas.contract_read import read
 
@@ -323,6 +326,120 @@ def test_a_claim_is_counted_by_the_terms_that_it_is_under() -> None:
     assert versions == {"K1": 1, "K2": 2, "rest": 2}
     second = [book.claims[one].claim_id for one in book.order].index("K2")
     assert look(world, second, 8).gross_minor == 36_000
+
+
+@pytest.mark.parametrize(
+    ("price", "total", "paid"),
+    [("10", 120_000, [63_000, 36_000, 11_000]), ("8", 96_000, [63_000, 28_800, 10_200])],
+)
+def test_an_amended_price_is_of_what_is_still_to_come(
+    price: str, total: int, paid: list[int]
+) -> None:
+    """70 pieces were paid at 10.00, 40 come at what the amendment says; of each the tenth that was
+    retained is left over, by its own price.
+    """
+    world = delivered(70)
+    world.tick(day(6))
+    world.answer("PAY", "ACSC", 6.1)
+    line = replace(world.terms.lines[0], unit_price=Decimal(price))
+    amend(world, later(world, lines=(line,), total_minor=total), 6.2)
+    world.tick(day(6.3))
+    world.answer("RESERVE", "CONFIRMED", 6.4)
+    receive(world, 2, 40, 7)
+    world.tick(day(8))
+    world.answer("PAY", "ACSC", 9)
+    world.tick(day(111))
+    assert world.paid() == paid
+    assert is_sound(world)
+
+
+# ---- what the bank booked after all
+
+
+def _booked_after_all(world: FullWorld) -> None:
+    """Both payments rejected for now, the claims held by a person, then booked all the same."""
+    world.answer("PAY", "RJCT", 7.1, rail_reason="AB05")
+    for number in (FIRST, SECOND):
+        world.review("HOLD", number, 7.15, role="RISK", reason="look")
+    assert world.states() == ["HELD", "HELD", "RESERVED"]
+    world.answer("PAY", "ACSC", 7.2)
+    assert world.states() == ["SETTLED", "SETTLED", "RESERVED"]
+
+
+def test_a_payment_that_was_booked_while_its_claim_was_held_is_not_left_over() -> None:
+    """90 pieces at 10.00 are owed, whichever way the payments took."""
+    world = delivered(70, 20)
+    world.tick(day(7))
+    assert world.paid() == [63_000, 18_000]
+    _booked_after_all(world)
+    world.tick(day(111))
+    assert world.paid() == [63_000, 18_000, 9_000]
+    assert is_sound(world)
+
+
+def test_a_deduction_of_such_a_payment_does_not_come_back() -> None:
+    """What was off when it was ordered stays off: the tenth that is left over is all there is."""
+    late = {"due": "2025-12-04", "bp_per_day": 100, "max_bp": 200}
+    off = {"late": late, "excursion": [], "carbon": None}
+    world = delivered(70, 20, terms=pieces({"T1": {"adjustments": off}}))
+    world.tick(day(7))
+    assert world.paid() == [61_740, 17_640]
+    _booked_after_all(world)
+    assert look(world, REST, 111).due_minor == 9_000
+
+
+@settings(
+    deadline=None, max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(st.tuples(st.integers(1, 90), st.integers(1, 50)), st.integers(0, 6),
+       st.sets(st.sampled_from((FIRST, SECOND))))  # fmt: skip
+def test_the_rest_is_the_same_whichever_way_the_payments_took(
+    came: tuple[int, int], late: int, held: set[int]
+) -> None:
+    """Booked at once, or after a rejection and while a person held it: left over is 10.00 for each
+    piece that is payable, less deductions, less what was paid.
+    """
+    rule = {"due": f"2025-12-{7 - late:02}", "bp_per_day": 100, "max_bp": 500}
+    off = {"late": rule, "excursion": [], "carbon": None}
+    world = delivered(*came, terms=pieces({"T1": {"adjustments": off}}))
+    world.tick(day(7))
+    world.answer("PAY", "RJCT", 7.1, rail_reason="AB05")
+    for number in held:
+        world.review("HOLD", number, 7.15, role="RISK", reason="look")
+    world.answer("PAY", "ACSC", 7.2)
+    assert world.states()[:2] == ["SETTLED", "SETTLED"]
+    gross = sum(min(qty, hold) * 900 for qty, hold in zip(came, (80, 40), strict=True))
+    paid = sum(world.paid())
+    owed = min(120, sum(came)) * 1000 - (gross - paid)
+    assert look(world, REST, 111).due_minor == min(owed - paid, 12_000)
+
+
+@pytest.mark.parametrize(("booked", "left"), [(63_000, 11_000), (60_000, 11_000), (65_000, 9_000)])
+def test_money_that_was_booked_without_any_order_is_not_left_over(booked: int, left: int) -> None:
+    """What the seller has counts, not what was reserved for him: more than was due is taken off,
+    less is not made up for out of what was retained.
+    """
+    world = delivered(70, 40)
+    world.tick(day(8))
+    world.answer("PAY", "ACSC", 9)
+    paid = {"pay": None, "gross_minor": None, "due_minor": None, "ordered_gross_minor": None,
+            "accounts": Accounts(buyer=-booked, seller=booked)}  # fmt: skip
+    assert look(world, REST, 111, K1=paid).due_minor == left
+
+
+def test_goods_of_such_a_payment_are_not_paid_again_by_another_tranche() -> None:
+    """Half of the price of 70 pieces was booked while it was held; then they were 30: what all
+    shares of these come to is paid already.
+    """
+    world = delivered(70, terms=_in_two())
+    world.tick(day(6))
+    world.answer("PAY", "RJCT", 6.1, rail_reason="AB05")
+    world.review("HOLD", FIRST, 6.15, role="RISK", reason="look")
+    world.answer("PAY", "ACSC", 6.2)
+    assert world.states()[FIRST] == "SETTLED"
+    receive(world, 1, 30, 5, revision=2)
+    accept(world, 1, 30, 7)
+    assert look(world, SECOND, 8).due_minor == 0
 
 
 # ---- what is told after the challenge window

@@ -1,0 +1,81 @@
+"""Claims that other versions of the terms price otherwise than the version that a claim is under.
+
+An amendment changes the price, or a tranche's share of it, for what is still to come: what was
+approved keeps its version (`Book.terms_of`), with its goods and with what was claimed for them.
+"""
+
+from collections.abc import Callable, Iterable
+
+from msgspec import Struct
+
+from supplytwin.processors.line_worth import Otherwise
+from supplytwin.processors.settlement_goods import Goods, each_once
+from supplytwin.processors.settlement_state import Claim
+from supplytwin.schemas.amounts import AmountTerms, PerUnit
+
+
+class Stake(Struct, frozen=True, kw_only=True):
+    """What one claim has of the goods, under the version that it is under."""
+
+    claim: Claim
+    terms: AmountTerms
+    own: Goods
+    gross_minor: int
+
+    @property
+    def amount(self) -> PerUnit | None:
+        """How its tranche pays for goods; None = it pays for none."""
+        amount = self.terms.tranche(self.claim.tranche_id).amount
+        return amount if isinstance(amount, PerUnit) else None
+
+
+Differs = Callable[[AmountTerms, Stake], bool]
+
+
+def another_price(now: AmountTerms, stake: Stake) -> bool:
+    """Whether its goods have another price by these terms, or none."""
+    if stake.amount is None:
+        return False
+    line = next((one for one in now.lines if one.line == stake.amount.line), None)
+    then = stake.terms.line(stake.amount.line)
+    return line is None or (line.unit, line.unit_price) != (then.unit, then.unit_price)
+
+
+def another_share(now: AmountTerms, stake: Stake) -> bool:
+    """Whether its tranche pays by these terms for other goods, another share, or another price."""
+    here = next((one for one in now.tranches if one.tranche_id == stake.claim.tranche_id), None)
+    then = stake.amount
+    if then is None or here is None or not isinstance(here.amount, PerUnit):
+        return False
+    paid = here.amount
+    same = (paid.line, paid.lot, paid.bp) == (then.line, then.lot, then.bp)
+    return not same or another_price(now, stake)
+
+
+def otherwise(
+    now: AmountTerms, stakes: Iterable[Stake], differs: Differs
+) -> tuple[tuple[Otherwise, ...], list[Stake]]:
+    """What is priced otherwise, by tranche and price, and the stakes that are not."""
+    apart: dict[tuple[object, ...], list[Stake]] = {}
+    alike = list[Stake]()
+    for one in stakes:
+        amount = one.amount
+        if amount is None or not differs(now, one):
+            alike.append(one)
+            continue
+        line = one.terms.line(amount.line)
+        price = (line.unit, line.unit_price, amount.line, amount.lot, amount.bp)
+        apart.setdefault((one.claim.tranche_id, *price), []).append(one)
+    return tuple([_together(each) for each in apart.values()]), alike
+
+
+def _together(stakes: list[Stake]) -> Otherwise:
+    """Of several versions with one price, by the last of them."""
+    last = max(stakes, key=lambda one: one.claim.version)
+    assert last.amount is not None
+    return Otherwise(
+        terms=last.terms,
+        amount=last.amount,
+        deliveries=each_once([one.own for one in stakes]),
+        gross_minor=sum(one.gross_minor for one in stakes),
+    )
