@@ -12,7 +12,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from supplytwin.processors.condition_counting import Value
-from supplytwin.processors.condition_facts_goods import LOST
+from supplytwin.processors.condition_facts_gone import LOST
 from supplytwin.processors.condition_leaves import quantity
 from supplytwin.processors.condition_view import Fact, Statement
 from supplytwin.processors.facts import Identity

@@ -209,26 +209,135 @@ def test_the_residual_counts_a_piece_once_that_two_tranches_pay_a_share_of() -> 
     assert till.fix("rest", 110) == 3330
 
 
+# ---- what is gone is gone once
+
+
+def shared(count: int = 5, **changes: Any) -> Till:
+    """So many deliveries of 20 pieces of one line at 10.00, a claim of each; all came."""
+    claims = [claim(f"A{at}", consignment_id=f"K{at}") for at in range(count)]
+    till = Till(contract(tranche("T1", *claims, **changes), rest("T1"), unit_price="10"))
+    for at in range(count):
+        till.receive(f"r{at}", 20, 5 + at / 10, f"L{at}", f"CONSIGNMENT:K{at}")
+    return till
+
+
+def all_of(till: Till, count: int = 5, on: float = 7) -> list[int]:
+    """What the claims are paid."""
+    return [till.fix(f"A{at}", on) for at in range(count)]
+
+
+def test_what_is_taken_back_of_a_delivery_is_taken_from_that_one() -> None:
+    """Of a lot that no receipt knows: the delivery that it names, or refers to, and no other."""
+    till = shared()
+    till.reverse("x", 20, 6, "LX", refs=("ORDER_LINE:1", "CONSIGNMENT:K0"))
+    assert all_of(till) == [0, 20000, 20000, 20000, 20000]
+    till = shared()
+    till.reverse("x", 50, 6, "L0", refs=("ORDER_LINE:1", "CONSIGNMENT:K0"))
+    assert all_of(till) == [0, 20000, 20000, 20000, 20000]
+
+
+def test_what_is_taken_back_of_nobody_knows_which_delivery_is_taken_once() -> None:
+    """20 of 100 pieces: from what came last before it; of the other claims nothing is missing."""
+    till = shared()
+    till.reverse("x", 20, 5.35, "LX")
+    assert all_of(till) == [20000, 20000, 20000, 0, 20000]
+    till = shared()
+    till.reverse("x", 30, 6, "LX")
+    till.reverse("y", 5, 4, "LY")
+    assert all_of(till) == [15000, 20000, 20000, 10000, 0]
+
+
+def test_a_claim_that_is_whole_is_payable_whatever_is_taken_from_another() -> None:
+    """The condition asks for all 20 pieces: it is TRUE of those that nothing is missing of."""
+    whole = {"quantity": {"line": "1", "measure": "RECEIVED", "op": ">=", "value": "20"}}
+    till = shared(condition=whole)
+    till.reverse("x", 1, 6, "LX")
+    till.reverse("y", 1, 6, "LX", refs=("ORDER_LINE:1", "CONSIGNMENT:K1"))
+    assert all_of(till) == [20000, 0, 20000, 20000, 0]
+
+
+def test_what_is_taken_of_a_lot_of_two_deliveries_is_taken_once() -> None:
+    """Taken back, lost, or both: once of the lot, from the delivery that is named, if one is."""
+
+    def paid(*steps: Callable[[Till], None]) -> list[int]:
+        till = two(unit_price="10")
+        till.receive("r1", 50, 5, "L", K1)
+        till.receive("r2", 50, 6, "L", K2)
+        for step in steps:
+            step(till)
+        return [till.fix("A", 9), till.fix("B", 9)]
+
+    def back(till: Till) -> None:
+        till.reverse("x", 10, 7, "L")
+
+    def named(till: Till) -> None:
+        till.reverse("n", 10, 7, "L", refs=("ORDER_LINE:1", K1))
+
+    def lost(till: Till) -> None:
+        till.tell("wh.adjusted", "LOT:L", "a", 8, lot_id="L", delta=Decimal(-5), facility="WH-1")
+
+    assert paid(back) == [50000, 40000]
+    assert paid(named) == [40000, 50000]
+    assert paid(lost) == [50000, 45000]
+    assert paid(back, named, lost) == [40000, 35000]
+
+
+def test_what_is_in_conflict_is_taken_in_full_from_every_delivery_that_it_may_be_of() -> None:
+    """Nobody knows how much was taken back: but of the delivery that it names alone."""
+    till = two()
+    till.receive("r1", 10, 5, "L1", K1)
+    till.receive("r2", 10, 5, "L2", K2)
+    for qty in (3, 4):
+        till.reverse("x1", qty, 5.5, "LX", refs=("ORDER_LINE:1", K1))
+    assert [till.look(name, 6).due_minor for name in "AB"] == [1998, 3330]
+
+
 # ---- the law, over random histories
 
 
 class Recount:
     """Who has received how much, counted by hand: the newest revision of each receipt, less what
-    was taken back of its lot. Nothing here is of the fold.
+    was taken back. Nothing here is of the fold.
     """
 
     def __init__(self) -> None:
-        self.receipts: dict[str, tuple[str, Fraction]] = {}
-        self.reversals: list[tuple[str, Fraction]] = []
+        self.receipts: dict[str, tuple[str, Fraction, float]] = {}
+        """Name -> (lot, how much, when)."""
+        self.reversals: list[tuple[str | None, Fraction, float, bool]] = []
+        """(its lot, or the delivery that it names; how much, when, whether the lot is known)."""
 
     def of(self, lots: set[str]) -> Fraction:
         """Of some lots."""
-        return sum((max(Fraction(0), self.left(lot)) for lot in lots), Fraction(0))
+        left, _ = self.counted()
+        return sum(
+            (qty for name, qty in left.items() if self.receipts[name][0] in lots), Fraction(0)
+        )
 
-    def left(self, lot: str) -> Fraction:
-        """What came of a lot, less what was taken back of it."""
-        came = sum((qty for of, qty in self.receipts.values() if of == lot), Fraction(0))
-        return came - sum((qty for of, qty in self.reversals if of == lot), Fraction(0))
+    def is_covered(self) -> bool:
+        """Whether no more was ever taken back than what there was of it."""
+        return not self.counted()[1]
+
+    def counted(self) -> tuple[dict[str, Fraction], Fraction]:
+        """(what is left of each receipt, what was taken back of nothing). A lot that is known gives
+        first, then the delivery that is named, then whatever came last before; earlier reversals
+        take before later ones.
+        """
+        left = {name: qty for name, (_, qty, _) in self.receipts.items()}
+        beyond = Fraction(0)
+        for turn in range(3):
+            for of, qty, when, known in self.reversals:
+                if turn != (0 if known else 1 if of is not None else 2):
+                    continue
+                for name in sorted(left, key=lambda one: self._nearness(one, when)):
+                    if of in (None, self.receipts[name][0]):
+                        off = min(qty, left[name])
+                        left[name], qty = left[name] - off, qty - off
+                beyond += qty
+        return left, beyond
+
+    def _nearness(self, name: str, when: float) -> tuple[bool, float, str]:
+        came = self.receipts[name][2]
+        return came > when, abs(came - when), name
 
 
 QUANTITIES = st.integers(1, 400).map(lambda tenths: Fraction(tenths, 10))
@@ -239,6 +348,7 @@ STEPS = st.lists(
         st.tuples(st.just("correct"), st.integers(0, 9), QUANTITIES),
         st.tuples(st.just("move"), st.integers(0, 9), st.integers(0, 2)),
         st.tuples(st.just("reverse"), st.integers(0, 5), QUANTITIES),
+        st.tuples(st.just("return"), st.integers(0, 5), QUANTITIES),
         st.tuples(st.just("fix"), st.integers(0, 5), st.none()),
         st.tuples(st.just("fix"), st.integers(0, 5), st.none()),
     ),
@@ -271,8 +381,9 @@ class History:
         self.recount, self.paid, self.now = Recount(), dict[str, int](), 1.0
         self.revisions: dict[str, int] = {}
         self.steady = self.exact = True
-        """Nothing was told after the first claim was fixed; no more was ever taken back of a lot
-        than came of it. What goes beyond is taken from other goods: the recount is an upper bound.
+        """Nothing was told after the first claim was fixed; no more was ever taken back of a lot,
+        or a delivery, than came of it. What goes beyond is taken from other goods: the recount is
+        an upper bound.
         """
 
     def step(self, kind: str, which: int, qty: Any) -> None:
@@ -291,17 +402,24 @@ class History:
             name = sorted(self.recount.receipts)[which % len(self.recount.receipts)]
             self.receive(name, LOT_NAMES[qty], self.recount.receipts[name][1])
         elif kind == "reverse" and qty <= self.recount.of({lot}):
-            name = f"x{len(self.recount.reversals)}"
-            self.recount.reversals.append((lot, qty))
-            self.till.reverse(name, str(float(qty)), self.now, lot)
+            self.reverse(lot, qty, known=True)
+        elif kind == "return" and (which < 3 or self.by_lot):
+            if qty <= self.recount.of(set(LOT_NAMES)):
+                self.reverse(None, qty, known=False)
+        elif kind == "return" and qty <= self.recount.of({lot}):
+            self.reverse(lot, qty, known=False)
 
-    def is_covered(self) -> bool:
-        """Whether of each lot no more was taken back than came of it."""
-        return all(self.recount.left(lot) >= 0 for lot in LOT_NAMES)
+    def reverse(self, of: str | None, qty: Fraction, *, known: bool) -> None:
+        """Taken back: of a lot, or of one that no receipt knows, of a delivery or of any."""
+        name, number = f"x{len(self.recount.reversals)}", len(self.recount.reversals)
+        self.recount.reversals.append((of, qty, self.now, known))
+        refs = ("ORDER_LINE:1",) if known or of is None else ("ORDER_LINE:1", f"CONSIGNMENT:K{of}")
+        lot = of if known and of is not None else f"X{number}"
+        self.till.reverse(name, str(float(qty)), self.now, lot, refs=refs)
 
     def receive(self, name: str, lot: str, qty: Fraction) -> None:
         """Told, or told otherwise than before."""
-        self.recount.receipts[name] = (lot, qty)
+        self.recount.receipts[name] = (lot, qty, self.now)
         self.revisions[name] = self.revisions.get(name, 0) + 1
         refs = () if self.by_lot else (f"CONSIGNMENT:K{lot}",)
         self.till.receive(name, str(float(qty)), self.now, lot, *refs,
@@ -355,7 +473,7 @@ def test_no_unit_is_paid_twice_nor_by_a_claim_that_it_is_not_of(
         history, steps = one
         for step in steps:
             history.step(*step)
-            history.exact = history.exact and history.is_covered()
+            history.exact = history.exact and history.recount.is_covered()
         for name in history.names * 2:  # what others have left may make up a whole minor unit
             history.fix(name)
         made[0] += 1
