@@ -161,6 +161,7 @@ def asked(on: Desk, claim: Claim, condition: Condition, approves: str = "") -> C
                 ]
             ),
         ),
+        fixed_at=claim.fixed_at if claim.state in FIXED else None,
         consignment_id=own.consignment_id,
         lots=() if own.lot is None else (own.lot,),
         lines=tuple([ClaimLine(line=line, rivals=_rivals(full, own)) for line in lines]),

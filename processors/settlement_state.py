@@ -124,8 +124,7 @@ class Alarm(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Claim(Struct, frozen=True, kw_only=True, gc=False):
-    """One claim. Counters never go back; `attempt` is the number that the current or next PAY
-    carries."""
+    """One claim. Counters never go back; `attempt` is that of the current or next PAY."""
 
     settlement_id: str
     claim_id: str
@@ -144,6 +143,8 @@ class Claim(Struct, frozen=True, kw_only=True, gc=False):
     """What was due before adjustments, found with it; None = the terms have none."""
     adjusted_bp: int = 0
     """Basis points by which adjustments changed it."""
+    fixed_at: int | None = None
+    """Tick time of its latest approval by its condition."""
     settled_at: int | None = None
     """Tick time at which it became SETTLED."""
     basis: str = "CONDITION"
@@ -196,8 +197,7 @@ class Claim(Struct, frozen=True, kw_only=True, gc=False):
     bookings: Map[str, Booking] = Map()
     returns: Map[str, int] = Map()
     standing: Map[str, str] = Map()
-    """Adverse ids raised by people or by a break in reconciliation -> who raised it ("" = this
-    system)."""
+    """Adverse ids that people or a break in reconciliation have raised -> by whom ("" = us)."""
     cleared: frozenset[str] = frozenset()
     noted: frozenset[str] = frozenset()
     """Adverse ids that rows 12, 28 and 54 have recorded."""
