@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from msgspec import Struct
 from msgspec.structs import replace
 
-from supplytwin.processors.adjustments import Seen
+from supplytwin.processors.adjustments import Seen, adjust
 from supplytwin.processors.amounts import ENDED, Claimed, Due, Money, Situation, due
 from supplytwin.processors.condition_counting import Value
 from supplytwin.processors.condition_eval import Evaluation
@@ -33,6 +33,8 @@ class Owed(Struct, frozen=True, kw_only=True):
     """Of a PER_UNIT: whether goods of its own count, or still may; else TRUE."""
     until: int | None
     """The first later tick at which time alone may make more goods count."""
+    points: int = 0
+    """Basis points by which the verified footprint of now changes it, until it is fixed."""
 
 
 def owed(on: Desk, claim: Claim, evidence: Evidence, found: Evaluation) -> Owed:
@@ -75,7 +77,8 @@ def owed(on: Desk, claim: Claim, evidence: Evidence, found: Evaluation) -> Owed:
         ),
     )
     moments = [one.until for one in [*counted, *theirs] if one.until is not None]
-    return Owed(due=found_due, goods=own.value, until=min(moments, default=None))
+    until, points = min(moments, default=None), _points(on, claim, evidence, own)
+    return Owed(due=found_due, goods=own.value, until=until, points=points)
 
 
 def _elsewhere(on: Desk, claim: Claim, others: list[Claim]) -> list[Claim]:
@@ -188,6 +191,16 @@ def _ended(others: list[Claim], claim: Claim) -> dict[str, str]:
 
 
 # ---- what changes the amount
+
+
+def _points(on: Desk, claim: Claim, evidence: Evidence, own: Goods) -> int:
+    """Of its footprint alone."""
+    tranche = tranche_of(on.full, claim)
+    if tranche.adjustments.carbon is None:
+        return 0
+    scope = asked(on, claim, tranche.condition).scope
+    verified = footprint(tranche, evidence, own.deliveries, scope)
+    return adjust(replace(_NONE, carbon=tranche.adjustments.carbon), Seen(footprint=verified)).bp
 
 
 def _seen(on: Desk, claim: Claim, evidence: Evidence, found: Evaluation, own: Goods) -> Seen:
