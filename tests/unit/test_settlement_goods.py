@@ -5,6 +5,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
+import pytest
 from goods_world import Till, claim, contract, day, rest, tranche
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -292,6 +293,48 @@ def test_what_is_in_conflict_is_taken_in_full_from_every_delivery_that_it_may_be
     assert [till.look(name, 6).due_minor for name in "AB"] == [1998, 3330]
 
 
+# ---- by which measure
+
+
+def at_least(measure: str, value: str) -> dict[str, Any]:
+    """A quantity of line 1."""
+    return {"quantity": {"line": "1", "measure": measure, "op": ">=", "value": value}}
+
+
+def accept(till: Till, id: str, qty: Any, on: float, *refs: str) -> None:
+    """The buyer accepts so many."""
+    till.tell("order.accepted", "ORDER_LINE:1", id, on, source="erp-buyer", line_ids=("1",),
+              accepted_qty=Decimal(qty), rejected_qty=Decimal(0), refs=refs)  # fmt: skip
+
+
+RECEIVED, ACCEPTED = at_least("RECEIVED", "30"), at_least("ACCEPTED", "1")
+
+
+@pytest.mark.parametrize("parts", [[RECEIVED, ACCEPTED], [ACCEPTED, RECEIVED]], ids=str)
+@pytest.mark.parametrize(("received", "accepted"), [(100, 40), (40, 90)])
+def test_of_two_measures_the_one_that_is_less_is_paid(
+    parts: list[Any], received: int, accepted: int
+) -> None:
+    """In whatever order the condition names them."""
+    till = Till(contract(tranche("T1", claim("A"), condition={"all": parts}), unit_price="10"))
+    till.receive("r", received, 5)
+    assert till.fix("A", 5.5) == 0
+    accept(till, "a", accepted, 6)
+    assert till.fix("A", 7) == 40_000
+
+
+@pytest.mark.parametrize("parts", [[RECEIVED, ACCEPTED], [ACCEPTED, RECEIVED]], ids=str)
+def test_a_measure_that_the_condition_can_do_without_takes_nothing_away(parts: list[Any]) -> None:
+    """Nothing is accepted, and nothing has to be; what is received is not enough, and need not."""
+    till = Till(contract(tranche("T1", claim("A"), condition={"any": parts}), unit_price="10"))
+    till.receive("r", 60, 5)
+    assert till.fix("A", 6) == 60_000
+    till = Till(contract(tranche("T1", claim("A"), condition={"any": parts}), unit_price="10"))
+    till.receive("r", 20, 5)
+    accept(till, "a", 25, 5)
+    assert till.fix("A", 6) == 25_000
+
+
 # ---- the law, over random histories
 
 
@@ -305,13 +348,18 @@ class Recount:
         """Name -> (lot, how much, when)."""
         self.reversals: list[tuple[str | None, Fraction, float, bool]] = []
         """(its lot, or the delivery that it names; how much, when, whether the lot is known)."""
+        self.accepted: dict[str, Fraction] | None = None
+        """What the buyer has accepted, by lot, where he is asked: the less of both counts."""
 
     def of(self, lots: set[str]) -> Fraction:
         """Of some lots."""
-        left, _ = self.counted()
-        return sum(
-            (qty for name, qty in left.items() if self.receipts[name][0] in lots), Fraction(0)
-        )
+        came = {lot: Fraction(0) for lot in lots}
+        for name, qty in self.counted()[0].items():
+            if self.receipts[name][0] in lots:
+                came[self.receipts[name][0]] += qty
+        if self.accepted is not None:
+            came = {lot: min(qty, self.accepted.get(lot, Fraction(0))) for lot, qty in came.items()}
+        return sum(came.values(), Fraction(0))
 
     def is_covered(self) -> bool:
         """Whether no more was ever taken back than what there was of it."""
@@ -349,6 +397,7 @@ STEPS = st.lists(
         st.tuples(st.just("move"), st.integers(0, 9), st.integers(0, 2)),
         st.tuples(st.just("reverse"), st.integers(0, 5), QUANTITIES),
         st.tuples(st.just("return"), st.integers(0, 5), QUANTITIES),
+        st.tuples(st.just("accept"), st.integers(0, 5), QUANTITIES),
         st.tuples(st.just("fix"), st.integers(0, 5), st.none()),
         st.tuples(st.just("fix"), st.integers(0, 5), st.none()),
     ),
@@ -361,13 +410,17 @@ LOT_NAMES = ("1", "2", "3")
 class History:
     """A contract under random steps; every claim is of goods of its own within a tranche."""
 
-    def __init__(self, price: str, shares: list[int], *, by_lot: bool, residual: bool) -> None:
+    def __init__(
+        self, price: str, shares: list[int], *, by_lot: bool, residual: bool, accepts: bool
+    ) -> None:
         self.price, self.by_lot = Fraction(price), by_lot
         of = [{"lot": one} if by_lot else {"consignment_id": f"K{one}"} for one in LOT_NAMES]
         self.shares = {f"T{at}": bp for at, bp in enumerate(shares)}
+        both = {"all": [at_least("ACCEPTED", "0.001"), at_least("RECEIVED", "0.001")]}
+        asked: dict[str, Any] = {"condition": both} if accepts else {}
         made = [
             tranche(name, *[claim(f"{name}-{lot}", **each) for lot, each in
-                            zip(LOT_NAMES, of, strict=True)], bp=bp)
+                            zip(LOT_NAMES, of, strict=True)], bp=bp, **asked)
             for name, bp in self.shares.items()
         ]  # fmt: skip
         if residual:
@@ -379,6 +432,7 @@ class History:
         self.till = Till(contract(*made, **line))
         self.names = [one["claim_id"] for each in made[: len(shares)] for one in each["claims"]]
         self.recount, self.paid, self.now = Recount(), dict[str, int](), 1.0
+        self.recount.accepted = {} if accepts else None
         self.revisions: dict[str, int] = {}
         self.steady = self.exact = True
         """Nothing was told after the first claim was fixed; no more was ever taken back of a lot,
@@ -395,6 +449,11 @@ class History:
             self.fix(self.names[which % len(self.names)])
         elif kind == "receive":
             self.receive(f"r{len(self.recount.receipts)}", lot, qty)
+        elif kind == "accept" and self.recount.accepted is not None:
+            known = self.recount.accepted.get(lot, Fraction(0))
+            self.recount.accepted[lot] = known + qty
+            refs = (f"LOT:{lot}",) if self.by_lot else (f"CONSIGNMENT:K{lot}",)
+            accept(self.till, f"a{lot} {self.now}", str(float(qty)), self.now, *refs)
         elif kind == "correct" and self.recount.receipts:
             name = sorted(self.recount.receipts)[which % len(self.recount.receipts)]
             self.receive(name, self.recount.receipts[name][0], qty)
@@ -454,8 +513,8 @@ class History:
 def histories(draw: Any) -> tuple[History, list[Any]]:
     """A contract, and what happens under it."""
     shares = draw(st.sampled_from(([10_000], [7000, 3000], [8000], [6000, 2500])))
-    by_lot, residual = draw(st.booleans()), draw(st.booleans())
-    made = History(draw(st.sampled_from(PRICES)), shares, by_lot=by_lot, residual=residual)
+    kinds = {name: draw(st.booleans()) for name in ("by_lot", "residual", "accepts")}
+    made = History(draw(st.sampled_from(PRICES)), shares, **kinds)
     return made, draw(STEPS)
 
 
