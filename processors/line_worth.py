@@ -49,13 +49,17 @@ def own_most(
 
 
 def line_left(
-    terms: AmountTerms, name: str, deliveries: Iterable[Delivery], gross_minor: int
+    terms: AmountTerms,
+    name: str,
+    deliveries: Iterable[Delivery],
+    gross_minor: int,
+    taken: Sequence[Taken] = (),
 ) -> int:
     """What a line is worth by these deliveries, all shares of its price together, less what claims
     of any tranche have of it; never less than nothing.
     """
     line = terms.line(name)
-    found = payable(line, deliveries)
+    found = payable(line, deliveries, taken)
     if isinstance(found, Refused):
         return 0  # what others have of it is not known
     up, down = priced(terms.currency, line, found.qty_e18, _share(terms, line))

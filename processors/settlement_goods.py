@@ -19,7 +19,7 @@ from supplytwin.processors.condition_leaves import quantity
 from supplytwin.processors.condition_view import Fact, Statement
 from supplytwin.processors.facts import Identity
 from supplytwin.processors.lots import lot_named
-from supplytwin.processors.quantities import Delivery
+from supplytwin.processors.quantities import Delivery, Taken
 from supplytwin.processors.settlement_asked import Desk, asked, tranche_of
 from supplytwin.processors.settlement_state import Claim
 from supplytwin.processors.standing import EXACT
@@ -148,6 +148,32 @@ def _lots_of_others(tranche: Tranche, claim: Claim) -> frozenset[str]:
         one.lot
         for one in tranche.claims
         if one.lot is not None and one.consignment_id == own.consignment_id
+    )
+
+
+def taken(claims: Iterable[tuple[Desk, Claim]]) -> tuple[Taken, ...]:
+    """Up to where the buyer has accepted what came for these claims, of each line or, where its
+    tolerance is of lots, of each lot: more than was ordered is payable as far as that.
+    """
+    once: dict[str, Delivery] = {}
+    sums: dict[tuple[str, str | None], Decimal] = {}
+    for on, claim in claims:
+        amount = tranche_of(on.full, claim).amount
+        if not isinstance(amount, PerUnit):
+            continue
+        line = on.full.amounts.line(amount.line)
+        for one in _measured(on, claim, amount, "ACCEPTED", fixed=False).deliveries:
+            qty, unit = in_unit(one.qty, one.unit, line.unit)
+            if unit == line.unit and once.setdefault(one.id, one) is one:
+                key = line.line, one.lot if line.tolerance.basis == "LOT" else None
+                sums[key] = EXACT.add(sums.get(key, _ZERO), qty)
+    return tuple(
+        [
+            Taken(line=line, lot=lot, up_to=total)
+            for (line, lot), total in sorted(
+                sums.items(), key=lambda one: (one[0][0], one[0][1] or "")
+            )
+        ]
     )
 
 

@@ -2,7 +2,7 @@
 excursions, and what other claims of the contract have taken.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -14,9 +14,10 @@ from supplytwin.processors.condition_eval import Evaluation
 from supplytwin.processors.condition_view import Evidence
 from supplytwin.processors.explained import why
 from supplytwin.processors.line_worth import line_left
+from supplytwin.processors.quantities import Delivery, Taken, is_over
 from supplytwin.processors.settlement_asked import FIXED, Desk, asked, desk, tranche_of
 from supplytwin.processors.settlement_footprints import footprint
-from supplytwin.processors.settlement_goods import Goods, at_most, each_once, goods
+from supplytwin.processors.settlement_goods import Goods, at_most, each_once, goods, taken
 from supplytwin.processors.settlement_performance import Question, seen
 from supplytwin.processors.settlement_state import ABSORBING, Claim
 from supplytwin.schemas.amounts import Adjustments, PerUnit, Residual
@@ -46,14 +47,12 @@ def owed(on: Desk, claim: Claim, evidence: Evidence, found: Evaluation) -> Owed:
     others = _others(on, claim)
     tranche = tranche_of(on.full, claim)
     is_rest = isinstance(tranche.amount, Residual)
-    counted = [
-        own,
-        *[
-            goods(_desk_of(on, one), one, fixed=_counts_before(one))
-            for one in others
-            if is_rest or (one.tranche_id == claim.tranche_id and _counts_before(one))
-        ],
+    beside = [
+        one
+        for one in others
+        if is_rest or (one.tranche_id == claim.tranche_id and _counts_before(one))
     ]
+    counted = [own, *[goods(_desk_of(on, one), one, fixed=_counts_before(one)) for one in beside]]
     claimed = tuple(_claimed(on, others, rest=is_rest))
     elsewhere = _elsewhere(on, claim, others)
     theirs = [goods(_desk_of(on, one), one, fixed=True) for one in elsewhere]
@@ -62,13 +61,17 @@ def owed(on: Desk, claim: Claim, evidence: Evidence, found: Evaluation) -> Owed:
     if line is not None and elsewhere:
         of = {claim.tranche_id, *[one.tranche_id for one in elsewhere]}
         gross = sum(one.gross_minor for one in claimed if one.tranche_id in of)
-        left = line_left(on.full.amounts, line, at_most([*counted, *theirs]), gross)
+        most = at_most([*counted, *theirs])
+        accepted = _accepted(on, [claim, *beside, *elsewhere], most)
+        left = line_left(on.full.amounts, line, most, gross, accepted)
+    deliveries = each_once(counted)
     found_due = due(
         on.full.amounts,
         claim.tranche_id,
         Situation(
             reserved=Money(currency=claim.currency, minor=claim.amount_minor),
-            deliveries=each_once(counted),
+            deliveries=deliveries,
+            taken=_accepted(on, [claim, *beside], deliveries),
             own=None if is_rest else own.deliveries,
             line_left_minor=left,
             claimed=claimed,
@@ -79,6 +82,15 @@ def owed(on: Desk, claim: Claim, evidence: Evidence, found: Evaluation) -> Owed:
     moments = [one.until for one in [*counted, *theirs] if one.until is not None]
     until, points = min(moments, default=None), _points(on, claim, evidence, own)
     return Owed(due=found_due, goods=own.value, until=until, points=points)
+
+
+def _accepted(
+    on: Desk, claims: Sequence[Claim], deliveries: Sequence[Delivery]
+) -> tuple[Taken, ...]:
+    """What the buyer has accepted, where more came than is payable without that."""
+    if not any(is_over(line, deliveries) for line in on.full.amounts.lines):
+        return ()
+    return taken([(_desk_of(on, one), one) for one in claims])
 
 
 def _elsewhere(on: Desk, claim: Claim, others: list[Claim]) -> list[Claim]:

@@ -335,6 +335,45 @@ def test_a_measure_that_the_condition_can_do_without_takes_nothing_away(parts: l
     assert till.fix("A", 6) == 25_000
 
 
+# ---- more than was ordered
+
+
+def test_more_than_was_ordered_is_paid_as_far_as_the_buyer_accepts_it() -> None:
+    """110 of 100 pieces came: at the price of the contract as many as he takes, never above the
+    hold.
+    """
+    for accepted, paid in ((None, 100_000), (90, 100_000), (104, 104_000), (200, 110_000)):
+        till = Till(contract(tranche("T1", claim("A")), unit_price="10"))
+        till.receive("r", 110, 5)
+        if accepted is not None:
+            accept(till, "a", accepted, 5)
+        assert till.fix("A", 6) == paid
+    till = Till(contract(tranche("T1", claim("A", max_minor=105_000)), unit_price="10"))
+    till.receive("r", 110, 5)
+    accept(till, "a", 110, 5)
+    assert till.look("A", 6).due_minor == 105_000
+
+
+def test_more_of_one_lot_is_paid_as_far_as_that_lot_is_accepted() -> None:
+    """60 of 50 came of each; the buyer takes all of lot 1."""
+    till = Till(contract(tranche("T1", claim("A", lot="1"), claim("B", lot="2")), **LOTS))
+    for lot in ("1", "2"):
+        till.receive(f"r{lot}", 60, 5, lot)
+    accept(till, "a", 60, 5, "LOT:1")
+    assert [till.fix("A", 6), till.fix("B", 6)] == [60 * 333, 50 * 333]
+
+
+def test_what_is_accepted_beyond_the_order_is_of_all_deliveries_and_owed_in_the_end() -> None:
+    """60 and 60 of 100: the second one is paid in full, too, and the rest takes nothing back."""
+    claims = claim("A", consignment_id="K1"), claim("B", consignment_id="K2")
+    till = Till(contract(tranche("T1", *claims, bp=9000), rest("T1"), unit_price="10"))
+    for name, home in (("1", K1), ("2", K2)):
+        till.receive(f"r{name}", 60, 5, f"L{name}", home)
+        accept(till, f"a{name}", 60, 5, home)
+    assert [till.fix("A", 6), till.fix("B", 6)] == [54_000, 54_000]
+    assert till.fix("rest", 110) == 12_000
+
+
 # ---- the law, over random histories
 
 
@@ -486,6 +525,8 @@ class History:
 
     def payable(self, lots: set[str]) -> Fraction:
         """What may be paid of lots: of each no more than was ordered of it, or of all together."""
+        if self.recount.accepted is not None:
+            return self.recount.of(lots)  # it is no more than the buyer has accepted
         if self.by_lot:
             return sum((min(Fraction(30), self.recount.of({one})) for one in lots), Fraction(0))
         return min(Fraction(90), self.recount.of(lots))
