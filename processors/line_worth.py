@@ -43,8 +43,11 @@ def own_most(
     others = payable(line, rest, taken, amount.lot)
     assert not isinstance(others, Refused)  # all of them together are not
     part = part_of(line, own, deliveries, taken, amount.lot)
+    whole = payable(line, deliveries, taken, amount.lot)
+    assert not isinstance(whole, Refused)
+    theirs = max(others.qty_e18, whole.qty_e18 - part)  # a lot may be short without the claim's
     up, down = priced(terms.currency, line, part, amount.bp)
-    left = priced(terms.currency, line, others.qty_e18, amount.bp)[0] - before * down
+    left = priced(terms.currency, line, theirs, amount.bp)[0] - before * down
     return (up + (left if 0 <= left < down else 0)) // down
 
 

@@ -47,10 +47,11 @@ def owed(on: Desk, claim: Claim, evidence: Evidence, found: Evaluation) -> Owed:
     others = _others(on, claim)
     tranche = tranche_of(on.full, claim)
     is_rest = isinstance(tranche.amount, Residual)
+    splits = _splits_lots(on, claim)
     beside = [
         one
         for one in others
-        if is_rest or (one.tranche_id == claim.tranche_id and _counts_before(one))
+        if is_rest or (one.tranche_id == claim.tranche_id and (splits or _counts_before(one)))
     ]
     counted = [own, *[goods(_desk_of(on, one), one, fixed=_counts_before(one)) for one in beside]]
     claimed = tuple(_claimed(on, others, rest=is_rest))
@@ -106,6 +107,17 @@ def _elsewhere(on: Desk, claim: Claim, others: list[Claim]) -> list[Claim]:
         and _counts_before(one)
         and _line_of(_desk_of(on, one), one) == line
     ]
+
+
+def _splits_lots(on: Desk, claim: Claim) -> bool:
+    """Whether lots that are tested each for itself may come in deliveries of several claims: then
+    a lot is whole by the goods of all of them, each of which pays for its own.
+    """
+    line = _line_of(on, claim)
+    if line is None or on.full.amounts.line(line).tolerance.basis != "LOT":
+        return False
+    claims = tranche_of(on.full, claim).claims
+    return next(one for one in claims if one.claim_id == claim.claim_id).lot is None
 
 
 def _line_of(on: Desk, claim: Claim) -> str | None:

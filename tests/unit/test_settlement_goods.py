@@ -374,6 +374,70 @@ def test_what_is_accepted_beyond_the_order_is_of_all_deliveries_and_owed_in_the_
     assert till.fix("rest", 110) == 12_000
 
 
+# ---- a lot of several deliveries
+
+
+def halves(**line: Any) -> Till:
+    """A lot of 100 that is tested for itself comes as two deliveries, a claim of each."""
+    lot = {"tolerance": {"basis": "LOT"}, "lots": [{"lot": "1", "qty": "100"}]}
+    return two(unit_price="10", **lot, **line)
+
+
+def test_a_lot_that_comes_in_two_deliveries_is_whole_by_both() -> None:
+    """Neither is paid before the lot is whole; then each is paid its own, in any order."""
+    for first, second in (("A", "B"), ("B", "A")):
+        till = halves()
+        till.receive("r1", 50, 5, "1", K1)
+        assert till.fix("A", 5.5) == 0
+        till.receive("r2", 50, 6, "1", K2)
+        assert [till.fix(first, 7), till.fix(second, 8)] == [50_000, 50_000]
+
+
+def test_no_more_of_a_lot_is_paid_than_is_payable_of_it() -> None:
+    """60 and 60 of 100; and of a lot that is short nothing."""
+    till = halves()
+    till.receive("r1", 60, 5, "1", K1)
+    till.receive("r2", 60, 6, "1", K2)
+    assert [till.fix("B", 7), till.fix("A", 8)] == [60_000, 40_000]
+    till = halves()
+    till.receive("r1", 60, 5, "1", K1)
+    till.receive("r2", 39, 6, "1", K2)
+    assert [till.fix("B", 7), till.fix("A", 8)] == [0, 0]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 2), st.sampled_from("12"), st.integers(1, 500)), max_size=7),
+    st.permutations("ABC"),
+    st.sampled_from((0, 500, 3000)),
+)
+def test_lots_of_random_deliveries_are_paid_to_the_last_minor_unit(
+    receipts: list[tuple[int, str, int]], order: list[str], minus_bp: int
+) -> None:
+    """Of a lot that is not short, at most what was ordered of it; a claim no more than its own."""
+    lots = {"tolerance": {"basis": "LOT", "minus_bp": minus_bp},
+            "lots": [{"lot": lot, "qty": "50"} for lot in "12"]}  # fmt: skip
+    claims = [claim(name, consignment_id=f"K{at}") for at, name in enumerate("ABC")]
+    till = Till(contract(tranche("T1", *claims), **lots))
+    came: dict[str, Fraction] = dict.fromkeys("12", Fraction(0))
+    own: dict[tuple[str, str], Fraction] = {}
+    for at, (number, lot, tenths) in enumerate(receipts):
+        qty, name = Fraction(tenths, 10), "ABC"[number]
+        till.receive(f"r{at}", str(float(qty)), 5, lot, f"CONSIGNMENT:K{number}")
+        came[lot] += qty
+        own[name, lot] = own.get((name, lot), Fraction(0)) + qty
+    least = Fraction(50 * (10_000 - minus_bp), 10_000)
+    payable = {lot: min(qty, Fraction(50)) if qty >= least else Fraction(0)
+               for lot, qty in came.items()}  # fmt: skip
+    paid = {name: till.fix(name, 6) for name in order}
+    assert sum(paid.values()) == int(333 * sum(payable.values(), Fraction(0)))
+    for name, minor in paid.items():
+        most = sum(
+            (min(own.get((name, lot), Fraction(0)), payable[lot]) for lot in "12"), Fraction(0)
+        )
+        assert minor <= 333 * most + 1
+
+
 # ---- the law, over random histories
 
 
