@@ -49,7 +49,8 @@ class Gone:
                 mine, every = self._shared.take(event, event.qty, lot)
                 own[slot.identity], whole[slot.identity] = mine, every
                 left[lot] = EXACT.subtract(left.get(lot, ZERO), mine)
-        yield from self._lost(left)
+        others = self._shared.lots() - set(left) if taken else set[str]()
+        yield from self._lost(left | dict.fromkeys(others, ZERO))
         yield from self._reversed(taken, own, whole)
 
     def _turn(self, slot: Slot) -> tuple[bool, int, int, Identity]:

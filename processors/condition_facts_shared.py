@@ -79,6 +79,10 @@ class Shared:
         """Whether an event may take goods of the claim."""
         return self._homes.concern(event)
 
+    def lots(self) -> set[str]:
+        """All lots of the line that any of it is of."""
+        return {one.lot for one in self._shares()}
+
     def breadth(self, event: Event) -> int:
         """How many deliveries it names that its goods may be of; of any is more than of some."""
         hit = self._homes.hit_by(event)

@@ -283,6 +283,16 @@ def test_what_is_taken_of_a_lot_of_two_deliveries_is_taken_once() -> None:
     assert paid(back, named, lost) == [40000, 35000]
 
 
+def test_what_another_delivery_has_lost_cannot_be_taken_back_of_it() -> None:
+    """15 of the 20 pieces that came last were lost: of 20 taken back the other 15 are of the one
+    before it.
+    """
+    till = shared(2)
+    till.tell("wh.adjusted", "LOT:L1", "a", 5.5, lot_id="L1", delta=Decimal(-15), facility="WH-1")
+    till.reverse("x", 20, 6, "LX")
+    assert all_of(till, 2) == [5000, 0]
+
+
 def test_what_is_in_conflict_is_taken_in_full_from_every_delivery_that_it_may_be_of() -> None:
     """Nobody knows how much was taken back: but of the delivery that it names alone."""
     till = two()
