@@ -17,6 +17,7 @@ from supplytwin.processors.condition_facts_carbon import footprints, measures_in
 from supplytwin.processors.condition_facts_customs import Declarations
 from supplytwin.processors.condition_facts_goods import Goods
 from supplytwin.processors.condition_facts_look import Ignored, Look, begun, target_key
+from supplytwin.processors.condition_facts_members import claim_of, heard_first
 from supplytwin.processors.condition_facts_milestones import Claim, Milestones, types_in
 from supplytwin.processors.condition_facts_papers import Papers
 from supplytwin.processors.condition_facts_papers import types_in as papers_in
@@ -33,15 +34,14 @@ from supplytwin.processors.condition_facts_words import (
 from supplytwin.processors.condition_view import Anchored, Assent, Evidence, Fact, Statement
 from supplytwin.processors.documents import document_of
 from supplytwin.processors.facts import Identity, Slot
-from supplytwin.processors.lots import line_of
 from supplytwin.processors.reach import reached_by
 from supplytwin.processors.slots import target_of
 from supplytwin.processors.subjects import SubjectKey
 from supplytwin.processors.twin import Twin
 from supplytwin.schemas.condition import Absent, Document, Milestone, Quantity, walked
-from supplytwin.schemas.events import Event, WarehouseReceived
+from supplytwin.schemas.events import Event
 from supplytwin.schemas.lifecycles import effect_on
-from supplytwin.schemas.machines import CONSIGNMENT, LINE, LOT, TRIP
+from supplytwin.schemas.machines import LINE, LOT
 
 _FOREVER = 2**62
 PAPERS = SubjectKey("DOCUMENT", "")
@@ -157,62 +157,6 @@ def _order(fact: Fact) -> tuple[str, str, str]:
     return fact.source, fact.event_id, fact.about
 
 
-# ---- what the claim is of
-
-
-def claim_of(look: Look) -> Claim:
-    """The subjects of a claim."""
-    asked = look.asked
-    lines = tuple(SubjectKey(LINE, one.line) for one in asked.lines)
-    lots, once = _lots(look, lines)
-    roots: tuple[SubjectKey, ...] = (*lots, *lines) if asked.lots else lines
-    trips: tuple[SubjectKey, ...] = ()
-    if asked.consignment_id is not None:
-        home = SubjectKey(CONSIGNMENT, asked.consignment_id)
-        roots = (home,)
-        named = {
-            key
-            for slot in look.slots(home)
-            for version in slot.versions
-            for event in version.contents
-            for key in look.reached_by(event)
-            if key.subject_type == TRIP
-        }
-        subject = look.twin.subjects.get(home)
-        linked = {key for key in subject.links if key.subject_type == TRIP} if subject else set()
-        trips = tuple(sorted(linked))
-        once |= named - linked
-    return Claim(
-        home=":".join(roots[0]) if len(roots) == 1 else "CLAIM:ALL",
-        roots=roots,
-        lines=lines,
-        lots=lots,
-        trips=trips,
-        once=frozenset(once),
-    )
-
-
-def _lots(
-    look: Look, lines: tuple[SubjectKey, ...]
-) -> tuple[tuple[SubjectKey, ...], set[SubjectKey]]:
-    """(those of the claim, others that receipts of its lines ever named)."""
-    now, ever = set[SubjectKey](), set[SubjectKey]()
-    for line in lines:
-        for slot in look.slots(line):
-            for version in slot.versions:
-                for event in version.contents:
-                    if isinstance(event, WarehouseReceived) and line_of(event) == line:
-                        lot = SubjectKey(LOT, event.lot_id)
-                        ever.add(lot)
-                        at_buyers = event.facility in look.asked.warehouses
-                        if version is slot.effective and at_buyers and look.is_heard(slot):
-                            now.add(lot)
-    if look.asked.lots:
-        now = {SubjectKey(LOT, one) for one in look.asked.lots}
-        return tuple(sorted(now)), set()
-    return tuple(sorted(now)), ever - now
-
-
 def _quantities(asked: ClaimAsked) -> list[tuple[str, SubjectKey]]:
     known = {one.line for one in asked.lines}
     return sorted(
@@ -312,7 +256,8 @@ def _doubt(look: Look, type_: str) -> Fact:
 
 def _anchors(look: Look, claim: Claim, told: dict[str, tuple[Fact, ...]]) -> Iterator[Anchored]:
     """Each anchor that the condition names. Of several times the one that lets go the least; where
-    the condition uses it both ways and they differ, nobody can tell.
+    the condition uses it both ways and they differ, nobody can tell. Of a claim that is fixed what
+    is first heard of later moves none, unless nothing else stands.
     """
     uses: dict[str, set[str]] = {}
     for anchor, which in anchors_in(look.asked.condition):
@@ -329,6 +274,7 @@ def _anchors(look: Look, claim: Claim, told: dict[str, tuple[Fact, ...]]) -> Ite
             for fact in own
             if _is_told(look, fact, name) and (not roles or not roles.isdisjoint(fact.roles))
         ]
+        counted = [fact for fact in counted if heard_first(look, fact)] or counted
         firsts = [fact.current.first for fact in counted if fact.current is not None]
         lasts = [fact.current.last for fact in counted if fact.current is not None]
         ends = {"FIRST": min(firsts, default=None), "LAST": max(lasts, default=None)}

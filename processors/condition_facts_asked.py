@@ -65,6 +65,10 @@ class ClaimAsked(Struct, frozen=True, kw_only=True, gc=False):
 
     condition: Condition
     scope: Scope
+    fixed_at: int | None = None
+    """Since when its amount is unconditional, us UTC: goods that are first heard of later are none
+    that it is about. None = it is not.
+    """
     consignment_id: str | None = None
     lots: tuple[str, ...] = ()
     """The claim is of these lots alone; () = of whatever comes of its lines."""

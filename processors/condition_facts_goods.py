@@ -11,18 +11,19 @@ A quantity that states no unit is in the one that the receipts of its lot state,
 terms, unless an order says otherwise.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal, Inexact
 from typing import Any
 
 from msgspec.structs import replace
 
+from supplytwin.processors.condition_facts_gone import ZERO, Gone, said_of
 from supplytwin.processors.condition_facts_look import Look, Tell, demoted, silenced
 from supplytwin.processors.condition_facts_milestones import is_the_claims
+from supplytwin.processors.condition_facts_shared import Homes, Share, Shared, believed, rank
 from supplytwin.processors.condition_view import Fact
-from supplytwin.processors.evidence import RECEIVED, REVERSED
+from supplytwin.processors.evidence import RECEIVED
 from supplytwin.processors.facts import Slot
-from supplytwin.processors.lifecycle import accumulate
 from supplytwin.processors.lots import line_of, lot_named
 from supplytwin.processors.reach import reached_by
 from supplytwin.processors.reversing import Lots, moves, teller
@@ -34,18 +35,13 @@ from supplytwin.schemas.events import (
     Event,
     OrderAccepted,
     OrderPlaced,
-    WarehouseAdjusted,
-    WarehouseCounted,
     WarehouseDispatched,
     WarehouseReceived,
 )
-from supplytwin.schemas.machines import LINE, LOT
-from supplytwin.schemas.priorities import RECEIPTS, witness
+from supplytwin.schemas.machines import LINE
+from supplytwin.schemas.priorities import RECEIPTS
 from supplytwin.schemas.units import code_of
 
-ZERO = Decimal(0)
-LOST = "lost of"
-"""Part of what a fact is about that takes stock away: not a receipt, but what was kept of it."""
 _QUANTITY = {"SHIPPED": "qty", "ACCEPTED": "accepted_qty"}
 
 
@@ -80,6 +76,7 @@ class Goods:
         self._slots = look.slots(line)
         self._own = self._unit_of_line()
         self._by_lot: dict[str, str | None] = {}
+        self._homes = Homes(look.asked, line.subject_id)
 
     def facts(self) -> Iterable[Fact]:
         """All that is told of a measure."""
@@ -110,6 +107,9 @@ class Goods:
         amount = self._amount(value, unit)
         return {"kind": "QUANTITY", "type": self._measure, "subject": subject, **amount}
 
+    def _said_of_lot(self, value: Decimal, lot: str) -> dict[str, Any]:
+        return self._said(value, self._by_lot.get(lot, self._own))
+
     # -- what was received
 
     def _received(self) -> Iterator[Fact]:
@@ -125,22 +125,64 @@ class Goods:
         for slot in slots:
             look.note_conflict(slot)
             event: Any = None if slot.effective is None else slot.effective.event
-            if any(lots.loses(one, look.asked.warehouses) for one in _said_of(slot)):
+            if any(lots.loses(one, look.asked.warehouses) for one in said_of(slot)):
                 taken.append((lots.of(event) if event is not None else None, slot))
             if event is not None and self._is_witnessed(event):
                 counts = look.counts(slot, self._is_receipt, self._roles)
-                assert slot.effective is not None
-                if counts or (slot.effective.arrival <= close and look.is_heard(slot, self._roles)):
+                if counts or self._is_heard(slot):
                     by_source = told.setdefault(event.lot_id, {})
                     qty = event.qty if counts else ZERO
                     known = by_source.get(teller(event), ZERO)
                     by_source[teller(event)] = EXACT.add(known, qty)
-        believed = {lot: _believed(by, self._best(slots, lot)) for lot, by in told.items()}
+        best = {lot: self._best(slots, lot) for lot in told}
+        trusted = {lot: believed(by, best[lot]) for lot, by in told.items()}
         for slot in slots:
-            yield from self._receipt(slot, believed)
-        left = {lot: told[lot][who] for lot, who in believed.items() if who is not None}
-        yield from self._taken(taken, left, lots)
-        yield from self._lost(left)
+            yield from self._receipt(slot, trusted)
+        left = {lot: told[lot][who] for lot, who in trusted.items() if who is not None}
+        shared = Shared(self._homes, lambda: self._shares(slots, best, trusted))
+        yield from Gone(look, self._roles, lots, shared, self._said_of_lot).facts(taken, left)
+
+    def _shares(
+        self, slots: list[Slot], best: dict[str, int], trusted: Mapping[str, str | None]
+    ) -> Iterator[Share]:
+        """What counts of the line for any claim that shares it, of each lot of a delivery as the
+        source says that is believed; `trusted` is whose word of the claim's own lots is taken.
+        """
+        told: dict[tuple[str, str], dict[str, Decimal]] = {}
+        heard: dict[str, dict[str, Decimal]] = {}
+        found: list[tuple[str, Share]] = []
+        for slot in slots:
+            event: Any = None if slot.effective is None else slot.effective.event
+            if event is None or not self._is_witnessed(event):
+                continue
+            lot, who = event.lot_id, teller(event)
+            counts = self._look.counts(slot, self._is_anybodys, self._roles, any_lot=True)
+            if counts or self._is_heard(slot):
+                heard.setdefault(lot, {})[who] = ZERO
+            if counts:
+                home = self._homes.of(event) or ""
+                own = home == self._homes.own and self._is_of_own_lot(event)
+                name = "/".join(slot.identity)
+                share = Share(
+                    home=home, lot=lot, at=event.event_time, name=name, left=event.qty, own=own
+                )
+                found.append((who, share))
+                by_source = told.setdefault((home, lot), {})
+                by_source[who] = EXACT.add(by_source.get(who, ZERO), event.qty)
+        rival = dict[tuple[str, str], str | None]()
+        for (home, lot), by in told.items():
+            if lot not in best:
+                best[lot] = self._best(slots, lot)
+            rival[home, lot] = believed(heard[lot] | by, best[lot])
+        for who, one in found:
+            if who == (trusted.get(one.lot) if one.own else rival[one.home, one.lot]):
+                yield one
+
+    def _is_heard(self, slot: Slot) -> bool:
+        """Whether what counts of it came in time, in a name that counts."""
+        now = slot.effective
+        is_in_time = now is not None and now.arrival <= self._look.due.close
+        return is_in_time and self._look.is_heard(slot, self._roles)
 
     def _units(self, slots: Iterable[Slot]) -> None:
         """The unit of each lot, by its receipts; None = they state several."""
@@ -171,10 +213,17 @@ class Goods:
         """One that may count for the claim."""
         if not isinstance(event, WarehouseReceived) or not self._is_there(event):
             return False
-        lots = self._look.asked.lots
-        if lots and event.lot_id not in lots:
+        if not self._is_of_own_lot(event):
             return False
         return is_the_claims(self._look.asked, event, self._line.subject_id)
+
+    def _is_of_own_lot(self, receipt: WarehouseReceived) -> bool:
+        lots = self._look.asked.lots
+        return not lots or receipt.lot_id in lots
+
+    def _is_anybodys(self, event: Event) -> bool:
+        """A receipt that may count for a claim of the line."""
+        return self._is_there(event) and self._homes.of(event) is not None
 
     def _best(self, slots: Iterable[Slot], lot: str) -> int:
         """The best kind of listed source that ever told of a lot in time."""
@@ -188,10 +237,10 @@ class Goods:
                         continue
                     is_said = event.classifier == "ACTUAL" and line_of(event) == self._line
                     if is_said and not self._look.voice(event, content_hash, self._roles).reason:
-                        ranks.append(_rank(teller(event)))
+                        ranks.append(rank(teller(event)))
         return min(ranks)
 
-    def _receipt(self, slot: Slot, believed: dict[str, str | None]) -> Iterator[Fact]:
+    def _receipt(self, slot: Slot, trusted: dict[str, str | None]) -> Iterator[Fact]:
         def tell(event: Event) -> Iterable[dict[str, Any]]:
             if isinstance(event, WarehouseReceived) and self._is_receipt(event):
                 return (self._said(event.qty, event.uom),)
@@ -204,7 +253,7 @@ class Goods:
             if (
                 fact.current is None
                 or fact.current.type != "RECEIVED"
-                or believed.get(event.lot_id, teller(event)) == teller(event)
+                or trusted.get(event.lot_id, teller(event)) == teller(event)
             ):
                 yield fact
             else:
@@ -214,109 +263,6 @@ class Goods:
                 ]
                 if others:
                     yield replace(demoted(fact, silenced(fact.current)), others=tuple(others))
-
-    # -- what was taken back
-
-    def _taken(
-        self, taken: list[tuple[str | None, Slot]], left: dict[str, Decimal], lots: Lots
-    ) -> Iterator[Fact]:
-        """Reversals, each for what it takes from its lot and from the line's other goods."""
-        sums: dict[tuple[str | None, str], Decimal] = {}
-        beyond: dict[tuple[str | None, str], Decimal] = {}
-        for lot, slot in taken:
-            event: Any = None if slot.effective is None else slot.effective.event
-            if event is not None and event.classifier == "ACTUAL":
-                key = lot, teller(event)
-                sums[key] = EXACT.add(sums.get(key, ZERO), event.qty)
-        for (lot, source), gone in sums.items():
-            known = {} if lot is None else lots.recorded.get(lot, {})
-            seen = [
-                qty
-                for one, qty in known.items()
-                if one == source or self._look.has_role(one, self._roles)
-            ]
-            beyond[lot, source] = max(EXACT.subtract(gone, max(seen, default=ZERO)), ZERO)
-        for lot, slot in taken:
-            event = None if slot.effective is None else slot.effective.event
-            amount: Decimal | None = None
-            if event is not None and event.classifier == "ACTUAL":
-                own = min(event.qty, left.get(lot or "", ZERO)) if lot is not None else ZERO
-                if lot is not None:
-                    left[lot] = EXACT.subtract(left.get(lot, ZERO), own)
-                more = min(EXACT.subtract(event.qty, own), beyond[lot, teller(event)])
-                beyond[lot, teller(event)] -= more
-                amount = EXACT.add(own, more)
-                if not amount:
-                    self._look.ignore(event, "NOTHING_LEFT_TO_TAKE")
-                    continue
-            yield from self._look.against(slot, self._reversal(lots, amount))
-
-    def _reversal(self, lots: Lots, amount: Decimal | None) -> Tell:
-        """`amount` None = whatever it says."""
-
-        def tell(event: Any) -> Iterable[dict[str, Any]]:
-            if event.event_type != REVERSED or not lots.loses(event, self._look.asked.warehouses):
-                return ()
-            unit = self._by_lot.get(event.lot_id, self._own)
-            qty = event.qty if amount is None else amount
-            return (self._said(-qty, unit),)
-
-        return tell
-
-    def _lost(self, left: dict[str, Decimal]) -> Iterator[Fact]:
-        """What was adjusted away, or not there when it was counted."""
-        for lot in sorted(left):
-            key = SubjectKey(LOT, lot)
-            losses = self._losses(key)
-            for slot in self._look.slots(key):
-                if not any(
-                    isinstance(one, WarehouseAdjusted | WarehouseCounted) for one in _said_of(slot)
-                ):
-                    continue
-                lost = losses.get(slot.identity)
-                if lost is not None:
-                    lost = min(lost, left[lot])
-                    left[lot] = EXACT.subtract(left[lot], lost)
-                if lost is None or lost > 0:
-                    told = self._losing(key, lost, left[lot])
-                    yield from self._look.against(slot, told, f"{LOST} {lot}")
-
-    def _losing(self, key: SubjectKey, amount: Decimal | None, left: Decimal) -> Tell:
-        """`amount` None = it is in conflict: whatever any of its contents says."""
-
-        def tell(event: Event) -> Iterable[dict[str, Any]]:
-            if event.facility is not None and event.facility not in self._look.asked.warehouses:
-                return ()
-            if key not in reached_by(event):
-                return ()
-            lost = ZERO if amount is None else amount
-            if isinstance(event, WarehouseAdjusted) and amount is None:
-                lost = -event.delta
-            elif isinstance(event, WarehouseCounted) and amount is None:
-                lost = EXACT.subtract(left, event.counted)
-            if lost <= 0 or not isinstance(event, WarehouseAdjusted | WarehouseCounted):
-                return ()
-            return (self._said(-lost, self._by_lot.get(key.subject_id, self._own)),)
-
-        return tell
-
-    def _losses(self, key: SubjectKey) -> dict[tuple[str, str], Decimal]:
-        """How much less there is after each fact of a lot's stock than before it."""
-        subject = self._look.twin.subjects.get(key)
-        if subject is not None:  # a pledge of its receipt may keep it from leaving
-            self._look.concerns |= set(subject.links)
-        found: dict[tuple[str, str], Decimal] = {}
-        for chunk in subject.ordered.chunks if subject is not None else ():
-            value = chunk.before
-            for fact in chunk.facts:
-                event = fact.event
-                if event.classifier == "ACTUAL" and isinstance(event, WarehouseAdjusted):
-                    found[event.source, event.event_id] = max(-event.delta, ZERO)
-                if event.classifier == "ACTUAL" and isinstance(event, WarehouseCounted):
-                    short = EXACT.subtract(value.on_hand, event.counted)
-                    found[event.source, event.event_id] = max(short, ZERO)
-                value = accumulate(LOT, value, fact)
-        return found
 
     # -- what was shipped or accepted
 
@@ -369,27 +315,3 @@ class Goods:
                 yield fact
             else:
                 self._look.leave(fact, "SAME_GOODS")
-
-
-def _said_of(slot: Slot) -> list[Event]:
-    """What an identity says now, or may: the content that counts, or all in conflict."""
-    versions = slot.disputed or ((slot.effective,) if slot.effective is not None else ())
-    return [
-        event
-        for version in versions
-        for event in version.contents
-        if event.classifier == "ACTUAL" and event.correction_action != "RETRACT"
-    ]
-
-
-def _rank(source: str) -> int:
-    """Of two sources the one with the smaller rank is believed."""
-    found = witness(source)
-    return len(RECEIPTS) if found is None else found
-
-
-def _believed(by_source: dict[str, Decimal], best: int) -> str | None:
-    """Whose word of a lot is taken; None = nobody's, when one of a better kind has told of it."""
-    rank = min([best, *map(_rank, by_source)])
-    heard = [one for one in by_source if _rank(one) == rank]
-    return min(heard, key=lambda one: (by_source[one], one), default=None)

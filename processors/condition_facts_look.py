@@ -189,23 +189,29 @@ class Look:
 
     # -- what counts
 
-    def counts(self, slot: Slot, test: Test, roles: Roles = ()) -> bool:
+    def counts(self, slot: Slot, test: Test, roles: Roles = (), *, any_lot: bool = False) -> bool:
         """Whether what is effective of an identity supports the claim at the tick: told by whom it
-        has to be, it passes the test, happened and arrived in time and is not ahead.
+        has to be, it passes the test, happened and arrived in time and is not ahead. `any_lot`: or
+        a claim of other lots.
         """
         now = slot.effective
-        if now is None or not self.is_heard(slot, roles) or not self._fits(now.event, test):
+        if now is None or not self.is_heard(slot, roles):
+            return False
+        if not self._fits(now.event, test, any_lot=any_lot):
             return False
         is_here = self.passes(begun(self.stated(now.event, kind="OTHER", type="")))
-        return is_here and self.was_in_time(slot, test, roles)
+        return is_here and self.was_in_time(slot, test, roles, any_lot=any_lot)
 
-    def was_in_time(self, slot: Slot, test: Test, roles: Roles = ()) -> bool:
+    def was_in_time(
+        self, slot: Slot, test: Test, roles: Roles = (), *, any_lot: bool = False
+    ) -> bool:
         """Whether any revision of it that passes the test was told in time by whom it has to be."""
         return any(
             version.arrival <= self.due.close
             and version.revision not in slot.powerless
             and any(
-                self._fits(event, test) and self._is_good(event, content_hash, roles)
+                self._fits(event, test, any_lot=any_lot)
+                and self._is_good(event, content_hash, roles)
                 for content_hash, event in zip(version.hashes, version.contents, strict=True)
             )
             for version in slot.versions
@@ -215,10 +221,10 @@ class Look:
         voice = self.voice(event, content_hash, roles)
         return not voice.reason and not voice.void
 
-    def _fits(self, event: Event, test: Test) -> bool:
+    def _fits(self, event: Event, test: Test, *, any_lot: bool = False) -> bool:
         if event.classifier != "ACTUAL" or event.correction_action == "RETRACT" or not test(event):
             return False
-        if self.is_of_others(event):
+        if not any_lot and self.is_of_others(event):
             return False
         found = self._in_time.get(id(event))
         if found is None:

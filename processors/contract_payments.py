@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping
 from supplytwin.processors import amounts
 from supplytwin.processors.amounts import Most
 from supplytwin.schemas import amounts as amount_terms
-from supplytwin.schemas.amounts import Line, PerUnit
-from supplytwin.schemas.condition import Milestone, walked
+from supplytwin.schemas.amounts import Line, PerUnit, Residual
+from supplytwin.schemas.condition import Milestone, Quantity, walked
 from supplytwin.schemas.contract import Claim, ContractTerms, Tranche
 from supplytwin.schemas.contract_codes import problem
 from supplytwin.schemas.durations import duration_us
@@ -28,11 +28,13 @@ def problems(terms: ContractTerms) -> Iterator[Finding]:
         yield from _claims(terms, tranche, f"$.tranches[{at}]")
         yield from _late(terms, tranche, f"$.tranches[{at}]")
         yield from _subjects(tranche, f"$.tranches[{at}].condition")
+        yield from _once(terms, tranche, f"$.tranches[{at}].amount")
         for number, claim in enumerate(tranche.claims):
             path = f"$.tranches[{at}].claims[{number}].claim_id"
             first = seen.setdefault(f"{tranche.tranche_id}/{claim.claim_id}", path)
             if first != path:
                 yield problem(path, "CLAIMS", f"is the same as {first}: one id is paid once")
+    yield from _short(terms)
     yield from _funding(terms)
 
 
@@ -108,6 +110,37 @@ def _subjects(tranche: Tranche, path: str) -> Iterator[Finding]:
         if kind == "CONSIGNMENT" and name not in named:
             says = f"{node.subject} is of no claim of this tranche: its evidence would not count"
             yield problem(f"{where}.milestone.subject", "DOUBTFUL", says)
+
+
+def _once(terms: ContractTerms, tranche: Tranche, path: str) -> Iterator[Finding]:
+    """A claim is paid once: what comes of its goods afterwards needs a way to be paid."""
+    amount = tranche.amount
+    if not isinstance(amount, PerUnit):
+        return
+    asks = any(
+        isinstance(one, Quantity) and one.line == amount.line
+        for _, one in walked(tranche.condition)
+    )
+    if not asks and not any(isinstance(one.amount, Residual) for one in terms.tranches):
+        says = (
+            f"{tranche.tranche_id}: each claim is paid once, for what was accepted when its "
+            "condition became TRUE: what is accepted later is never paid. Ask for a quantity of "
+            f"line {amount.line} in the condition, or add a RESIDUAL"
+        )
+        yield problem(path, "PAID_ONCE", says)
+
+
+def _short(terms: ContractTerms) -> Iterator[Finding]:
+    """Lots that are tested each for itself: nobody can take one that is short as it is."""
+    paid = {one.amount.line for one in terms.tranches if isinstance(one.amount, PerUnit)}
+    for at, line in enumerate(terms.lines):
+        if line.tolerance.basis == "LOT" and line.line in paid:
+            says = (
+                f"nothing is paid of a lot that is more than {line.tolerance.minus_bp} basis "
+                "points short, whatever the buyer accepts of it: only an amendment of its quantity "
+                "can pay it"
+            )
+            yield problem(f"$.lines[{at}].tolerance", "SHORT_LOT", says)
 
 
 def _late(terms: ContractTerms, tranche: Tranche, path: str) -> Iterator[Finding]:

@@ -36,12 +36,14 @@ class Otherwise(Struct, frozen=True, kw_only=True):
     """Their goods as they are known now."""
     gross_minor: int
     """What they have claimed for them."""
+    taken: tuple[Taken, ...] = ()
+    """What the buyer has accepted beyond what was ordered."""
 
     @property
     def price(self) -> Fraction:
         """What the goods come to by their own version, minor units, not floored."""
         line = self.terms.line(self.amount.line)
-        found = payable(line, self.deliveries, (), self.amount.lot)
+        found = payable(line, self.deliveries, self.taken, self.amount.lot)
         if isinstance(found, Refused):
             return Fraction(0)
         return valued(self.terms, line, Fraction(found.qty_e18), self.amount.bp)
@@ -169,8 +171,11 @@ def own_most(
     others = payable(line, rest, taken, amount.lot)
     assert not isinstance(others, Refused)  # all of them together are not
     part = part_of(line, own, deliveries, taken, amount.lot)
+    whole = payable(line, deliveries, taken, amount.lot)
+    assert not isinstance(whole, Refused)
+    theirs = max(others.qty_e18, whole.qty_e18 - part)  # a lot may be short without the claim's
     up, down = priced(terms.currency, line, part, amount.bp)
-    left = priced(terms.currency, line, others.qty_e18, amount.bp)[0] - before * down
+    left = priced(terms.currency, line, theirs, amount.bp)[0] - before * down
     return (up + (left if 0 <= left < down else 0)) // down
 
 
@@ -180,17 +185,19 @@ def line_left(
     deliveries: Sequence[Delivery],
     gross_minor: int,
     otherwise: Iterable[Otherwise] = (),
+    taken: Sequence[Taken] = (),
 ) -> int:
     """What a line is worth by these deliveries, all shares of its price together, less what claims
     of any tranche have of it; never less than nothing.
     """
     line = terms.line(name)
-    found = payable(line, deliveries)
+    found = payable(line, deliveries, taken)
     if isinstance(found, Refused):
         return 0  # what others have of it is not known
     whole = valued(terms, line, Fraction(found.qty_e18), _share(terms, name))
     for one in otherwise:
-        whole -= valued(terms, line, one.part(line, deliveries), one.amount.bp) + one.over_minor
+        part = one.part(line, deliveries, taken)
+        whole -= valued(terms, line, part, one.amount.bp) + one.over_minor
     return max(0, floor(whole) - gross_minor)
 
 

@@ -79,6 +79,12 @@ def payable(
     return _of_lots(line, own, taken, lot)
 
 
+def is_over(line: Line, deliveries: Iterable[Delivery]) -> bool:
+    """Whether more came of a line, or of a lot of it, than is payable without the buyer's word."""
+    found = payable(line, deliveries)
+    return isinstance(found, Payable) and any(one.rule == "OVER_DELIVERY" for one in found.reasons)
+
+
 def part_of(
     line: Line,
     own: Iterable[Delivery],

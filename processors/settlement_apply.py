@@ -98,6 +98,8 @@ def enact(
     moved = _clocked(replace(draft.claim, state=to_state), act)
     if to_state in ("SETTLED", "CLOSED") and claim.state != to_state:
         moved = replace(moved, settled_at=at)
+    if row.number == 11:
+        moved = replace(moved, fixed_at=at)
     draft = replace(draft, claim=moved)
     if row.number == 32:
         book = _frozen_anew(book, name)

@@ -7,24 +7,29 @@ RESIDUAL, which is what is owed of the whole contract.
 
 from collections.abc import Callable, Iterable, Sequence, Set
 from decimal import Decimal
+from typing import Literal
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from supplytwin.processors.condition_counting import Value
-from supplytwin.processors.condition_facts_goods import LOST
+from supplytwin.processors.condition_facts_gone import LOST
+from supplytwin.processors.condition_facts_goods import in_unit
 from supplytwin.processors.condition_leaves import quantity
 from supplytwin.processors.condition_view import Fact, Statement
 from supplytwin.processors.facts import Identity
 from supplytwin.processors.lots import lot_named
-from supplytwin.processors.quantities import Delivery
+from supplytwin.processors.quantities import Delivery, Taken
 from supplytwin.processors.settlement_asked import Desk, asked, tranche_of
 from supplytwin.processors.settlement_state import Claim
 from supplytwin.processors.standing import EXACT
 from supplytwin.schemas.amounts import PerUnit
-from supplytwin.schemas.condition import Quantity, walked
+from supplytwin.schemas.condition import AnyOf, AtLeast, Condition, Quantity, children
 from supplytwin.schemas.contract import Tranche
 
+Measure = Literal["SHIPPED", "RECEIVED", "ACCEPTED"]
+_ORDER: tuple[Measure, ...] = ("RECEIVED", "ACCEPTED", "SHIPPED")
+"""Of two measures of as much goods the first one counts."""
 MOVED = ("SHIPPED", "RECEIVED")
 """Measures of goods that were moved, not of what the buyer says of them."""
 _ZERO = Decimal(0)
@@ -52,14 +57,62 @@ NO_GOODS = Goods()
 
 def goods(on: Desk, claim: Claim, *, fixed: bool = False) -> Goods:
     """What counts of a PER_UNIT's line for one claim: by the measure that its condition names, else
-    as the buyer accepted it. Of a claim that is `fixed` stock that was lost is not missing: what
-    the buyer keeps badly lowers no other claim.
+    as the buyer accepted it; of several measures by the one by which it is least. Of a claim that
+    is `fixed` stock that was lost is not missing: what the buyer keeps badly lowers no other claim.
     """
     tranche = tranche_of(on.full, claim)
     amount = tranche.amount
     if not isinstance(amount, PerUnit):
         return NO_GOODS
-    leaf = _leaf(tranche, amount)
+    found = [
+        _measured(on, claim, amount, measure, fixed=fixed)
+        for measure in _measures(on, claim, tranche, amount)
+    ]
+    least = min(found, key=lambda one: _sum(on, one))
+    moved = next((one.told for one in (least, *found) if one.told), ())
+    moments = [one.until for one in found if one.until is not None]
+    return replace(least, told=moved, until=min(moments, default=None))
+
+
+def _measures(on: Desk, claim: Claim, tranche: Tranche, amount: PerUnit) -> list[Measure]:
+    """Those of the quantities of its line that its condition names, in a fixed order; a branch of
+    an `any` that is not TRUE takes nothing away where another one is.
+    """
+    every = _named(tranche.condition, amount.line, "$", frozenset())
+    if len(every) > 1:
+        question = asked(on, claim, tranche.condition)
+        nodes = on.answers.evaluated(question, on.answers.built(question)).nodes
+        true = frozenset(one.path for one in nodes if one.value == "TRUE")
+        every = _named(tranche.condition, amount.line, "$", true) or every
+    return sorted(every, key=_ORDER.index) or ["ACCEPTED"]
+
+
+def _named(node: Condition, line: str, path: str, true: Set[str]) -> set[Measure]:
+    """The measures of a line that a condition names, without branches that it can do without."""
+    if isinstance(node, Quantity):
+        return {node.measure} if node.line == line else set()
+    below = list(children(node, path))
+    if isinstance(node, AnyOf | AtLeast):
+        below = [one for one in below if one[0] in true] or below
+    return {measure for where, one in below for measure in _named(one, line, where, true)}
+
+
+def _sum(on: Desk, one: Goods) -> Decimal:
+    """Of all goods in the unit of their line; of what cannot be converted nothing is known."""
+    total = _ZERO
+    for each in one.deliveries:
+        line = next(known for known in on.full.lines if known.line == each.line)
+        qty, unit = in_unit(each.qty, each.unit, line.unit)
+        if unit != line.unit:
+            return Decimal(-1)
+        total = EXACT.add(total, qty)
+    return total
+
+
+def _measured(on: Desk, claim: Claim, amount: PerUnit, measure: Measure, *, fixed: bool) -> Goods:
+    """What counts for one claim by one measure."""
+    tranche = tranche_of(on.full, claim)
+    leaf = Quantity(line=amount.line, measure=measure, op=">", value=_ZERO)
     question = asked(on, claim, leaf)
     if amount.lot is not None:
         question = replace(question, lots=(amount.lot,))
@@ -88,16 +141,6 @@ def goods(on: Desk, claim: Claim, *, fixed: bool = False) -> Goods:
     )
 
 
-def _leaf(tranche: Tranche, amount: PerUnit) -> Quantity:
-    named = [
-        one
-        for _, one in walked(tranche.condition)
-        if isinstance(one, Quantity) and one.line == amount.line
-    ]
-    measure = named[0].measure if named else "ACCEPTED"
-    return Quantity(line=amount.line, measure=measure, op=">", value=_ZERO)
-
-
 def _lots_of_others(tranche: Tranche, claim: Claim) -> frozenset[str]:
     """The lots that other claims of the tranche name: a claim of no lot is of what is left."""
     own = next(one for one in tranche.claims if one.claim_id == claim.claim_id)
@@ -105,6 +148,32 @@ def _lots_of_others(tranche: Tranche, claim: Claim) -> frozenset[str]:
         one.lot
         for one in tranche.claims
         if one.lot is not None and one.consignment_id == own.consignment_id
+    )
+
+
+def taken(claims: Iterable[tuple[Desk, Claim]]) -> tuple[Taken, ...]:
+    """Up to where the buyer has accepted what came for these claims, of each line or, where its
+    tolerance is of lots, of each lot: more than was ordered is payable as far as that.
+    """
+    once: dict[str, Delivery] = {}
+    sums: dict[tuple[str, str | None], Decimal] = {}
+    for on, claim in claims:
+        amount = tranche_of(on.full, claim).amount
+        if not isinstance(amount, PerUnit):
+            continue
+        line = on.full.amounts.line(amount.line)
+        for one in _measured(on, claim, amount, "ACCEPTED", fixed=False).deliveries:
+            qty, unit = in_unit(one.qty, one.unit, line.unit)
+            if unit == line.unit and once.setdefault(one.id, one) is one:
+                key = line.line, one.lot if line.tolerance.basis == "LOT" else None
+                sums[key] = EXACT.add(sums.get(key, _ZERO), qty)
+    return tuple(
+        [
+            Taken(line=line, lot=lot, up_to=total)
+            for (line, lot), total in sorted(
+                sums.items(), key=lambda one: (one[0][0], one[0][1] or "")
+            )
+        ]
     )
 
 

@@ -8,7 +8,6 @@ tranche opens, nor an amount that nobody can fix.
 import hashlib
 from collections.abc import Iterable, Iterator
 
-from supplytwin.processors.amounts import Due
 from supplytwin.processors.condition_eval import Evaluation, Explained
 from supplytwin.processors.condition_facts import Built
 from supplytwin.processors.condition_facts_asked import WHATEVER
@@ -54,7 +53,7 @@ class Judged(Verdict, frozen=True, kw_only=True, gc=False):
     names: tuple[str, ...]
     sealed: str
     """Hex SHA-256 over all the evidence that bears on it but approvals, what is due by it before
-    adjustments, and the version of the terms.
+    adjustments, the points of a verified footprint, and the version of the terms.
     """
     explained: tuple[Explained, ...]
 
@@ -87,7 +86,7 @@ def judged(
     made = answers.built(question)
     found = answers.evaluated(question, made)
     pays = owed(on, claim, made.evidence, found)
-    sealed = _seal(found, pays.due, claim)
+    sealed = _seal(found, pays, claim)
     if any(isinstance(leaf, Approval) for _, leaf in walked(tranche.condition)):
         # who approves sees it without; what comes once it is approved asks nobody again
         approves = WHATEVER if claim.state in FIXED else sealed
@@ -125,9 +124,11 @@ def judged(
     )
 
 
-def _seal(found: Evaluation, due: Due, claim: Claim) -> str:
-    """Adjustments follow from the evidence; the amount before them need not be known by it."""
-    seen = f"{found.evidence_hash} {due.gross_minor} {claim.version}"
+def _seal(found: Evaluation, pays: Owed, claim: Claim) -> str:
+    """What the amount follows from and is no evidence of a leaf: the amount before adjustments, and
+    the points of a footprint. All other adjustments follow from the evidence.
+    """
+    seen = f"{found.evidence_hash} {pays.due.gross_minor} {pays.points} {claim.version}"
     return hashlib.sha256(seen.encode()).hexdigest()
 
 

@@ -4,12 +4,14 @@ An amendment changes the price, or a tranche's share of it, for what is still to
 approved keeps its version (`Book.terms_of`), with its goods and with what was claimed for them.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from msgspec import Struct
 
 from supplytwin.processors.line_worth import Otherwise
-from supplytwin.processors.settlement_goods import Goods, each_once
+from supplytwin.processors.quantities import Delivery, Taken, is_over
+from supplytwin.processors.settlement_asked import Desk
+from supplytwin.processors.settlement_goods import Goods, each_once, taken
 from supplytwin.processors.settlement_state import Claim
 from supplytwin.schemas.amounts import AmountTerms, PerUnit
 
@@ -17,16 +19,31 @@ from supplytwin.schemas.amounts import AmountTerms, PerUnit
 class Stake(Struct, frozen=True, kw_only=True):
     """What one claim has of the goods, under the version that it is under."""
 
+    on: Desk
+    """Its own: that version of the terms."""
     claim: Claim
-    terms: AmountTerms
     own: Goods
     gross_minor: int
+
+    @property
+    def terms(self) -> AmountTerms:
+        """That version."""
+        return self.on.full.amounts
 
     @property
     def amount(self) -> PerUnit | None:
         """How its tranche pays for goods; None = it pays for none."""
         amount = self.terms.tranche(self.claim.tranche_id).amount
         return amount if isinstance(amount, PerUnit) else None
+
+
+def accepted(
+    terms: AmountTerms, claims: Iterable[tuple[Desk, Claim]], deliveries: Sequence[Delivery]
+) -> tuple[Taken, ...]:
+    """What the buyer has accepted, where more came than is payable without that."""
+    if not any(is_over(line, deliveries) for line in terms.lines):
+        return ()
+    return taken(claims)
 
 
 Differs = Callable[[AmountTerms, Stake], bool]
@@ -73,9 +90,11 @@ def _together(stakes: list[Stake]) -> Otherwise:
     """Of several versions with one price, by the last of them."""
     last = max(stakes, key=lambda one: one.claim.version)
     assert last.amount is not None
+    deliveries = each_once([one.own for one in stakes])
     return Otherwise(
         terms=last.terms,
         amount=last.amount,
-        deliveries=each_once([one.own for one in stakes]),
+        deliveries=deliveries,
+        taken=accepted(last.terms, [(one.on, one.claim) for one in stakes], deliveries),
         gross_minor=sum(one.gross_minor for one in stakes),
     )

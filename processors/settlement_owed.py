@@ -7,19 +7,26 @@ from collections.abc import Iterator, Mapping, Sequence
 from msgspec import Struct
 from msgspec.structs import replace
 
-from supplytwin.processors.adjustments import Seen
+from supplytwin.processors.adjustments import Seen, adjust
 from supplytwin.processors.amounts import ENDED, Claimed, Due, Money, Situation, due
 from supplytwin.processors.condition_counting import Value
 from supplytwin.processors.condition_eval import Evaluation
 from supplytwin.processors.condition_view import Evidence
 from supplytwin.processors.explained import why
 from supplytwin.processors.line_worth import line_left
-from supplytwin.processors.quantities import Delivery
+from supplytwin.processors.quantities import Delivery, Taken
 from supplytwin.processors.settlement_asked import FIXED, Desk, asked, desk, tranche_of
 from supplytwin.processors.settlement_footprints import footprint
-from supplytwin.processors.settlement_goods import Goods, as_counted, at_most, each_once, goods
+from supplytwin.processors.settlement_goods import (
+    Goods,
+    as_counted,
+    at_most,
+    each_once,
+    goods,
+)
 from supplytwin.processors.settlement_otherwise import (
     Stake,
+    accepted,
     another_price,
     another_share,
     otherwise,
@@ -41,6 +48,8 @@ class Owed(Struct, frozen=True, kw_only=True):
     """Of a PER_UNIT: whether goods of its own count, or still may; else TRUE."""
     until: int | None
     """The first later tick at which time alone may make more goods count."""
+    points: int = 0
+    """Basis points by which the verified footprint of now changes it, until it is fixed."""
 
 
 def owed(on: Desk, claim: Claim, evidence: Evidence, found: Evaluation) -> Owed:
@@ -52,10 +61,11 @@ def owed(on: Desk, claim: Claim, evidence: Evidence, found: Evaluation) -> Owed:
     others = _others(on, claim)
     tranche = tranche_of(on.full, claim)
     is_rest = isinstance(tranche.amount, Residual)
+    splits = _splits_lots(on, claim)
     beside = [
         one
         for one in others
-        if is_rest or (one.tranche_id == claim.tranche_id and _counts_before(one))
+        if is_rest or (one.tranche_id == claim.tranche_id and (splits or _counts_before(one)))
     ]
     theirs = [goods(_desk_of(on, one), one, fixed=_counts_before(one)) for one in beside]
     claimed = {_name(one): one for one in _claimed(on, others, rest=is_rest)}
@@ -71,13 +81,17 @@ def owed(on: Desk, claim: Claim, evidence: Evidence, found: Evaluation) -> Owed:
     if line is not None and elsewhere:
         of_line = [one for one in stakes if one.amount is None or one.amount.line == line]
         of_line += _stakes(on, elsewhere, more, claimed)
-        left = _line_left(terms, line, at_most([own, *theirs, *more]), of_line)
+        most = at_most([own, *theirs, *more])
+        beyond = _accepted(on, [claim, *beside, *elsewhere], most)
+        left = _line_left(terms, line, most, of_line, beyond)
+    deliveries = each_once([own, *theirs])
     found_due = due(
         terms,
         claim.tranche_id,
         Situation(
             reserved=Money(currency=claim.currency, minor=claim.amount_minor),
-            deliveries=each_once([own, *theirs]),
+            deliveries=deliveries,
+            taken=_accepted(on, [claim, *beside], deliveries),
             own=None if is_rest else own.deliveries,
             line_left_minor=left,
             claimed=tuple([one for name, one in claimed.items() if name not in gone]),
@@ -87,7 +101,14 @@ def owed(on: Desk, claim: Claim, evidence: Evidence, found: Evaluation) -> Owed:
         ),
     )
     moments = [one.until for one in [own, *theirs, *more] if one.until is not None]
-    return Owed(due=found_due, goods=own.value, until=min(moments, default=None))
+    until, points = min(moments, default=None), _points(on, claim, evidence, own)
+    return Owed(due=found_due, goods=own.value, until=until, points=points)
+
+
+def _accepted(
+    on: Desk, claims: Sequence[Claim], deliveries: Sequence[Delivery]
+) -> tuple[Taken, ...]:
+    return accepted(on.full.amounts, [(_desk_of(on, one), one) for one in claims], deliveries)
 
 
 def _name(one: Claim | Claimed) -> tuple[str, str]:
@@ -98,12 +119,10 @@ def _stakes(
     on: Desk, claims: list[Claim], owned: list[Goods], claimed: Mapping[tuple[str, str], Claimed]
 ) -> list[Stake]:
     """Of claims that have claimed something, each with its goods."""
-    of = {one.version: one for one in claims}
-    terms = {version: _desk_of(on, one).full.amounts for version, one in of.items()}
     return [
         Stake(
+            on=_desk_of(on, one),
             claim=one,
-            terms=terms[one.version],
             own=own,
             gross_minor=claimed[_name(one)].gross_minor,
         )
@@ -113,10 +132,15 @@ def _stakes(
 
 
 def _line_left(
-    terms: AmountTerms, line: str, deliveries: Sequence[Delivery], stakes: list[Stake]
+    terms: AmountTerms,
+    line: str,
+    deliveries: Sequence[Delivery],
+    stakes: list[Stake],
+    accepted: Sequence[Taken],
 ) -> int:
     apart, alike = otherwise(terms, stakes, another_price)
-    return line_left(terms, line, deliveries, sum(one.gross_minor for one in alike), apart)
+    gross = sum(one.gross_minor for one in alike)
+    return line_left(terms, line, deliveries, gross, apart, accepted)
 
 
 def _elsewhere(on: Desk, claim: Claim, others: list[Claim]) -> list[Claim]:
@@ -132,6 +156,17 @@ def _elsewhere(on: Desk, claim: Claim, others: list[Claim]) -> list[Claim]:
         and _counts_before(one)
         and _line_of(_desk_of(on, one), one) == line
     ]
+
+
+def _splits_lots(on: Desk, claim: Claim) -> bool:
+    """Whether lots that are tested each for itself may come in deliveries of several claims: then
+    a lot is whole by the goods of all of them, each of which pays for its own.
+    """
+    line = _line_of(on, claim)
+    if line is None or on.full.amounts.line(line).tolerance.basis != "LOT":
+        return False
+    claims = tranche_of(on.full, claim).claims
+    return next(one for one in claims if one.claim_id == claim.claim_id).lot is None
 
 
 def _line_of(on: Desk, claim: Claim) -> str | None:
@@ -252,6 +287,16 @@ def _ended(others: list[Claim], claim: Claim) -> dict[str, str]:
 
 
 # ---- what changes the amount
+
+
+def _points(on: Desk, claim: Claim, evidence: Evidence, own: Goods) -> int:
+    """Of its footprint alone."""
+    tranche = tranche_of(on.full, claim)
+    if tranche.adjustments.carbon is None:
+        return 0
+    scope = asked(on, claim, tranche.condition).scope
+    verified = footprint(tranche, evidence, own.deliveries, scope)
+    return adjust(replace(_NONE, carbon=tranche.adjustments.carbon), Seen(footprint=verified)).bp
 
 
 def _seen(on: Desk, claim: Claim, evidence: Evidence, found: Evaluation, own: Goods) -> Seen:

@@ -124,8 +124,7 @@ class Alarm(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Claim(Struct, frozen=True, kw_only=True, gc=False):
-    """One claim. Counters never go back; `attempt` is the number that the current or next PAY
-    carries."""
+    """One claim. Counters never go back; `attempt` is that of the current or next PAY."""
 
     settlement_id: str
     claim_id: str
@@ -147,6 +146,8 @@ class Claim(Struct, frozen=True, kw_only=True, gc=False):
     ordered_gross_minor: int | None = None
     ordered_bp: int = 0
     """Those two as the last PAY was for: they stay when the claim is held after it."""
+    fixed_at: int | None = None
+    """Tick time of its latest approval by its condition."""
     settled_at: int | None = None
     """Tick time at which it became SETTLED, or CLOSED."""
     basis: str = "CONDITION"
@@ -199,8 +200,7 @@ class Claim(Struct, frozen=True, kw_only=True, gc=False):
     bookings: Map[str, Booking] = Map()
     returns: Map[str, int] = Map()
     standing: Map[str, str] = Map()
-    """Adverse ids raised by people or by a break in reconciliation -> who raised it ("" = this
-    system)."""
+    """Adverse ids that people or a break in reconciliation have raised -> by whom ("" = us)."""
     cleared: frozenset[str] = frozenset()
     noted: frozenset[str] = frozenset()
     """Adverse ids that rows 12, 28 and 54 have recorded."""

@@ -20,6 +20,10 @@ from supplytwin.schemas.contract_read import read
 from supplytwin.schemas.decimal_text import plain
 from supplytwin.streams.cli_contract_check import bank, checked
 
+OF_ITS_KIND = {name: set[str]() for name in NAMES} | {
+    "durian-cold-chain": {"PAID_ONCE"}, "machine-lots": {"SHORT_LOT"},
+}  # fmt: skip
+"""What the form of a template entails: paid as it is accepted, each lot tested for itself."""
 SEIZED = {"absent": {"type": "SEIZED", "during": "CHALLENGE"}}
 CLEARED = {"milestone": {"type": "IMPORT_CLEARED", "by": {"roles": ["CUSTOMS"]}}}
 T1, T2, T3 = "$.tranches[0]", "$.tranches[1]", "$.tranches[2]"
@@ -152,6 +156,9 @@ FOUND: list[tuple[str, dict[str, Any], str, str]] = [
     (ELECTRONICS, {"tranches.2.window.deadline": "2027-03-01T00:00:00Z",
                    "tranches.1.window.not_before": "2027-03-09T00:00:00Z",
                    "tranches.2.condition": CLEARED}, f"{T3}.window.deadline", "UNREACHABLE"),
+    # goods that nothing will pay
+    ("durian-cold-chain", {}, f"{T2}.amount", "PAID_ONCE"),
+    ("machine-lots", {}, "$.lines[0].tolerance", "SHORT_LOT"),
     # the whole
     (ELECTRONICS, {}, "$.attempts_max", "RAIL"),
     (ELECTRONICS, {"version": 2}, "$.amends", "VERSION"),
@@ -201,7 +208,27 @@ def test_free_conditions_need_permission(name: str) -> None:
 def test_sound_terms_get_no_advice_that_they_do_not_need(name: str) -> None:
     """Of the examples nothing is said but what holds of any contract of theirs."""
     advice = checked(json.dumps(document(name)).encode()).advice
-    assert {one.code for one in advice} <= {"RAIL", "CALENDAR_ENDS", "OWN_WORD"}
+    assert {one.code for one in advice} <= {"RAIL", "CALENDAR_ENDS", "OWN_WORD", *OF_ITS_KIND[name]}
+
+
+@pytest.mark.parametrize("rest", [False, True])
+def test_goods_that_are_accepted_after_the_payment_have_a_way_to_be_paid(rest: bool) -> None:
+    """A quantity in the condition, or a residual behind it; without either it is said."""
+    made = free("durian-cold-chain")
+    enough = {"quantity": {"line": "1", "measure": "ACCEPTED", "op": ">=",
+                           "pct_of_ordered_bp": 9500}}  # fmt: skip
+    if rest:
+        window = {"deadline": "2027-05-31T23:59:59+08:00"}
+        after = {"time": {"not_before": "2027-04-15T00:00:00+08:00"}}
+        amount = {"rule": "RESIDUAL", "of": [one["tranche_id"] for one in made["tranches"]]}
+        claims = [{"claim_id": "rest", "max_minor": 1}]
+        last = {"amount": amount, "condition": after, "window": window, "claims": claims}
+        made["tranches"].append({"tranche_id": "REST", "on_false": "HOLD", **last})
+    else:
+        made["tranches"][1]["condition"]["all"].append(enough)
+    report = checked(json.dumps(made).encode(), free_conditions=True)
+    assert report.terms is not None, report.findings
+    assert "PAID_ONCE" not in {one.code for one in report.advice}
 
 
 def test_advice_is_no_fault() -> None:

@@ -1,5 +1,6 @@
 """A verified footprint takes its points off the price, and nothing else does."""
 
+import json
 from decimal import Decimal
 
 import contract_world
@@ -9,7 +10,10 @@ from settlement_full_world import LINE, FullWorld, a_year_ago, day
 from settlement_world import event
 
 from supplytwin.processors.contract_windows import problems
-from supplytwin.schemas.contract import ContractTerms
+from supplytwin.processors.settlement_known import known_of
+from supplytwin.processors.settlement_report import explain
+from supplytwin.schemas.contract import ContractTerms, written
+from supplytwin.schemas.contract_read import read
 from supplytwin.schemas.ids import SECOND_US
 from supplytwin.schemas.records import SETTLEMENT_EVENTS
 
@@ -144,3 +148,60 @@ def test_the_check_names_points_that_nobody_can_earn() -> None:
     other = replace(tranche.adjustments.carbon, unit="kgCO2e/tkg")
     changed = replace(tranche, adjustments=replace(tranche.adjustments, carbon=other))
     assert named(replace(terms, tranches=(changed,))) == ["UNHEARD"]
+
+
+class Agreed(Financed):
+    """The advance is paid when the warehouse agrees to it; 2,000 basis points off."""
+
+    def __init__(self) -> None:
+        made = json.loads(json.dumps(written(a_year_ago(FINANCE, intensity_max="2.1"))))
+        made |= {"template": None, "template_version": None, "parameters": {}}
+        first = made["tranches"][0]
+        received = {"line": first["amount"]["line"], "measure": "RECEIVED", "op": ">=",
+                    "value": "1"}  # fmt: skip
+        agreed = {"roles": ["WAREHOUSE"], "k": 1}
+        first["condition"] = {"all": [{"quantity": received}, {"approval": agreed}]}
+        first["challenge"] = None
+        first["adjustments"]["carbon"]["bp"] = -2000
+        found = read(json.dumps(made).encode())
+        assert found.value is not None, found.findings
+        FullWorld.__init__(self, found.value)
+        self.tick(day(1))
+        self.answer("RESERVE", "CONFIRMED", 1.1)
+        self.carried()
+        self.stored()
+        self.tick(day(15))
+
+    def approve(self, on: float) -> None:
+        """He agrees to what he sees."""
+        state = self.state(self.chain)
+        known = known_of(state.book, state.twin, self.register(), state.footprints)
+        seen = explain(state.book, state.twin, day(on), known)[0]
+        self.review("APPROVE", 0, on, role="WAREHOUSE", source="wms-hamburg",
+                    evidence_hash=seen.evidence_hash)  # fmt: skip
+
+
+def test_who_agreed_to_one_amount_is_asked_again_when_it_is_another_one() -> None:
+    """A footprint is verified after he agreed: it is no evidence of the condition, and lowers what
+    is paid.
+    """
+    world = Agreed()
+    world.approve(15.1)
+    world.verify(world.hash(), 15.2)
+    world.tick(day(15.3))
+    assert world.states() == ["RESERVED"]
+    world.approve(15.4)
+    world.tick(day(15.5))
+    assert world.states() == ["INSTRUCTED"]
+    assert world.paid() == [FULL_MINOR * 8 // 10]
+    assert world.audit().differences == []
+
+
+def test_who_agreed_to_the_amount_that_is_due_is_not_asked_again() -> None:
+    """A footprint that is verified after the approval moves nothing."""
+    world = Agreed()
+    world.approve(15.1)
+    world.tick(day(15.3))
+    assert world.states() == ["INSTRUCTED"]
+    world.verify(world.hash(), 15.4)
+    assert world.paid() == [FULL_MINOR]

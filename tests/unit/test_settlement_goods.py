@@ -481,26 +481,307 @@ def test_each_share_is_paid_once_by_the_version_that_paid_it(
     assert till.fix("rest", 110) == owed - paid
 
 
+# ---- what is gone is gone once
+
+
+def shared(count: int = 5, **changes: Any) -> Till:
+    """So many deliveries of 20 pieces of one line at 10.00, a claim of each; all came."""
+    claims = [claim(f"A{at}", consignment_id=f"K{at}") for at in range(count)]
+    till = Till(contract(tranche("T1", *claims, **changes), rest("T1"), unit_price="10"))
+    for at in range(count):
+        till.receive(f"r{at}", 20, 5 + at / 10, f"L{at}", f"CONSIGNMENT:K{at}")
+    return till
+
+
+def all_of(till: Till, count: int = 5, on: float = 7) -> list[int]:
+    """What the claims are paid."""
+    return [till.fix(f"A{at}", on) for at in range(count)]
+
+
+def test_what_is_taken_back_of_a_delivery_is_taken_from_that_one() -> None:
+    """Of a lot that no receipt knows: the delivery that it names, or refers to, and no other."""
+    till = shared()
+    till.reverse("x", 20, 6, "LX", refs=("ORDER_LINE:1", "CONSIGNMENT:K0"))
+    assert all_of(till) == [0, 20000, 20000, 20000, 20000]
+    till = shared()
+    till.reverse("x", 50, 6, "L0", refs=("ORDER_LINE:1", "CONSIGNMENT:K0"))
+    assert all_of(till) == [0, 20000, 20000, 20000, 20000]
+
+
+def test_what_is_taken_back_of_nobody_knows_which_delivery_is_taken_once() -> None:
+    """20 of 100 pieces: from what came last before it; of the other claims nothing is missing."""
+    till = shared()
+    till.reverse("x", 20, 5.35, "LX")
+    assert all_of(till) == [20000, 20000, 20000, 0, 20000]
+    till = shared()
+    till.reverse("x", 30, 6, "LX")
+    till.reverse("y", 5, 4, "LY")
+    assert all_of(till) == [15000, 20000, 20000, 10000, 0]
+
+
+def test_a_claim_that_is_whole_is_payable_whatever_is_taken_from_another() -> None:
+    """The condition asks for all 20 pieces: it is TRUE of those that nothing is missing of."""
+    whole = {"quantity": {"line": "1", "measure": "RECEIVED", "op": ">=", "value": "20"}}
+    till = shared(condition=whole)
+    till.reverse("x", 1, 6, "LX")
+    till.reverse("y", 1, 6, "LX", refs=("ORDER_LINE:1", "CONSIGNMENT:K1"))
+    assert all_of(till) == [20000, 0, 20000, 20000, 0]
+
+
+def test_what_is_taken_of_a_lot_of_two_deliveries_is_taken_once() -> None:
+    """Taken back, lost, or both: once of the lot, from the delivery that is named, if one is."""
+
+    def paid(*steps: Callable[[Till], None]) -> list[int]:
+        till = two(unit_price="10")
+        till.receive("r1", 50, 5, "L", K1)
+        till.receive("r2", 50, 6, "L", K2)
+        for step in steps:
+            step(till)
+        return [till.fix("A", 9), till.fix("B", 9)]
+
+    def back(till: Till) -> None:
+        till.reverse("x", 10, 7, "L")
+
+    def named(till: Till) -> None:
+        till.reverse("n", 10, 7, "L", refs=("ORDER_LINE:1", K1))
+
+    def lost(till: Till) -> None:
+        till.tell("wh.adjusted", "LOT:L", "a", 8, lot_id="L", delta=Decimal(-5), facility="WH-1")
+
+    assert paid(back) == [50000, 40000]
+    assert paid(named) == [40000, 50000]
+    assert paid(lost) == [50000, 45000]
+    assert paid(back, named, lost) == [40000, 35000]
+
+
+def test_what_another_delivery_has_lost_cannot_be_taken_back_of_it() -> None:
+    """15 of the 20 pieces that came last were lost: of 20 taken back the other 15 are of the one
+    before it.
+    """
+    till = shared(2)
+    till.tell("wh.adjusted", "LOT:L1", "a", 5.5, lot_id="L1", delta=Decimal(-15), facility="WH-1")
+    till.reverse("x", 20, 6, "LX")
+    assert all_of(till, 2) == [5000, 0]
+
+
+def test_what_is_in_conflict_is_taken_in_full_from_every_delivery_that_it_may_be_of() -> None:
+    """Nobody knows how much was taken back: but of the delivery that it names alone."""
+    till = two()
+    till.receive("r1", 10, 5, "L1", K1)
+    till.receive("r2", 10, 5, "L2", K2)
+    for qty in (3, 4):
+        till.reverse("x1", qty, 5.5, "LX", refs=("ORDER_LINE:1", K1))
+    assert [till.look(name, 6).due_minor for name in "AB"] == [1998, 3330]
+
+
+# ---- by which measure
+
+
+def at_least(measure: str, value: str) -> dict[str, Any]:
+    """A quantity of line 1."""
+    return {"quantity": {"line": "1", "measure": measure, "op": ">=", "value": value}}
+
+
+def accept(till: Till, id: str, qty: Any, on: float, *refs: str) -> None:
+    """The buyer accepts so many."""
+    till.tell("order.accepted", "ORDER_LINE:1", id, on, source="erp-buyer", line_ids=("1",),
+              accepted_qty=Decimal(qty), rejected_qty=Decimal(0), refs=refs)  # fmt: skip
+
+
+RECEIVED, ACCEPTED = at_least("RECEIVED", "30"), at_least("ACCEPTED", "1")
+
+
+@pytest.mark.parametrize("parts", [[RECEIVED, ACCEPTED], [ACCEPTED, RECEIVED]], ids=str)
+@pytest.mark.parametrize(("received", "accepted"), [(100, 40), (40, 90)])
+def test_of_two_measures_the_one_that_is_less_is_paid(
+    parts: list[Any], received: int, accepted: int
+) -> None:
+    """In whatever order the condition names them."""
+    till = Till(contract(tranche("T1", claim("A"), condition={"all": parts}), unit_price="10"))
+    till.receive("r", received, 5)
+    assert till.fix("A", 5.5) == 0
+    accept(till, "a", accepted, 6)
+    assert till.fix("A", 7) == 40_000
+
+
+@pytest.mark.parametrize("parts", [[RECEIVED, ACCEPTED], [ACCEPTED, RECEIVED]], ids=str)
+def test_a_measure_that_the_condition_can_do_without_takes_nothing_away(parts: list[Any]) -> None:
+    """Nothing is accepted, and nothing has to be; what is received is not enough, and need not."""
+    till = Till(contract(tranche("T1", claim("A"), condition={"any": parts}), unit_price="10"))
+    till.receive("r", 60, 5)
+    assert till.fix("A", 6) == 60_000
+    till = Till(contract(tranche("T1", claim("A"), condition={"any": parts}), unit_price="10"))
+    till.receive("r", 20, 5)
+    accept(till, "a", 25, 5)
+    assert till.fix("A", 6) == 25_000
+
+
+# ---- more than was ordered
+
+
+def test_more_than_was_ordered_is_paid_as_far_as_the_buyer_accepts_it() -> None:
+    """110 of 100 pieces came: at the price of the contract as many as he takes, never above the
+    hold.
+    """
+    for accepted, paid in ((None, 100_000), (90, 100_000), (104, 104_000), (200, 110_000)):
+        till = Till(contract(tranche("T1", claim("A")), unit_price="10"))
+        till.receive("r", 110, 5)
+        if accepted is not None:
+            accept(till, "a", accepted, 5)
+        assert till.fix("A", 6) == paid
+    till = Till(contract(tranche("T1", claim("A", max_minor=105_000)), unit_price="10"))
+    till.receive("r", 110, 5)
+    accept(till, "a", 110, 5)
+    assert till.look("A", 6).due_minor == 105_000
+
+
+def test_more_of_one_lot_is_paid_as_far_as_that_lot_is_accepted() -> None:
+    """60 of 50 came of each; the buyer takes all of lot 1."""
+    till = Till(contract(tranche("T1", claim("A", lot="1"), claim("B", lot="2")), **LOTS))
+    for lot in ("1", "2"):
+        till.receive(f"r{lot}", 60, 5, lot)
+    accept(till, "a", 60, 5, "LOT:1")
+    assert [till.fix("A", 6), till.fix("B", 6)] == [60 * 333, 50 * 333]
+
+
+def test_what_is_accepted_beyond_the_order_is_of_all_deliveries_and_owed_in_the_end() -> None:
+    """60 and 60 of 100: the second one is paid in full, too, and the rest takes nothing back."""
+    claims = claim("A", consignment_id="K1"), claim("B", consignment_id="K2")
+    till = Till(contract(tranche("T1", *claims, bp=9000), rest("T1"), unit_price="10"))
+    for name, home in (("1", K1), ("2", K2)):
+        till.receive(f"r{name}", 60, 5, f"L{name}", home)
+        accept(till, f"a{name}", 60, 5, home)
+    assert [till.fix("A", 6), till.fix("B", 6)] == [54_000, 54_000]
+    assert till.fix("rest", 110) == 12_000
+
+
+def test_what_was_accepted_beyond_the_order_keeps_its_price() -> None:
+    """110 of 100 were taken and paid at 10.00: after an amendment 20 of 130 cost 8.00 each."""
+    claims = claim("A", consignment_id="K1"), claim("B", consignment_id="K2")
+    till = Till(contract(tranche("T1", *claims), unit_price="10"))
+    till.receive("r1", 110, 5, "L1", K1)
+    accept(till, "a1", 110, 5, K1)
+    assert till.fix("A", 6) == 110_000
+    till.amend(contract(tranche("T1", *claims), version=2, unit_price="8", qty="130"))
+    till.receive("r2", 20, 8, "L2", K2)
+    assert till.fix("B", 9) == 16_000
+
+
+# ---- a lot of several deliveries
+
+
+def halves(**line: Any) -> Till:
+    """A lot of 100 that is tested for itself comes as two deliveries, a claim of each."""
+    lot = {"tolerance": {"basis": "LOT"}, "lots": [{"lot": "1", "qty": "100"}]}
+    return two(unit_price="10", **lot, **line)
+
+
+def test_a_lot_that_comes_in_two_deliveries_is_whole_by_both() -> None:
+    """Neither is paid before the lot is whole; then each is paid its own, in any order."""
+    for first, second in (("A", "B"), ("B", "A")):
+        till = halves()
+        till.receive("r1", 50, 5, "1", K1)
+        assert till.fix("A", 5.5) == 0
+        till.receive("r2", 50, 6, "1", K2)
+        assert [till.fix(first, 7), till.fix(second, 8)] == [50_000, 50_000]
+
+
+def test_no_more_of_a_lot_is_paid_than_is_payable_of_it() -> None:
+    """60 and 60 of 100; and of a lot that is short nothing."""
+    till = halves()
+    till.receive("r1", 60, 5, "1", K1)
+    till.receive("r2", 60, 6, "1", K2)
+    assert [till.fix("B", 7), till.fix("A", 8)] == [60_000, 40_000]
+    till = halves()
+    till.receive("r1", 60, 5, "1", K1)
+    till.receive("r2", 39, 6, "1", K2)
+    assert [till.fix("B", 7), till.fix("A", 8)] == [0, 0]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 2), st.sampled_from("12"), st.integers(1, 500)), max_size=7),
+    st.permutations("ABC"),
+    st.sampled_from((0, 500, 3000)),
+)
+def test_lots_of_random_deliveries_are_paid_to_the_last_minor_unit(
+    receipts: list[tuple[int, str, int]], order: list[str], minus_bp: int
+) -> None:
+    """Of a lot that is not short, at most what was ordered of it; a claim no more than its own."""
+    lots = {"tolerance": {"basis": "LOT", "minus_bp": minus_bp},
+            "lots": [{"lot": lot, "qty": "50"} for lot in "12"]}  # fmt: skip
+    claims = [claim(name, consignment_id=f"K{at}") for at, name in enumerate("ABC")]
+    till = Till(contract(tranche("T1", *claims), **lots))
+    came: dict[str, Fraction] = dict.fromkeys("12", Fraction(0))
+    own: dict[tuple[str, str], Fraction] = {}
+    for at, (number, lot, tenths) in enumerate(receipts):
+        qty, name = Fraction(tenths, 10), "ABC"[number]
+        till.receive(f"r{at}", str(float(qty)), 5, lot, f"CONSIGNMENT:K{number}")
+        came[lot] += qty
+        own[name, lot] = own.get((name, lot), Fraction(0)) + qty
+    least = Fraction(50 * (10_000 - minus_bp), 10_000)
+    payable = {lot: min(qty, Fraction(50)) if qty >= least else Fraction(0)
+               for lot, qty in came.items()}  # fmt: skip
+    paid = {name: till.fix(name, 6) for name in order}
+    assert sum(paid.values()) == int(333 * sum(payable.values(), Fraction(0)))
+    for name, minor in paid.items():
+        most = sum(
+            (min(own.get((name, lot), Fraction(0)), payable[lot]) for lot in "12"), Fraction(0)
+        )
+        assert minor <= 333 * most + 1
+
+
 # ---- the law, over random histories
 
 
 class Recount:
     """Who has received how much, counted by hand: the newest revision of each receipt, less what
-    was taken back of its lot. Nothing here is of the fold.
+    was taken back. Nothing here is of the fold.
     """
 
     def __init__(self) -> None:
-        self.receipts: dict[str, tuple[str, Fraction]] = {}
-        self.reversals: list[tuple[str, Fraction]] = []
+        self.receipts: dict[str, tuple[str, Fraction, float]] = {}
+        """Name -> (lot, how much, when)."""
+        self.reversals: list[tuple[str | None, Fraction, float, bool]] = []
+        """(its lot, or the delivery that it names; how much, when, whether the lot is known)."""
+        self.accepted: dict[str, Fraction] | None = None
+        """What the buyer has accepted, by lot, where he is asked: the less of both counts."""
 
     def of(self, lots: set[str]) -> Fraction:
         """Of some lots."""
-        return sum((max(Fraction(0), self.left(lot)) for lot in lots), Fraction(0))
+        came = {lot: Fraction(0) for lot in lots}
+        for name, qty in self.counted()[0].items():
+            if self.receipts[name][0] in lots:
+                came[self.receipts[name][0]] += qty
+        if self.accepted is not None:
+            came = {lot: min(qty, self.accepted.get(lot, Fraction(0))) for lot, qty in came.items()}
+        return sum(came.values(), Fraction(0))
 
-    def left(self, lot: str) -> Fraction:
-        """What came of a lot, less what was taken back of it."""
-        came = sum((qty for of, qty in self.receipts.values() if of == lot), Fraction(0))
-        return came - sum((qty for of, qty in self.reversals if of == lot), Fraction(0))
+    def is_covered(self) -> bool:
+        """Whether no more was ever taken back than what there was of it."""
+        return not self.counted()[1]
+
+    def counted(self) -> tuple[dict[str, Fraction], Fraction]:
+        """(what is left of each receipt, what was taken back of nothing). A lot that is known gives
+        first, then the delivery that is named, then whatever came last before; earlier reversals
+        take before later ones.
+        """
+        left = {name: qty for name, (_, qty, _) in self.receipts.items()}
+        beyond = Fraction(0)
+        for turn in range(3):
+            for of, qty, when, known in self.reversals:
+                if turn != (0 if known else 1 if of is not None else 2):
+                    continue
+                for name in sorted(left, key=lambda one: self._nearness(one, when)):
+                    if of in (None, self.receipts[name][0]):
+                        off = min(qty, left[name])
+                        left[name], qty = left[name] - off, qty - off
+                beyond += qty
+        return left, beyond
+
+    def _nearness(self, name: str, when: float) -> tuple[bool, float, str]:
+        came = self.receipts[name][2]
+        return came > when, abs(came - when), name
 
 
 QUANTITIES = st.integers(1, 400).map(lambda tenths: Fraction(tenths, 10))
@@ -511,6 +792,8 @@ STEPS = st.lists(
         st.tuples(st.just("correct"), st.integers(0, 9), QUANTITIES),
         st.tuples(st.just("move"), st.integers(0, 9), st.integers(0, 2)),
         st.tuples(st.just("reverse"), st.integers(0, 5), QUANTITIES),
+        st.tuples(st.just("return"), st.integers(0, 5), QUANTITIES),
+        st.tuples(st.just("accept"), st.integers(0, 5), QUANTITIES),
         st.tuples(st.just("fix"), st.integers(0, 5), st.none()),
         st.tuples(st.just("fix"), st.integers(0, 5), st.none()),
     ),
@@ -523,13 +806,17 @@ LOT_NAMES = ("1", "2", "3")
 class History:
     """A contract under random steps; every claim is of goods of its own within a tranche."""
 
-    def __init__(self, price: str, shares: list[int], *, by_lot: bool, residual: bool) -> None:
+    def __init__(
+        self, price: str, shares: list[int], *, by_lot: bool, residual: bool, accepts: bool
+    ) -> None:
         self.price, self.by_lot = Fraction(price), by_lot
         of = [{"lot": one} if by_lot else {"consignment_id": f"K{one}"} for one in LOT_NAMES]
         self.shares = {f"T{at}": bp for at, bp in enumerate(shares)}
+        both = {"all": [at_least("ACCEPTED", "0.001"), at_least("RECEIVED", "0.001")]}
+        asked: dict[str, Any] = {"condition": both} if accepts else {}
         made = [
             tranche(name, *[claim(f"{name}-{lot}", **each) for lot, each in
-                            zip(LOT_NAMES, of, strict=True)], bp=bp)
+                            zip(LOT_NAMES, of, strict=True)], bp=bp, **asked)
             for name, bp in self.shares.items()
         ]  # fmt: skip
         if residual:
@@ -541,10 +828,12 @@ class History:
         self.till = Till(contract(*made, **line))
         self.names = [one["claim_id"] for each in made[: len(shares)] for one in each["claims"]]
         self.recount, self.paid, self.now = Recount(), dict[str, int](), 1.0
+        self.recount.accepted = {} if accepts else None
         self.revisions: dict[str, int] = {}
         self.steady = self.exact = True
-        """Nothing was told after the first claim was fixed; no more was ever taken back of a lot
-        than came of it. What goes beyond is taken from other goods: the recount is an upper bound.
+        """Nothing was told after the first claim was fixed; no more was ever taken back of a lot,
+        or a delivery, than came of it. What goes beyond is taken from other goods: the recount is
+        an upper bound.
         """
 
     def step(self, kind: str, which: int, qty: Any) -> None:
@@ -556,6 +845,11 @@ class History:
             self.fix(self.names[which % len(self.names)])
         elif kind == "receive":
             self.receive(f"r{len(self.recount.receipts)}", lot, qty)
+        elif kind == "accept" and self.recount.accepted is not None:
+            known = self.recount.accepted.get(lot, Fraction(0))
+            self.recount.accepted[lot] = known + qty
+            refs = (f"LOT:{lot}",) if self.by_lot else (f"CONSIGNMENT:K{lot}",)
+            accept(self.till, f"a{lot} {self.now}", str(float(qty)), self.now, *refs)
         elif kind == "correct" and self.recount.receipts:
             name = sorted(self.recount.receipts)[which % len(self.recount.receipts)]
             self.receive(name, self.recount.receipts[name][0], qty)
@@ -563,17 +857,24 @@ class History:
             name = sorted(self.recount.receipts)[which % len(self.recount.receipts)]
             self.receive(name, LOT_NAMES[qty], self.recount.receipts[name][1])
         elif kind == "reverse" and qty <= self.recount.of({lot}):
-            name = f"x{len(self.recount.reversals)}"
-            self.recount.reversals.append((lot, qty))
-            self.till.reverse(name, str(float(qty)), self.now, lot)
+            self.reverse(lot, qty, known=True)
+        elif kind == "return" and (which < 3 or self.by_lot):
+            if qty <= self.recount.of(set(LOT_NAMES)):
+                self.reverse(None, qty, known=False)
+        elif kind == "return" and qty <= self.recount.of({lot}):
+            self.reverse(lot, qty, known=False)
 
-    def is_covered(self) -> bool:
-        """Whether of each lot no more was taken back than came of it."""
-        return all(self.recount.left(lot) >= 0 for lot in LOT_NAMES)
+    def reverse(self, of: str | None, qty: Fraction, *, known: bool) -> None:
+        """Taken back: of a lot, or of one that no receipt knows, of a delivery or of any."""
+        name, number = f"x{len(self.recount.reversals)}", len(self.recount.reversals)
+        self.recount.reversals.append((of, qty, self.now, known))
+        refs = ("ORDER_LINE:1",) if known or of is None else ("ORDER_LINE:1", f"CONSIGNMENT:K{of}")
+        lot = of if known and of is not None else f"X{number}"
+        self.till.reverse(name, str(float(qty)), self.now, lot, refs=refs)
 
     def receive(self, name: str, lot: str, qty: Fraction) -> None:
         """Told, or told otherwise than before."""
-        self.recount.receipts[name] = (lot, qty)
+        self.recount.receipts[name] = (lot, qty, self.now)
         self.revisions[name] = self.revisions.get(name, 0) + 1
         refs = () if self.by_lot else (f"CONSIGNMENT:K{lot}",)
         self.till.receive(name, str(float(qty)), self.now, lot, *refs,
@@ -581,6 +882,8 @@ class History:
 
     def payable(self, lots: set[str]) -> Fraction:
         """What may be paid of lots: of each no more than was ordered of it, or of all together."""
+        if self.recount.accepted is not None:
+            return self.recount.of(lots)  # it is no more than the buyer has accepted
         if self.by_lot:
             return sum((min(Fraction(30), self.recount.of({one})) for one in lots), Fraction(0))
         return min(Fraction(90), self.recount.of(lots))
@@ -608,8 +911,8 @@ class History:
 def histories(draw: Any) -> tuple[History, list[Any]]:
     """A contract, and what happens under it."""
     shares = draw(st.sampled_from(([10_000], [7000, 3000], [8000], [6000, 2500])))
-    by_lot, residual = draw(st.booleans()), draw(st.booleans())
-    made = History(draw(st.sampled_from(PRICES)), shares, by_lot=by_lot, residual=residual)
+    kinds = {name: draw(st.booleans()) for name in ("by_lot", "residual", "accepts")}
+    made = History(draw(st.sampled_from(PRICES)), shares, **kinds)
     return made, draw(STEPS)
 
 
@@ -627,7 +930,7 @@ def test_no_unit_is_paid_twice_nor_by_a_claim_that_it_is_not_of(
         history, steps = one
         for step in steps:
             history.step(*step)
-            history.exact = history.exact and history.is_covered()
+            history.exact = history.exact and history.recount.is_covered()
         for name in history.names * 2:  # what others have left may make up a whole minor unit
             history.fix(name)
         made[0] += 1
