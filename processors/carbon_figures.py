@@ -141,7 +141,7 @@ def month(one: Footprint) -> str:
 
 def added(
     name: str,
-    members: Sequence[Footprint] | Sequence[Leg],
+    members: Sequence[Footprint | Leg],
     hubs: Sequence[Leg] | None = None,
     of: Number = None,
 ) -> Sum:

@@ -123,7 +123,8 @@ def _how(fact: Fact, now: Statement | None, scope: Scope, *, is_sure: bool) -> H
 
 
 def _qualifies(fact: Fact, statement: Statement, fits: Fits, due: Due) -> Told:
-    return least(fits(fact, statement), *(limit.met(statement) for limit in due.limits))
+    met: list[Told] = [limit.met(statement) for limit in due.limits]
+    return least(fits(fact, statement), *met)
 
 
 def against(facts: Iterable[Fact], speaks: Fits) -> Iterator[Witness]:

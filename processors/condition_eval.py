@@ -85,10 +85,10 @@ def evaluate(node: Condition, evidence: Evidence, scope: Scope) -> Evaluation:
         for path, leaf in walked(node)
         if not isinstance(leaf, All | AnyOf | AtLeast)
     }
-    values = {path: one.value for path, one in found.items()}
+    values: dict[str, Value] = {path: one.value for path, one in found.items()}
     nodes: list[Node] = []
     value = _value(node, "$", values, nodes)
-    open_leaves = {
+    open_leaves: dict[str, Value] = {
         path: _as_open(leaf, values[path], evidence, scope)
         for path, leaf in walked(node)
         if isinstance(leaf, Absent) and leaf.during == "CHALLENGE"
@@ -147,7 +147,9 @@ def at_least(k: int, values: Sequence[Value]) -> Value:
 def _value(node: Condition, path: str, values: Mapping[str, Value], nodes: list[Node]) -> Value:
     """The value of a condition by those of its leaves; it and all inside of it go to `nodes`."""
     place = len(nodes)
-    inner = [_value(child, where, values, nodes) for where, child in children(node, path)]
+    inner: list[Value] = [
+        _value(child, where, values, nodes) for where, child in children(node, path)
+    ]
     match node:
         case All():
             found = at_least(len(inner), inner)

@@ -39,7 +39,7 @@ from supplytwin.processors.slots import target_of
 from supplytwin.processors.subjects import SubjectKey
 from supplytwin.processors.twin import Twin
 from supplytwin.schemas.condition import Absent, Document, Milestone, Quantity, walked
-from supplytwin.schemas.events import Event
+from supplytwin.schemas.events import CustomsHoldPlaced, Event
 from supplytwin.schemas.lifecycles import effect_on
 from supplytwin.schemas.machines import LINE, LOT
 
@@ -226,9 +226,11 @@ def _holds(look: Look, declarations: Declarations) -> Iterator[Fact]:
             return ({"kind": "OTHER", "type": HOLD, **open_on},)
 
         for slot in look.slots(one.key) if one.live or one.link_disputed else ():
-            event: Any = None if slot.effective is None else slot.effective.event
-            is_placed = event is not None and event.event_type == "customs.hold_placed"
-            if is_placed and f"{event.authority}:{event.hold_id}" not in one.holds:
+            event = None if slot.effective is None else slot.effective.event
+            if (
+                isinstance(event, CustomsHoldPlaced)
+                and f"{event.authority}:{event.hold_id}" not in one.holds
+            ):
                 continue
             for fact in look.against(slot, tell):
                 in_doubt = one.removal_may_return or not one.live

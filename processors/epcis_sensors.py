@@ -14,7 +14,7 @@ _NUMBERS = {"value": "", "minValue": ".min", "maxValue": ".max", "meanValue": ".
 _NO_NUMBER = "1"
 """Unit of a yes."""
 _SAID = frozenset(("type", "component", "exception", "deviceID", "time", "uom", *_NUMBERS))
-_SAID_META = frozenset(("time", "deviceID"))
+_SAID_META: frozenset[str] = frozenset(("time", "deviceID"))
 
 
 def readings(fields: Mapping[str, Any]) -> Iterator[Payload]:

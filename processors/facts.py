@@ -217,7 +217,7 @@ def _packed(facts: FactSet, slot: Slot) -> FactSet:
 def _put_away(facts: FactSet, identity: Identity) -> FactSet:
     """`facts` in which `identity` is packed if that is all that there is to know of it."""
     slot = facts.slots.get(identity)
-    if slot is None or len(slot.versions) > 1 or identity in facts.aims:
+    if slot is None or len(slot.versions) != 1 or identity in facts.aims:
         return facts
     (version,) = slot.versions
     if version.conflicted or version.delegated or version.signed or not is_plain(version.event):

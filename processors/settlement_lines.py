@@ -80,7 +80,7 @@ class _LineReader(Reader):
         """What the line says; None when something in it is wrong."""
         if self.wrong:
             return None
-        found = [name for name in KINDS if name in self.members]
+        found: list[Kind] = [name for name in KINDS if name in self.members]
         if len(found) != 1:
             has = " and ".join(found or list(self.members)[:3]) or "nothing"
             self.found("", f"must have exactly one of {', '.join(KINDS)}: it has {has}")

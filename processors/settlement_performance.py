@@ -85,9 +85,10 @@ def _late(one: Question, due: str) -> tuple[int | None, str]:
         return None, ""
     delivered = _delivered(one)
     days = [_day(each, one.scope.zone) for each in one.own.told]
-    last = max([*days, *([] if delivered is None else [delivered])], default=None)
-    if last is not None:
-        return max(0, last - days_since_epoch(dt.date.fromisoformat(due))), ""
+    if delivered is not None:
+        days.append(delivered)
+    if days:
+        return max(0, max(days) - days_since_epoch(dt.date.fromisoformat(due))), ""
     asks = [path for path, leaf in walked(one.tranche.condition) if is_performance(leaf)]
     if not asks:
         return 0, "the condition asks for no delivery, so none is late"

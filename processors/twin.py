@@ -343,8 +343,7 @@ def facts_of(
     facts = []
     for slot in slots:
         version = slot.effective
-        keys = () if version is None else reached_by(version.contents[0])
-        if version is None or key not in keys:
+        if version is None or key not in (keys := reached_by(version.contents[0])):
             continue
         fact = _fact_for(version, key, is_subject=key == keys[0])
         if fact is not None and (tick is None or _counts_at(fact, tick)):

@@ -238,23 +238,24 @@ class _Compiler:
             return self._union([self.read(one, target) for one in writer])
         if isinstance(target, list):
             target = next(one for one in target if one != "null")
-        kind = writer if isinstance(writer, str) else writer["type"]
+        node: Schema = {"type": writer} if isinstance(writer, str) else writer
+        kind = node["type"]
         if isinstance(kind, dict | list):
             return self.read(kind, target)
         match kind:
             case "record" | "error":
-                return self._record(writer, target)
+                return self._record(node, target)
             case "array":
-                return self._array(writer["items"], None if target is None else target["items"])
+                return self._array(node["items"], None if target is None else target["items"])
             case "map":
                 pair = {"type": "record", "name": "", "fields": [
-                    {"name": "k", "type": "string"}, {"name": "v", "type": writer["values"]}
+                    {"name": "k", "type": "string"}, {"name": "v", "type": node["values"]}
                 ]}  # fmt: skip
                 return _blocks(self._record(pair, None))
             case "enum":
-                return _enum(len(writer["symbols"]))
+                return _enum(len(node["symbols"]))
             case "fixed":
-                return _fixed(writer["size"])
+                return _fixed(node["size"])
             case _:
                 wanted = kind if target is None or kind == "null" else _kind(target)
                 return _PRIMITIVES[kind] if wanted == kind else _PROMOTIONS[kind, wanted]

@@ -226,7 +226,7 @@ def _handler(token: str, ask: Callable[[Question], Answer]) -> type[BaseHTTPRequ
                 self.end_headers()
                 self.wfile.write(found.body)
 
-        def log_message(self, *_: Any) -> None:
+        def log_message(self, format: str, *_: Any) -> None:
             """Questions are nobody's business but the asker's."""
 
     return Handler

@@ -41,6 +41,8 @@ def restate(
     if plan == apply:
         raise UsageError("say --plan or --apply")
     rule, names = _rule(pack, since)
+    restated = 0
+    found: restating.Plan | None = None
     _, chosen = connect(context)
     try:
         meta = topics.require_meta(chosen.broker)
@@ -51,14 +53,14 @@ def restate(
                 found = restating.plan(chosen.broker, meta, rule, names, progress)
     finally:
         chosen.close()
-    if apply and as_json:
-        emit_json({"since": since, "packs": names, "restated": restated})
-    elif apply:
-        out.print(f"{restated} footprints restated by {', '.join(names)} since {since}")
-    elif as_json:
+    if found is not None and as_json:
         emit_json(found)
-    else:
+    elif found is not None:
         _tell(found)
+    elif as_json:
+        emit_json({"since": since, "packs": names, "restated": restated})
+    else:
+        out.print(f"{restated} footprints restated by {', '.join(names)} since {since}")
 
 
 def _rule(packs: list[str], since: str) -> tuple[Rule, tuple[str, ...]]:

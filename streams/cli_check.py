@@ -214,6 +214,8 @@ def upgrade(
     """
     if plan == apply:
         raise UsageError("say --plan or --apply")
+    restated = 0
+    found: restatements.Plan | None = None
     _, chosen = connect(context)
     try:
         meta = topics.require_meta(chosen.broker)
@@ -224,14 +226,14 @@ def upgrade(
                 found = restatements.plan(chosen.broker, meta, progress)
     finally:
         chosen.close()
-    if apply and as_json:
-        emit_json({"restated": restated})
-    elif apply:
-        out.print(f"{restated} chains restated")
-    elif as_json:
+    if found is not None and as_json:
         emit_json(found)
-    else:
+    elif found is not None:
         _tell_plan(found)
+    elif as_json:
+        emit_json({"restated": restated})
+    else:
+        out.print(f"{restated} chains restated")
 
 
 def _tell_plan(found: restatements.Plan) -> None:

@@ -304,8 +304,9 @@ def corrected(verdict: Verdict, body: bytes, chain: str | None) -> tuple[Event, 
     except Exception as error:  # a defect of ours may raise anything
         raise UsageError(f"not released: {_defect(error).reason}") from error
     if made.refused:
-        more = f", and {len(made.refused) - 1} more" if len(made.refused) > 1 else ""
-        raise UsageError(f"still wrong: {made.refused[0].error}{more}")
+        first, *rest = made.refused
+        more = f", and {len(rest)} more" if rest else ""
+        raise UsageError(f"still wrong: {first.error}{more}")
     if not made.events:
         raise UsageError("the corrected body has no event: `quarantine drop` leaves a record out")
     return made.events

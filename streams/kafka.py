@@ -327,7 +327,7 @@ class KafkaBroker:
         self._client = dict(client or {})
         self._session_timeout_ms = session_timeout_ms
         self._transaction_timeout_ms = transaction_timeout_ms
-        self._group_protocol = group_protocol
+        self._group_protocol: GroupProtocol = group_protocol
         self._version = version
 
     def version(self) -> str:

@@ -220,7 +220,7 @@ class Fold(Protocol[State]):
     def replay(self, records: Sequence[Record]) -> Sequence[Replayed]:
         """Journal records as `restore` takes them, decoded together. FatalError when unreadable."""
 
-    def restore(self, state: State, entry: Record) -> State:
+    def restore(self, state: State, entry: Record, /) -> State:
         """Apply one journal record as recorded. Raises FatalError when its hash chain is broken."""
 
     # What follows bounds memory and restart time. `keeping.KeepsAll` has all of it for a fold whose

@@ -223,10 +223,8 @@ class Database:
             "ORDER BY kafka_offset"
         )
         rows = query(self._path, text, _ROWS, self._seconds).rows
-        return [
-            Sent(**dict(zip((*names, "at"), (*row[:-1], f"{row[-1][:19]}Z"), strict=True)))
-            for row in rows
-        ]
+        dated = ((*row[:-1], f"{row[-1][:19]}Z") for row in rows)
+        return [Sent(**dict[str, Any](zip((*names, "at"), row, strict=True))) for row in dated]
 
 
 class Exported:

@@ -1,6 +1,7 @@
 """The house rules that a machine can see."""
 
 import ast
+import os
 import re
 import tomllib
 from pathlib import Path
@@ -117,6 +118,23 @@ def test_folders_are_flat_and_listed() -> None:
     for name in PACKAGES:
         inner = [p for p in (ROOT / name).iterdir() if p.is_dir() and p.name != "__pycache__"]
         assert not inner, f"{name} must stay flat"
+
+
+def test_pyright_checks_every_module() -> None:
+    """Pyright follows no link below a folder that it is told to check (nor does os.walk), and ends
+    with success when it finds nothing there.
+    """
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        config = tomllib.load(file)["tool"]["pyright"]
+    checked = {
+        Path(folder, name).resolve()
+        for entry in config["include"]
+        for folder, _, names in os.walk(ROOT / entry)
+        for name in names
+    }
+    assert {path.parent.name for path in MODULES} == set(PACKAGES)
+    assert not set(MODULES) - checked
+    assert not {"exclude", "ignore"} & config.keys(), "what is left out is checked by nobody"
 
 
 def test_dependency_files_name_no_host() -> None:
