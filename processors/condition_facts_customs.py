@@ -14,7 +14,7 @@ from supplytwin.processors import clocks
 from supplytwin.processors.condition_facts_look import Look
 from supplytwin.processors.condition_facts_passed import passed
 from supplytwin.processors.condition_facts_words import FREE, RELEASES
-from supplytwin.processors.facts import Slot
+from supplytwin.processors.facts import Identity, Slot
 from supplytwin.processors.reach import reached_by
 from supplytwin.processors.standing import Accumulator
 from supplytwin.processors.subjects import SubjectKey
@@ -64,7 +64,9 @@ class Declared(Struct, frozen=True, kw_only=True, gc=False):
     """All that were ever told of it."""
     sources: Sources
     releases: tuple[Slot, ...]
-    """Those that count and came after all that took one back."""
+    """Those that count and surely came after all that took one back: their quantities add up."""
+    over: frozenset[Identity]
+    """Those that were surely taken back later: another release makes none of them stand again."""
 
 
 def is_about(event: Event, key: SubjectKey) -> bool:
@@ -201,6 +203,7 @@ class Declarations:
         whole = fold(*key, [*counted, *ended]) if ended else value
         revoked, is_over = value.revoked or whole.revoked or ending, whole.state in _DEAD
         told = both(sources_of(whole), passed(key, [*counted, *ended], whole))
+        standing, over = _releases(key, counted)
         is_open = linked and not revoked and whole.state in ("RELEASED", "CLEARED")
         return Declared(
             key=key,
@@ -220,7 +223,8 @@ class Declarations:
                 for code, sources in told.items()
                 if (is_open and not is_over) or (code not in _GATES and not is_over)
             },
-            releases=_standing(key, counted),
+            releases=standing,
+            over=over,
         )
 
     def _supports(self, event: Event, key: SubjectKey) -> bool:
@@ -273,21 +277,29 @@ class Declarations:
         return was and not self._look.counts(slot, removes, self._roles)
 
 
-def _standing(key: SubjectKey, counted: list[Slot]) -> tuple[Slot, ...]:
-    """The releases that surely came after every revocation."""
+def _releases(key: SubjectKey, counted: list[Slot]) -> tuple[tuple[Slot, ...], frozenset[Identity]]:
+    """The releases that surely came after every revocation, and those that surely came before one.
+    Of the others nobody knows: they stand as long as the declaration does, and add up to nothing.
+    """
+    revoked = [
+        fact.event
+        for fact in facts_of(*key, counted)
+        if fact.effect is not None and fact.effect.kind == "REVOKE"
+    ]
     against = clocks.NOTHING
-    for fact in facts_of(*key, counted):
-        if fact.effect is not None and fact.effect.kind == "REVOKE":
-            against = clocks.over(against, fact.event)
-    return tuple(
-        [
-            slot
-            for slot in counted
-            if slot.effective is not None
-            and isinstance(slot.effective.event, CustomsReleased)
-            and clocks.is_after(slot.effective.event, against)
-        ]
-    )
+    for event in revoked:
+        against = clocks.over(against, event)
+    stands, over = list[Slot](), set[Identity]()
+    for slot in counted:
+        told = None if slot.effective is None else slot.effective.event
+        if not isinstance(told, CustomsReleased):
+            continue
+        if clocks.is_after(told, against):
+            stands.append(slot)
+        end = clocks.over(clocks.NOTHING, told)
+        if any(clocks.is_after(event, end) for event in revoked):
+            over.add(slot.identity)
+    return tuple(stands), frozenset(over)
 
 
 def is_partial(event: Event) -> bool:

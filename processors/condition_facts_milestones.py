@@ -76,8 +76,8 @@ class _Stand(Struct, frozen=True, kw_only=True, gc=False):
     """Milestones that are undone, if what is in conflict or by a stolen key stands."""
     may_return: bool = False
     """What is undone may yet stand again."""
-    releases: frozenset[Identity] = frozenset()
-    """Those that were not taken back: a later one of a source makes no earlier one stand again."""
+    over: frozenset[Identity] = frozenset()
+    """Releases that were taken back: a later one of a source makes no earlier one stand again."""
 
 
 def types_in(asked: ClaimAsked) -> dict[str, tuple[Word, ...]]:
@@ -235,7 +235,7 @@ class Milestones:
             sources=one.sources,
             doubted=frozenset(doubted),
             may_return=one.link_doubted,
-            releases=frozenset(slot.identity for slot in one.releases),
+            over=one.over,
         )
         is_its = one.linked and (word.regime is None or word.regime == one.regime)
         is_free = word.code in (*RELEASES, FREE)
@@ -271,7 +271,7 @@ class Milestones:
             sources = frozenset()
         counts = self._look.counts(slot, lambda event: self._is_told(event, key, codes))
         event = None if slot.effective is None else slot.effective.event
-        is_over = isinstance(event, CustomsReleased) and slot.identity not in stand.releases
+        is_over = isinstance(event, CustomsReleased) and slot.identity in stand.over
         if counts and (code in stand.doubted or (fact.source not in sources and stand.may_return)):
             yield demoted(fact, silenced(fact.statements[0]))
         elif counts and (fact.source not in sources or is_over):
