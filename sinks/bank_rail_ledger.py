@@ -14,12 +14,12 @@ from msgspec.structs import replace
 from supplytwin.schemas.findings import Finding
 from supplytwin.schemas.ids import Micros
 from supplytwin.schemas.records import Instruction, Receipt, SentMessage
+from supplytwin.sinks.bank_rail_doubts import OWN, Breaks, Published, difference_of
 from supplytwin.sinks.bank_rail_entries import named, told_apart
 from supplytwin.sinks.bank_rail_messages import sent_of
 from supplytwin.sinks.iso20022_answers import Reading, Statement
 from supplytwin.sinks.iso20022_out import Sent
 from supplytwin.sinks.iso20022_sent import Doubt, Recalled, Told, attribute
-from supplytwin.sinks.reconcile import Difference
 
 MONEY = frozenset(("ACSC", "BOOKED", "RETURNED"))
 """Statuses that say that money has moved, how much and in which currency."""
@@ -28,8 +28,6 @@ _NO_RECEIPT = frozenset(("RCVD", "PART", "PDCR", "ANNOUNCED"))
 _LAST_WORD = frozenset((*MONEY, "RJCT", "CNCL"))
 """After these the payment is never handed over again."""
 STATEMENT = "camt.053"
-OWN = "own"
-"""In the source of a receipt: the rail's own answer, not its bank's."""
 Key = tuple[str, int]
 
 
@@ -66,8 +64,7 @@ class Ledger:
         self._by_id: dict[str, list[Key]] = {}
         self._recalls: dict[str, list[SentMessage]] = {}
         self._heard: dict[str, dict[tuple[bool, str], Heard]] = {}
-        self._breaks: set[tuple[str, str]] = set()
-        self._first: dict[str, list[Receipt]] = {}
+        self._published = Published(rail)
 
     # ---- what Kafka has
 
@@ -102,16 +99,14 @@ class Ledger:
         """Take one receipt that was published. Of another rail it says that the payment was there,
         and its last word counts; its bookings are no business of this rail's statements.
         """
+        self._published.take(receipt)
         rail, _, document = receipt.source.partition(":")
         message, _, statement = document.partition(":")
         if rail != self._rail:
             self._told_elsewhere(receipt, rail, message)
             return
-        difference = (receipt.rail_reason or "").partition(":")[0]
-        if difference in Difference.__members__:
-            self._breaks.add((receipt.input_id, difference))
+        if difference_of(receipt) is not None:
             return
-        self._first.setdefault(receipt.settlement_id, [receipt])
         status = receipt.rail_status
         if status in _LAST_WORD:
             self._is_over(receipt)
@@ -250,20 +245,16 @@ class Ledger:
             rail_reason=answer.reason,
         )
 
-    def breaks(self, doubts: Iterable[Doubt]) -> list[Receipt]:
-        """What claims are told of money that moved in a way that is not understood: under the id of
-        the receipt that told a booking, with another content (see `bank_rail_statement.closed`);
-        where none was told, of the first that was told at all.
+    def breaks(
+        self,
+        doubts: Iterable[Doubt],
+        waiting: Iterable[Receipt] = (),
+        beside: Iterable[Receipt] = (),
+    ) -> Breaks:
+        """What claims are told of money that moved in a way that is not understood: see
+        `bank_rail_doubts`.
         """
-        found: dict[str, Receipt] = {}
-        for one in doubts:
-            known = sorted(self.heard(one.settlement_id).items(), key=lambda pair: pair[0][0])
-            told = [heard.receipt for _, heard in known]
-            told = told or self._first.get(one.settlement_id, [])
-            if told and not self.told_break(told[0].input_id, Difference.NOT_UNDERSTOOD):
-                why = f"{Difference.NOT_UNDERSTOOD}: {one.says}"
-                found.setdefault(told[0].input_id, replace(told[0], rail_reason=why))
-        return list(found.values())
+        return self._published.breaks(doubts, waiting, beside)
 
     # ---- what statements have shown
 
@@ -273,7 +264,7 @@ class Ledger:
 
     def told_break(self, receipt_id: str, difference: str) -> bool:
         """Whether this difference about this booking was published before."""
-        return (receipt_id, difference) in self._breaks
+        return self._published.told_break(receipt_id, difference)
 
 
 def answered(
