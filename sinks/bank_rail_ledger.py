@@ -163,12 +163,16 @@ class Ledger:
     # ---- whose an answer is
 
     def told_apart(self, reading: Reading) -> Reading:
-        """A document whose every entry of ours has an id of its own."""
-        return told_apart(reading, self._owner)
+        """A document whose every entry has an id that no other payment of ours has."""
+        return told_apart(reading, self._owner, self._payment)
 
     def _owner(self, uetr: str | None) -> str | None:
         keys = self._by_id.get(uetr or "")
         return keys[0][0] if keys else None
+
+    def _payment(self, name: str) -> Key | None:
+        keys = self._by_id.get(name, ())
+        return keys[0] if len(keys) == 1 else None
 
     def understood(self, reading: Reading, ask: Instruction | None = None) -> Understood:
         """The receipts of a document, in its order; with `ask` those about the payment that was
