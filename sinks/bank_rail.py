@@ -5,7 +5,7 @@ that this rail knows is read from Kafka and from documents that the bank has sen
 process knows the same. A document is confirmed to its carrier when all that it says is published.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 import structlog
 from msgspec import Struct
@@ -15,6 +15,7 @@ from supplytwin.schemas.records import Instruction, Receipt, SentMessage, Settle
 from supplytwin.sinks import bank_rail_statement as statements
 from supplytwin.sinks import rail_log
 from supplytwin.sinks.asking import Asking
+from supplytwin.sinks.bank_rail_announced import Announced
 from supplytwin.sinks.bank_rail_balances import Balances
 from supplytwin.sinks.bank_rail_carrier import Asked, Carrier, Document
 from supplytwin.sinks.bank_rail_doubts import OWN, behind, in_turn, moved
@@ -63,6 +64,7 @@ class BankRail:
         self._own_doubts: tuple[Doubt, ...] = ()
         self._open: dict[str, _Open] = {}
         self._balances: Balances | None = None
+        self._announced = Announced()
         self._duplicates.clear()
         self._findings: list[str] = []
 
@@ -268,6 +270,7 @@ class BankRail:
         self, document: Document, reading: Reading, ask: Instruction | None = None
     ) -> Understood:
         found = self._ledger.understood(reading, ask)
+        self._announced.take(found.announced)
         self._findings += [one.code for one in found.findings]
         rail_log.not_understood(document.name, found.findings)
         return found
@@ -361,6 +364,7 @@ class BankRail:
                     statement, posted, self._ledger, balances, self._desk.zone
                 )
                 waiting.unpublished.update((one.input_id, one) for one in breaks)
+                waiting.doubts += self._announced.missing(statement, self._ledger, self._desk.zone)
                 found.append(Closed(account=statement.account, result=result))
                 rail_log.not_reconciled(found[-1])
             waiting.statements = ()
@@ -370,11 +374,17 @@ class BankRail:
     def _known_balances(self) -> Balances:
         """Of every statement that has ever come: a new process reads them once."""
         if self._balances is None:
-            self._balances = Balances(one.data for one in self._carrier.received())
+            self._balances = Balances(self._kept())
         for waiting in self._open.values():
             for statement in waiting.statements:
                 self._balances.take(statement)
         return self._balances
+
+    def _kept(self) -> Iterator[bytes]:
+        """Every document that is kept; a return that one of them announced is noted."""
+        for document in self._carrier.received():
+            self._announced.read(document.data, self._ledger)
+            yield document.data
 
     def close(self) -> None:
         self._carrier.close()

@@ -11,13 +11,13 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from supplytwin.schemas.findings import Finding
+from supplytwin.schemas.findings import Finding, in_order
 from supplytwin.schemas.ids import Micros
 from supplytwin.schemas.records import Instruction, Receipt, SentMessage
 from supplytwin.sinks.bank_rail_doubts import OWN, Breaks, Published, difference_of
 from supplytwin.sinks.bank_rail_entries import named, told_apart
 from supplytwin.sinks.bank_rail_messages import sent_of
-from supplytwin.sinks.iso20022_answers import Reading, Statement
+from supplytwin.sinks.iso20022_answers import Fault, Reading, Statement
 from supplytwin.sinks.iso20022_out import Sent
 from supplytwin.sinks.iso20022_sent import Doubt, Recalled, Told, attribute
 
@@ -51,6 +51,8 @@ class Understood(Struct, frozen=True, kw_only=True, gc=False):
     findings: tuple[Finding, ...]
     statements: tuple[Statement, ...]
     doubts: tuple[Doubt, ...]
+    announced: tuple[Told, ...]
+    """Returns that the account has to show (pacs.004)."""
 
 
 class Ledger:
@@ -196,12 +198,14 @@ class Ledger:
                 there.append(order)
             elif told.answer.status not in _NO_RECEIPT:
                 receipts.append(self._receipt(told, order, ask, shown.get(told.answer.path)))
+        announced = tuple(one for one in found.told if one.answer.status == "ANNOUNCED")
         return Understood(
             receipts=tuple(receipts),
             there_already=tuple(there),
-            findings=found.findings,
+            findings=in_order((*found.findings, *map(_not_shown, announced))),
             statements=found.statements,
             doubts=found.doubts,
+            announced=announced,
         )
 
     def _about(self, reading: Reading) -> list[Sent]:
@@ -269,6 +273,11 @@ class Ledger:
     def told_break(self, receipt_id: str, difference: str) -> bool:
         """Whether this difference about this booking was published before."""
         return self._published.told_break(receipt_id, difference)
+
+
+def _not_shown(told: Told) -> Finding:
+    says = f"return {told.answer.return_id} is announced: it counts when the account shows it"
+    return Finding(path=told.answer.path, code=Fault.NOT_BOOKED, says=says)
 
 
 def answered(
