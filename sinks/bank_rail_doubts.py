@@ -70,16 +70,20 @@ class Published:
 
     def __init__(self, rail: str) -> None:
         self._rail = rail
-        self._of: dict[str, dict[str, Receipt]] = {}
+        self._of: dict[str, list[Receipt]] = {}
         self._breaks: set[tuple[str, str]] = set()
         self._broken: set[str] = set()
         self._reasons: set[tuple[str, str]] = set()
 
     def take(self, receipt: Receipt) -> None:
-        """One that was published; the first under its id counts."""
+        """One that was published. Bookings and returns are kept, and of all else the first answer
+        to each hold, payment, question and recall.
+        """
         difference = difference_of(receipt)
         if difference is None:
-            self._of.setdefault(receipt.settlement_id, {}).setdefault(receipt.input_id, receipt)
+            known = self._of.setdefault(receipt.settlement_id, [])
+            if receipt.kind != "RELEASE" and all(_kept(one) != _kept(receipt) for one in known):
+                known.append(receipt)
             return
         self._breaks.add((receipt.input_id, difference))
         self._broken.add(receipt.input_id)
@@ -96,25 +100,29 @@ class Published:
         break yet; a booking or return before others, of the same attempt before others.
         `waiting` = what is to be published; `beside` = what will be, before the breaks.
         """
-        waiting = [one for one in waiting if difference_of(one) is not None]
-        used = self._broken | {one.input_id for one in waiting}
-        said = self._reasons | {(one.settlement_id, one.rail_reason or "") for one in waiting}
-        also: dict[str, dict[str, Receipt]] = {}
+        doubts, told, left = tuple(doubts), [], []
+        if not doubts:
+            return Breaks((), ())
+        open_breaks = [one for one in waiting if difference_of(one) is not None]
+        used = {one.input_id for one in open_breaks}
+        said = {(one.settlement_id, one.rail_reason or "") for one in open_breaks}
+        also: dict[str, list[Receipt]] = {}
         for receipt in beside:
-            also.setdefault(receipt.settlement_id, {})[receipt.input_id] = receipt
-        told, left = [], []
+            also.setdefault(receipt.settlement_id, []).append(receipt)
         for doubt in doubts:
             why = f"{Difference.NOT_UNDERSTOOD}: attempt {doubt.attempt}: {doubt.says}"
-            if (doubt.settlement_id, why) in said:
+            word = (doubt.settlement_id, why)
+            if word in said or word in self._reasons:
                 continue
-            every = also.get(doubt.settlement_id, {}) | self._of.get(doubt.settlement_id, {})
-            free = [one for one in every.values() if one.input_id not in used]
+            every = [*self._of.get(doubt.settlement_id, ()), *also.get(doubt.settlement_id, ())]
+            free = [one for one in every if one.input_id not in used]
+            free = [one for one in free if one.input_id not in self._broken]
             if not free:
                 left.append(doubt)
                 continue
             chosen = min(free, key=lambda one: _preferred(one, doubt))
             used.add(chosen.input_id)
-            said.add((doubt.settlement_id, why))
+            said.add(word)
             told.append(replace(chosen, source=self._source(chosen), rail_reason=why))
         return Breaks(tuple(told), tuple(left))
 
@@ -122,6 +130,13 @@ class Published:
         """That of the receipt; of another rail's, this rail's own."""
         rail = receipt.source.partition(":")[0]
         return receipt.source if rail == self._rail else f"{self._rail}:{OWN}"
+
+
+def _kept(receipt: Receipt) -> tuple[object, ...]:
+    """Of those that are alike in this the first is kept."""
+    if receipt.rail_status in _MOVED:
+        return (receipt.input_id,)
+    return receipt.kind, receipt.attempt, receipt.hold_no, receipt.recall_no, receipt.query_no
 
 
 def _preferred(receipt: Receipt, doubt: Doubt) -> tuple[bool, bool, bool, bool]:
