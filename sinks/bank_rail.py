@@ -54,6 +54,7 @@ class BankRail:
         self.name = desk.rail
         self._carrier, self._desk, self._parties, self._holds = carrier, desk, parties, holds
         self._duplicates = Asking(self._ask_of_duplicate, rail_log.asked_again)
+        self._announced = Announced()
         self.forget()
 
     # ---- what Kafka has
@@ -64,7 +65,6 @@ class BankRail:
         self._own_doubts: tuple[Doubt, ...] = ()
         self._open: dict[str, _Open] = {}
         self._balances: Balances | None = None
-        self._announced = Announced()
         self._duplicates.clear()
         self._findings: list[str] = []
 
