@@ -6,7 +6,6 @@ process knows the same. A document is confirmed to its carrier when all that it 
 """
 
 from collections.abc import Collection, Iterator, Sequence
-from typing import Protocol
 
 import structlog
 from msgspec import Struct
@@ -16,8 +15,11 @@ from supplytwin.schemas.records import Instruction, Receipt, SentMessage, Settle
 from supplytwin.sinks import bank_rail_statement as statements
 from supplytwin.sinks import rail_log
 from supplytwin.sinks.asking import Asking
+from supplytwin.sinks.bank_rail_announced import Announced
 from supplytwin.sinks.bank_rail_balances import Balances
-from supplytwin.sinks.bank_rail_ledger import OWN, Ledger, Understood, answered, identified
+from supplytwin.sinks.bank_rail_carrier import Asked, Carrier, Document
+from supplytwin.sinks.bank_rail_doubts import OWN, behind, in_turn, moved
+from supplytwin.sinks.bank_rail_ledger import Ledger, Understood, answered, identified
 from supplytwin.sinks.bank_rail_messages import Desk, drafted
 from supplytwin.sinks.bank_rail_terms import Funding, Held, Holds, Parties, Paying
 from supplytwin.sinks.iso20022_answers import Reading, Statement
@@ -25,51 +27,11 @@ from supplytwin.sinks.iso20022_in import read
 from supplytwin.sinks.iso20022_sent import Doubt
 from supplytwin.sinks.rail import Answer, Closed, number_of
 
+__all__ = ["Asked", "BankRail", "Carrier", "Document"]
+
 log = structlog.get_logger("supplytwin.rail")
 NO_HOLD = "PREFUNDED_HOLD: this bank holds no money on request (docs/rails.md)"
 NO_PARTIES = "no accounts are known of the terms under which this was decided"
-
-
-class Document(Struct, frozen=True, kw_only=True, gc=False):
-    """One message of a bank. `name` is the carrier's for it."""
-
-    name: str
-    data: bytes
-
-
-class Asked(Struct, frozen=True, kw_only=True, gc=False):
-    """What a bank says when it is asked about a payment."""
-
-    known: bool
-    """False: it has never had it (not found = not yet)."""
-    data: bytes = b""
-    """A document that tells of it."""
-
-
-class Carrier(Protocol):
-    """How messages travel. Every call may raise TransientError: nothing is lost by calling it
-    again.
-    """
-
-    def deliver(self, kept: SentMessage) -> None:
-        """The bank has these bytes when this returns, perhaps not for the first time."""
-
-    def arrivals(self, known: Collection[str]) -> list[Document]:
-        """What the bank has sent and nobody has confirmed, oldest first, but for these names."""
-
-    def confirm(self, document: Document) -> None:
-        """All that it says is published."""
-
-    def refuse(self, document: Document) -> None:
-        """It cannot be read: lay it aside for a person."""
-
-    def ask(self, kept: SentMessage) -> Asked | None:
-        """What became of a payment; None = this bank cannot be asked, or says nothing."""
-
-    def received(self) -> Iterator[Document]:
-        """Everything that was ever received and is kept, confirmed or not, oldest first."""
-
-    def close(self) -> None: ...
 
 
 class _Open(Struct, kw_only=True, gc=False):
@@ -92,6 +54,7 @@ class BankRail:
         self.name = desk.rail
         self._carrier, self._desk, self._parties, self._holds = carrier, desk, parties, holds
         self._duplicates = Asking(self._ask_of_duplicate, rail_log.asked_again)
+        self._announced = Announced()
         self.forget()
 
     # ---- what Kafka has
@@ -99,6 +62,7 @@ class BankRail:
     def forget(self) -> None:
         self._ledger = Ledger(self.name)
         self._own: dict[str, Receipt] = {}
+        self._own_doubts: tuple[Doubt, ...] = ()
         self._open: dict[str, _Open] = {}
         self._balances: Balances | None = None
         self._duplicates.clear()
@@ -243,8 +207,9 @@ class BankRail:
         document = Document(name=f"status of {settlement} {attempt}", data=asked.data)
         reading = self._read(document)
         if reading is not None:
-            for receipt in self._understood(document, reading, instruction).receipts:
-                self._own[receipt.input_id] = receipt
+            found = self._understood(document, reading, instruction)
+            self._own.update((one.input_id, one) for one in found.receipts)
+            self._own_doubts += found.doubts
 
     def _say(
         self, order: Instruction | SentMessage, kind: str, status: str, **fields: object
@@ -267,9 +232,16 @@ class BankRail:
             log.warning("the bank is away", why=str(error))
         self._duplicates.go_on()
         self._confirm_what_is_done()
-        waiting = (one.unpublished.values() for one in self._open.values())
-        every = [*self._own.values(), *(receipt for some in waiting for receipt in some)]
+        every = in_turn(self._unpublished(), {one.settlement_id for one in self._doubts()})
         return [Answer(due=0, receipt=receipt) for receipt in every]
+
+    def _unpublished(self) -> list[Receipt]:
+        waiting = (one.unpublished.values() for one in self._open.values())
+        return [*self._own.values(), *(receipt for some in waiting for receipt in some)]
+
+    def _doubts(self) -> list[Doubt]:
+        """Those of which nothing is told yet."""
+        return [*self._own_doubts, *(one for some in self._open.values() for one in some.doubts)]
 
     def _take(self, document: Document) -> None:
         reading = self._read(document)
@@ -298,6 +270,7 @@ class BankRail:
         self, document: Document, reading: Reading, ask: Instruction | None = None
     ) -> Understood:
         found = self._ledger.understood(reading, ask)
+        self._announced.take(found.announced)
         self._findings += [one.code for one in found.findings]
         rail_log.not_understood(document.name, found.findings)
         return found
@@ -312,22 +285,28 @@ class BankRail:
             document = Document(name=f"status of {order.message_id}", data=asked.data)
             reading = self._read(document)
             if reading is not None:
-                found = self._understood(document, reading).receipts
-                self._open[name].unpublished.update((one.input_id, one) for one in found)
+                found = self._understood(document, reading)
+                waiting = self._open[name]
+                waiting.unpublished.update((one.input_id, one) for one in found.receipts)
+                waiting.doubts += found.doubts
 
     def told(self, settlements: Collection[str], until: int) -> list[Answer]:
         """From the documents that its carrier has kept, whatever time a bank's clock has put into
         them; the rail's own answers are made again by the same instructions.
         """
         found: dict[str, Receipt] = {}
+        doubts: list[Doubt] = []
         for document in self._carrier.received():
             reading = self._read(document)
             if reading is not None:
-                receipts = self._understood(document, reading).receipts
-                found |= {one.input_id: one for one in receipts}
+                heard = self._understood(document, reading)
+                found |= {one.input_id: one for one in heard.receipts}
+                doubts += heard.doubts
+        receipts = sorted(found.values(), key=lambda one: (one.rail_time, one.input_id))
+        breaks = self._ledger.breaks(doubts, beside=receipts).told
         return [
             Answer(due=one.rail_time, receipt=one)
-            for one in sorted(found.values(), key=lambda one: (one.rail_time, one.input_id))
+            for one in behind(receipts, breaks)
             if one.settlement_id in settlements
         ]
 
@@ -339,13 +318,24 @@ class BankRail:
                     self._ledger.published(receipt)
         self._confirm_what_is_done()
 
+    def _tell_doubts(self) -> None:
+        """A doubt waits for the bookings of its own settlement, and that of an answer to a question
+        for nothing: no document of it is kept.
+        """
+        breaks = self._ledger.breaks(self._own_doubts, self._unpublished())
+        self._own.update((one.input_id, one) for one in breaks.told)
+        self._own_doubts = breaks.left
+        booked = moved(self._unpublished())
+        for waiting in self._open.values():
+            if waiting.doubts:
+                ready = [one for one in waiting.doubts if one.settlement_id not in booked]
+                breaks = self._ledger.breaks(ready, self._unpublished())
+                waiting.unpublished.update((one.input_id, one) for one in breaks.told)
+                later = (one for one in waiting.doubts if one.settlement_id in booked)
+                waiting.doubts = (*breaks.left, *later)
+
     def _confirm_what_is_done(self) -> None:
-        """A doubt is told when all bookings that may be meant by it are."""
-        if not any(one.unpublished for one in self._open.values()):
-            for waiting in self._open.values():
-                breaks = self._ledger.breaks(waiting.doubts)
-                waiting.unpublished.update((one.input_id, one) for one in breaks)
-                waiting.doubts = ()
+        self._tell_doubts()
         asking = {name for name, _ in self._duplicates}
         for name, waiting in list(self._open.items()):
             told = not waiting.unpublished and not waiting.statements and not waiting.doubts
@@ -374,6 +364,7 @@ class BankRail:
                     statement, posted, self._ledger, balances, self._desk.zone
                 )
                 waiting.unpublished.update((one.input_id, one) for one in breaks)
+                waiting.doubts += self._announced.missing(statement, self._ledger, self._desk.zone)
                 found.append(Closed(account=statement.account, result=result))
                 rail_log.not_reconciled(found[-1])
             waiting.statements = ()
@@ -383,11 +374,17 @@ class BankRail:
     def _known_balances(self) -> Balances:
         """Of every statement that has ever come: a new process reads them once."""
         if self._balances is None:
-            self._balances = Balances(one.data for one in self._carrier.received())
+            self._balances = Balances(self._kept())
         for waiting in self._open.values():
             for statement in waiting.statements:
                 self._balances.take(statement)
         return self._balances
+
+    def _kept(self) -> Iterator[bytes]:
+        """Every document that is kept; a return that one of them announced is noted."""
+        for document in self._carrier.received():
+            self._announced.read(document.data, self._ledger)
+            yield document.data
 
     def close(self) -> None:
         self._carrier.close()
