@@ -4,12 +4,14 @@ Of one organisation the releases of one regime add up that stand; what several s
 one declaration is told of the same goods. They state no unit: it is taken for that of the lines. A
 claim is of what was ordered of its lines, where it has them to itself, or of its lots, as far as
 the terms state them; else of what its condition asks to be there, or what was shipped or received
-of it, whichever is most; else, of goods by mass, of what was declared. A declaration that may be of
-other goods, too, has to be released for all of them: nobody knows whose were released first.
+of it, whichever is most; where nobody knows that of one of its lines, of all that was declared, of
+goods by mass. A declaration that may be of other goods, too, has to be released for all of them:
+nobody knows whose were released first. What is released of one line is not of another.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
+from itertools import pairwise
 
 from msgspec import Struct
 
@@ -67,7 +69,7 @@ class Releases:
             return True
         stands = [one for one in alike if one.linked and one.releases and code in one.sources]
         told = [one for one in (self._told(each, organisation) for each in stands) if one.qty]
-        return self._is_part(told) or self._is_whole(told)
+        return self._is_part(told, alike) or self._is_whole(told)
 
     # -- what was released
 
@@ -151,16 +153,17 @@ class Releases:
             return False
         return _is_enough(told, {name: known[name].qty for name in names}, known.values())
 
-    def _is_part(self, told: Sequence[_Told]) -> bool:
-        """Whether it is all that the claim is of."""
+    def _is_part(self, told: Sequence[_Told], alike: Sequence[Declared]) -> bool:
+        """Whether it is all that the claim is of, of each of its lines; where that is not known of
+        all of them, all that was declared, of goods by mass.
+        """
         own = [one for one in told if not one.shared]
         if self._parts is None:
             self._parts = {one.line: self._part(one) for one in self._lines}
         needed = {line: qty for line, qty in self._parts.items() if qty is not None}
-        if needed:
-            return _is_enough(own, needed, self._lines)
-        mass = self._mass(own)
-        return mass is not None and _sum(one.qty for one in own) >= mass
+        if len(needed) < len(self._parts) and not self._is_by_mass(own, alike):
+            return False
+        return _is_enough(own, needed, self._lines) if needed else bool(self._parts)
 
     def _part(self, line: Ordered) -> Decimal | None:
         """How much of a line the claim is of; None = nobody knows."""
@@ -198,26 +201,29 @@ class Releases:
         there = _sum(one.value or ZERO for one in told if one is not None and one.unit == line.unit)
         return max(there, ZERO)
 
-    def _mass(self, told: Sequence[_Told]) -> Decimal | None:
+    def _is_by_mass(self, told: Sequence[_Told], alike: Sequence[Declared]) -> bool:
+        """Whether of each declaration as much is released as was declared of it."""
+        qty = {one.by.key: one.qty for one in told}
+        found = [(one.key, self._mass(one.key)) for one in alike if one.linked and one.live]
+        return bool(found) and all(
+            mass is not None and qty.get(key, ZERO) >= mass for key, mass in found
+        )
+
+    def _mass(self, key: SubjectKey) -> Decimal | None:
         """The net mass that was declared, in the unit of the lines; None = they are not by mass, or
         not all of it was said.
         """
         units = _units(self._lines)
-        found = list[Decimal]()
-        for one in told:
-            masses = [
-                [each.net_mass_kg for each in event.declaration_lines]
-                for event in self._said_of(one.by.key, heard=True)
-                if isinstance(event, CustomsDeclared)
-            ]
-            if not masses or len(units) != 1 or not all(all(each) for each in masses):
-                return None
-            most = max(_sum(one for one in each if one is not None) for each in masses)
-            value, unit = in_unit(most, "KGM", *units)
-            if unit not in units or not value:
-                return None
-            found.append(value)
-        return _sum(found) or None
+        masses = [
+            [each.net_mass_kg for each in event.declaration_lines]
+            for event in self._said_of(key, heard=True)
+            if isinstance(event, CustomsDeclared)
+        ]
+        if not masses or len(units) != 1 or not all(all(each) for each in masses):
+            return None
+        most = max(_sum(one for one in each if one is not None) for each in masses)
+        value, unit = in_unit(most, "KGM", *units)
+        return value if unit in units and value else None
 
 
 def _ids(keys: Iterable[SubjectKey], machine: str) -> frozenset[str]:
@@ -230,14 +236,62 @@ def _stated(event: Event) -> Decimal:
 
 
 def _is_enough(told: Sequence[_Told], needed: dict[str, Decimal], lines: Iterable[Ordered]) -> bool:
-    """Whether releases cover so much of each line: all together where they have one unit, else line
-    by line, each declaration for the one that it names.
+    """Whether releases cover so much of each line: where they have one unit, each declaration for
+    all lines that it may be of; else line by line, each declaration for the one that it names.
     """
     if len(_units(one for one in lines if one.line in needed)) == 1:
-        return _sum(one.qty for one in told) >= _sum(needed.values())
+        sums: dict[frozenset[str], Decimal] = {}
+        for one in told:
+            of = one.lines | one.others if one.lines else frozenset(needed)
+            sums[of] = EXACT.add(sums.get(of, ZERO), one.qty)
+        return is_shared_out(sums, needed)
     return bool(needed) and all(
         _sum(one.qty for one in told if one.lines == {line}) >= qty for line, qty in needed.items()
     )
+
+
+def is_shared_out(there: Mapping[frozenset[str], Decimal], needed: Mapping[str, Decimal]) -> bool:
+    """Whether what is there of some lines or others can be shared out so that each has enough."""
+    left, given = dict(there), dict[tuple[frozenset[str], str], Decimal]()
+    for line, qty in needed.items():
+        while qty > ZERO:
+            way = _way(line, left, given)
+            if not way:
+                return False
+            behind = [given[of, after] for (of, _), (_, after) in pairwise(way)]
+            most = min(qty, left[way[-1][0]], *behind)
+            for of, to in way:
+                given[of, to] = EXACT.add(given.get((of, to), ZERO), most)
+            for (of, _), (_, after) in pairwise(way):
+                given[of, after] = EXACT.subtract(given[of, after], most)
+            left[way[-1][0]] = EXACT.subtract(left[way[-1][0]], most)
+            qty = EXACT.subtract(qty, most)
+    return True
+
+
+def _way(
+    line: str,
+    left: Mapping[frozenset[str], Decimal],
+    given: Mapping[tuple[frozenset[str], str], Decimal],
+) -> list[tuple[frozenset[str], str]]:
+    """The shortest way by which a line can have more: it takes from what another line was given,
+    this one from what the next one was, up to where something is left; [] = there is none.
+    """
+    ways: dict[str, list[tuple[frozenset[str], str]]] = {line: []}
+    seen = set[frozenset[str]]()
+    for to in (waiting := [line]):
+        for of in left:
+            if to not in of or of in seen:
+                continue
+            seen.add(of)
+            way = [*ways[to], (of, to)]
+            if left[of] > ZERO:
+                return way
+            for after in sorted(of):
+                if after not in ways and given.get((of, after), ZERO) > ZERO:
+                    ways[after] = way
+                    waiting.append(after)
+    return []
 
 
 def _units(lines: Iterable[Ordered]) -> set[str]:
