@@ -11,6 +11,7 @@ nobody knows whose were released first. What is released of one line is not of a
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
+from functools import cached_property
 from itertools import pairwise
 
 from msgspec import Struct
@@ -53,18 +54,25 @@ class Releases:
     """Those of one claim. Lives for one call."""
 
     def __init__(self, look: Look, declarations: Declarations) -> None:
-        self._look, self._declarations = look, declarations
+        self._look = look
         self._lines = look.asked.scope.lines
         self._parts: dict[str, Decimal | None] | None = None
+        self._known = {one.key: one for one in declarations.every}
+        self._told_of: dict[tuple[SubjectKey, str], _Told] = {}
+        self._covered: dict[tuple[str | None, str, str], bool] = {}
 
     def covers(self, key: SubjectKey, organisation: str, code: str) -> bool:
         """Whether what an organisation has released by a declaration, and the others of its regime,
         is all of the claim; `code` = the milestone that has to stand. What was approved was: from
         then on only what is taken back can change that.
         """
-        every = self._declarations.every
-        own = next(one for one in every if one.key == key)
-        alike = [one for one in every if one.regime == own.regime or not one.linked]
+        which = self._known[key].regime, organisation, code
+        if which not in self._covered:
+            self._covered[which] = self._covers(*which)
+        return self._covered[which]
+
+    def _covers(self, regime: str | None, organisation: str, code: str) -> bool:
+        alike = [one for one in self._known.values() if one.regime == regime or not one.linked]
         if self._look.asked.scope.fixed and not any(self._is_less(one, code) for one in alike):
             return True
         stands = [one for one in alike if one.linked and one.releases and code in one.sources]
@@ -74,6 +82,12 @@ class Releases:
     # -- what was released
 
     def _told(self, one: Declared, organisation: str) -> _Told:
+        which = one.key, organisation
+        if which not in self._told_of:
+            self._told_of[which] = self._found(one, organisation)
+        return self._told_of[which]
+
+    def _found(self, one: Declared, organisation: str) -> _Told:
         sums: dict[str, Decimal] = {}
         for slot in one.releases:
             now = slot.effective
@@ -83,7 +97,7 @@ class Releases:
                 sums[slot.identity.source] = EXACT.add(known, _stated(now.event))
         named, may_name = self._named(one.key, heard=True), self._named(one.key, heard=False)
         lines = _ids(named, LINE)
-        others = _ids(may_name, LINE) if lines else self._lines_of_home()
+        others = _ids(may_name, LINE) if lines else self._lines_of_home
         others -= {each.line for each in self._lines}
         lots = self._look.asked.lots
         is_of_lots = bool(_ids(named, LOT)) and _ids(may_name, LOT) <= set(lots)
@@ -127,6 +141,7 @@ class Releases:
         events = self._said_of(key, heard=heard)
         return frozenset(one for event in events for one in self._look.reached_by(event))
 
+    @cached_property
     def _lines_of_home(self) -> frozenset[str]:
         """The lines that whoever is listed names together with the claim's consignment."""
         home = self._look.asked.consignment_id
@@ -253,7 +268,8 @@ def _is_enough(told: Sequence[_Told], needed: dict[str, Decimal], lines: Iterabl
 def is_shared_out(there: Mapping[frozenset[str], Decimal], needed: Mapping[str, Decimal]) -> bool:
     """Whether what is there of some lines or others can be shared out so that each has enough."""
     left, given = dict(there), dict[tuple[frozenset[str], str], Decimal]()
-    for line, qty in needed.items():
+    for line, enough in needed.items():
+        qty = enough
         while qty > ZERO:
             way = _way(line, left, given)
             if not way:

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from supplytwin.processors import twin as twins
 from supplytwin.processors.condition_facts import built
 from supplytwin.processors.condition_facts_asked import Attester, ClaimAsked, ClaimLine
+from supplytwin.processors.condition_facts_look import Look
 from supplytwin.processors.condition_view import Ordered
 from supplytwin.schemas.events import DeclarationLine
 from supplytwin.schemas.ids import SECOND_US
@@ -351,6 +352,35 @@ def test_what_was_built_before_goods_came_is_built_again_after_them() -> None:
     assert not kept.holds(question(IMPORTED, fixed=True), frozenset())
 
 
+@pytest.mark.parametrize("qty", [100, 10**6])
+def test_twice_as_many_declarations_are_twice_the_work(
+    monkeypatch: pytest.MonkeyPatch, qty: int
+) -> None:
+    """What is looked up of subjects and events, whether the releases are enough or not."""
+    looked = {"slots": 0, "reached_by": 0}
+
+    def counting(name: str) -> None:
+        plain = getattr(Look, name)
+
+        def counted(look: Look, of: Any) -> Any:
+            looked[name] += 1
+            return plain(look, of)
+
+        monkeypatch.setattr(Look, name, counted)
+
+    for name in looked:
+        counting(name)
+    work = list[dict[str, int]]()
+    for number in (10, 20):
+        facts = list[Any]()
+        for each in range(number):
+            facts += [filed(f"D{each}"), free(10, 31, f"D{each}"), arrived(10, lot=f"L{each}")]
+        looked.update(dict.fromkeys(looked, 0))
+        of(question(IMPORTED, ordered(qty), rivals=ALONE), *facts)
+        work.append(dict(looked))
+    assert all(work[1][name] <= 2.2 * work[0][name] for name in looked), work
+
+
 # ---- read a second time, one by one
 
 
@@ -495,8 +525,9 @@ def test_a_second_reading_finds_the_same_releases_of_several_lines_whole() -> No
         goods = (arrived(need), *((shipped(more, "2"),) if is_known else ()))
         told = rng.sample([*story, *goods], len(story) + len(goods))
         for regime in ("IMPORT", "EXPORT"):
-            asked = question(f.milestone(f"{regime}_RELEASED", "CUSTOMS"), ordered(),
-                             ordered(100, "2", unit), attesters=(*f.SOURCES[1:], *listed))  # fmt: skip
+            lines = ordered(), ordered(100, "2", unit)
+            asked = question(f.milestone(f"{regime}_RELEASED", "CUSTOMS"), *lines,
+                             attesters=(*f.SOURCES[1:], *listed))  # fmt: skip
             needs = {"1": need, "2": more if is_known else None}
             expected = second_reading(story, regime, needs, one_unit=unit == "EA")
             assert (of(asked, *told) == "TRUE") is expected, (seed, regime)
