@@ -24,8 +24,10 @@ from supplytwin.processors.condition_facts_customs import (
 )
 from supplytwin.processors.condition_facts_goods import Goods, in_unit
 from supplytwin.processors.condition_facts_look import Look
+from supplytwin.processors.condition_facts_then import stated, then
 from supplytwin.processors.condition_leaves import quantity
 from supplytwin.processors.condition_view import Evidence, Ordered
+from supplytwin.processors.facts import Identity
 from supplytwin.processors.standing import EXACT
 from supplytwin.processors.subjects import SubjectKey
 from supplytwin.schemas.condition import All, Condition, Quantity
@@ -51,10 +53,12 @@ class _Told(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Releases:
-    """Those of one claim. Lives for one call."""
+    """Those of one claim; `roots` = what it is of. Lives for one call."""
 
-    def __init__(self, look: Look, declarations: Declarations) -> None:
-        self._look = look
+    def __init__(
+        self, look: Look, declarations: Declarations, roots: tuple[SubjectKey, ...]
+    ) -> None:
+        self._look, self._roots = look, roots
         self._lines = look.asked.scope.lines
         self._parts: dict[str, Decimal | None] | None = None
         self._known = {one.key: one for one in declarations.every}
@@ -63,8 +67,8 @@ class Releases:
 
     def covers(self, key: SubjectKey, organisation: str, code: str) -> bool:
         """Whether what an organisation has released by a declaration, and the others of its regime,
-        is all of the claim; `code` = the milestone that has to stand. What was approved was: from
-        then on only what is taken back can change that.
+        is all of the claim; `code` = the milestone that has to stand. What was when the claim was
+        approved is so until less is released than stood then.
         """
         which = self._known[key].regime, organisation, code
         if which not in self._covered:
@@ -73,7 +77,9 @@ class Releases:
 
     def _covers(self, regime: str | None, organisation: str, code: str) -> bool:
         alike = [one for one in self._known.values() if one.regime == regime or not one.linked]
-        if self._look.asked.scope.fixed and not any(self._is_less(one, code) for one in alike):
+        if self._was_covered(regime, organisation, code) and not any(
+            self._is_less(one, code) for one in alike
+        ):
             return True
         stands = [one for one in alike if one.linked and one.releases and code in one.sources]
         told = [one for one in (self._told(each, organisation) for each in stands) if one.qty]
@@ -109,21 +115,28 @@ class Releases:
             shared=bool(others) or self._names_rival(may_name) or (bool(lots) and not is_of_lots),
         )
 
+    @cached_property
+    def _then(self) -> "Releases | None":
+        """As it was when the claim was approved; None = it is not."""
+        if self._look.asked.fixed_at is None:
+            return None
+        look = then(self._look)
+        return Releases(look, Declarations(look, self._roots), self._roots)
+
+    def _was_covered(self, regime: str | None, organisation: str, code: str) -> bool:
+        before = self._then
+        if before is None:
+            return False
+        found = before._covers(regime, organisation, code)
+        self._look.concerns |= before._look.concerns
+        return found
+
     def _is_less(self, one: Declared, code: str) -> bool:
-        """Whether less of a declaration is released than was once told in time."""
-        stands = {}
-        if one.linked and code in one.sources:
-            stands = {slot.identity: slot.effective for slot in one.releases}
-        for slot in self._look.slots(one.key):
-            now = stands.get(slot.identity)
-            stated = ZERO if now is None else _stated(now.event)
-
-            def is_more(event: Event, stated: Decimal = stated) -> bool:
-                return is_about(event, one.key) and _stated(event) > stated
-
-            if self._look.was_in_time(slot, is_more, self._look.asked.customs_roles):
-                return True
-        return False
+        """Whether less of a declaration is released than was then."""
+        known = {} if self._then is None else self._then._known
+        before = _released(known[one.key], code) if one.key in known else {}
+        now = _released(one, code)
+        return any(qty > now.get(name, ZERO) for name, qty in before.items())
 
     def _said_of(self, key: SubjectKey, *, heard: bool) -> Iterator[Event]:
         """What is told of a declaration: by customs, as it counts now; or by anybody, as it may."""
@@ -248,6 +261,14 @@ def _ids(keys: Iterable[SubjectKey], machine: str) -> frozenset[str]:
 def _stated(event: Event) -> Decimal:
     """Of how much a release says that it is."""
     return (event.qty or ZERO) if isinstance(event, CustomsReleased) else ZERO
+
+
+def _released(one: Declared, code: str) -> dict[Identity, Decimal]:
+    """Of how much each release is by which a milestone of a declaration stands."""
+    found = one.releases if one.linked and code in one.sources else ()
+    return {
+        slot.identity: stated(slot.effective.event) for slot in found if slot.effective is not None
+    }
 
 
 def _is_enough(told: Sequence[_Told], needed: dict[str, Decimal], lines: Iterable[Ordered]) -> bool:

@@ -25,6 +25,7 @@ FREE = f.milestone("FREE_TO_DELIVER", "CUSTOMS")
 IMPORT_FREE = f.milestone("IMPORT_FREE_TO_DELIVER", "CUSTOMS")
 AFTER = day(90) + 1
 ALONE: tuple[str, ...] = ()
+APPROVED = day(42)
 
 
 def ordered(qty: int = 100, line: str = "1", unit: str = "EA", **more: Any) -> Ordered:
@@ -38,7 +39,8 @@ def question(
     """Of a claim of consignment K1, of what was ordered."""
     lines = lines or (ordered(),)
     base = f.asked(value, tick=tick)
-    scope = replace(base.scope, lines=lines, fixed=changes.pop("fixed", False))
+    fixed = changes.get("fixed_at") is not None
+    scope = replace(base.scope, lines=lines, fixed=fixed)
     own = tuple(ClaimLine(line=one.line, rivals=rivals) for one in lines)
     fields = {"scope": scope, "consignment_id": "K1", "lines": own, "ordered": lines}
     return replace(base, **{**fields, **changes})
@@ -46,7 +48,17 @@ def question(
 
 def of(asked: ClaimAsked, *facts: Any) -> str:
     """The value of a condition over facts, each of which arrives as it happens."""
-    told = built(w.twin_of(*[(one, one.event_time) for one in facts]), asked)
+    return of_told(asked, *timed(*facts))
+
+
+def timed(*facts: Any) -> list[tuple[Any, int]]:
+    """Each with when it arrives: as it happens, unless it is told already."""
+    return [one if isinstance(one, tuple) else (one, one.event_time) for one in facts]
+
+
+def of_told(asked: ClaimAsked, *facts: tuple[Any, int]) -> str:
+    """The value of a condition over facts and when they arrive."""
+    told = built(w.twin_of(*facts), asked)
     return f.evaluate(asked.condition, told.evidence, asked.scope).value
 
 
@@ -332,13 +344,71 @@ def test_a_part_is_not_released_after_the_close() -> None:
 def test_goods_that_are_heard_of_after_the_approval_take_no_release_back() -> None:
     """What was approved was released; that less of it is released now does take it back."""
     facts = (filed(), free(30, 31), free(10, 32), shipped(40))
-    more = (*facts, arrived(45))
+    more = (*facts, arrived(45, on=45))
     assert of(question(IMPORTED), *facts) == "TRUE"
     assert of(question(IMPORTED), *more) == "UNKNOWN"
-    assert of(question(IMPORTED, fixed=True), *more) == "TRUE"
+    assert of(question(IMPORTED, fixed_at=APPROVED), *more) == "TRUE"
     undo = replace(facts[2], event_id="undo", event_time=day(33), correction_action="RETRACT",
                    correction_source="customs", correction_event_id=facts[2].event_id)  # fmt: skip
-    assert of(question(IMPORTED, fixed=True), *facts, undo) == "UNKNOWN"
+    assert of(question(IMPORTED, fixed_at=APPROVED), *facts, undo) == "UNKNOWN"
+
+
+def test_a_part_that_is_released_after_the_approval_is_not_all_of_it() -> None:
+    """It was approved by something else: what was not released then is not taken for released."""
+    facts = (filed(), shipped(40))
+    either = question({"any": [IMPORTED, f.quantity("1", 40, "SHIPPED")]}, fixed_at=APPROVED)
+    assert of(either, *facts) == "TRUE"
+    assert of(question(IMPORTED, fixed_at=APPROVED), *facts, free(10, 44)) == "UNKNOWN"
+    assert of(question(IMPORTED, fixed_at=APPROVED), *facts, free(40, 44)) == "TRUE"
+
+
+def test_what_no_longer_stood_at_the_approval_is_not_missed_after_it() -> None:
+    """Less than was ever told: corrected, withdrawn, revoked or cancelled before the approval. What
+    was approved did not rest on that, so goods that come later change nothing.
+    """
+    first = free(100, 31)
+    withdrawn = free(60, 31.5)
+    undo = replace(withdrawn, event_id="undo", event_time=day(33), correction_action="RETRACT",
+                   correction_source="customs",
+                   correction_event_id=withdrawn.event_id)  # fmt: skip
+    ended = filed("D2"), free(60, 31, "D2"), w.customs("cancelled", day(32), "D2")
+    stories: list[list[Any]] = [
+        [(first, day(31)), (replace(first, revision=2, qty=Decimal(40)), day(33))],
+        [free(40, 31), w.customs("release_revoked", day(32)), free(40, 33)],
+        [withdrawn, free(40, 32), undo],
+        [*ended, free(40, 33)],
+    ]
+    for story in stories:
+        facts = timed(filed(), shipped(40), *story)
+        late = timed(arrived(45, on=45))
+        assert of_told(question(IMPORTED), *facts) == "TRUE"
+        assert of_told(question(IMPORTED), *facts, *late) == "UNKNOWN"
+        assert of_told(question(IMPORTED, fixed_at=APPROVED), *facts, *late) == "TRUE"
+        lost = timed(w.customs("cancelled", day(44)))
+        assert of_told(question(IMPORTED, fixed_at=APPROVED), *facts, *late, *lost) == "UNKNOWN"
+
+
+@pytest.mark.parametrize("qty", [40, None])
+def test_what_stood_at_the_approval_and_stands_no_longer_takes_it_back(qty: int | None) -> None:
+    """Corrected to less, in conflict, withdrawn or revoked after it, also when something more is
+    released then; one that was of all of it, too.
+    """
+    first = free(qty, 31)
+    less = replace(first, revision=2, qty=Decimal(30))
+    undo = replace(first, event_id="undo", event_time=day(43), correction_action="RETRACT",
+                   correction_source="customs", correction_event_id=first.event_id)  # fmt: skip
+    other = replace(first, qty=Decimal(30))
+    revoked = w.customs("release_revoked", day(43))
+    facts = timed(filed(), shipped(40), first)
+    fixed = question(IMPORTED, fixed_at=APPROVED)
+    assert of_told(fixed, *facts) == "TRUE"
+    for after in (less, undo, other, revoked):
+        later = ((after, day(43)), (free(30, 44), day(44)))
+        assert of_told(fixed, *facts, *later[:1]) == "UNKNOWN"
+        expected = "TRUE" if after is less else "UNKNOWN"
+        assert of_told(fixed, *facts, *later) == expected
+    again = (undo, day(43)), (replace(undo, event_id="u2", correction_event_id="undo"), day(44))
+    assert of_told(fixed, *facts, *again, *timed(arrived(45, on=45))) == "TRUE"
 
 
 def test_what_was_built_before_goods_came_is_built_again_after_them() -> None:
@@ -349,7 +419,7 @@ def test_what_was_built_before_goods_came_is_built_again_after_them() -> None:
     kept = built(twin, asked)
     taken = twins.take(twin, w.item(arrived(45), day(40)))
     assert not kept.holds(asked, f.stirred_by(taken.slots))
-    assert not kept.holds(question(IMPORTED, fixed=True), frozenset())
+    assert not kept.holds(question(IMPORTED, fixed_at=APPROVED), frozenset())
 
 
 @pytest.mark.parametrize("qty", [100, 10**6])
