@@ -1,6 +1,7 @@
 """Releases that say of how much they are: which of them stand, and whether they cover the claim."""
 
 import random
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
@@ -461,7 +462,7 @@ class _Paper:
         self.regime = ""
         self.told: list[tuple[str, int | None]] = []
         self.is_revoked = self.is_over = self.is_shared = False
-        self.lines = ""
+        self.lines, self.ids = "", set[str]()
 
 
 ORGANISATION = {"customs": "a", "port": "a", "other": "b"}
@@ -481,47 +482,76 @@ def enough(papers: list[tuple[str, int]], needs: dict[str, int], *, one_unit: bo
     )
 
 
-def second_reading(
-    story: list[Any], regime: str, needs: dict[str, int | None], *, one_unit: bool = True
-) -> bool:
-    """Whether some organisation tells that the claim's goods are released, of one regime: so much
-    of each line of what is the claim's alone, or all that was ordered.
-    """
+def papers_of(story: list[Any], lines: Iterable[str]) -> dict[str, _Paper]:
+    """What became of each declaration, in the order of time."""
     papers: dict[str, _Paper] = {}
     for event in story:
         paper = papers.setdefault(event.subject_id, _Paper())
         kind = event.event_type.partition(".")[2]
         if kind == "declared":
             paper.regime, paper.is_shared = event.regime, RIVAL in event.refs
-            paper.lines = "".join(one for one in needs if f"ORDER_LINE:{one}" in event.refs)
+            paper.lines = "".join(one for one in lines if f"ORDER_LINE:{one}" in event.refs)
         elif kind == "released" and not paper.is_over:
             qty = None if event.qty is None else int(event.qty)
             paper.told.append((event.source, qty))
+            paper.ids.add(event.event_id)
             paper.is_revoked = False
         elif kind == "release_revoked":
-            paper.is_revoked, paper.told = True, []
+            paper.is_revoked, paper.told, paper.ids = True, [], set()
         elif kind == "cancelled":
-            paper.is_over, paper.told = True, []
+            paper.is_over, paper.told, paper.ids = True, [], set()
+    return papers
+
+
+def covered(
+    papers: list[_Paper], organisation: str, needs: dict[str, int | None], *, one_unit: bool
+) -> bool:
+    """Whether what an organisation has released by papers of one regime is so much of each line of
+    what is the claim's alone, or all that was ordered.
+    """
+    own, whole = list[tuple[str, int]](), list[tuple[str, int]]()
+    for paper in papers:
+        sums = dict.fromkeys(ORGANISATION, 0)
+        for source, qty in paper.told:
+            sums[source] += qty or 0
+        most = max(sums[one] for one in sums if ORGANISATION[one] == organisation)
+        whole.append((paper.lines, most))
+        own += [] if paper.is_shared else [(paper.lines, most)]
+    known = {line: qty for line, qty in needs.items() if qty is not None}
+    if len(known) == len(needs) and enough(own, known, one_unit=one_unit):
+        return True
+    return enough(whole, dict.fromkeys(needs, 100), one_unit=one_unit)
+
+
+def second_reading(
+    story: list[Any],
+    regime: str,
+    needs: dict[str, int | None],
+    *,
+    one_unit: bool = True,
+    approved: tuple[int, dict[str, int | None]] | None = None,
+) -> bool:
+    """Whether some organisation tells that the claim's goods are released, of one regime.
+    `approved`: when it was, and how much of each line it was known to be of then; what was covered
+    is so until a release that stood then stands no longer.
+    """
+    papers = papers_of(story, needs)
     if any(one.is_revoked and not one.is_over for one in papers.values()):
         return False
     of_regime = [one for one in papers.values() if one.regime == regime]
     if any(qty is None for one in of_regime for _, qty in one.told):
         return True
-    for organisation in ("a", "b"):
-        own, whole = list[tuple[str, int]](), list[tuple[str, int]]()
-        for paper in of_regime:
-            sums = dict.fromkeys(ORGANISATION, 0)
-            for source, qty in paper.told:
-                sums[source] += qty or 0
-            most = max(sums[one] for one in sums if ORGANISATION[one] == organisation)
-            whole.append((paper.lines, most))
-            own += [] if paper.is_shared else [(paper.lines, most)]
-        known = {line: qty for line, qty in needs.items() if qty is not None}
-        if len(known) == len(needs) and enough(own, known, one_unit=one_unit):
+    by = ("a", "b")
+    if approved is not None:
+        at, known = approved
+        told = papers_of([one for one in story if one.event_time <= at], needs).values()
+        then = [one for one in told if one.regime == regime]
+        gone = set[str]().union(*(one.ids for one in then)) - set[str]().union(
+            *(one.ids for one in of_regime)
+        )
+        if not gone and any(covered(then, one, known, one_unit=one_unit) for one in by):
             return True
-        if enough(whole, dict.fromkeys(needs, 100), one_unit=one_unit):
-            return True
-    return False
+    return any(covered(of_regime, one, needs, one_unit=one_unit) for one in by)
 
 
 def _story(rng: random.Random, *lines: str) -> list[Any]:
@@ -604,3 +634,32 @@ def test_a_second_reading_finds_the_same_releases_of_several_lines_whole() -> No
             key = (unit, is_known, expected)
             seen[key] = seen.get(key, 0) + 1
     assert all(seen.get((unit, True, True), 0) > 15 for unit in ("EA", "KGM")), seen
+
+
+def test_a_second_reading_finds_the_same_of_what_is_approved() -> None:
+    """The story goes on after an approval, and more goods come: what stood then decides, what came
+    later counts only by itself.
+    """
+    listed = tuple(
+        Attester(source=source, organisation=organisation, roles=("CUSTOMS",))
+        for source, organisation in ORGANISATION.items()
+    )
+    seen = {True: 0, False: 0}
+    for seed in range(800):
+        rng = random.Random(seed)
+        lines = rng.choice((("1",), ("1", "2")))
+        story, need, late = _story(rng, *lines), rng.choice((10, 30)), rng.choice((0, 20))
+        at = rng.choice(story).event_time
+        goods = [shipped(need, line) for line in lines]
+        goods += [arrived(need + late, on=45)] if late else []
+        told = rng.sample([*story, *goods], len(story) + len(goods))
+        then: dict[str, int | None] = dict.fromkeys(lines, need)
+        for regime in ("IMPORT", "EXPORT"):
+            asked = question(f.milestone(f"{regime}_RELEASED", "CUSTOMS"),
+                             *[ordered(100, line) for line in lines], fixed_at=at,
+                             attesters=(*f.SOURCES[1:], *listed))  # fmt: skip
+            now = {**then, "1": need + late}
+            expected = second_reading(story, regime, now, approved=(at, then))
+            assert (of(asked, *told) == "TRUE") is expected, (seed, regime)
+            seen[expected and not second_reading(story, regime, now)] += 1
+    assert seen[True] > 15, seen
