@@ -1,5 +1,6 @@
 """Releases that say of how much they are: which of them stand, and whether they cover the claim."""
 
+import itertools
 import random
 from collections.abc import Iterable
 from decimal import Decimal
@@ -14,6 +15,7 @@ from supplytwin.processors import twin as twins
 from supplytwin.processors.condition_facts import built
 from supplytwin.processors.condition_facts_asked import Attester, ClaimAsked, ClaimLine
 from supplytwin.processors.condition_facts_look import Look
+from supplytwin.processors.condition_facts_releases import is_shared_out
 from supplytwin.processors.condition_view import Ordered
 from supplytwin.schemas.events import DeclarationLine
 from supplytwin.schemas.ids import SECOND_US
@@ -423,9 +425,10 @@ def test_what_was_built_before_goods_came_is_built_again_after_them() -> None:
     assert not kept.holds(question(IMPORTED, fixed_at=APPROVED), frozenset())
 
 
+@pytest.mark.parametrize("approved", [None, APPROVED])
 @pytest.mark.parametrize("qty", [100, 10**6])
 def test_twice_as_many_declarations_are_twice_the_work(
-    monkeypatch: pytest.MonkeyPatch, qty: int
+    monkeypatch: pytest.MonkeyPatch, qty: int, approved: int | None
 ) -> None:
     """What is looked up of subjects and events, whether the releases are enough or not."""
     looked = {"slots": 0, "reached_by": 0}
@@ -447,7 +450,7 @@ def test_twice_as_many_declarations_are_twice_the_work(
         for each in range(number):
             facts += [filed(f"D{each}"), free(10, 31, f"D{each}"), arrived(10, lot=f"L{each}")]
         looked.update(dict.fromkeys(looked, 0))
-        of(question(IMPORTED, ordered(qty), rivals=ALONE), *facts)
+        of(question(IMPORTED, ordered(qty), rivals=ALONE, fixed_at=approved), *facts)
         work.append(dict(looked))
     assert all(work[1][name] <= 2.2 * work[0][name] for name in looked), work
 
@@ -480,6 +483,28 @@ def enough(papers: list[tuple[str, int]], needs: dict[str, int], *, one_unit: bo
         sum(qty for of, qty in papers if not of or those & set(of)) >= sum(needs[x] for x in those)
         for those in some
     )
+
+
+def test_what_is_of_several_lines_is_shared_out_as_far_as_it_goes() -> None:
+    """It is enough where no lines together need more than there is of any of them."""
+    seen = {True: 0, False: 0}
+    for seed in range(2000):
+        rng = random.Random(seed)
+        lines = "abcd"[: rng.randrange(1, 5)]
+        needed = {line: Decimal(rng.randrange(6)) for line in lines}
+        there: dict[frozenset[str], Decimal] = {}
+        for _ in range(rng.randrange(6)):
+            of = frozenset(rng.sample(lines + "z", rng.randrange(1, len(lines) + 1)))
+            there[of] = Decimal(rng.randrange(9))
+        some = [those for size in range(1, 5) for those in itertools.combinations(lines, size)]
+        expected = all(
+            sum(needed[line] for line in those)
+            <= sum(qty for of, qty in there.items() if not of.isdisjoint(those))
+            for those in some
+        )
+        assert is_shared_out(there, needed) is expected, seed
+        seen[expected] += 1
+    assert min(seen.values()) > 200, seen
 
 
 def papers_of(story: list[Any], lines: Iterable[str]) -> dict[str, _Paper]:
