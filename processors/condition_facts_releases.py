@@ -188,26 +188,29 @@ class Releases:
         own = [one for one in told if not one.shared]
         if self._parts is None:
             self._parts = {one.line: self._part(one) for one in self._lines}
-        needed = {line: qty for line, qty in self._parts.items() if qty is not None}
-        if len(needed) < len(self._parts) and not self._is_by_mass(own, alike):
-            return False
-        return _is_enough(own, needed, self._lines) if needed else bool(self._parts)
+        needed = {line: qty for line, qty in self._parts.items() if qty}
+        if None not in self._parts.values():
+            return _is_enough(own, needed, self._lines)
+        is_by_mass = self._is_by_mass(own, alike)
+        return is_by_mass and (not needed or _is_enough(own, needed, self._lines))
 
     def _part(self, line: Ordered) -> Decimal | None:
         """How much of a line the claim is of; None = nobody knows."""
         there = max(self._there(line, "SHIPPED"), self._there(line, "RECEIVED"))
         own = self._own(line)
-        if own is not None:
+        if own:
             least = EXACT.scaleb(EXACT.multiply(own, 10_000 - line.short_bp), _BP_DIGITS)
             return max(least, min(there, own)) if there else own
         asks = [self._asks(line, one) for one in _required(self._look.asked.condition)]
-        return max([there, *asks]) or None
+        return max([there, *asks]) or own
 
     def _own(self, line: Ordered) -> Decimal | None:
         """What the terms say of how much of a line is the claim's."""
-        asked, lots = self._look.asked, dict(line.lots)
+        asked = self._look.asked
         if asked.lots:
-            return _sum(lots[one] for one in asked.lots) if set(asked.lots) <= set(lots) else None
+            stated = {lot for each in self._lines for lot, _ in each.lots}
+            own = _sum(qty for lot, qty in line.lots if lot in asked.lots)
+            return own if stated.issuperset(asked.lots) else None
         has_rivals = any(one.rivals for one in asked.lines if one.line == line.line)
         return None if has_rivals and asked.consignment_id is not None else line.qty
 

@@ -227,6 +227,19 @@ def test_a_claim_of_a_lot_needs_the_lot() -> None:
     )
 
 
+@pytest.mark.parametrize("unit", ["EA", "KGM"])
+def test_a_claim_of_a_lot_needs_nothing_of_a_line_that_has_none_of_it(unit: str) -> None:
+    """The terms say of which line it is; what is told of it on the other one is needed, too."""
+    lines = ordered(lots=(("5", Decimal(40)),)), ordered(50, "2", unit)
+    asked = question(IMPORTED, *lines, rivals=ALONE, lots=("5",), consignment_id=None)
+    assert of(asked, filed("D1", "LOT:5"), free(40, 31)) == "TRUE"
+    assert of(asked, filed("D1", "LOT:5"), free(39, 31)) == "UNKNOWN"
+    other = arrived(7, lot="5", refs=("ORDER_LINE:2",), uom=unit)
+    assert of(asked, filed("D1", "LOT:5"), free(40, 31), other) == "UNKNOWN"
+    unsaid = question(IMPORTED, *lines, rivals=ALONE, lots=("6",), consignment_id=None)
+    assert of(unsaid, filed("D1", "LOT:6"), free(40, 31)) == "UNKNOWN"
+
+
 def test_a_declaration_of_several_consignments_has_to_be_released_whole() -> None:
     """40 of 100 may be those of the other one; a release that states nothing is of all."""
     asked = question({"all": [IMPORTED, f.quantity("1", 40)]})
