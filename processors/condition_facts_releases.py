@@ -77,9 +77,7 @@ class Releases:
 
     def _covers(self, regime: str | None, organisation: str, code: str) -> bool:
         alike = [one for one in self._known.values() if one.regime == regime or not one.linked]
-        if self._was_covered(regime, organisation, code) and not any(
-            self._is_less(one, code) for one in alike
-        ):
+        if self._is_as_then(regime, organisation, code):
             return True
         stands = [one for one in alike if one.linked and one.releases and code in one.sources]
         told = [one for one in (self._told(each, organisation) for each in stands) if one.qty]
@@ -123,20 +121,21 @@ class Releases:
         look = then(self._look)
         return Releases(look, Declarations(look, self._roots), self._roots)
 
-    def _was_covered(self, regime: str | None, organisation: str, code: str) -> bool:
+    def _is_as_then(self, regime: str | None, organisation: str, code: str) -> bool:
+        """Whether it was all of the claim then, and of nothing less is released now."""
         before = self._then
         if before is None:
             return False
-        found = before._covers(regime, organisation, code)
+        was_all = before._covers(regime, organisation, code)
         self._look.concerns |= before._look.concerns
-        return found
+        of_regime = [one for one in before._known.values() if one.regime == regime]
+        return was_all and not any(self._is_less(one, code) for one in of_regime)
 
-    def _is_less(self, one: Declared, code: str) -> bool:
+    def _is_less(self, then: Declared, code: str) -> bool:
         """Whether less of a declaration is released than was then."""
-        known = {} if self._then is None else self._then._known
-        before = _released(known[one.key], code) if one.key in known else {}
-        now = _released(one, code)
-        return any(qty > now.get(name, ZERO) for name, qty in before.items())
+        one = self._known.get(then.key)
+        now = {} if one is None or one.regime != then.regime else _released(one, code)
+        return any(qty > now.get(name, ZERO) for name, qty in _released(then, code).items())
 
     def _said_of(self, key: SubjectKey, *, heard: bool) -> Iterator[Event]:
         """What is told of a declaration: by customs, as it counts now; or by anybody, as it may."""

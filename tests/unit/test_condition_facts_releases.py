@@ -378,6 +378,16 @@ def test_a_part_that_is_released_after_the_approval_is_not_all_of_it() -> None:
     assert of(question(IMPORTED, fixed_at=APPROVED), *facts, free(40, 44)) == "TRUE"
 
 
+def test_what_is_of_another_regime_since_the_approval_is_released_no_longer() -> None:
+    """Ten of the forty turn out to have left the other country."""
+    paper = filed("D2")
+    facts = timed(filed(), paper, shipped(40), free(30, 31), free(10, 31, "D2"))
+    fixed = question(IMPORTED, fixed_at=APPROVED)
+    assert of_told(fixed, *facts) == "TRUE"
+    away = replace(paper, revision=2, regime="EXPORT")
+    assert of_told(fixed, *facts, (away, day(43))) == "UNKNOWN"
+
+
 def test_what_no_longer_stood_at_the_approval_is_not_missed_after_it() -> None:
     """Less than was ever told: corrected, withdrawn, revoked or cancelled before the approval. What
     was approved did not rest on that, so goods that come later change nothing.
