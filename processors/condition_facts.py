@@ -86,7 +86,8 @@ def built(twin: Twin, asked: ClaimAsked, sight: Sight | None = None) -> Built:
     look = Look(Sight(twin) if sight is None else sight, asked)
     claim = claim_of(look)
     declarations = Declarations(look, claim.roots)
-    milestones = Milestones(look, claim, declarations, Releases(look, declarations).covers)
+    releases = Releases(look, declarations, claim.roots)
+    milestones = Milestones(look, claim, declarations, releases.covers)
     told: dict[str, tuple[Fact, ...]] = {}
     for type_, words in types_in(asked).items():
         told[type_] = tuple(milestones.of_type(type_, words))
