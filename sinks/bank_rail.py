@@ -5,8 +5,7 @@ that this rail knows is read from Kafka and from documents that the bank has sen
 process knows the same. A document is confirmed to its carrier when all that it says is published.
 """
 
-from collections.abc import Collection, Iterator, Sequence
-from typing import Protocol
+from collections.abc import Collection, Sequence
 
 import structlog
 from msgspec import Struct
@@ -17,59 +16,20 @@ from supplytwin.sinks import bank_rail_statement as statements
 from supplytwin.sinks import rail_log
 from supplytwin.sinks.asking import Asking
 from supplytwin.sinks.bank_rail_balances import Balances
+from supplytwin.sinks.bank_rail_carrier import Asked, Carrier, Document
 from supplytwin.sinks.bank_rail_ledger import OWN, Ledger, Understood, answered, identified
 from supplytwin.sinks.bank_rail_messages import Desk, drafted
 from supplytwin.sinks.bank_rail_terms import Funding, Held, Holds, Parties, Paying
 from supplytwin.sinks.iso20022_answers import Reading, Statement
 from supplytwin.sinks.iso20022_in import read
 from supplytwin.sinks.iso20022_sent import Doubt
-from supplytwin.sinks.rail import Answer, Closed, number_of
+from supplytwin.sinks.rail import Alive, Answer, Closed, number_of
+
+__all__ = ["Asked", "BankRail", "Carrier", "Document"]
 
 log = structlog.get_logger("supplytwin.rail")
 NO_HOLD = "PREFUNDED_HOLD: this bank holds no money on request (docs/rails.md)"
 NO_PARTIES = "no accounts are known of the terms under which this was decided"
-
-
-class Document(Struct, frozen=True, kw_only=True, gc=False):
-    """One message of a bank. `name` is the carrier's for it."""
-
-    name: str
-    data: bytes
-
-
-class Asked(Struct, frozen=True, kw_only=True, gc=False):
-    """What a bank says when it is asked about a payment."""
-
-    known: bool
-    """False: it has never had it (not found = not yet)."""
-    data: bytes = b""
-    """A document that tells of it."""
-
-
-class Carrier(Protocol):
-    """How messages travel. Every call may raise TransientError: nothing is lost by calling it
-    again.
-    """
-
-    def deliver(self, kept: SentMessage) -> None:
-        """The bank has these bytes when this returns, perhaps not for the first time."""
-
-    def arrivals(self, known: Collection[str]) -> list[Document]:
-        """What the bank has sent and nobody has confirmed, oldest first, but for these names."""
-
-    def confirm(self, document: Document) -> None:
-        """All that it says is published."""
-
-    def refuse(self, document: Document) -> None:
-        """It cannot be read: lay it aside for a person."""
-
-    def ask(self, kept: SentMessage) -> Asked | None:
-        """What became of a payment; None = this bank cannot be asked, or says nothing."""
-
-    def received(self) -> Iterator[Document]:
-        """Everything that was ever received and is kept, confirmed or not, oldest first."""
-
-    def close(self) -> None: ...
 
 
 class _Open(Struct, kw_only=True, gc=False):
@@ -92,7 +52,12 @@ class BankRail:
         self.name = desk.rail
         self._carrier, self._desk, self._parties, self._holds = carrier, desk, parties, holds
         self._duplicates = Asking(self._ask_of_duplicate, rail_log.asked_again)
+        self._balances: Balances | None = None
+        self.watched(lambda: None)
         self.forget()
+
+    def watched(self, alive: Alive) -> None:
+        self._alive = self._carrier.alive = alive
 
     # ---- what Kafka has
 
@@ -100,7 +65,6 @@ class BankRail:
         self._ledger = Ledger(self.name)
         self._own: dict[str, Receipt] = {}
         self._open: dict[str, _Open] = {}
-        self._balances: Balances | None = None
         self._duplicates.clear()
         self._findings: list[str] = []
 
@@ -381,9 +345,10 @@ class BankRail:
         return found
 
     def _known_balances(self) -> Balances:
-        """Of every statement that has ever come: a new process reads them once."""
+        """Of every statement that has ever come: a process reads them once."""
         if self._balances is None:
-            self._balances = Balances(one.data for one in self._carrier.received())
+            every = (one.data for one in self._carrier.received())
+            self._balances = Balances(every, self._alive)
         for waiting in self._open.values():
             for statement in waiting.statements:
                 self._balances.take(statement)

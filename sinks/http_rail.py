@@ -33,10 +33,11 @@ from msgspec import Struct
 from supplytwin.schemas.errors import TransientError
 from supplytwin.schemas.records import SentMessage
 from supplytwin.sinks import iso20022_ids as ids
-from supplytwin.sinks.bank_rail import Asked, Document
+from supplytwin.sinks.bank_rail_carrier import Asked, Document
 from supplytwin.sinks.file_rail import Inbox, carry, put
 from supplytwin.sinks.http_rail_mailbox import MAILBOX_MAX, Answers, Mail, mails
 from supplytwin.sinks.iso20022_xml import BYTES_MAX
+from supplytwin.sinks.rail import Alive
 
 log = structlog.get_logger("supplytwin.rail")
 TRIES = 3
@@ -45,7 +46,7 @@ _NOT_NOW = frozenset((401, 403, 404, 407, 408, 425))
 _DIGITS = 32
 _XML = "application/xml; charset=utf-8"
 PAUSE_S = 60
-"""Behind an answer of the mailbox that cannot be read."""
+"""Behind an answer of the mailbox that cannot be read, and a document that is not deleted."""
 LOOK_S = 5
 """So long is gone on with one answer; the gateway has other work, too."""
 
@@ -81,15 +82,17 @@ def as_it_is(data: bytes, kept: SentMessage) -> bytes | None:
 
 
 class HttpBank:
-    """See the module, and `bank_rail.Carrier`."""
+    """See the module, and `bank_rail_carrier.Carrier`."""
 
     def __init__(
         self, addresses: Addresses, inbox: Inbox, *, status: StatusReader = as_it_is
     ) -> None:
         self._at, self._inbox, self._status = addresses, inbox, status
+        self.alive: Alive = lambda: None
         self._looked = -addresses.poll_s
         self._answers = Answers(inbox.waiting.parent / "mailbox")
         self._ids: dict[str, str] = {}
+        self._delete_at = -1.0
         self._kept_out: tuple[str, int] | None = None
         self._waiting = _digests(inbox.waiting)
         self._done = _digests(inbox.received) | _digests(inbox.refused)
@@ -131,6 +134,8 @@ class HttpBank:
         except (urllib3.exceptions.HTTPError, OSError) as error:
             why = getattr(error, "strerror", None) or type(error).__name__
             raise TransientError(f"{method} {url}: {why}") from None
+        finally:
+            self.alive()
 
     def _call(self, method: str, url: str, body: bytes | None = None) -> tuple[int, bytes]:
         """Status and body, of which one byte more than a document may have is read."""
@@ -271,7 +276,7 @@ class HttpBank:
         self._delete(digest)
 
     def confirm(self, document: Document) -> None:
-        """Kept here first; a bank that cannot be told now is told at the next look."""
+        """Kept here first; a bank that cannot be told now is told at a later look."""
         self._inbox.confirm(document)
         self._over(document)
 
@@ -287,11 +292,12 @@ class HttpBank:
 
     def _delete(self, digest: str) -> None:
         known = self._ids.pop(digest, None)
-        if known is None or not self._at.confirms:
-            return
+        if known is None or not self._at.confirms or time.monotonic() < self._delete_at:
+            return  # the mailbox still lists it at a later look
         try:
             self._call("DELETE", f"{self._at.mailbox}/{quote(known, safe='')}")
         except TransientError as error:
+            self._delete_at = time.monotonic() + PAUSE_S
             log.warning("a document is still in the bank's mailbox", why=str(error))
 
     def received(self) -> Iterator[Document]:

@@ -55,6 +55,8 @@ _TRANSACTION_S = 60.0
 """How long one call of a transaction is made again before its outcome is unknown."""
 _PAUSE_S = 1.0
 """Before a bank that could not be reached is tried again."""
+_HAND_OVER_S = 5.0
+"""So long is handed over in one turn, however slow a bank takes it: answers go out, too."""
 
 
 POINTS = (
@@ -96,7 +98,7 @@ class Gateway:
         self._partitions, self._broker = partitions, broker
         self._backlog: deque[Record | Eof] = deque()
         self._drafts: list[SentMessage] = []
-        self._aside = Aside(self._hand)
+        self._aside = Aside(self._hand, self._live)
         self._again_at = 0.0
         self._admin = broker.admin()
         self._producer = broker.producer(GATEWAY_ID)
@@ -109,6 +111,8 @@ class Gateway:
         self._assigned: Sequence[TopicPartition] = ()
         self.beat = time.monotonic()
         self._day = DayClose(broker, rail, partitions, self._live)
+        if rail.keeps:
+            rail.watched(self._live)
         topics = (INSTRUCTIONS, CONTROL, SENT) if rail.keeps else (INSTRUCTIONS, CONTROL)
         self._consumer.subscribe(topics, self._on_assign, self._on_revoke, self._on_revoke)
         log.info("hands instructions over", rail=rail.name)
@@ -192,8 +196,9 @@ class Gateway:
         """
         if self._backlog and time.monotonic() < self._again_at:
             return
+        until = time.monotonic() + _HAND_OVER_S
         try:
-            while self._backlog:
+            while self._backlog and time.monotonic() <= until:
                 self._take(self._backlog[0])
                 self._backlog.popleft()
                 self._live()  # a bank may take its time for each
@@ -202,6 +207,7 @@ class Gateway:
         except TransientError as error:
             self._again_at = time.monotonic() + _PAUSE_S
             log.warning("the bank cannot be reached", why=str(error), waiting=len(self._backlog))
+            self._live()  # it may have taken its time to fail
 
     def _take(self, item: Record | Eof) -> None:
         at = TopicPartition(item.topic, item.partition)

@@ -25,10 +25,12 @@ class _Question(Struct, frozen=True):
 
 
 class Aside:
-    """See the module. `put` hands a question over."""
+    """See the module. `put` hands a question over, `alive` is called behind each."""
 
-    def __init__(self, put: Callable[[Instruction], None]) -> None:
-        self._asking = Asking[_Question](lambda one: put(one.order), _failed)
+    def __init__(
+        self, put: Callable[[Instruction], None], alive: Callable[[], None] = lambda: None
+    ) -> None:
+        self._asking = Asking[_Question](lambda one: put(one.order), _failed, alive)
 
     def clear(self) -> None:
         """All are read again."""

@@ -3,7 +3,7 @@
 A rail with a bank behind it keeps nothing of its own: a new process is given all of that again.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from msgspec import Struct
 
@@ -17,14 +17,11 @@ from supplytwin.schemas.records import (
     SentMessage,
     SettlementEvent,
 )
-from supplytwin.sinks.rail import Rail
+from supplytwin.sinks.rail import Alive, Rail
 from supplytwin.streams.audit_run import read
 from supplytwin.streams.observe import GatewayMetrics
 from supplytwin.streams.ports import Broker, TopicPartition
 from supplytwin.streams.topics import WORKER_GROUP, places
-
-Alive = Callable[[], None]
-"""Called now and then on a long read."""
 
 
 def remember(broker: Broker, rail: Rail, partitions: int, alive: Alive = lambda: None) -> None:
