@@ -43,6 +43,11 @@ class Asking(Generic[T]):
         if self._waiting or not self._is_put(one):
             self._waiting.append(one)
 
+    def later(self, one: T) -> None:
+        """It has just failed: put it behind those that wait."""
+        self._waiting.append(one)
+        self._again_at = time.monotonic() + self._pause_s
+
     def go_on(self) -> None:
         """The first of those that wait, when it is time; as long as that succeeds, and for
         `TURN_S`, the others.

@@ -7,8 +7,9 @@
     GET    status     a document that tells of one payment; 404: the bank has never had it
 
 A connection that fails, a time-out and the statuses 429, 500, 502, 503, 504 are tried again, a few
-times and with pauses, with the same bytes and ids. 401, 403, 404, 407, 408 and 425 to a POST say
-nothing about the message: who is not let in comes again, too, but not in a burst. What a bank
+times and with pauses, with the same bytes and ids. 401, 407, 408 and 425 to a POST say nothing
+about the message: who is not let in comes again, too, but not in a burst. So do 403 and 404 from an
+address that this process has seen take nothing yet; later they refuse the one message. What a bank
 answers to a POST is not read: it says the same in a document.
 
 What the mailbox answers is kept as it came before anything is made of it (`http_rail_mailbox`), so
@@ -30,7 +31,7 @@ import structlog
 import urllib3
 from msgspec import Struct
 
-from supplytwin.schemas.errors import TransientError
+from supplytwin.schemas.errors import NotLetInError, TransientError
 from supplytwin.schemas.records import SentMessage
 from supplytwin.sinks import iso20022_ids as ids
 from supplytwin.sinks.bank_rail_carrier import Asked, Document
@@ -42,7 +43,9 @@ from supplytwin.sinks.rail import Alive
 log = structlog.get_logger("supplytwin.rail")
 TRIES = 3
 _AGAIN = frozenset((429, 500, 502, 503, 504))
-_NOT_NOW = frozenset((401, 403, 404, 407, 408, 425))
+_NOT_NOW = frozenset((401, 407, 408, 425))
+_NOT_THERE = frozenset((403, 404))
+"""Said of an address, or of one message: of a message where the address has taken another one."""
 _DIGITS = 32
 _XML = "application/xml; charset=utf-8"
 PAUSE_S = 60
@@ -93,7 +96,8 @@ class HttpBank:
         self._answers = Answers(inbox.waiting.parent / "mailbox")
         self._ids: dict[str, str] = {}
         self._delete_at = -1.0
-        self._kept_out: tuple[str, int] | None = None
+        self._kept_out: dict[str, tuple[str, int]] = {}
+        self._open_for_us: set[str] = set()
         self._waiting = _digests(inbox.waiting)
         self._done = _digests(inbox.received) | _digests(inbox.refused)
         retries = urllib3.Retry(
@@ -156,10 +160,12 @@ class HttpBank:
             log.error("the bank takes no such message", message=kept.message)
             return
         status, _ = self._call("POST", url, kept.body)
-        if status in _NOT_NOW:
-            self._not_now(kept, status)
-        self._kept_out = None
-        if not 200 <= status < 300:
+        if status in _NOT_NOW or (status in _NOT_THERE and url not in self._open_for_us):
+            self._not_now(kept, url, status)
+        self._kept_out.pop(url, None)
+        if 200 <= status < 300:
+            self._open_for_us.add(url)
+        else:
             log.error(
                 "the bank refused a message",
                 http_status=status,
@@ -167,17 +173,17 @@ class HttpBank:
                 settlement_id=kept.settlement_id,
             )
 
-    def _not_now(self, kept: SentMessage, status: int) -> NoReturn:
+    def _not_now(self, kept: SentMessage, url: str, status: int) -> NoReturn:
         """Said once, and called again with the same message until the bank takes it."""
-        if self._kept_out != (kept.message_id, status):
-            self._kept_out = (kept.message_id, status)
+        if self._kept_out.get(url) != (kept.message_id, status):
+            self._kept_out[url] = (kept.message_id, status)
             log.error(
                 "the bank does not let a message in",
                 http_status=status,
                 message_id=kept.message_id,
                 settlement_id=kept.settlement_id,
             )
-        raise TransientError(f"POST: HTTP {status}")
+        raise NotLetInError(f"POST {url}: HTTP {status}")
 
     def ask(self, kept: SentMessage) -> Asked | None:
         if not self._at.status:

@@ -24,6 +24,7 @@ from supplytwin.schemas import codec
 from supplytwin.schemas.errors import (
     AbortError,
     FatalError,
+    NotLetInError,
     RecordError,
     TransientError,
     UsageError,
@@ -99,6 +100,7 @@ class Gateway:
         self._backlog: deque[Record | Eof] = deque()
         self._drafts: list[SentMessage] = []
         self._aside = Aside(self._hand, self._live)
+        self._shut_out = Aside(self._hand, self._live)
         self._again_at = 0.0
         self._admin = broker.admin()
         self._producer = broker.producer(GATEWAY_ID)
@@ -146,6 +148,7 @@ class Gateway:
                 self._at("after_read")
             self._work_off()
             self._aside.go_on()
+            self._shut_out.go_on()
             self._live()
             return self._publish() or self._day.close(self.metrics) or bool(items)
         except AbortError as error:
@@ -167,6 +170,7 @@ class Gateway:
         self._backlog.clear()
         self._drafts.clear()
         self._aside.clear()
+        self._shut_out.clear()
         if not self._assigned:
             return
         if {at.partition for at in self._assigned} != set(range(self._partitions)):
@@ -192,7 +196,8 @@ class Gateway:
 
     def _work_off(self) -> None:
         """Take what was read, in order. A bank that cannot be reached is waited for: nothing is
-        passed over, and answers go out meanwhile. A question alone is put aside.
+        passed over, and answers go out meanwhile. A question is put aside, and a recall whose
+        address lets nothing in.
         """
         if self._backlog and time.monotonic() < self._again_at:
             return
@@ -226,8 +231,17 @@ class Gateway:
             elif isinstance(order, Instruction) and order.kind == "QUERY":
                 self._aside.add(at, item.offset, order)
             else:
-                self._hand(order)
+                self._hand_now(at, item.offset, order)
         self._next[at] = item.offset + 1
+
+    def _hand_now(self, at: TopicPartition, offset: int, order: Instruction | SentMessage) -> None:
+        """A recall whose address lets nothing in stops no payment; a payment stops all."""
+        try:
+            self._hand(order)
+        except NotLetInError:
+            if order.kind != "RECALL":
+                raise
+            self._shut_out.later(at, offset, order)
 
     def _hand(self, order: Instruction | SentMessage) -> None:
         self._at("handing_over")
@@ -297,9 +311,10 @@ class Gateway:
 
     def _offsets(self) -> dict[TopicPartition, int]:
         """Next offsets; of a control partition only up to its first tick that is not handled, of
-        instructions up to the first question that is not put.
+        instructions up to the first question that is not put, of messages up to the first recall
+        that is not let in.
         """
-        found = self._aside.held(self._next)
+        found = self._shut_out.held(self._aside.held(self._next))
         for number, ticks in self._ticks.items():
             at = TopicPartition(CONTROL, number)
             if ticks and at in found:
