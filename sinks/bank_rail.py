@@ -141,7 +141,7 @@ class BankRail:
             self._refused(order, order.refused)
             return
         known = self._ledger.order(order.kind, order.settlement_id, number_of(order))
-        if known is not None and known.body and not self._is_past_recall(order):
+        if known is not None and not self._is_past_recall(order) and known.body:
             self._carrier.deliver(known)
 
     def _refused(self, order: Instruction | SentMessage, why: str) -> None:

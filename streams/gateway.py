@@ -43,7 +43,7 @@ from supplytwin.schemas.records import (
 from supplytwin.sinks.rail import Answer, Rail, hand_over
 from supplytwin.streams.checkpoint import abort, insist
 from supplytwin.streams.gateway_aside import Aside
-from supplytwin.streams.gateway_record import DayClose, remember
+from supplytwin.streams.gateway_record import DayClose, Kept, remember
 from supplytwin.streams.observe import GatewayMetrics
 from supplytwin.streams.ports import Broker, Eof, TopicPartition
 from supplytwin.streams.restore import initialised
@@ -99,6 +99,7 @@ class Gateway:
         self._partitions, self._broker = partitions, broker
         self._backlog: deque[Record | Eof] = deque()
         self._drafts: list[SentMessage] = []
+        self._kept = set[Kept]()
         self._aside = Aside(self._hand, self._live)
         self._shut_out = Aside(self._hand, self._live)
         self._again_at = 0.0
@@ -185,7 +186,7 @@ class Gateway:
                     "--recover-since (see docs/operations.md): it asks the rail first"
                 )
         if self._rail.keeps:
-            remember(self._broker, self._rail, self._partitions, self._live)
+            self._kept = remember(self._broker, self._rail, self._partitions, self._live)
         self._at("assigned")
         self._consumer.assign(found)
         self._next = dict(found)  # last: a rewind that fails on the way is made again
@@ -227,12 +228,21 @@ class Gateway:
             order = self._order(item)
             draft = self._rail.draft(order) if isinstance(order, Instruction) else None
             if draft is not None:
-                self._drafts.append(draft)
+                self._keep(order, draft)
             elif isinstance(order, Instruction) and order.kind == "QUERY":
                 self._aside.add(at, item.offset, order)
             else:
                 self._hand_now(at, item.offset, order)
         self._next[at] = item.offset + 1
+
+    def _keep(self, order: Instruction | SentMessage, draft: SentMessage) -> None:
+        """Unless this instruction is only read again: its message is kept, and is handed over from
+        there. Another one for the same payment wants it to go out again.
+        """
+        key = (order.settlement_id, order.instruction_no)
+        if key not in self._kept:
+            self._kept.add(key)
+            self._drafts.append(draft)
 
     def _hand_now(self, at: TopicPartition, offset: int, order: Instruction | SentMessage) -> None:
         """A recall whose address lets nothing in stops no payment; a payment stops all."""

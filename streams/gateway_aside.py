@@ -3,7 +3,7 @@
 A question moves no money and has no place in the order of payments and recalls. A recall has one
 behind its payment only: where its address lets nothing in, no payment waits for it. The offset of
 either is not committed before it was put, so that a new process reads it again, and with it what is
-behind it, which goes out under the same ids with the same bytes.
+behind it: what goes out again then has the same ids and the same bytes.
 """
 
 from collections.abc import Callable, Mapping
