@@ -5,7 +5,7 @@ that this rail knows is read from Kafka and from documents that the bank has sen
 process knows the same. A document is confirmed to its carrier when all that it says is published.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 import structlog
 from msgspec import Struct
@@ -15,9 +15,11 @@ from supplytwin.schemas.records import Instruction, Receipt, SentMessage, Settle
 from supplytwin.sinks import bank_rail_statement as statements
 from supplytwin.sinks import rail_log
 from supplytwin.sinks.asking import Asking
+from supplytwin.sinks.bank_rail_announced import Announced
 from supplytwin.sinks.bank_rail_balances import Balances
 from supplytwin.sinks.bank_rail_carrier import Asked, Carrier, Document
-from supplytwin.sinks.bank_rail_ledger import OWN, Ledger, Understood, answered, identified
+from supplytwin.sinks.bank_rail_doubts import OWN, behind, in_turn, moved
+from supplytwin.sinks.bank_rail_ledger import Ledger, Understood, answered, identified
 from supplytwin.sinks.bank_rail_messages import Desk, drafted
 from supplytwin.sinks.bank_rail_terms import Funding, Held, Holds, Parties, Paying
 from supplytwin.sinks.iso20022_answers import Reading, Statement
@@ -53,6 +55,7 @@ class BankRail:
         self._carrier, self._desk, self._parties, self._holds = carrier, desk, parties, holds
         self._duplicates = Asking(self._ask_of_duplicate, rail_log.asked_again)
         self._balances: Balances | None = None
+        self._announced = Announced()
         self.watched(lambda: None)
         self.forget()
 
@@ -64,6 +67,7 @@ class BankRail:
     def forget(self) -> None:
         self._ledger = Ledger(self.name)
         self._own: dict[str, Receipt] = {}
+        self._own_doubts: tuple[Doubt, ...] = ()
         self._open: dict[str, _Open] = {}
         self._duplicates.clear()
         self._findings: list[str] = []
@@ -207,8 +211,9 @@ class BankRail:
         document = Document(name=f"status of {settlement} {attempt}", data=asked.data)
         reading = self._read(document)
         if reading is not None:
-            for receipt in self._understood(document, reading, instruction).receipts:
-                self._own[receipt.input_id] = receipt
+            found = self._understood(document, reading, instruction)
+            self._own.update((one.input_id, one) for one in found.receipts)
+            self._own_doubts += found.doubts
 
     def _say(
         self, order: Instruction | SentMessage, kind: str, status: str, **fields: object
@@ -231,9 +236,16 @@ class BankRail:
             log.warning("the bank is away", why=str(error))
         self._duplicates.go_on()
         self._confirm_what_is_done()
-        waiting = (one.unpublished.values() for one in self._open.values())
-        every = [*self._own.values(), *(receipt for some in waiting for receipt in some)]
+        every = in_turn(self._unpublished(), {one.settlement_id for one in self._doubts()})
         return [Answer(due=0, receipt=receipt) for receipt in every]
+
+    def _unpublished(self) -> list[Receipt]:
+        waiting = (one.unpublished.values() for one in self._open.values())
+        return [*self._own.values(), *(receipt for some in waiting for receipt in some)]
+
+    def _doubts(self) -> list[Doubt]:
+        """Those of which nothing is told yet."""
+        return [*self._own_doubts, *(one for some in self._open.values() for one in some.doubts)]
 
     def _take(self, document: Document) -> None:
         reading = self._read(document)
@@ -262,6 +274,7 @@ class BankRail:
         self, document: Document, reading: Reading, ask: Instruction | None = None
     ) -> Understood:
         found = self._ledger.understood(reading, ask)
+        self._announced.take(found.announced)
         self._findings += [one.code for one in found.findings]
         rail_log.not_understood(document.name, found.findings)
         return found
@@ -276,22 +289,28 @@ class BankRail:
             document = Document(name=f"status of {order.message_id}", data=asked.data)
             reading = self._read(document)
             if reading is not None:
-                found = self._understood(document, reading).receipts
-                self._open[name].unpublished.update((one.input_id, one) for one in found)
+                found = self._understood(document, reading)
+                waiting = self._open[name]
+                waiting.unpublished.update((one.input_id, one) for one in found.receipts)
+                waiting.doubts += found.doubts
 
     def told(self, settlements: Collection[str], until: int) -> list[Answer]:
         """From the documents that its carrier has kept, whatever time a bank's clock has put into
         them; the rail's own answers are made again by the same instructions.
         """
         found: dict[str, Receipt] = {}
+        doubts: list[Doubt] = []
         for document in self._carrier.received():
             reading = self._read(document)
             if reading is not None:
-                receipts = self._understood(document, reading).receipts
-                found |= {one.input_id: one for one in receipts}
+                heard = self._understood(document, reading)
+                found |= {one.input_id: one for one in heard.receipts}
+                doubts += heard.doubts
+        receipts = sorted(found.values(), key=lambda one: (one.rail_time, one.input_id))
+        breaks = self._ledger.breaks(doubts, beside=receipts).told
         return [
             Answer(due=one.rail_time, receipt=one)
-            for one in sorted(found.values(), key=lambda one: (one.rail_time, one.input_id))
+            for one in behind(receipts, breaks)
             if one.settlement_id in settlements
         ]
 
@@ -303,13 +322,24 @@ class BankRail:
                     self._ledger.published(receipt)
         self._confirm_what_is_done()
 
+    def _tell_doubts(self) -> None:
+        """A doubt waits for the bookings of its own settlement, and that of an answer to a question
+        for nothing: no document of it is kept.
+        """
+        breaks = self._ledger.breaks(self._own_doubts, self._unpublished())
+        self._own.update((one.input_id, one) for one in breaks.told)
+        self._own_doubts = breaks.left
+        booked = moved(self._unpublished())
+        for waiting in self._open.values():
+            if waiting.doubts:
+                ready = [one for one in waiting.doubts if one.settlement_id not in booked]
+                breaks = self._ledger.breaks(ready, self._unpublished())
+                waiting.unpublished.update((one.input_id, one) for one in breaks.told)
+                later = (one for one in waiting.doubts if one.settlement_id in booked)
+                waiting.doubts = (*breaks.left, *later)
+
     def _confirm_what_is_done(self) -> None:
-        """A doubt is told when all bookings that may be meant by it are."""
-        if not any(one.unpublished for one in self._open.values()):
-            for waiting in self._open.values():
-                breaks = self._ledger.breaks(waiting.doubts)
-                waiting.unpublished.update((one.input_id, one) for one in breaks)
-                waiting.doubts = ()
+        self._tell_doubts()
         asking = {name for name, _ in self._duplicates}
         for name, waiting in list(self._open.items()):
             told = not waiting.unpublished and not waiting.statements and not waiting.doubts
@@ -338,6 +368,7 @@ class BankRail:
                     statement, posted, self._ledger, balances, self._desk.zone
                 )
                 waiting.unpublished.update((one.input_id, one) for one in breaks)
+                waiting.doubts += self._announced.missing(statement, self._ledger, self._desk.zone)
                 found.append(Closed(account=statement.account, result=result))
                 rail_log.not_reconciled(found[-1])
             waiting.statements = ()
@@ -347,12 +378,17 @@ class BankRail:
     def _known_balances(self) -> Balances:
         """Of every statement that has ever come: a process reads them once."""
         if self._balances is None:
-            every = (one.data for one in self._carrier.received())
-            self._balances = Balances(every, self._alive)
+            self._balances = Balances(self._kept(), self._alive)
         for waiting in self._open.values():
             for statement in waiting.statements:
                 self._balances.take(statement)
         return self._balances
+
+    def _kept(self) -> Iterator[bytes]:
+        """Every document that is kept; a return that one of them announced is noted."""
+        for document in self._carrier.received():
+            self._announced.read(document.data, self._ledger)
+            yield document.data
 
     def close(self) -> None:
         self._carrier.close()

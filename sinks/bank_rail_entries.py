@@ -10,6 +10,8 @@ from supplytwin.sinks.iso20022_answers import Answer, Entry, Reading, Statement
 
 Owner = Callable[[str | None], str | None]
 """The settlement of a UETR; None = it is not ours."""
+Payment = Callable[[str], object | None]
+"""The one payment that an id names (UETR, InstrId, settlement id); None = none, or several."""
 
 
 def statement_name(statement: Statement) -> str:
@@ -57,10 +59,11 @@ class _Group(NamedTuple):
     entry_id: str
 
 
-def told_apart(reading: Reading, owner: Owner) -> Reading:
-    """The reading, with an id for each of several transactions of one settlement that one Ntry has
-    under one id: the bank's and the UETR (or the InstrId). Two of one payment keep one id. An entry
-    of a statement without our reference is ours by its UETR.
+def told_apart(reading: Reading, owner: Owner, payment: Payment) -> Reading:
+    """The reading, with an id for each of several payments of one settlement that one Ntry has
+    under one id: the bank's and the UETR (or the InstrId). Where all transactions are of one
+    payment (its parts, or a charge beside it) they keep the bank's id. An entry of a statement
+    without our reference is ours by its UETR.
     """
     reading = _owned(reading, owner)
     paths: dict[_Group, set[str]] = {}
@@ -72,7 +75,7 @@ def told_apart(reading: Reading, owner: Owner) -> Reading:
     ids = {
         path: f"{group.entry_id}/{marks[path]}"
         for group, several in paths.items()
-        if len(several) > 1
+        if len({_payment(marks.get(path), group, payment) for path in several}) > 1
         for path in several
         if path in marks
     }
@@ -86,6 +89,11 @@ def told_apart(reading: Reading, owner: Owner) -> Reading:
             for one in reading.statements
         ),
     )
+
+
+def _payment(mark: str | None, group: _Group, payment: Payment) -> object:
+    """Of which payment a transaction is, as far as its ids say."""
+    return payment(mark or group.settlement) or mark
 
 
 def _transactions(reading: Reading, owner: Owner) -> Iterator[tuple[_Group, str, str | None]]:

@@ -11,15 +11,15 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from supplytwin.schemas.findings import Finding
+from supplytwin.schemas.findings import Finding, in_order
 from supplytwin.schemas.ids import Micros
 from supplytwin.schemas.records import Instruction, Receipt, SentMessage
+from supplytwin.sinks.bank_rail_doubts import OWN, Breaks, Published, difference_of
 from supplytwin.sinks.bank_rail_entries import named, told_apart
 from supplytwin.sinks.bank_rail_messages import sent_of
-from supplytwin.sinks.iso20022_answers import Reading, Statement
+from supplytwin.sinks.iso20022_answers import Fault, Reading, Statement
 from supplytwin.sinks.iso20022_out import Sent
 from supplytwin.sinks.iso20022_sent import Doubt, Recalled, Told, attribute
-from supplytwin.sinks.reconcile import Difference
 
 MONEY = frozenset(("ACSC", "BOOKED", "RETURNED"))
 """Statuses that say that money has moved, how much and in which currency."""
@@ -30,8 +30,6 @@ _LAST_WORD = frozenset((*MONEY, "RJCT", "CNCL"))
 _RECALL_OVER = frozenset(("CNCL", "RJCR"))
 """After these the recall is not."""
 STATEMENT = "camt.053"
-OWN = "own"
-"""In the source of a receipt: the rail's own answer, not its bank's."""
 Key = tuple[str, int]
 
 
@@ -55,6 +53,8 @@ class Understood(Struct, frozen=True, kw_only=True, gc=False):
     findings: tuple[Finding, ...]
     statements: tuple[Statement, ...]
     doubts: tuple[Doubt, ...]
+    announced: tuple[Told, ...]
+    """Returns that the account has to show (pacs.004)."""
 
 
 class Ledger:
@@ -68,8 +68,7 @@ class Ledger:
         self._by_id: dict[str, list[Key]] = {}
         self._recalls: dict[str, list[SentMessage]] = {}
         self._heard: dict[str, dict[tuple[bool, str], Heard]] = {}
-        self._breaks: set[tuple[str, str]] = set()
-        self._first: dict[str, list[Receipt]] = {}
+        self._published = Published(rail)
 
     # ---- what Kafka has
 
@@ -105,16 +104,14 @@ class Ledger:
         """Take one receipt that was published. Of another rail it says that the payment was there,
         and its last word counts; its bookings are no business of this rail's statements.
         """
+        self._published.take(receipt)
         rail, _, document = receipt.source.partition(":")
         message, _, statement = document.partition(":")
         if rail != self._rail:
             self._told_elsewhere(receipt, rail, message)
             return
-        difference = (receipt.rail_reason or "").partition(":")[0]
-        if difference in Difference.__members__:
-            self._breaks.add((receipt.input_id, difference))
+        if difference_of(receipt) is not None:
             return
-        self._first.setdefault(receipt.settlement_id, [receipt])
         status = receipt.rail_status
         if status in _LAST_WORD:
             self._is_over(receipt)
@@ -175,12 +172,16 @@ class Ledger:
     # ---- whose an answer is
 
     def told_apart(self, reading: Reading) -> Reading:
-        """A document whose every entry of ours has an id of its own."""
-        return told_apart(reading, self._owner)
+        """A document whose every entry has an id that no other payment of ours has."""
+        return told_apart(reading, self._owner, self._payment)
 
     def _owner(self, uetr: str | None) -> str | None:
         keys = self._by_id.get(uetr or "")
         return keys[0][0] if keys else None
+
+    def _payment(self, name: str) -> Key | None:
+        keys = self._by_id.get(name, ())
+        return keys[0] if len(keys) == 1 else None
 
     def understood(self, reading: Reading, ask: Instruction | None = None) -> Understood:
         """The receipts of a document, in its order; with `ask` those about the payment that was
@@ -204,12 +205,14 @@ class Ledger:
                 there.append(order)
             elif told.answer.status not in _NO_RECEIPT:
                 receipts.append(self._receipt(told, order, ask, shown.get(told.answer.path)))
+        announced = tuple(one for one in found.told if one.answer.status == "ANNOUNCED")
         return Understood(
             receipts=tuple(receipts),
             there_already=tuple(there),
-            findings=found.findings,
+            findings=in_order((*found.findings, *map(_not_shown, announced))),
             statements=found.statements,
             doubts=found.doubts,
+            announced=announced,
         )
 
     def _about(self, reading: Reading) -> list[Sent]:
@@ -257,20 +260,16 @@ class Ledger:
             rail_reason=answer.reason,
         )
 
-    def breaks(self, doubts: Iterable[Doubt]) -> list[Receipt]:
-        """What claims are told of money that moved in a way that is not understood: under the id of
-        the receipt that told a booking, with another content (see `bank_rail_statement.closed`);
-        where none was told, of the first that was told at all.
+    def breaks(
+        self,
+        doubts: Iterable[Doubt],
+        waiting: Iterable[Receipt] = (),
+        beside: Iterable[Receipt] = (),
+    ) -> Breaks:
+        """What claims are told of money that moved in a way that is not understood: see
+        `bank_rail_doubts`.
         """
-        found: dict[str, Receipt] = {}
-        for one in doubts:
-            known = sorted(self.heard(one.settlement_id).items(), key=lambda pair: pair[0][0])
-            told = [heard.receipt for _, heard in known]
-            told = told or self._first.get(one.settlement_id, [])
-            if told and not self.told_break(told[0].input_id, Difference.NOT_UNDERSTOOD):
-                why = f"{Difference.NOT_UNDERSTOOD}: {one.says}"
-                found.setdefault(told[0].input_id, replace(told[0], rail_reason=why))
-        return list(found.values())
+        return self._published.breaks(doubts, waiting, beside)
 
     # ---- what statements have shown
 
@@ -280,7 +279,12 @@ class Ledger:
 
     def told_break(self, receipt_id: str, difference: str) -> bool:
         """Whether this difference about this booking was published before."""
-        return (receipt_id, difference) in self._breaks
+        return self._published.told_break(receipt_id, difference)
+
+
+def _not_shown(told: Told) -> Finding:
+    says = f"return {told.answer.return_id} is announced: it counts when the account shows it"
+    return Finding(path=told.answer.path, code=Fault.NOT_BOOKED, says=says)
 
 
 def answered(

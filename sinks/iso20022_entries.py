@@ -72,7 +72,8 @@ class Entries:
         direction = self._direction(ntry)
         findings, unread = len(reader.findings), len(reader.unread)
         details = [tx for part in reader.all(ntry, "NtryDtls") for tx in reader.all(part, "TxDtls")]
-        parts = [_Part(tx, self._whose(tx, rail_time)) for tx in details]
+        name = reader.text(ntry, "AcctSvcrRef")
+        parts = [_Part(tx, self._whose(tx, rail_time, name)) for tx in details]
         ours = [one.about for one in parts if one.about is not None]
         found: list[Entry] = []
         if status is None or whole is None or direction is None:
@@ -88,7 +89,7 @@ class Entries:
             self._hold_back(ours[0], findings, unread)
         return found
 
-    def _whose(self, tx: Place, rail_time: Micros | None) -> Answer | None:
+    def _whose(self, tx: Place, rail_time: Micros | None, entry: str | None) -> Answer | None:
         """The ids of a transaction, when it bears any of our form, or a UETR; without any other
         that UETR is ours or nobody's. None: other business, and nobody's finding.
         """
@@ -112,6 +113,7 @@ class Entries:
             instruction_id=reader.id(tx, "Refs/InstrId"),
             original_batch_id=reader.id(tx, "Refs/PmtInfId"),
             original_message_id=reader.id(tx, "Refs/MsgId"),
+            entry_id=(reader.text(tx, "Refs/AcctSvcrRef") or entry or "")[:ID_MAX] or None,
             rail_time=rail_time,
             doubtful=not sure,
         )
@@ -239,7 +241,7 @@ class Entries:
             if status != "PDNG" or part.about is None:
                 continue
             if reader.one(part.tx, "RtrInf") is None:
-                self.answers.append(replace(part.about, status="PDNG"))
+                self.answers.append(replace(part.about, status="PDNG", entry_id=None))
             else:
                 reader.fault(ntry.path, Fault.NOT_BOOKED, "a return that is pending")
                 self._unread((part,), reader.findings[-1], moved=False)

@@ -55,6 +55,8 @@ class Doubt(Struct, frozen=True, kw_only=True, gc=False):
     """Money of a settlement may have moved in a way that is a finding and no answer."""
 
     settlement_id: str
+    attempt: int
+    """The last of those that it may be about."""
     says: str
 
 
@@ -158,8 +160,8 @@ class _Attribution:
         self.findings = list(reading.findings)
         self.doubts: list[Doubt] = []
         self._nearer: set[_Payment] = set()
-        self._owners: dict[str, set[str]] = {}
-        """Settlements by the path of what is said of them."""
+        self._owners: dict[str, set[_Payment]] = {}
+        """Payments by the path of what is said of them."""
         self._spoilt: set[str] = set()
         """Paths of what turned out to be ours and not understood, and of what that stands in."""
 
@@ -173,7 +175,7 @@ class _Attribution:
             if isinstance(owned, str):
                 self._find(answer.path, Fault.UNKNOWN_REFERENCE, owned)
                 if answer.status in _MOVED:
-                    self._doubt(answer.path, owned)
+                    self._doubt(answer, owned)
             fresh += [] if isinstance(owned, str) else owned
             if answer.status == _OF_PARTS:
                 named |= {(one.settlement_id, one.attempt) for one in self._ledger.many(answer)}
@@ -183,7 +185,7 @@ class _Attribution:
             if part.why is not None and (owned or not part.about.doubtful):
                 self.findings.append(part.why)
                 if part.moved:
-                    self._doubt(part.about.path, f"{part.why.code}, {part.why.says}")
+                    self._doubt(part.about, f"{part.why.code}, {part.why.says}")
                 steps = part.about.path.split("/")
                 self._spoilt |= {"/".join(steps[:end]) for end in range(1, len(steps) + 1)}
         fresh = [one for one in fresh if one.payment not in self._nearer]
@@ -196,18 +198,21 @@ class _Attribution:
         """
         owned = _owned(self._ledger, answer)
         if not isinstance(owned, str):
-            self._owners[answer.path] = {one.settlement_id for one in owned}
+            self._owners[answer.path] = {one.payment for one in owned}
             return owned
         if answer.doubtful:
             return []
         around = {(one.settlement_id, one.attempt) for one in self._ledger.around(answer)}
         named |= around
-        self._owners[answer.path] = {settlement for settlement, _ in around}
+        self._owners[answer.path] = around
         return owned
 
-    def _doubt(self, path: str, says: str) -> None:
-        for settlement in sorted(self._owners.get(path, ())):
-            self.doubts.append(Doubt(settlement_id=settlement, says=says))
+    def _doubt(self, answer: Answer, says: str) -> None:
+        """The bank's id of the entry tells two of one payment apart."""
+        name = answer.entry_id or answer.return_id
+        says = says if name is None else f"entry {name}: {says}"
+        for settlement, attempt in dict(sorted(self._owners.get(answer.path, ()))).items():
+            self.doubts.append(Doubt(settlement_id=settlement, attempt=attempt, says=says))
 
     def _find(self, path: str, code: Fault, says: str) -> None:
         self.findings.append(Finding(path=path, code=code, says=says))
@@ -239,7 +244,7 @@ class _Attribution:
         """
         entries, spoilt = [], False
         for entry in statement.entries:
-            owners = self._owners.get(entry.path, set())
+            owners = {settlement for settlement, _ in self._owners.get(entry.path, ())}
             spoilt = spoilt or entry.path in self._spoilt
             known = entry.settlement_id is not None or len(owners) != 1
             entries.append(entry if known else replace(entry, settlement_id=min(owners)))

@@ -84,8 +84,8 @@ def recover(
     if rail.keeps:
         remember(broker, rail, meta.partitions)
     answers = rail.told(states, _last_tick(broker, meta, progress))
-    known = {receipt.input_id for receipt in _receipts(broker, meta, progress)}
-    missing = [answer for answer in answers if answer.receipt.input_id not in known]
+    known = {codec.encode(RECEIPTS, receipt) for receipt in _receipts(broker, meta, progress)}
+    missing = [one for one in answers if codec.encode(RECEIPTS, one.receipt) not in known]
     _publish(broker, meta, missing)
     _from_the_start(broker, meta)
     _await_worker(broker, meta, pump)

@@ -3,6 +3,7 @@ that is elsewhere, and each opens with what the last one closed with.
 """
 
 import bank_rail_world as w
+import pytest
 from bank_rail_world import Desktop, instruction
 from iso20022_world import amount, bank_statement, entry, notification
 from msgspec.structs import replace
@@ -132,6 +133,44 @@ def test_a_payment_twice_in_one_entry_stays_one_id() -> None:
     desk.paper.bring(bank_statement(OPENING, OPENING - 2 * PAID, debits))
     assert "REPEATED" in names(closed(desk, *BOTH))
     assert [name for _, name in breaks(desk)] == ["REPEATED"]
+
+
+@pytest.mark.parametrize("name", ["UETR", "InstrId", ""])
+@pytest.mark.parametrize("returned", ["", "AC04"])
+def test_parts_of_one_payment_keep_the_banks_id(name: str, returned: str) -> None:
+    """What a notification told whole, a statement may show as an amount and a charge: it is one
+    booking, or one return, under one id.
+    """
+    desk = booked()
+    sent = desk.sent  # type: ignore[attr-defined]
+    way = "CRDT" if returned else "DBIT"
+    part, ours = 500, {"UETR": sent.uetr, "InstrId": sent.instruction_id}
+    first = [
+        (path, amount(PAID - part, "CNY"), *rest)
+        if path.endswith("TxDtls/Amt")
+        else (path, text, *rest)
+        for path, text, *rest in entry(sent, "ASR-2", way, returned=returned)
+    ]
+    second = [
+        ("Ntry/NtryDtls/TxDtls+/Refs/EndToEndId", sent.settlement_id),
+        *([(f"Ntry/NtryDtls/TxDtls/Refs/{name}", ours[name])] if name else []),
+        ("Ntry/NtryDtls/TxDtls/Amt", amount(part, "CNY"), "CNY"),
+        ("Ntry/NtryDtls/TxDtls/CdtDbtInd", way),
+        *([("Ntry/NtryDtls/TxDtls/RtrInf/Rsn/Cd", returned)] if returned else []),
+    ]
+    told = desk.hear(notification([*first, *second]))
+    assert [one.amount_minor for one in told] == [PAID - part, part]
+    assert {one.entry_id or one.return_id for one in told} == {"ASR-2"}
+
+
+def test_one_of_several_attempts_that_nothing_names_is_told_apart() -> None:
+    """An entry of two attempts that has the UETR of one: the other transaction keeps the id."""
+    desk = booked()
+    two, debits = both_attempts(desk)
+    names = ("UETR", "InstrId")
+    first = [one for one in debits if one[1] == two.uetr or one[0].rpartition("/")[2] not in names]
+    told = desk.hear(notification(first))
+    assert [one.entry_id for one in told] == ["ASR-1", f"ASR-1/{two.uetr}"]
 
 
 def test_strangers_in_one_entry_keep_its_reference() -> None:

@@ -1,9 +1,10 @@
 """A failover that lost a tail: the log is shorter than what the rail has already done."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from supplytwin.processors import simulate
 from supplytwin.schemas import codec
@@ -11,6 +12,7 @@ from supplytwin.schemas.errors import UsageError
 from supplytwin.schemas.flow import Message
 from supplytwin.schemas.ids import DAY_US
 from supplytwin.schemas.records import CONTRACTS, RECEIPTS, Contract
+from supplytwin.sinks.rail import Answer
 from supplytwin.sinks.simulated_rail import booked
 from supplytwin.streams import deployment, offsets, recovery, topics
 from supplytwin.streams.conductor import Conductor, intervals, send
@@ -143,6 +145,27 @@ def test_a_second_recovery_finds_nothing_new(cluster: Cluster) -> None:
     assert first.lost != ()
     assert second.lost == ()
     assert second.answers == first.answers
+
+
+def test_another_content_under_an_id_that_the_log_has_is_lost(cluster: Cluster) -> None:
+    """A break has the id of what was told before: the id alone says nothing about it."""
+    recover(cluster)
+    rail = deployment.simulated_rail(cluster.settings, cluster.meta)
+    answers = rail.told
+
+    def told(settlements: Collection[str], until: int) -> list[Answer]:
+        """As before, and one break."""
+        found = answers(settlements, until)
+        why = "NOT_UNDERSTOOD: attempt 1: a debit"
+        return [*found, replace(found[0], receipt=replace(found[0].receipt, rail_reason=why))]
+
+    rail.told = told  # type: ignore[method-assign]
+    again = [
+        recovery.recover(cluster.broker, rail, cluster.meta, 0, lambda *_: None, cluster.pump)
+        for _ in range(2)
+    ]
+    rail.close()
+    assert [len(one.lost) for one in again] == [1, 0]
 
 
 def test_only_what_is_newer_or_not_over_is_queried(cluster: Cluster) -> None:
