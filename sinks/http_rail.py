@@ -100,7 +100,7 @@ class HttpBank:
         self._open_for_us: set[str] = set()
         self._waiting = _digests(inbox.waiting)
         self._done = _digests(inbox.received) | _digests(inbox.refused)
-        retries = urllib3.Retry(
+        retries = _beating(self)(
             total=TRIES - 1,
             status_forcelist=_AGAIN,
             allowed_methods=None,  # a POST, too: the bank knows it by its MsgId
@@ -312,6 +312,17 @@ class HttpBank:
 
     def close(self) -> None:
         self._pool.clear()
+
+
+def _beating(bank: HttpBank) -> type[urllib3.Retry]:
+    """Retries with a beat between two tries: a name may have several addresses that all hang."""
+
+    class Beating(urllib3.Retry):
+        def sleep(self, response: urllib3.BaseHTTPResponse | None = None) -> None:
+            bank.alive()
+            super().sleep(response)
+
+    return Beating
 
 
 def _digest(data: bytes) -> str:

@@ -19,7 +19,7 @@ def server() -> Iterator[Server]:
 
 
 def test_a_beat_stands_behind_each_call(server: Server, tmp_path: Path) -> None:
-    """Whatever came of it."""
+    """Whatever came of it, and behind each try: a bank has several addresses, each may hang."""
     carrier, beats = bank(server, tmp_path), list[int]()
     carrier.alive = lambda: beats.append(len(server.seen))
     carrier.deliver(kept())
@@ -29,7 +29,7 @@ def test_a_beat_stands_behind_each_call(server: Server, tmp_path: Path) -> None:
     server.answers = [(503, b"")] * TRIES
     with pytest.raises(TransientError):
         carrier.arrivals(())
-    assert beats == [1, 1 + TRIES, 1 + 2 * TRIES]
+    assert sorted(set(beats)) == list(range(1, 2 + 2 * TRIES))
 
 
 def test_a_bank_that_deletes_nothing_is_not_waited_for_again_and_again(
