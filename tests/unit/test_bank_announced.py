@@ -8,7 +8,7 @@ from iso20022_world import BUYER, bank_statement, entry, notification, payment_r
 from structlog.testing import capture_logs
 from test_bank_rail_statement import CLOSING, OPENING, closed, names
 
-from supplytwin.schemas.records import Receipt
+from supplytwin.schemas.records import Receipt, SentMessage
 
 BOTH = (flying(), settled())
 PAID = OPENING - CLOSING
@@ -89,6 +89,19 @@ def test_an_account_that_does_not_show_it_tells_the_claim() -> None:
     desk.new()
     assert after(desk, day(22)) == []
     assert desk.paper.confirmed == [one.name for one in desk.paper.mail]
+
+
+def test_a_transaction_that_was_aborted_forgets_none() -> None:
+    """The rail is given again what Kafka has; what was announced stands in no topic."""
+    desk = booked()
+    announced(desk)
+    assert after(desk, day(19).replace(b"STMT-324", b"STMT-1")) == []
+    desk.rail.forget()
+    for kind in (SentMessage, Receipt):
+        for one in desk.kept:
+            if isinstance(one, kind):
+                desk.rail.remember(one)
+    assert after(desk, day(20)) == [SAYS]
 
 
 def test_what_the_account_shows_is_not_missing() -> None:
