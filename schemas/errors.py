@@ -3,7 +3,8 @@
     SupplytwinError
     ├── RecordError      one record is bad: quarantined with its place, the field and the reason
     ├── TransientError   try the same call again, within one deadline
-    │   └── AbortError   abort the transaction, drop the overlay, rewind, try again
+    │   ├── AbortError   abort the transaction, drop the overlay, rewind, try again
+    │   └── NotLetInError  a bank's address lets us not in: a person mends it, others go on
     ├── FatalError       abort and leave the process (exit code 75): the supervisor starts a new one
     │   └── FencedError  because the broker knows a newer owner of this process's id
     └── UsageError       what was asked cannot be done: one line and the way out (exit code 2)
@@ -78,6 +79,10 @@ class TransientError(SupplytwinError):
 
 class AbortError(TransientError):
     """The transaction cannot commit; abort it, drop what it stood for and read again."""
+
+
+class NotLetInError(TransientError):
+    """An address of a bank lets nothing of ours in: it may last until a person has mended it."""
 
 
 class FatalError(SupplytwinError):

@@ -11,17 +11,22 @@ T = TypeVar("T")
 PAUSE_S = 1.0
 """After the first failure; after each further one twice as long."""
 PAUSE_MAX_S = 60.0
+TURN_S = 5.0
+"""So long they are put one after the other; who asks has other work, too."""
 
 
 class Asking(Generic[T]):
     """See the module. `put` raises TransientError when a question has to be put again, of which
-    `failed` is told.
+    `failed` is told; `alive` is called behind each.
     """
 
     def __init__(
-        self, put: Callable[[T], None], failed: Callable[[T, TransientError], None]
+        self,
+        put: Callable[[T], None],
+        failed: Callable[[T, TransientError], None],
+        alive: Callable[[], None] = lambda: None,
     ) -> None:
-        self._put, self._failed = put, failed
+        self._put, self._failed, self._alive = put, failed, alive
         self.clear()
 
     def clear(self) -> None:
@@ -38,10 +43,18 @@ class Asking(Generic[T]):
         if self._waiting or not self._is_put(one):
             self._waiting.append(one)
 
+    def later(self, one: T) -> None:
+        """It has just failed: put it behind those that wait."""
+        self._waiting.append(one)
+        self._again_at = time.monotonic() + self._pause_s
+
     def go_on(self) -> None:
-        """The first of those that wait, when it is time; as long as that succeeds, the others."""
+        """The first of those that wait, when it is time; as long as that succeeds, and for
+        `TURN_S`, the others.
+        """
+        until = time.monotonic() + TURN_S
         for _ in range(len(self._waiting)):
-            if time.monotonic() < self._again_at:
+            if not self._again_at <= time.monotonic() <= until:
                 return
             first = self._waiting.popleft()
             if not self._is_put(first):
@@ -57,5 +70,7 @@ class Asking(Generic[T]):
             self._pause_s = min(2 * self._pause_s, PAUSE_MAX_S)
             self._failed(one, error)
             return False
+        finally:
+            self._alive()
         self._pause_s = PAUSE_S
         return True

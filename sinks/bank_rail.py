@@ -25,7 +25,7 @@ from supplytwin.sinks.bank_rail_terms import Funding, Held, Holds, Parties, Payi
 from supplytwin.sinks.iso20022_answers import Reading, Statement
 from supplytwin.sinks.iso20022_in import read
 from supplytwin.sinks.iso20022_sent import Doubt
-from supplytwin.sinks.rail import Answer, Closed, number_of
+from supplytwin.sinks.rail import Alive, Answer, Closed, number_of
 
 __all__ = ["Asked", "BankRail", "Carrier", "Document"]
 
@@ -54,8 +54,13 @@ class BankRail:
         self.name = desk.rail
         self._carrier, self._desk, self._parties, self._holds = carrier, desk, parties, holds
         self._duplicates = Asking(self._ask_of_duplicate, rail_log.asked_again)
+        self._balances: Balances | None = None
         self._announced = Announced()
+        self.watched(lambda: None)
         self.forget()
+
+    def watched(self, alive: Alive) -> None:
+        self._alive = self._carrier.alive = alive
 
     # ---- what Kafka has
 
@@ -64,7 +69,6 @@ class BankRail:
         self._own: dict[str, Receipt] = {}
         self._own_doubts: tuple[Doubt, ...] = ()
         self._open: dict[str, _Open] = {}
-        self._balances: Balances | None = None
         self._duplicates.clear()
         self._findings: list[str] = []
 
@@ -141,7 +145,7 @@ class BankRail:
             self._refused(order, order.refused)
             return
         known = self._ledger.order(order.kind, order.settlement_id, number_of(order))
-        if known is not None and known.body and not self._is_past_recall(order):
+        if known is not None and not self._is_past_recall(order) and known.body:
             self._carrier.deliver(known)
 
     def _refused(self, order: Instruction | SentMessage, why: str) -> None:
@@ -372,9 +376,9 @@ class BankRail:
         return found
 
     def _known_balances(self) -> Balances:
-        """Of every statement that has ever come: a new process reads them once."""
+        """Of every statement that has ever come: a process reads them once."""
         if self._balances is None:
-            self._balances = Balances(self._kept())
+            self._balances = Balances(self._kept(), self._alive)
         for waiting in self._open.values():
             for statement in waiting.statements:
                 self._balances.take(statement)

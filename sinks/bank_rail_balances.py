@@ -7,6 +7,7 @@ from supplytwin.schemas.errors import RecordError, TransientError
 from supplytwin.sinks.bank_rail_entries import statement_name
 from supplytwin.sinks.iso20022_answers import Statement
 from supplytwin.sinks.iso20022_in import read
+from supplytwin.sinks.rail import Alive
 from supplytwin.sinks.reconcile import Difference, Result
 
 _MARK = b"camt.053"
@@ -16,12 +17,13 @@ _MARK = b"camt.053"
 class Balances:
     """Closing balances by account and currency, by day and statement."""
 
-    def __init__(self, documents: Iterable[bytes] = ()) -> None:
+    def __init__(self, documents: Iterable[bytes] = (), alive: Alive = lambda: None) -> None:
         """Of every statement among these. Raises TransientError when they cannot be read now."""
         self._closed: dict[tuple[str, str], dict[dt.date, dict[str, int]]] = {}
         try:
             for data in documents:
                 self._read(data)
+                alive()
         except OSError as error:
             raise TransientError(f"the kept statements: {error.strerror}") from None
 

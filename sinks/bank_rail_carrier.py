@@ -6,6 +6,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from supplytwin.schemas.records import SentMessage
+from supplytwin.sinks.rail import Alive
 
 
 class Document(Struct, frozen=True, kw_only=True, gc=False):
@@ -28,6 +29,9 @@ class Carrier(Protocol):
     """How messages travel. Every call may raise TransientError: nothing is lost by calling it
     again.
     """
+
+    alive: Alive
+    """It is called behind each call of the bank: see `Rail.watched`."""
 
     def deliver(self, kept: SentMessage) -> None:
         """The bank has these bytes when this returns, perhaps not for the first time."""

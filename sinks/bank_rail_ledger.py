@@ -27,6 +27,8 @@ _NO_RECEIPT = frozenset(("RCVD", "PART", "PDCR", "ANNOUNCED"))
 """They move no claim."""
 _LAST_WORD = frozenset((*MONEY, "RJCT", "CNCL"))
 """After these the payment is never handed over again."""
+_RECALL_OVER = frozenset(("CNCL", "RJCR"))
+"""After these the recall is not."""
 STATEMENT = "camt.053"
 Key = tuple[str, int]
 
@@ -56,7 +58,7 @@ class Understood(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Ledger:
-    """See the module. Bodies of payments that are over are not kept in memory."""
+    """See the module. Bodies of what is over are not kept in memory."""
 
     def __init__(self, rail: str) -> None:
         self._rail = rail
@@ -90,7 +92,8 @@ class Ledger:
             kept = replace(kept, body=b"")  # it is heard, and not said again
         self._orders[key] = kept
         if kept.kind == "RECALL":
-            self._recalls.setdefault(kept.settlement_id, []).append(kept)
+            alone = replace(kept, body=b"")
+            self._recalls.setdefault(kept.settlement_id, []).append(alone)
             return
         ours = sent_of(kept)
         part = (ours.payment_information_id, ours.instruction_id)
@@ -112,6 +115,8 @@ class Ledger:
         status = receipt.rail_status
         if status in _LAST_WORD:
             self._is_over(receipt)
+        if receipt.kind == "RECALL" and status in _RECALL_OVER:
+            self._is_said(("RECALL", receipt.settlement_id, receipt.recall_no))
         if status in MONEY and receipt.amount_minor is not None:
             returned = status == "RETURNED"
             name = receipt.return_id if returned else receipt.entry_id
@@ -133,7 +138,9 @@ class Ledger:
             self._is_over(receipt)
 
     def _is_over(self, receipt: Receipt) -> None:
-        key = ("PAY", receipt.settlement_id, receipt.attempt)
+        self._is_said(("PAY", receipt.settlement_id, receipt.attempt))
+
+    def _is_said(self, key: tuple[str, str, int]) -> None:
         kept = self._orders.get(key)
         if kept is not None and kept.body:
             self._orders[key] = replace(kept, body=b"")
@@ -142,7 +149,7 @@ class Ledger:
 
     def order(self, kind: str, settlement: str, number: int) -> SentMessage | None:
         """The message of a PAY (by attempt) or a RECALL (by recall number); its body is empty when
-        the payment is over.
+        the bank has said its last word about it.
         """
         return self._orders.get((kind, settlement, number))
 

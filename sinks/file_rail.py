@@ -35,8 +35,9 @@ import structlog
 
 from supplytwin.schemas.errors import FatalError, TransientError
 from supplytwin.schemas.records import SentMessage
-from supplytwin.sinks.bank_rail import Asked, Document
+from supplytwin.sinks.bank_rail_carrier import Asked, Document
 from supplytwin.sinks.iso20022_xml import BYTES_MAX
+from supplytwin.sinks.rail import Alive
 
 log = structlog.get_logger("supplytwin.rail")
 _UNFINISHED = (".tmp", ".part", ".filepart", ".writing", ".swp", ".processing")
@@ -343,10 +344,11 @@ def _is_whole(path: Path) -> bool:
 
 
 class FolderBank:
-    """See the module, and `bank_rail.Carrier`."""
+    """See the module, and `bank_rail_carrier.Carrier`."""
 
     def __init__(self, to_bank: Path, inbox: Inbox) -> None:
         self._to_bank, self._inbox = to_bank, inbox
+        self.alive: Alive = lambda: None
         to_bank.mkdir(parents=True, exist_ok=True)
 
     def deliver(self, kept: SentMessage) -> None:

@@ -7,8 +7,9 @@
     GET    status     a document that tells of one payment; 404: the bank has never had it
 
 A connection that fails, a time-out and the statuses 429, 500, 502, 503, 504 are tried again, a few
-times and with pauses, with the same bytes and ids. 401, 403, 404, 407, 408 and 425 to a POST say
-nothing about the message: who is not let in comes again, too, but not in a burst. What a bank
+times and with pauses, with the same bytes and ids. 401, 407, 408 and 425 to a POST say nothing
+about the message: who is not let in comes again, too, but not in a burst. So do 403 and 404 from an
+address that this process has seen take nothing yet; later they refuse the one message. What a bank
 answers to a POST is not read: it says the same in a document.
 
 What the mailbox answers is kept as it came before anything is made of it (`http_rail_mailbox`), so
@@ -30,22 +31,25 @@ import structlog
 import urllib3
 from msgspec import Struct
 
-from supplytwin.schemas.errors import TransientError
+from supplytwin.schemas.errors import NotLetInError, TransientError
 from supplytwin.schemas.records import SentMessage
 from supplytwin.sinks import iso20022_ids as ids
-from supplytwin.sinks.bank_rail import Asked, Document
+from supplytwin.sinks.bank_rail_carrier import Asked, Document
 from supplytwin.sinks.file_rail import Inbox, carry, put
 from supplytwin.sinks.http_rail_mailbox import MAILBOX_MAX, Answers, Mail, mails
 from supplytwin.sinks.iso20022_xml import BYTES_MAX
+from supplytwin.sinks.rail import Alive
 
 log = structlog.get_logger("supplytwin.rail")
 TRIES = 3
 _AGAIN = frozenset((429, 500, 502, 503, 504))
-_NOT_NOW = frozenset((401, 403, 404, 407, 408, 425))
+_NOT_NOW = frozenset((401, 407, 408, 425))
+_NOT_THERE = frozenset((403, 404))
+"""Said of an address, or of one message: of a message where the address has taken another one."""
 _DIGITS = 32
 _XML = "application/xml; charset=utf-8"
 PAUSE_S = 60
-"""Behind an answer of the mailbox that cannot be read."""
+"""Behind an answer of the mailbox that cannot be read, and a document that is not deleted."""
 LOOK_S = 5
 """So long is gone on with one answer; the gateway has other work, too."""
 
@@ -81,19 +85,22 @@ def as_it_is(data: bytes, kept: SentMessage) -> bytes | None:
 
 
 class HttpBank:
-    """See the module, and `bank_rail.Carrier`."""
+    """See the module, and `bank_rail_carrier.Carrier`."""
 
     def __init__(
         self, addresses: Addresses, inbox: Inbox, *, status: StatusReader = as_it_is
     ) -> None:
         self._at, self._inbox, self._status = addresses, inbox, status
+        self.alive: Alive = lambda: None
         self._looked = -addresses.poll_s
         self._answers = Answers(inbox.waiting.parent / "mailbox")
         self._ids: dict[str, str] = {}
-        self._kept_out: tuple[str, int] | None = None
+        self._delete_at = -1.0
+        self._kept_out: dict[str, tuple[str, int]] = {}
+        self._open_for_us: set[str] = set()
         self._waiting = _digests(inbox.waiting)
         self._done = _digests(inbox.received) | _digests(inbox.refused)
-        retries = urllib3.Retry(
+        retries = _beating(self)(
             total=TRIES - 1,
             status_forcelist=_AGAIN,
             allowed_methods=None,  # a POST, too: the bank knows it by its MsgId
@@ -131,6 +138,8 @@ class HttpBank:
         except (urllib3.exceptions.HTTPError, OSError) as error:
             why = getattr(error, "strerror", None) or type(error).__name__
             raise TransientError(f"{method} {url}: {why}") from None
+        finally:
+            self.alive()
 
     def _call(self, method: str, url: str, body: bytes | None = None) -> tuple[int, bytes]:
         """Status and body, of which one byte more than a document may have is read."""
@@ -151,10 +160,12 @@ class HttpBank:
             log.error("the bank takes no such message", message=kept.message)
             return
         status, _ = self._call("POST", url, kept.body)
-        if status in _NOT_NOW:
-            self._not_now(kept, status)
-        self._kept_out = None
-        if not 200 <= status < 300:
+        if status in _NOT_NOW or (status in _NOT_THERE and url not in self._open_for_us):
+            self._not_now(kept, url, status)
+        self._kept_out.pop(url, None)
+        if 200 <= status < 300:
+            self._open_for_us.add(url)
+        else:
             log.error(
                 "the bank refused a message",
                 http_status=status,
@@ -162,17 +173,17 @@ class HttpBank:
                 settlement_id=kept.settlement_id,
             )
 
-    def _not_now(self, kept: SentMessage, status: int) -> NoReturn:
+    def _not_now(self, kept: SentMessage, url: str, status: int) -> NoReturn:
         """Said once, and called again with the same message until the bank takes it."""
-        if self._kept_out != (kept.message_id, status):
-            self._kept_out = (kept.message_id, status)
+        if self._kept_out.get(url) != (kept.message_id, status):
+            self._kept_out[url] = (kept.message_id, status)
             log.error(
                 "the bank does not let a message in",
                 http_status=status,
                 message_id=kept.message_id,
                 settlement_id=kept.settlement_id,
             )
-        raise TransientError(f"POST: HTTP {status}")
+        raise NotLetInError(f"POST {url}: HTTP {status}")
 
     def ask(self, kept: SentMessage) -> Asked | None:
         if not self._at.status:
@@ -271,7 +282,7 @@ class HttpBank:
         self._delete(digest)
 
     def confirm(self, document: Document) -> None:
-        """Kept here first; a bank that cannot be told now is told at the next look."""
+        """Kept here first; a bank that cannot be told now is told at a later look."""
         self._inbox.confirm(document)
         self._over(document)
 
@@ -287,11 +298,12 @@ class HttpBank:
 
     def _delete(self, digest: str) -> None:
         known = self._ids.pop(digest, None)
-        if known is None or not self._at.confirms:
-            return
+        if known is None or not self._at.confirms or time.monotonic() < self._delete_at:
+            return  # the mailbox still lists it at a later look
         try:
             self._call("DELETE", f"{self._at.mailbox}/{quote(known, safe='')}")
         except TransientError as error:
+            self._delete_at = time.monotonic() + PAUSE_S
             log.warning("a document is still in the bank's mailbox", why=str(error))
 
     def received(self) -> Iterator[Document]:
@@ -300,6 +312,17 @@ class HttpBank:
 
     def close(self) -> None:
         self._pool.clear()
+
+
+def _beating(bank: HttpBank) -> type[urllib3.Retry]:
+    """Retries with a beat between two tries: a name may have several addresses that all hang."""
+
+    class Beating(urllib3.Retry):
+        def sleep(self, response: urllib3.BaseHTTPResponse | None = None) -> None:
+            bank.alive()
+            super().sleep(response)
+
+    return Beating
 
 
 def _digest(data: bytes) -> str:

@@ -25,6 +25,9 @@ from msgspec import Struct
 from supplytwin.schemas.records import Instruction, Receipt, SentMessage, SettlementEvent
 from supplytwin.sinks.reconcile import Reconciliation
 
+Alive = Callable[[], None]
+"""Called between any two calls that may take their time."""
+
 
 class Answer(Struct, frozen=True, kw_only=True):
     """A receipt, and when it may be published (us; 0 = at once)."""
@@ -50,6 +53,11 @@ class Rail(Protocol):
     name: str
     keeps: bool
     """What goes out is written to `settlement.sent` first."""
+
+    def watched(self, alive: Alive) -> None:
+        """Somebody ends the process when `alive` is not called for a while: it is, behind each call
+        of a bank and each document that is read.
+        """
 
     def draft(self, instruction: Instruction) -> SentMessage | None:
         """What a PAY or RECALL sends, for ever the same bytes under the same ids; None = it is to

@@ -19,7 +19,7 @@ from msgspec.structs import replace
 
 from supplytwin.schemas.ids import DAY_US, HOUR_US, SECOND_US, Micros
 from supplytwin.schemas.records import Instruction, Receipt, SentMessage, SettlementEvent
-from supplytwin.sinks.rail import Answer, Closed, number_of
+from supplytwin.sinks.rail import Alive, Answer, Closed, number_of
 
 SOURCE = "simulated:rail"
 _SCHEMA = """
@@ -88,6 +88,9 @@ class SimulatedRail:
         self._db.executescript(_SCHEMA)
 
     # ---- the port
+
+    def watched(self, alive: Alive) -> None:
+        """Its calls are short."""
 
     def draft(self, instruction: Instruction) -> SentMessage | None:
         """Nothing: its ledger keeps every instruction."""

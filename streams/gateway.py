@@ -24,6 +24,7 @@ from supplytwin.schemas import codec
 from supplytwin.schemas.errors import (
     AbortError,
     FatalError,
+    NotLetInError,
     RecordError,
     TransientError,
     UsageError,
@@ -42,7 +43,7 @@ from supplytwin.schemas.records import (
 from supplytwin.sinks.rail import Answer, Rail, hand_over
 from supplytwin.streams.checkpoint import abort, insist
 from supplytwin.streams.gateway_aside import Aside
-from supplytwin.streams.gateway_record import DayClose, remember
+from supplytwin.streams.gateway_record import DayClose, Kept, remember
 from supplytwin.streams.observe import GatewayMetrics
 from supplytwin.streams.ports import Broker, Eof, TopicPartition
 from supplytwin.streams.restore import initialised
@@ -55,6 +56,8 @@ _TRANSACTION_S = 60.0
 """How long one call of a transaction is made again before its outcome is unknown."""
 _PAUSE_S = 1.0
 """Before a bank that could not be reached is tried again."""
+_HAND_OVER_S = 5.0
+"""So long is handed over in one turn, however slow a bank takes it: answers go out, too."""
 
 
 POINTS = (
@@ -96,7 +99,9 @@ class Gateway:
         self._partitions, self._broker = partitions, broker
         self._backlog: deque[Record | Eof] = deque()
         self._drafts: list[SentMessage] = []
-        self._aside = Aside(self._hand)
+        self._kept = set[Kept]()
+        self._aside = Aside(self._hand, self._live)
+        self._shut_out = Aside(self._hand, self._live)
         self._again_at = 0.0
         self._admin = broker.admin()
         self._producer = broker.producer(GATEWAY_ID)
@@ -109,6 +114,8 @@ class Gateway:
         self._assigned: Sequence[TopicPartition] = ()
         self.beat = time.monotonic()
         self._day = DayClose(broker, rail, partitions, self._live)
+        if rail.keeps:
+            rail.watched(self._live)
         topics = (INSTRUCTIONS, CONTROL, SENT) if rail.keeps else (INSTRUCTIONS, CONTROL)
         self._consumer.subscribe(topics, self._on_assign, self._on_revoke, self._on_revoke)
         log.info("hands instructions over", rail=rail.name)
@@ -142,6 +149,7 @@ class Gateway:
                 self._at("after_read")
             self._work_off()
             self._aside.go_on()
+            self._shut_out.go_on()
             self._live()
             return self._publish() or self._day.close(self.metrics) or bool(items)
         except AbortError as error:
@@ -163,6 +171,7 @@ class Gateway:
         self._backlog.clear()
         self._drafts.clear()
         self._aside.clear()
+        self._shut_out.clear()
         if not self._assigned:
             return
         if {at.partition for at in self._assigned} != set(range(self._partitions)):
@@ -177,7 +186,7 @@ class Gateway:
                     "--recover-since (see docs/operations.md): it asks the rail first"
                 )
         if self._rail.keeps:
-            remember(self._broker, self._rail, self._partitions, self._live)
+            self._kept = remember(self._broker, self._rail, self._partitions, self._live)
         self._at("assigned")
         self._consumer.assign(found)
         self._next = dict(found)  # last: a rewind that fails on the way is made again
@@ -188,12 +197,14 @@ class Gateway:
 
     def _work_off(self) -> None:
         """Take what was read, in order. A bank that cannot be reached is waited for: nothing is
-        passed over, and answers go out meanwhile. A question alone is put aside.
+        passed over, and answers go out meanwhile. A question is put aside, and a recall whose
+        address lets nothing in.
         """
         if self._backlog and time.monotonic() < self._again_at:
             return
+        until = time.monotonic() + _HAND_OVER_S
         try:
-            while self._backlog:
+            while self._backlog and time.monotonic() <= until:
                 self._take(self._backlog[0])
                 self._backlog.popleft()
                 self._live()  # a bank may take its time for each
@@ -202,6 +213,7 @@ class Gateway:
         except TransientError as error:
             self._again_at = time.monotonic() + _PAUSE_S
             log.warning("the bank cannot be reached", why=str(error), waiting=len(self._backlog))
+            self._live()  # it may have taken its time to fail
 
     def _take(self, item: Record | Eof) -> None:
         at = TopicPartition(item.topic, item.partition)
@@ -216,12 +228,30 @@ class Gateway:
             order = self._order(item)
             draft = self._rail.draft(order) if isinstance(order, Instruction) else None
             if draft is not None:
-                self._drafts.append(draft)
+                self._keep(order, draft)
             elif isinstance(order, Instruction) and order.kind == "QUERY":
                 self._aside.add(at, item.offset, order)
             else:
-                self._hand(order)
+                self._hand_now(at, item.offset, order)
         self._next[at] = item.offset + 1
+
+    def _keep(self, order: Instruction | SentMessage, draft: SentMessage) -> None:
+        """Unless this instruction is only read again: its message is kept, and is handed over from
+        there. Another one for the same payment wants it to go out again.
+        """
+        key = (order.settlement_id, order.instruction_no)
+        if key not in self._kept:
+            self._kept.add(key)
+            self._drafts.append(draft)
+
+    def _hand_now(self, at: TopicPartition, offset: int, order: Instruction | SentMessage) -> None:
+        """A recall whose address lets nothing in stops no payment; a payment stops all."""
+        try:
+            self._hand(order)
+        except NotLetInError:
+            if order.kind != "RECALL":
+                raise
+            self._shut_out.later(at, offset, order)
 
     def _hand(self, order: Instruction | SentMessage) -> None:
         self._at("handing_over")
@@ -291,9 +321,10 @@ class Gateway:
 
     def _offsets(self) -> dict[TopicPartition, int]:
         """Next offsets; of a control partition only up to its first tick that is not handled, of
-        instructions up to the first question that is not put.
+        instructions up to the first question that is not put, of messages up to the first recall
+        that is not let in.
         """
-        found = self._aside.held(self._next)
+        found = self._shut_out.held(self._aside.held(self._next))
         for number, ticks in self._ticks.items():
             at = TopicPartition(CONTROL, number)
             if ticks and at in found:

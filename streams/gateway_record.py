@@ -3,7 +3,7 @@
 A rail with a bank behind it keeps nothing of its own: a new process is given all of that again.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from msgspec import Struct
 
@@ -17,23 +17,29 @@ from supplytwin.schemas.records import (
     SentMessage,
     SettlementEvent,
 )
-from supplytwin.sinks.rail import Rail
+from supplytwin.sinks.rail import Alive, Rail
 from supplytwin.streams.audit_run import read
 from supplytwin.streams.observe import GatewayMetrics
 from supplytwin.streams.ports import Broker, TopicPartition
 from supplytwin.streams.topics import WORKER_GROUP, places
 
-Alive = Callable[[], None]
-"""Called now and then on a long read."""
+Kept = tuple[str, int]
+"""An instruction (settlement, its number) of which the first message under its ids was kept."""
 
 
-def remember(broker: Broker, rail: Rail, partitions: int, alive: Alive = lambda: None) -> None:
-    """The rail knows everything that Kafka has of it, and nothing else: messages, then receipts."""
+def remember(broker: Broker, rail: Rail, partitions: int, alive: Alive = lambda: None) -> set[Kept]:
+    """The rail knows everything that Kafka has of it, and nothing else: messages, then receipts.
+    What is kept.
+    """
+    kept = set[Kept]()
     rail.forget()
     for topic in (SENT, RECEIPTS):
         for message in _messages(broker, topic, partitions, alive):
             if isinstance(message, SentMessage | Receipt):
                 rail.remember(message)
+            if isinstance(message, SentMessage):
+                kept.add((message.settlement_id, message.instruction_no))
+    return kept
 
 
 def _messages(broker: Broker, topic: str, partitions: int, alive: Alive) -> Iterator[Struct]:

@@ -197,17 +197,17 @@ def _publish(broker: Broker, meta: Meta, missing: list[Answer]) -> None:
 
 
 def _from_the_start(broker: Broker, meta: Meta) -> None:
-    """Every instruction goes out again: what was committed may have been read from the lost tail,
-    and the worker may have written on since.
+    """Every instruction goes out again, with what was kept of it: what was committed may have been
+    read from the lost tail, and the worker may have written on since.
     """
-    instructions = places((INSTRUCTIONS,), meta.partitions)
-    others = places((CONTROL, SENT), meta.partitions)
+    orders = places((INSTRUCTIONS, SENT), meta.partitions)
+    others = places((CONTROL,), meta.partitions)
     admin = broker.admin()
     try:
         committed = admin.committed(GATEWAY_GROUP, others)
         ends = admin.ends(others, "read_uncommitted")
         offsets = {at: min(committed[at] or 0, ends[at]) for at in others}
-        admin.commit(GATEWAY_GROUP, {**admin.begins(instructions), **offsets})
+        admin.commit(GATEWAY_GROUP, {**admin.begins(orders), **offsets})
     finally:
         admin.close()
 

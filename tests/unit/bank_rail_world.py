@@ -13,7 +13,7 @@ from supplytwin.sinks.bank_rail import Asked, BankRail, Document
 from supplytwin.sinks.bank_rail_messages import Desk, sent_of
 from supplytwin.sinks.bank_rail_terms import Funding, Holds, Paying
 from supplytwin.sinks.iso20022_out import Sent
-from supplytwin.sinks.rail import hand_over
+from supplytwin.sinks.rail import Alive, hand_over
 
 CONTRACT = "C-2026-1"
 TERMS = "5" * 64
@@ -63,6 +63,7 @@ class Paper:
     """A carrier without a way: lists of what was handed over and what is to be read."""
 
     def __init__(self) -> None:
+        self.alive: Alive = lambda: None
         self.delivered: list[SentMessage] = []
         self.mail: list[Document] = []
         self.confirmed: list[str] = []

@@ -7,7 +7,7 @@ import pytest
 import structlog
 from http_world import Server, bank, kept, serving
 
-from supplytwin.schemas.errors import TransientError
+from supplytwin.schemas.errors import NotLetInError, TransientError
 from supplytwin.sinks.http_rail import TRIES
 
 
@@ -66,10 +66,44 @@ def test_who_is_not_let_in_comes_again(
     assert (line["log_level"], line["http_status"]) == ("error", status)
     carrier.deliver(kept(kind))
     assert {body for _, _, body, _ in server.seen} == {kept(kind).body}
+
+
+@pytest.mark.parametrize("status", [401, 407, 408, 425])
+def test_a_token_may_expire_at_any_time(server: Server, tmp_path: Path, status: int) -> None:
+    """These say who asks, and when, whatever was taken before; it is said again, once."""
+    carrier = bank(server, tmp_path)
+    carrier.deliver(kept())
     server.answers = [(status, b"no")]
-    with structlog.testing.capture_logs() as logs, pytest.raises(TransientError):
-        carrier.deliver(kept(kind))
+    with structlog.testing.capture_logs() as logs, pytest.raises(NotLetInError):
+        carrier.deliver(kept())
     assert len(logs) == 1
+
+
+@pytest.mark.parametrize("status", [403, 404])
+@pytest.mark.parametrize("kind", ["PAY", "RECALL"])
+def test_an_address_that_has_taken_a_message_refuses_one(
+    server: Server, tmp_path: Path, status: int, kind: str
+) -> None:
+    """It is there, and lets us in: what it says then it says of that message, which blocks nobody.
+    What another address has taken says nothing of it.
+    """
+    carrier = bank(server, tmp_path)
+    carrier.deliver(kept("RECALL" if kind == "PAY" else "PAY"))
+    server.answers = [(status, b"no")]
+    with pytest.raises(NotLetInError):
+        carrier.deliver(kept(kind))
+    server.answers = [(400, b"no"), (status, b"no")]
+    carrier.deliver(kept(kind))
+    with pytest.raises(NotLetInError):
+        carrier.deliver(kept(kind))  # a refusal is no message taken
+    carrier.deliver(kept(kind))
+    server.answers = [(status, b"no")]
+    with structlog.testing.capture_logs() as logs:
+        carrier.deliver(kept(kind))
+    assert [line["event"] for line in logs] == ["the bank refused a message"]
+    with pytest.raises(NotLetInError):  # of a new process nothing is known
+        server.answers = [(status, b"no")]
+        bank(server, tmp_path).deliver(kept(kind))
 
 
 @pytest.mark.parametrize("status", [400, 405, 409, 410, 413, 415, 422, 302])
