@@ -16,9 +16,9 @@ from supplytwin.processors.adjustments import Adjusted, Seen, adjust
 from supplytwin.processors.explained import Refused, Why, refused, why
 from supplytwin.processors.line_worth import (
     Otherwise,
-    has_otherwise,
     own_most,
     total_owed,
+    tranche_left,
     valued,
 )
 from supplytwin.processors.quantities import Delivery, Taken, payable, shown
@@ -324,8 +324,7 @@ def _per_unit(
     if isinstance(found, Refused):
         return found
     worth = valued(terms, line, Fraction(found.qty_e18), amount.bp)
-    exact = min(worth, Fraction(amount.cap_minor))
-    whole = floor(exact)
+    whole = min(floor(worth), amount.cap_minor)
     share = "" if amount.bp == ALL_BP else f", {amount.bp} bp of it"
     says = f"{shown(found.qty_e18)} {line.unit} x {line.unit_price}{share}, floored, at most "
     said = why(
@@ -338,8 +337,9 @@ def _per_unit(
     )
     if not now.otherwise:
         return whole, [*found.reasons, said]
-    theirs = has_otherwise(terms, amount, now.deliveries, now.taken, now.otherwise)
-    left = max(0, floor(exact - theirs))
+    left = tranche_left(terms, amount, worth, now.deliveries, now.taken, now.otherwise)
+    if isinstance(left, Refused):
+        return left
     says = f"{_text(whole - left, terms)} of it are for goods that another version has priced"
     other = why("OTHER_VERSION", says, whole=whole, left_minor=left)
     return left, [*found.reasons, said, other]
@@ -373,9 +373,7 @@ def _owed(one: Claimed) -> int:
 
 
 def _floored(own: Iterable[Claimed], gross: int, adjusted: Adjusted) -> int:
-    """The new claim after adjustments: all of the tranche's claims, floored together, less those
-    before it.
-    """
+    """The new claim after adjustments: all of the tranche's, floored together, less the former."""
     before = sum(one.gross_minor * (ALL_BP + one.bp) for one in own)
     return (before + gross * (ALL_BP + adjusted.bp)) // ALL_BP - before // ALL_BP
 
@@ -387,8 +385,8 @@ def _clamped(
     most = min(now.reserved.minor, MINOR_MAX)
     if isinstance(tranche.amount, PerUnit):
         own = (one.amount_minor for one in now.claimed if one.tranche_id == tranche.tranche_id)
-        theirs = has_otherwise(terms, tranche.amount, now.deliveries, now.taken, now.otherwise)
-        most = min(most, max(0, floor(tranche.amount.cap_minor - theirs) - sum(own)))
+        theirs = sum(one.gross_minor for one in now.otherwise)
+        most = min(most, max(0, tranche.amount.cap_minor - theirs - sum(own)))
     if amount <= most:
         return amount
     reasons.append(_more_than_held(terms, amount, most))

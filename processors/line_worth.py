@@ -70,10 +70,14 @@ class Otherwise(Struct, frozen=True, kw_only=True):
         deliveries: Sequence[Delivery],
         taken: Sequence[Taken] = (),
         lot: str | None = None,
-    ) -> Fraction:
-        """How much of what is payable of `deliveries` they have claimed, in 10^-18 of the unit of
-        `line`, which is that of the terms that ask. All of them must be payable.
+    ) -> Fraction | Refused:
+        """How much of what is payable of `deliveries`, all of which must be, they have claimed, in
+        10^-18 of the unit of `line`, which is that of the terms that ask; refused when their goods
+        cannot be told in it.
         """
+        mine = payable(line, self.deliveries)
+        if isinstance(mine, Refused):
+            return mine
         price = self.price
         if not price:
             return Fraction(0)
@@ -99,19 +103,26 @@ def valued(terms: AmountTerms, line: Line, qty_e18: Fraction, bp: int = ALL_BP) 
     return qty_e18 * Fraction(*priced(terms.currency, line, 1, bp))
 
 
-def has_otherwise(
+def tranche_left(
     terms: AmountTerms,
     amount: PerUnit,
+    worth: Fraction,
     deliveries: Sequence[Delivery],
     taken: Sequence[Taken],
     otherwise: Iterable[Otherwise],
-) -> Fraction:
-    """What of a tranche's goods claims under other versions have, by the price of these terms,
-    minor units. All `deliveries` must be payable.
+) -> int | Refused:
+    """What claims under other versions leave of a tranche's goods, which are worth so much, minor
+    units: of the goods they have theirs at the price of these terms, of the cap what they claimed.
+    All `deliveries` must be payable.
     """
-    line = terms.line(amount.line)
-    parts = (one.part(line, deliveries, taken, amount.lot) for one in otherwise)
-    return sum((valued(terms, line, part, amount.bp) for part in parts), Fraction(0))
+    line, cap_minor = terms.line(amount.line), amount.cap_minor
+    for one in otherwise:
+        part = one.part(line, deliveries, taken, amount.lot)
+        if isinstance(part, Refused):
+            return part
+        worth -= valued(terms, line, part, amount.bp)
+        cap_minor -= one.gross_minor - one.over_minor
+    return max(0, min(floor(worth), cap_minor))
 
 
 def total_owed(
@@ -141,8 +152,10 @@ def total_owed(
         if line_now is None:
             more += one.full * one.weight
         elif line_now.line in measured:
-            now = valued(terms, line_now, one.part(line_now, deliveries, taken))
-            more += (one.full - now) * one.weight
+            part = one.part(line_now, deliveries, taken)
+            if isinstance(part, Refused):
+                return part
+            more += (one.full - valued(terms, line_now, part)) * one.weight
     return floor(total + more)
 
 
@@ -197,6 +210,8 @@ def line_left(
     whole = valued(terms, line, Fraction(found.qty_e18), _share(terms, name))
     for one in otherwise:
         part = one.part(line, deliveries, taken)
+        if isinstance(part, Refused):
+            return 0
         whole -= valued(terms, line, part, one.amount.bp) + one.over_minor
     return max(0, floor(whole) - gross_minor)
 

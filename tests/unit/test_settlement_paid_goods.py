@@ -1,0 +1,156 @@
+"""What claims of a line that were decided before leave for the others: after an amendment of the
+line, an award, a void; by which measure they count, and when time alone changes that.
+"""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from goods_world import Till, claim, contract, rest, tranche
+from msgspec.structs import replace
+
+from supplytwin.processors.settlement_versions import amendment_refused
+from supplytwin.schemas import terms_read
+from supplytwin.schemas.contract import encode, terms_hash
+
+RECEIVED = {"quantity": {"line": "1", "measure": "RECEIVED", "op": ">=", "value": "1"}}
+ACCEPTED = {"quantity": {"line": "1", "measure": "ACCEPTED", "op": ">=", "value": "1"}}
+
+
+def accept(till: Till, id: str, qty: Any, on: float, of: str | None = None, **more: Any) -> None:
+    """The buyer accepts so much of the line, or of a consignment of it."""
+    refs = () if of is None else (f"CONSIGNMENT:{of}",)
+    till.tell("order.accepted", "ORDER_LINE:1", id, on, source="erp-buyer", line_ids=("1",),
+              accepted_qty=Decimal(qty), rejected_qty=Decimal(0), refs=refs, **more)  # fmt: skip
+
+
+def capped(name: str, *claims: Any, **changes: Any) -> dict[str, Any]:
+    """A tranche that may pay what its claims hold together."""
+    made = tranche(name, *claims, **changes)
+    made["amount"]["cap_minor"] = sum(one["max_minor"] for one in claims)
+    return made
+
+
+def of(name: str, consignment: str, most: int = 50_000) -> dict[str, Any]:
+    """A claim of one consignment."""
+    return claim(name, consignment_id=consignment, max_minor=most)
+
+
+# ---- the line is amended
+
+
+def recounted() -> Till:
+    """Ten were accepted and paid as EA; the line is stated in C62 now. The report has no unit."""
+    till = Till(contract(tranche("T1", claim("A"), condition=ACCEPTED), unit="EA"))
+    accept(till, "a1", 10, 5)
+    assert till.fix("A", 6) == 3330
+    till.amend(contract(tranche("T1", claim("B"), condition=ACCEPTED), version=2, unit="C62"))
+    return till
+
+
+def test_goods_of_a_unit_that_the_amended_line_cannot_be_read_in_are_refused() -> None:
+    """What was paid for cannot be told in the new unit: nothing is paid, and it is said why."""
+    till = recounted()
+    seen = till.look("B", 8)
+    assert (seen.value, seen.due_minor) == ("UNKNOWN", 0)
+    assert "'EA' is not 'C62'" in till.amount("B", 8).why
+    assert till.cut(8) == []
+
+
+def test_the_rest_of_a_line_in_another_unit_is_not_known() -> None:
+    """A residual over it pays nothing, nor does a share in another tranche."""
+    share = tranche("T1", claim("A"), bp=6000, condition=ACCEPTED)
+    till = Till(contract(share, rest("T1"), unit="EA"))
+    accept(till, "a1", 10, 5)
+    till.fix("A", 6)
+    other = tranche("T2", claim("B"), bp=4000, condition=ACCEPTED)
+    till.amend(contract(other, rest("T2"), version=2, unit="C62"))
+    assert not till.look("B", 8).due_minor
+    till.change("B", state="CLOSED")
+    assert (till.look("rest", 110).value, till.look("rest", 110).due_minor) == ("UNKNOWN", 0)
+
+
+@pytest.mark.parametrize(("unit", "says"), [("TNE", None), ("EA", "line 1"), ("LTR", "line 1")])
+def test_an_amendment_states_a_line_in_a_unit_that_converts(unit: str, says: str | None) -> None:
+    """Else nobody could say what was paid of it already."""
+    first = tranche("T1", claim("A"))
+    before = contract(first, unit="KGM")
+    after = replace(contract(first, unit=unit, version=2), amends=terms_hash(encode(before)))
+    refused = amendment_refused(Till(before).book, terms_read.of_contract(after))
+    assert (refused is None) == (says is None)
+    assert (says or "") in (refused or "")
+
+
+def test_what_was_paid_at_a_lower_price_takes_no_more_of_the_cap_than_it_claimed() -> None:
+    """50 at 10.00 and 40 at 12.00 are 980.00, the sum of the holds."""
+    for price, second, due in (("10", 40_000, 40_000), ("12", 48_000, 48_000), ("20", 80_000, 80_000)):
+        till = Till(contract(capped("T1", of("A", "K1"), of("B", "K2", 40_000)),
+                             unit_price="10", qty="90"))  # fmt: skip
+        till.receive("r1", 50, 5, "L1", "CONSIGNMENT:K1")
+        assert till.fix("A", 6) == 50_000
+        till.amend(contract(capped("T1", of("A", "K1"), of("B", "K2", second)),
+                            unit_price=price, qty="90", version=2))  # fmt: skip
+        till.receive("r2", 40, 9, "L2", "CONSIGNMENT:K2")
+        assert till.look("B", 10).due_minor == due
+
+
+@pytest.mark.parametrize(("unit", "line"), [
+    ("KGM", {"qty": "1000", "unit": "KGM", "unit_price": "1"}),
+    ("TNE", {"qty": "1", "unit": "TNE", "unit_price": "1000"}),
+])  # fmt: skip
+def test_what_was_accepted_is_read_in_the_unit_of_the_amended_line(
+    unit: str, line: dict[str, Any]
+) -> None:
+    """1,000 kg were accepted: of half a tonne more than was ordered nobody has said anything."""
+    first = tranche("T1", of("A", "K1", 10**9), of("B", "K2", 10**9))
+    till = Till(contract(first, qty="1000", unit="KGM", unit_price="1"))
+    till.receive("r1", 1000, 5, "L1", "CONSIGNMENT:K1", uom="KGM")
+    accept(till, "a1", 1000, 5, "K1")
+    assert till.fix("A", 6) == 100_000
+    till.amend(contract(first, version=2, **line))
+    till.receive("r2", 500, 9, "L2", "CONSIGNMENT:K2", uom="KGM")
+    assert till.look("B", 10).due_minor == 0
+    accept(till, "a2", 500, 11, "K2")
+    assert till.look("B", 12).due_minor == 50_000, unit
+
+
+# ---- what is left over
+
+
+def test_an_award_is_of_all_goods_also_of_those_beyond_the_order() -> None:
+    """The arbiters have said what is owed for them: the rest pays nothing on top."""
+    till = Till(contract(tranche("T1", claim("A")), rest("T1"), unit_price="10", qty="100"))
+    till.receive("r1", 110, 5)
+    accept(till, "a1", 110, 5)
+    till.change("A", state="SETTLED", basis="AWARD", due_minor=60_000)
+    assert till.look("rest", 110).due_minor == 0
+
+
+def test_an_award_is_of_all_goods_also_of_those_beyond_its_hold() -> None:
+    """60 came where 50 were held, and 300.00 were awarded for them."""
+    first = capped("T1", of("A", "K1"), of("B", "K2"))
+    till = Till(contract(first, rest("T1"), unit_price="10", qty="100"))
+    till.receive("r1", 60, 5, "L1", "CONSIGNMENT:K1")
+    till.receive("r2", 40, 5, "L2", "CONSIGNMENT:K2")
+    assert till.fix("B", 6) == 40_000
+    till.change("A", state="SETTLED", basis="AWARD", due_minor=30_000)
+    assert till.look("rest", 110).due_minor == 0
+
+
+@pytest.mark.parametrize("state", ["VOIDED", "EXPIRED"])
+@pytest.mark.parametrize(("came", "gross"), [(50, None), (60, None), (60, 50_000)])
+def test_goods_of_a_claim_that_ended_unpaid_are_not_left_over(
+    state: str, came: int, gross: int | None
+) -> None:
+    """Nor what came of them beyond its hold, which is the cap of its tranche; also where the claim
+    was matched before.
+    """
+    first, second = capped("T1", of("A", "K1")), capped("T2", of("B", "K2"))
+    till = Till(contract(first, second, rest("T1", "T2"), unit_price="10", qty="100"))
+    till.receive("r1", came, 5, "L1", "CONSIGNMENT:K1")
+    till.receive("r2", 40, 5, "L2", "CONSIGNMENT:K2")
+    assert till.fix("B", 6) == 40_000
+    till.change("A", state=state, gross_minor=gross)
+    till.amend(contract(second, rest("T2"), unit_price="10", qty="100", version=2))
+    seen = till.look("rest", 110)
+    assert (seen.value, seen.due_minor) == ("TRUE", 0)
