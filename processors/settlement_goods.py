@@ -23,7 +23,7 @@ from supplytwin.processors.quantities import Delivery, Taken
 from supplytwin.processors.settlement_asked import Desk, asked, tranche_of
 from supplytwin.processors.settlement_state import Claim
 from supplytwin.processors.standing import EXACT
-from supplytwin.schemas.amounts import PerUnit
+from supplytwin.schemas.amounts import AmountTerms, PerUnit
 from supplytwin.schemas.condition import AnyOf, AtLeast, Condition, Quantity, children
 from supplytwin.schemas.contract import Tranche
 
@@ -151,17 +151,19 @@ def _lots_of_others(tranche: Tranche, claim: Claim) -> frozenset[str]:
     )
 
 
-def taken(claims: Iterable[tuple[Desk, Claim]]) -> tuple[Taken, ...]:
+def taken(terms: AmountTerms, claims: Iterable[tuple[Desk, Claim]]) -> tuple[Taken, ...]:
     """Up to where the buyer has accepted what came for these claims, of each line or, where its
-    tolerance is of lots, of each lot: more than was ordered is payable as far as that.
+    tolerance is of lots, of each lot: more than was ordered is payable as far as that. By the lines
+    of these terms: what cannot be told in their units is left out.
     """
+    lines = {one.line: one for one in terms.lines}
     once: dict[str, Delivery] = {}
     sums: dict[tuple[str, str | None], Decimal] = {}
     for on, claim in claims:
         amount = tranche_of(on.full, claim).amount
-        if not isinstance(amount, PerUnit):
+        line = lines.get(amount.line) if isinstance(amount, PerUnit) else None
+        if not isinstance(amount, PerUnit) or line is None:
             continue
-        line = on.full.amounts.line(amount.line)
         for one in _measured(on, claim, amount, "ACCEPTED", fixed=False).deliveries:
             qty, unit = in_unit(one.qty, one.unit, line.unit)
             if unit == line.unit and once.setdefault(one.id, one) is one:

@@ -43,7 +43,7 @@ def accepted(
     """What the buyer has accepted, where more came than is payable without that."""
     if not any(is_over(line, deliveries) for line in terms.lines):
         return ()
-    return taken(claims)
+    return taken(terms, claims)
 
 
 Differs = Callable[[AmountTerms, Stake], bool]
