@@ -42,11 +42,7 @@ class Otherwise(Struct, frozen=True, kw_only=True):
     @property
     def price(self) -> Fraction:
         """What the goods come to by their own version, minor units, not floored."""
-        line = self.terms.line(self.amount.line)
-        found = payable(line, self.deliveries, self.taken, self.amount.lot)
-        if isinstance(found, Refused):
-            return Fraction(0)
-        return valued(self.terms, line, Fraction(found.qty_e18), self.amount.bp)
+        return _price(self.terms, self.amount, self.deliveries, self.taken)
 
     @property
     def worth(self) -> Fraction:
@@ -101,6 +97,24 @@ class Otherwise(Struct, frozen=True, kw_only=True):
 def valued(terms: AmountTerms, line: Line, qty_e18: Fraction, bp: int = ALL_BP) -> Fraction:
     """The same as `priced`, of a quantity that is no whole number."""
     return qty_e18 * Fraction(*priced(terms.currency, line, 1, bp))
+
+
+def _price(
+    terms: AmountTerms, amount: PerUnit, deliveries: Sequence[Delivery], taken: Sequence[Taken]
+) -> Fraction:
+    """What a tranche would pay for goods without a cap, minor units; 0 = nobody knows."""
+    line = terms.line(amount.line)
+    found = payable(line, deliveries, taken, amount.lot)
+    if isinstance(found, Refused):
+        return Fraction(0)
+    return valued(terms, line, Fraction(found.qty_e18), amount.bp)
+
+
+def tranche_worth(
+    terms: AmountTerms, amount: PerUnit, deliveries: Sequence[Delivery], taken: Sequence[Taken]
+) -> int:
+    """The same, floored."""
+    return floor(_price(terms, amount, deliveries, taken))
 
 
 def tranche_left(

@@ -13,7 +13,7 @@ from supplytwin.processors.condition_counting import Value
 from supplytwin.processors.condition_eval import Evaluation
 from supplytwin.processors.condition_view import Evidence
 from supplytwin.processors.explained import why
-from supplytwin.processors.line_worth import line_left
+from supplytwin.processors.line_worth import line_left, tranche_worth
 from supplytwin.processors.quantities import Delivery, Taken
 from supplytwin.processors.settlement_asked import FIXED, Desk, asked, desk, tranche_of
 from supplytwin.processors.settlement_footprints import footprint
@@ -214,18 +214,21 @@ def _counts_before(one: Claim) -> bool:
 
 def _claimed(on: Desk, others: list[Claim], *, rest: bool) -> Iterator[Claimed]:
     """What others have claimed. Of an award, of money that nobody had ordered, and for a residual
-    of what was never paid, it is asked what it would have been.
+    of what was never paid, it is asked what it would have been: there all its goods, also those
+    beyond its hold, which the residual would pay else.
     """
     for one in others:
         ended = one.state in ABSORBING
         paid = one.state in _PAID
         award = one.basis == "AWARD"
         if paid and not award:
-            yield _paid(on, one)
+            yield _paid(on, one, rest=rest)
             continue
         gross = one.gross_minor
-        if gross is None and (award or (rest and one.state in ("EXPIRED", "VOIDED"))):
-            gross = _would_be(_desk_of(on, one), one)
+        if rest and (award or one.state in ("EXPIRED", "VOIDED")):
+            gross = max(gross or 0, _would_be(_desk_of(on, one), one, rest=True))
+        elif gross is None and award:
+            gross = _would_be(_desk_of(on, one), one, rest=False)
         if gross is None:
             continue
         yield Claimed(
@@ -239,7 +242,7 @@ def _claimed(on: Desk, others: list[Claim], *, rest: bool) -> Iterator[Claimed]:
         )
 
 
-def _paid(on: Desk, one: Claim) -> Claimed:
+def _paid(on: Desk, one: Claim, *, rest: bool) -> Claimed:
     """What a paid claim has claimed: as it was when the payment was ordered, though a person held
     it since; at least what the seller got. Of money that nobody had ordered no more is owed.
     """
@@ -254,20 +257,26 @@ def _paid(on: Desk, one: Claim) -> Claimed:
         return replace(found, gross_minor=one.gross_minor, bp=one.adjusted_bp)
     if one.ordered_gross_minor is not None:
         return replace(found, gross_minor=one.ordered_gross_minor, bp=one.ordered_bp)
-    gross, paid = _would_be(_desk_of(on, one), one), one.paid_minor
+    gross, paid = _would_be(_desk_of(on, one), one, rest=rest), one.paid_minor
     return replace(found, gross_minor=gross, amount_minor=paid, owed_minor=min(paid, gross))
 
 
-def _would_be(on: Desk, claim: Claim) -> int:
-    """What a claim alone comes to before adjustments, minor units."""
-    own = goods(on, claim, fixed=_counts_before(claim))
-    return _alone(on, claim, own, claim.amount_minor)
+def _would_be(on: Desk, claim: Claim, *, rest: bool) -> int:
+    """What a claim alone comes to before adjustments, minor units; for a residual without a limit
+    of its hold or its tranche.
+    """
+    own, amount = goods(on, claim, fixed=_counts_before(claim)), tranche_of(on.full, claim).amount
+    beyond = _accepted(on, [claim], own.deliveries)
+    if rest and isinstance(amount, PerUnit):
+        return tranche_worth(on.full.amounts, amount, own.deliveries, beyond)
+    return _alone(on, claim, own, MINOR_MAX if rest else claim.amount_minor, beyond)
 
 
-def _alone(on: Desk, claim: Claim, own: Goods, most: int) -> int:
+def _alone(on: Desk, claim: Claim, own: Goods, most: int, beyond: tuple[Taken, ...] = ()) -> int:
     alone = Situation(
         reserved=Money(currency=claim.currency, minor=most),
         deliveries=own.deliveries,
+        taken=beyond,
     )
     return due(on.full.amounts, claim.tranche_id, alone).gross_minor
 
