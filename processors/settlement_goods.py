@@ -22,6 +22,7 @@ from supplytwin.processors.lots import lot_named
 from supplytwin.processors.quantities import Delivery, Taken
 from supplytwin.processors.settlement_asked import Desk, asked, tranche_of
 from supplytwin.processors.settlement_state import Claim
+from supplytwin.processors.settlement_wakes import wakes
 from supplytwin.processors.standing import EXACT
 from supplytwin.schemas.amounts import AmountTerms, PerUnit
 from supplytwin.schemas.condition import AnyOf, AtLeast, Condition, Quantity, children
@@ -64,27 +65,30 @@ def goods(on: Desk, claim: Claim, *, fixed: bool = False) -> Goods:
     amount = tranche.amount
     if not isinstance(amount, PerUnit):
         return NO_GOODS
-    found = [
-        _measured(on, claim, amount, measure, fixed=fixed)
-        for measure in _measures(on, claim, tranche, amount)
-    ]
+    measures, changes = _measures(on, claim, tranche, amount)
+    found = [_measured(on, claim, amount, measure, fixed=fixed) for measure in measures]
     least = min(found, key=lambda one: _sum(on, one))
     moved = next((one.told for one in (least, *found) if one.told), ())
-    moments = [one.until for one in found if one.until is not None]
-    return replace(least, told=moved, until=min(moments, default=None))
+    moments = {changes, *(one.until for one in found)} - {None}
+    return replace(least, told=moved, until=min(filter(None, moments), default=None))
 
 
-def _measures(on: Desk, claim: Claim, tranche: Tranche, amount: PerUnit) -> list[Measure]:
+def _measures(
+    on: Desk, claim: Claim, tranche: Tranche, amount: PerUnit
+) -> tuple[list[Measure], int | None]:
     """Those of the quantities of its line that its condition names, in a fixed order; a branch of
-    an `any` that is not TRUE takes nothing away where another one is.
+    an `any` that is not TRUE takes nothing away where another one is. And the first later tick at
+    which time alone may change that.
     """
-    every = _named(tranche.condition, amount.line, "$", frozenset())
+    every, changes = _named(tranche.condition, amount.line, "$", frozenset()), None
     if len(every) > 1:
         question = asked(on, claim, tranche.condition)
-        nodes = on.answers.evaluated(question, on.answers.built(question)).nodes
-        true = frozenset(one.path for one in nodes if one.value == "TRUE")
+        made = on.answers.built(question)
+        found = on.answers.evaluated(question, made)
+        true = frozenset(one.path for one in found.nodes if one.value == "TRUE")
         every = _named(tranche.condition, amount.line, "$", true) or every
-    return sorted(every, key=_ORDER.index) or ["ACCEPTED"]
+        changes = wakes(tranche, question.scope, {made.until}, made, found)
+    return sorted(every, key=_ORDER.index) or ["ACCEPTED"], changes
 
 
 def _named(node: Condition, line: str, path: str, true: Set[str]) -> set[Measure]:
@@ -151,10 +155,13 @@ def _lots_of_others(tranche: Tranche, claim: Claim) -> frozenset[str]:
     )
 
 
-def taken(terms: AmountTerms, claims: Iterable[tuple[Desk, Claim]]) -> tuple[Taken, ...]:
+def taken(
+    terms: AmountTerms, claims: Iterable[tuple[Desk, Claim]], moments: set[int]
+) -> tuple[Taken, ...]:
     """Up to where the buyer has accepted what came for these claims, of each line or, where its
     tolerance is of lots, of each lot: more than was ordered is payable as far as that. By the lines
-    of these terms: what cannot be told in their units is left out.
+    of these terms: what cannot be told in their units is left out. To `moments` the later ticks are
+    added at which time alone may change it.
     """
     lines = {one.line: one for one in terms.lines}
     once: dict[str, Delivery] = {}
@@ -164,7 +171,9 @@ def taken(terms: AmountTerms, claims: Iterable[tuple[Desk, Claim]]) -> tuple[Tak
         line = lines.get(amount.line) if isinstance(amount, PerUnit) else None
         if not isinstance(amount, PerUnit) or line is None:
             continue
-        for one in _measured(on, claim, amount, "ACCEPTED", fixed=False).deliveries:
+        found = _measured(on, claim, amount, "ACCEPTED", fixed=False)
+        moments.update(one for one in [found.until] if one is not None)
+        for one in found.deliveries:
             qty, unit = in_unit(one.qty, one.unit, line.unit)
             if unit == line.unit and once.setdefault(one.id, one) is one:
                 key = line.line, one.lot if line.tolerance.basis == "LOT" else None

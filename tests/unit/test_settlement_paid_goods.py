@@ -6,9 +6,10 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from goods_world import Till, claim, contract, rest, tranche
+from goods_world import Till, claim, contract, day, rest, tranche
 from msgspec.structs import replace
 
+from supplytwin.processors.settlement_memory import Memory
 from supplytwin.processors.settlement_versions import amendment_refused
 from supplytwin.schemas import terms_read
 from supplytwin.schemas.contract import encode, terms_hash
@@ -18,8 +19,9 @@ ACCEPTED = {"quantity": {"line": "1", "measure": "ACCEPTED", "op": ">=", "value"
 
 
 def accept(till: Till, id: str, qty: Any, on: float, of: str | None = None, **more: Any) -> None:
-    """The buyer accepts so much of the line, or of a consignment of it."""
+    """The buyer accepts so much of the line, or of a consignment of it, or of a lot."""
     refs = () if of is None else (f"CONSIGNMENT:{of}",)
+    refs += tuple(f"LOT:{one}" for one in [more.pop("lot", None)] if one)
     till.tell("order.accepted", "ORDER_LINE:1", id, on, source="erp-buyer", line_ids=("1",),
               accepted_qty=Decimal(qty), rejected_qty=Decimal(0), refs=refs, **more)  # fmt: skip
 
@@ -154,3 +156,68 @@ def test_goods_of_a_claim_that_ended_unpaid_are_not_left_over(
     till.amend(contract(second, rest("T2"), unit_price="10", qty="100", version=2))
     seen = till.look("rest", 110)
     assert (seen.value, seen.due_minor) == ("TRUE", 0)
+
+
+# ---- when time alone changes it
+
+
+def cuts(till: Till, seen: float, days: list[float], *, forget: bool) -> list[tuple[str, list[str]]]:
+    """What cuts come to over what is known on a day, with what the last one found or without."""
+    known, told = till.twin(seen), list[tuple[str, list[str]]]()
+    till.twin = lambda on: known  # type: ignore[method-assign]
+    for on in days:
+        if forget:
+            till.book = replace(till.book, memory=Memory())
+        moved = till.cut(on)
+        told.append((till.claim("B").state, moved))
+    return told
+
+
+def ahead() -> Till:
+    """Ten more than was ordered came; on day 10.5 it was told that they are accepted on day 12."""
+    till = Till(contract(tranche("T1", claim("A", consignment_id="K1"),
+                                 claim("B", consignment_id="K2"))))  # fmt: skip
+    till.receive("r1", 100, 5, "L1", "CONSIGNMENT:K1")
+    accept(till, "a1", 100, 5, "K1")
+    assert till.fix("A", 6)
+    till.change("A", fixed_at=day(6), settled_at=day(6))
+    till.receive("r2", 10, 9, "L2", "CONSIGNMENT:K2")
+    accept(till, "a2", 10, 12, "K2", arrives=10.5)
+    return till
+
+
+def test_an_acceptance_that_is_ahead_is_waited_for() -> None:
+    """The cut looks again when it begins to count, also with what the last one has found."""
+    seen = ahead().look("B", 10.6)
+    assert seen.due_minor == 0
+    assert seen.wakes_at is not None
+    assert seen.wakes_at <= day(12.5)
+    days = [10.6, 11, 12.5, 14, 20, 60]
+    live = cuts(ahead(), 10.6, days, forget=False)
+    assert live == cuts(ahead(), 10.6, days, forget=True)
+    assert live[2] == ("APPROVED", ["MATCHED", "APPROVED"])
+
+
+def switching() -> Till:
+    """Until ten days after the receipt a claim without a payment may be TRUE by what was accepted;
+    lots make the claims of one tranche look at each other's goods.
+    """
+    until = {"time": {"not_after": {"anchor": "MILESTONE:RECEIVED", "plus": "P10D"}}}
+    either = {"any": [RECEIVED, {"all": [ACCEPTED, until]}]}
+    lots = {"tolerance": {"basis": "LOT", "minus_bp": 1000}, "lots": [{"lot": "L", "qty": "100"}]}
+    claims = claim("A", consignment_id="K1"), claim("B", consignment_id="K2")
+    till = Till(contract(tranche("T1", *claims, condition=either), **lots))
+    till.receive("r1", 60, 5, "L", "CONSIGNMENT:K1")
+    accept(till, "a1", 20, 5, "K1", lot="L")
+    till.receive("r2", 40, 9, "L", "CONSIGNMENT:K2")
+    accept(till, "a2", 40, 9, "K2", lot="L")
+    till.change("A", state="EXPIRED")  # it moves no more: only its goods may
+    return till
+
+
+def test_another_claim_is_looked_at_again_when_its_measure_changes() -> None:
+    """The lot is short by what was accepted of it, whole by what was received."""
+    days = [10.0, 14, 15.5, 17, 18, 19.5, 21]
+    live = cuts(switching(), 10, days, forget=False)
+    assert live == cuts(switching(), 10, days, forget=True)
+    assert [state for state, _ in live][1:3] == ["RESERVED", "APPROVED"]
