@@ -20,7 +20,7 @@ from supplytwin.processors.condition_view import Fact, Statement
 from supplytwin.processors.facts import Identity
 from supplytwin.processors.lots import lot_named
 from supplytwin.processors.quantities import Delivery, Taken
-from supplytwin.processors.settlement_asked import Desk, asked, tranche_of
+from supplytwin.processors.settlement_asked import FIXED, Desk, asked, tranche_of
 from supplytwin.processors.settlement_state import Claim
 from supplytwin.processors.settlement_wakes import wakes
 from supplytwin.processors.standing import EXACT
@@ -50,6 +50,8 @@ class Goods(Struct, frozen=True, kw_only=True):
     """Whether any counts; FALSE = none ever will."""
     until: int | None = None
     """The first later tick at which time alone may make more count."""
+    measure: Measure | None = None
+    """By which they were counted."""
 
 
 NO_GOODS = Goods()
@@ -59,18 +61,26 @@ NO_GOODS = Goods()
 def goods(on: Desk, claim: Claim, *, fixed: bool = False) -> Goods:
     """What counts of a PER_UNIT's line for one claim: by the measure that its condition names, else
     as the buyer accepted it; of several measures by the one by which it is least. Of a claim that
-    is `fixed` stock that was lost is not missing: what the buyer keeps badly lowers no other claim.
+    is `fixed` stock that was lost is not missing: what the buyer keeps badly lowers no other claim;
+    and it counts by the measure by which it was decided.
     """
     tranche = tranche_of(on.full, claim)
     amount = tranche.amount
     if not isinstance(amount, PerUnit):
         return NO_GOODS
-    measures, changes = _measures(on, claim, tranche, amount)
+    kept = _kept(claim) if fixed or claim.state in FIXED else None
+    measures, changes = _measures(on, claim, tranche, amount) if kept is None else ([kept], None)
     found = [_measured(on, claim, amount, measure, fixed=fixed) for measure in measures]
     least = min(found, key=lambda one: _sum(on, one))
     moved = next((one.told for one in (least, *found) if one.told), ())
     moments = {changes, *(one.until for one in found)} - {None}
     return replace(least, told=moved, until=min(filter(None, moments), default=None))
+
+
+def _kept(claim: Claim) -> Measure | None:
+    """By which measure its goods were counted when its amount was found."""
+    known = claim.ordered_measure if claim.gross_minor is None else claim.measure
+    return next((one for one in _ORDER if one == known), None)
 
 
 def _measures(
@@ -142,6 +152,7 @@ def _measured(on: Desk, claim: Claim, amount: PerUnit, measure: Measure, *, fixe
         told=tuple([one.said for one in left if leaf.measure in MOVED]),
         value=found.value,
         until=made.until,
+        measure=measure,
     )
 
 

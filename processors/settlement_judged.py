@@ -111,6 +111,7 @@ def judged(
         due_minor=due.amount_minor,
         gross_minor=due.gross_minor,
         adjusted_bp=due.bp,
+        measure=pays.measure,
         unadjusted_minor=due.unadjusted_minor,
         ignored=tuple([f"{one.source}/{one.event_id}: {one.reason}" for one in made.ignored]),
         names=tuple(sorted(names)),

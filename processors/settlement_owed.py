@@ -48,6 +48,8 @@ class Owed(Struct, frozen=True, kw_only=True):
     """Of a PER_UNIT: whether goods of its own count, or still may; else TRUE."""
     until: int | None
     """The first later tick at which time alone may make more goods count."""
+    measure: str | None = None
+    """By which its goods count, of a PER_UNIT."""
     points: int = 0
     """Basis points by which the verified footprint of now changes it, until it is fixed."""
 
@@ -57,7 +59,7 @@ def owed(on: Desk, claim: Claim, evidence: Evidence, found: Evaluation) -> Owed:
     own = goods(on, claim)
     if claim.state in FIXED and claim.gross_minor is not None:
         fixed = _fixed(on, claim, claim.gross_minor, own)
-        return Owed(due=fixed, goods=own.value, until=own.until)
+        return Owed(due=fixed, goods=own.value, until=own.until, measure=own.measure)
     others = _others(on, claim)
     tranche = tranche_of(on.full, claim)
     is_rest = isinstance(tranche.amount, Residual)
@@ -103,7 +105,7 @@ def owed(on: Desk, claim: Claim, evidence: Evidence, found: Evaluation) -> Owed:
     )
     moments.update(one.until for one in [own, *theirs, *more] if one.until is not None)
     until, points = min(moments, default=None), _points(on, claim, evidence, own)
-    return Owed(due=found_due, goods=own.value, until=until, points=points)
+    return Owed(due=found_due, goods=own.value, until=until, measure=own.measure, points=points)
 
 
 def _accepted(

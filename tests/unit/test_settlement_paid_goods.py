@@ -9,7 +9,10 @@ import pytest
 from goods_world import Till, claim, contract, day, rest, tranche
 from msgspec.structs import replace
 
+from supplytwin.processors import settlement_cut
+from supplytwin.processors.settlement_apply import apply, enact
 from supplytwin.processors.settlement_memory import Memory
+from supplytwin.processors.settlement_table import CUT, row_of
 from supplytwin.processors.settlement_versions import amendment_refused
 from supplytwin.schemas import terms_read
 from supplytwin.schemas.contract import encode, terms_hash
@@ -83,17 +86,19 @@ def test_an_amendment_states_a_line_in_a_unit_that_converts(unit: str, says: str
     assert (says or "") in (refused or "")
 
 
-def test_what_was_paid_at_a_lower_price_takes_no_more_of_the_cap_than_it_claimed() -> None:
-    """50 at 10.00 and 40 at 12.00 are 980.00, the sum of the holds."""
-    for price, second, due in (("10", 40_000, 40_000), ("12", 48_000, 48_000), ("20", 80_000, 80_000)):
-        till = Till(contract(capped("T1", of("A", "K1"), of("B", "K2", 40_000)),
-                             unit_price="10", qty="90"))  # fmt: skip
-        till.receive("r1", 50, 5, "L1", "CONSIGNMENT:K1")
-        assert till.fix("A", 6) == 50_000
-        till.amend(contract(capped("T1", of("A", "K1"), of("B", "K2", second)),
-                            unit_price=price, qty="90", version=2))  # fmt: skip
-        till.receive("r2", 40, 9, "L2", "CONSIGNMENT:K2")
-        assert till.look("B", 10).due_minor == due
+@pytest.mark.parametrize(("price", "second"), [("10", 40_000), ("12", 48_000), ("20", 80_000)])
+def test_what_was_paid_at_a_lower_price_takes_no_more_of_the_cap_than_it_claimed(
+    price: str, second: int
+) -> None:
+    """50 at 10.00 and 40 at the price of now are the sum of the holds."""
+    line = {"unit_price": "10", "qty": "90"}
+    till = Till(contract(capped("T1", of("A", "K1"), of("B", "K2", 40_000)), **line))
+    till.receive("r1", 50, 5, "L1", "CONSIGNMENT:K1")
+    assert till.fix("A", 6) == 50_000
+    line |= {"unit_price": price}
+    till.amend(contract(capped("T1", of("A", "K1"), of("B", "K2", second)), version=2, **line))
+    till.receive("r2", 40, 9, "L2", "CONSIGNMENT:K2")
+    assert till.look("B", 10).due_minor == second
 
 
 @pytest.mark.parametrize(("unit", "line"), [
@@ -161,7 +166,9 @@ def test_goods_of_a_claim_that_ended_unpaid_are_not_left_over(
 # ---- when time alone changes it
 
 
-def cuts(till: Till, seen: float, days: list[float], *, forget: bool) -> list[tuple[str, list[str]]]:
+def cuts(
+    till: Till, seen: float, days: list[float], *, forget: bool
+) -> list[tuple[str, list[str]]]:
     """What cuts come to over what is known on a day, with what the last one found or without."""
     known, told = till.twin(seen), list[tuple[str, list[str]]]()
     till.twin = lambda on: known  # type: ignore[method-assign]
@@ -221,3 +228,65 @@ def test_another_claim_is_looked_at_again_when_its_measure_changes() -> None:
     live = cuts(switching(), 10, days, forget=False)
     assert live == cuts(switching(), 10, days, forget=True)
     assert [state for state, _ in live][1:3] == ["RESERVED", "APPROVED"]
+
+
+# ---- by which measure what is decided counts
+
+
+@pytest.mark.parametrize("later", ["time", "fact"])
+def test_what_was_paid_counts_by_the_measure_that_it_was_paid_by(later: str) -> None:
+    """100 were received and paid; another branch that becomes TRUE later, by which it would have
+    been less, leaves the goods of the next claim to that one.
+    """
+    date = {"time": {"not_before": "2027-02-01T00:00:00+08:00"}}
+    either = {"any": [RECEIVED, {"all": [ACCEPTED, date]} if later == "time" else ACCEPTED]}
+    claims = claim("A", consignment_id="K1"), claim("B", consignment_id="K2")
+    till = Till(contract(tranche("T1", *claims, condition=either), rest("T1"), qty="200"))
+    till.receive("r1", 100, 5, "L1", "CONSIGNMENT:K1")
+    if later == "time":
+        accept(till, "a1", 40, 5, "K1")
+    assert till.fix("A", 6) == 33_300
+    if later == "fact":
+        accept(till, "a1", 40, 7, "K1")
+    till.receive("r2", 100, 40, "L2", "CONSIGNMENT:K2")
+    accept(till, "a2", 100, 40, "K2")
+    assert till.fix("B", 41) == 33_300
+    assert (till.look("rest", 110).value, till.look("rest", 110).due_minor) == ("TRUE", 0)
+
+
+def test_a_decision_records_its_measure_and_a_restart_has_the_same() -> None:
+    """The record of the match and of the approval names it; what is restored from them is alike,
+    and a match that is taken back leaves none.
+    """
+    till = Till(contract(tranche("T1", claim("A"), condition={"any": [RECEIVED, ACCEPTED]})))
+    till.receive("r1", 100, 5)
+    before = till.book
+    till.book, moved = settlement_cut.cut(before, till.twin(6), day(6))
+    assert [(one.to_state, one.measure) for one in moved] == [
+        ("MATCHED", "RECEIVED"), ("APPROVED", "RECEIVED"),
+    ]  # fmt: skip
+    assert till.claim("A").measure == "RECEIVED"
+    restored = before
+    for one in moved:
+        restored = apply(restored, one, None)
+    assert restored.claims == till.book.claims
+    row = row_of(12, "APPROVED", "HELD", CUT)
+    assert row is not None
+    held, _ = enact(restored, row, till.claim("A"), "HELD", at=day(7), evidence_ids=(),
+                    verdict=None, due_minor=0, gross_minor=None, adjusted_bp=None, measure=None,
+                    cause=None)  # fmt: skip
+    assert [one.measure for one in held.claims.values()] == [None]
+
+
+def test_a_payment_that_was_ordered_keeps_its_measure_while_it_is_held() -> None:
+    """Booked after all, it counts as it was ordered."""
+    either = {"any": [RECEIVED, ACCEPTED]}
+    claims = claim("A", consignment_id="K1"), claim("B", consignment_id="K2")
+    till = Till(contract(tranche("T1", *claims, condition=either), qty="200"))
+    till.receive("r1", 100, 5, "L1", "CONSIGNMENT:K1")
+    assert till.fix("A", 6) == 33_300
+    till.change("A", gross_minor=None, due_minor=None, measure=None, ordered_gross_minor=33_300,
+                ordered_measure="RECEIVED")  # fmt: skip
+    accept(till, "a1", 40, 7, "K1")
+    till.receive("r2", 100, 8, "L2", "CONSIGNMENT:K2")
+    assert till.fix("B", 9) == 33_300
