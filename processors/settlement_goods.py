@@ -13,6 +13,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from supplytwin.processors.condition_counting import Value
+from supplytwin.processors.condition_eval import true_paths
 from supplytwin.processors.condition_facts_gone import LOST
 from supplytwin.processors.condition_facts_goods import in_unit
 from supplytwin.processors.condition_leaves import quantity
@@ -87,15 +88,16 @@ def _measures(
     on: Desk, claim: Claim, tranche: Tranche, amount: PerUnit
 ) -> tuple[list[Measure], int | None]:
     """Those of the quantities of its line that its condition names, in a fixed order; a branch of
-    an `any` that is not TRUE takes nothing away where another one is. And the first later tick at
-    which time alone may change that.
+    an `any` that is not TRUE takes nothing away where another one is. An approval that is needed is
+    taken as given: the amount is what is to be approved. And the first later tick at which time
+    alone may change that.
     """
     every, changes = _named(tranche.condition, amount.line, "$", frozenset()), None
     if len(every) > 1:
         question = asked(on, claim, tranche.condition)
         made = on.answers.built(question)
         found = on.answers.evaluated(question, made)
-        true = frozenset(one.path for one in found.nodes if one.value == "TRUE")
+        true = true_paths(tranche.condition, found)
         every = _named(tranche.condition, amount.line, "$", true) or every
         changes = wakes(tranche, question.scope, {made.until}, made, found)
     return sorted(every, key=_ORDER.index) or ["ACCEPTED"], changes

@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 from goods_world import Till, claim, contract, day, rest, tranche
+from immutables import Map
 from msgspec.structs import replace
 
 from supplytwin.processors import settlement_cut
 from supplytwin.processors.settlement_apply import apply, enact
 from supplytwin.processors.settlement_memory import Memory
+from supplytwin.processors.settlement_state import Assented
 from supplytwin.processors.settlement_table import CUT, row_of
 from supplytwin.processors.settlement_versions import amendment_refused
 from supplytwin.schemas import terms_read
@@ -290,3 +292,36 @@ def test_a_payment_that_was_ordered_keeps_its_measure_while_it_is_held() -> None
     accept(till, "a1", 40, 7, "K1")
     till.receive("r2", 100, 8, "L2", "CONSIGNMENT:K2")
     assert till.fix("B", 9) == 33_300
+
+
+def test_a_branch_that_waits_for_an_approval_counts_for_the_measure() -> None:
+    """100 were received and 40 accepted: the branch of the approval is the one that pays, the other
+    cannot yet. Who approves has seen the amount, and it stays the same by his approval.
+    """
+    approved = {"approval": {"roles": ["INSPECTOR"], "k": 1}}
+    date = {"time": {"not_before": "2027-03-01T00:00:00+08:00"}}
+    either = {"any": [{"all": [RECEIVED, approved]}, {"all": [ACCEPTED, date]}]}
+    till = Till(contract(tranche("T1", claim("A"), condition=either)))
+    till.receive("r1", 100, 5)
+    accept(till, "a1", 40, 5)
+    before = till.look("A", 6)
+    assert (before.value, before.due_minor) == ("UNKNOWN", 33_300)
+    said = Assented(review_id="x/1", source="inspector", role="INSPECTOR", at=day(6),
+                    of=before.evidence_hash)  # fmt: skip
+    name = till.claim("A").settlement_id
+    till.book = replace(till.book, approvals=Map({name: (said,)}))
+    after = till.look("A", 7)
+    assert (after.value, after.due_minor) == ("TRUE", 33_300)
+    assert after.evidence_hash == before.evidence_hash
+    # once both branches can be TRUE, the lesser number pays, and is to be approved anew
+    assert till.look("A", 70).due_minor == 13_320
+
+
+def test_a_branch_that_waits_for_an_approval_takes_nothing_from_one_that_is_true() -> None:
+    """40 were received and 100 accepted, and the acceptance alone pays."""
+    approved = {"approval": {"roles": ["INSPECTOR"], "k": 1}}
+    either = {"any": [{"all": [RECEIVED, approved]}, ACCEPTED]}
+    till = Till(contract(tranche("T1", claim("A"), condition=either)))
+    till.receive("r1", 40, 5)
+    accept(till, "a1", 100, 5)
+    assert (till.look("A", 6).value, till.look("A", 6).due_minor) == ("TRUE", 33_300)
