@@ -107,9 +107,7 @@ def evaluate(node: Condition, evidence: Evidence, scope: Scope) -> Evaluation:
 
 
 def true_paths(node: Condition, found: Evaluation) -> frozenset[str]:
-    """Which conditions of the tree are TRUE; where the whole is not, when every approval is taken as
-    given.
-    """
+    """Which conditions of the tree are TRUE; where the whole is not, as if every approval was."""
     values: dict[str, Value] = {one.path: one.value for one in found.leaves}
     for path, leaf in walked(node):
         if isinstance(leaf, Approval) and found.matches != "TRUE":
