@@ -56,10 +56,8 @@ class Most(Struct, frozen=True, kw_only=True, gc=False):
 
 class Claimed(Struct, frozen=True, kw_only=True, gc=False):
     """A claim that was fixed before: what it was before adjustments, their sum, what of it was
-    instructed (0 when that was recalled or never sent).
-
-    `owed_minor`: what is owed of it when a decision said another sum: an arbiter's award, 0 for a
-    claim that was voided or has expired. It is never claimed again.
+    instructed (0 when that was recalled or never sent). `owed_minor`: what is owed of it when a
+    decision said another sum: an arbiter's award, 0 for one that was voided or has expired.
     """
 
     claim_id: str
@@ -83,6 +81,8 @@ class Situation(Struct, frozen=True, kw_only=True, gc=False):
     deliveries: tuple[Delivery, ...] = ()
     own: tuple[Delivery, ...] | None = None
     """Those of the claim itself: it pays for no others. None = all of them."""
+    waiting: frozenset[str] = frozenset()
+    """Ids of those of claims that have claimed nothing yet."""
     line_left_minor: int | None = None
     """What claims of all tranches have left of the line; None = no other tranche has any of it."""
     taken: tuple[Taken, ...] = ()
@@ -234,7 +234,9 @@ def _most_left(terms: AmountTerms, tranche: Tranche, now: Situation, before: int
     most = MINOR_MAX if now.line_left_minor is None else now.line_left_minor
     if not isinstance(tranche.amount, PerUnit) or now.own is None:
         return most
-    own = own_most(terms, tranche.amount, now.own, now.deliveries, now.taken, before, now.otherwise)
+    amount, others = tranche.amount, set(now.waiting)
+    others |= {one.id for each in now.otherwise for one in each.deliveries}
+    own = own_most(terms, amount, now.own, now.deliveries, now.taken, before, others)
     return min(most, own)
 
 

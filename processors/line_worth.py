@@ -3,7 +3,7 @@
 Minor units of the terms' currency; fractions stay exact until they are floored once.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from fractions import Fraction
 from math import floor
 
@@ -186,23 +186,20 @@ def own_most(
     deliveries: Sequence[Delivery],
     taken: Sequence[Taken],
     before: int,
-    otherwise: Sequence[Otherwise] = (),
+    others: Collection[str] = (),
 ) -> int:
     """The most that a claim's own goods come to, with the fraction of a minor unit that the claims
     before it have left (`before`, minor units in all). What came of those since they were fixed is
-    left to the RESIDUAL. All `deliveries` together must be payable.
+    left to the RESIDUAL. `others` = ids of goods that are neither its own nor theirs. All
+    `deliveries` together must be payable.
     """
-    line, mine = terms.line(amount.line), {one.id for one in own}
-    mine |= {one.id for each in otherwise for one in each.deliveries}
-    rest = [one for one in deliveries if one.id not in mine]
-    others = payable(line, rest, taken, amount.lot)
-    assert not isinstance(others, Refused)  # all of them together are not
-    part = part_of(line, own, deliveries, taken, amount.lot)
-    whole = payable(line, deliveries, taken, amount.lot)
-    assert not isinstance(whole, Refused)
-    theirs = max(others.qty_e18, whole.qty_e18 - part)  # a lot may be short without the claim's
-    up, down = priced(terms.currency, line, part, amount.bp)
-    left = priced(terms.currency, line, theirs, amount.bp)[0] - before * down
+    line, not_theirs = terms.line(amount.line), {*others, *(one.id for one in own)}
+    theirs = [one for one in deliveries if one.id not in not_theirs]
+    up, down = priced(
+        terms.currency, line, part_of(line, own, deliveries, taken, amount.lot), amount.bp
+    )
+    whole = part_of(line, theirs, deliveries, taken, amount.lot)
+    left = priced(terms.currency, line, whole, amount.bp)[0] - before * down
     return (up + (left if 0 <= left < down else 0)) // down
 
 

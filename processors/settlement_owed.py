@@ -96,6 +96,7 @@ def owed(on: Desk, claim: Claim, evidence: Evidence, found: Evaluation) -> Owed:
             deliveries=deliveries,
             taken=_accepted(on, [claim, *beside], deliveries, moments),
             own=None if is_rest else own.deliveries,
+            waiting=_waiting(beside, theirs),
             line_left_minor=left,
             claimed=tuple([one for name, one in claimed.items() if name not in gone]),
             otherwise=apart,
@@ -113,6 +114,13 @@ def _accepted(
 ) -> tuple[Taken, ...]:
     desks = [(_desk_of(on, one), one) for one in claims]
     return accepted(on.full.amounts, desks, deliveries, moments)
+
+
+def _waiting(claims: list[Claim], owned: list[Goods]) -> frozenset[str]:
+    """The goods of claims that have claimed nothing yet."""
+    pairs = list(zip(claims, owned, strict=True))
+    counted = {each.id for one, own in pairs if _counts_before(one) for each in own.deliveries}
+    return frozenset(each.id for _, own in pairs for each in own.deliveries) - counted
 
 
 def _name(one: Claim | Claimed) -> tuple[str, str]:
