@@ -42,7 +42,11 @@ class Otherwise(Struct, frozen=True, kw_only=True):
     @property
     def price(self) -> Fraction:
         """What the goods come to by their own version, minor units, not floored."""
-        return _price(self.terms, self.amount, self.deliveries, self.taken)
+        line = self.terms.line(self.amount.line)
+        found = payable(line, self.deliveries, self.taken, self.amount.lot)
+        if isinstance(found, Refused):
+            return Fraction(0)
+        return valued(self.terms, line, Fraction(found.qty_e18), self.amount.bp)
 
     @property
     def worth(self) -> Fraction:
@@ -99,22 +103,21 @@ def valued(terms: AmountTerms, line: Line, qty_e18: Fraction, bp: int = ALL_BP) 
     return qty_e18 * Fraction(*priced(terms.currency, line, 1, bp))
 
 
-def _price(
-    terms: AmountTerms, amount: PerUnit, deliveries: Sequence[Delivery], taken: Sequence[Taken]
-) -> Fraction:
-    """What a tranche would pay for goods without a cap, minor units; 0 = nobody knows."""
-    line = terms.line(amount.line)
-    found = payable(line, deliveries, taken, amount.lot)
-    if isinstance(found, Refused):
-        return Fraction(0)
-    return valued(terms, line, Fraction(found.qty_e18), amount.bp)
-
-
 def tranche_worth(
-    terms: AmountTerms, amount: PerUnit, deliveries: Sequence[Delivery], taken: Sequence[Taken]
+    terms: AmountTerms,
+    amount: PerUnit,
+    own: Sequence[Delivery],
+    deliveries: Sequence[Delivery],
+    taken: Sequence[Taken],
 ) -> int:
-    """The same, floored."""
-    return floor(_price(terms, amount, deliveries, taken))
+    """What a tranche would pay without a cap for its own ones of `deliveries`, minor units; 0 =
+    nobody knows.
+    """
+    line = terms.line(amount.line)
+    if isinstance(payable(line, deliveries, taken), Refused):
+        return 0
+    part = part_of(line, own, deliveries, taken, amount.lot)
+    return floor(valued(terms, line, Fraction(part), amount.bp))
 
 
 def tranche_left(

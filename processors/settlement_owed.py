@@ -280,10 +280,15 @@ def _would_be(on: Desk, claim: Claim, moments: set[int], *, rest: bool) -> int:
     of its hold or its tranche.
     """
     own, amount = goods(on, claim, fixed=_counts_before(claim)), tranche_of(on.full, claim).amount
-    beyond = _accepted(on, [claim], own.deliveries, moments)
     moments.update(one for one in [own.until] if one is not None)
     if rest and isinstance(amount, PerUnit):
-        return tranche_worth(on.full.amounts, amount, own.deliveries, beyond)
+        others = _others(on, claim) if _splits_lots(on, claim) else []
+        same = [one for one in others if one.tranche_id == claim.tranche_id]
+        theirs = [goods(_desk_of(on, one), one, fixed=_counts_before(one)) for one in same]
+        every = each_once([own, *theirs])
+        beyond = _accepted(on, [claim, *same], every, moments)
+        return tranche_worth(on.full.amounts, amount, own.deliveries, every, beyond)
+    beyond = _accepted(on, [claim], own.deliveries, moments)
     return _alone(on, claim, own, MINOR_MAX if rest else claim.amount_minor, beyond)
 
 

@@ -165,6 +165,19 @@ def test_goods_of_a_claim_that_ended_unpaid_are_not_left_over(
     assert (seen.value, seen.due_minor) == ("TRUE", 0)
 
 
+def test_an_award_for_a_part_of_a_lot_is_of_that_part() -> None:
+    """Alone it would be a lot that is short; with the other part, which was paid, it is whole."""
+    lots = {"tolerance": {"basis": "LOT", "minus_bp": 500}, "lots": [{"lot": "1", "qty": "100"}]}
+    claims = claim("A", consignment_id="K1"), claim("B", consignment_id="K2")
+    till = Till(contract(tranche("T1", *claims), rest("T1"), unit_price="10", **lots))
+    till.receive("r1", 40, 5, "1", "CONSIGNMENT:K1")
+    till.receive("r2", 60, 5, "1", "CONSIGNMENT:K2")
+    assert till.fix("B", 6) == 60_000
+    till.change("A", state="SETTLED", basis="AWARD", due_minor=10_000)
+    seen = till.look("rest", 110)
+    assert (seen.value, seen.due_minor) == ("TRUE", 0)
+
+
 # ---- when time alone changes it
 
 
