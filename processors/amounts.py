@@ -16,9 +16,9 @@ from supplytwin.processors.adjustments import Adjusted, Seen, adjust
 from supplytwin.processors.explained import Refused, Why, refused, why
 from supplytwin.processors.line_worth import (
     Otherwise,
-    has_otherwise,
     own_most,
     total_owed,
+    tranche_left,
     valued,
 )
 from supplytwin.processors.quantities import Delivery, Taken, payable, shown
@@ -56,10 +56,8 @@ class Most(Struct, frozen=True, kw_only=True, gc=False):
 
 class Claimed(Struct, frozen=True, kw_only=True, gc=False):
     """A claim that was fixed before: what it was before adjustments, their sum, what of it was
-    instructed (0 when that was recalled or never sent).
-
-    `owed_minor`: what is owed of it when a decision said another sum: an arbiter's award, 0 for a
-    claim that was voided or has expired. It is never claimed again.
+    instructed (0 when that was recalled or never sent). `owed_minor`: what is owed of it when a
+    decision said another sum: an arbiter's award, 0 for one that was voided or has expired.
     """
 
     claim_id: str
@@ -83,6 +81,8 @@ class Situation(Struct, frozen=True, kw_only=True, gc=False):
     deliveries: tuple[Delivery, ...] = ()
     own: tuple[Delivery, ...] | None = None
     """Those of the claim itself: it pays for no others. None = all of them."""
+    waiting: frozenset[str] = frozenset()
+    """Ids of those of claims that have claimed nothing yet."""
     line_left_minor: int | None = None
     """What claims of all tranches have left of the line; None = no other tranche has any of it."""
     taken: tuple[Taken, ...] = ()
@@ -234,7 +234,9 @@ def _most_left(terms: AmountTerms, tranche: Tranche, now: Situation, before: int
     most = MINOR_MAX if now.line_left_minor is None else now.line_left_minor
     if not isinstance(tranche.amount, PerUnit) or now.own is None:
         return most
-    own = own_most(terms, tranche.amount, now.own, now.deliveries, now.taken, before, now.otherwise)
+    amount, others = tranche.amount, set(now.waiting)
+    others |= {one.id for each in now.otherwise for one in each.deliveries}
+    own = own_most(terms, amount, now.own, now.deliveries, now.taken, before, others)
     return min(most, own)
 
 
@@ -324,8 +326,7 @@ def _per_unit(
     if isinstance(found, Refused):
         return found
     worth = valued(terms, line, Fraction(found.qty_e18), amount.bp)
-    exact = min(worth, Fraction(amount.cap_minor))
-    whole = floor(exact)
+    whole = min(floor(worth), amount.cap_minor)
     share = "" if amount.bp == ALL_BP else f", {amount.bp} bp of it"
     says = f"{shown(found.qty_e18)} {line.unit} x {line.unit_price}{share}, floored, at most "
     said = why(
@@ -338,8 +339,9 @@ def _per_unit(
     )
     if not now.otherwise:
         return whole, [*found.reasons, said]
-    theirs = has_otherwise(terms, amount, now.deliveries, now.taken, now.otherwise)
-    left = max(0, floor(exact - theirs))
+    left = tranche_left(terms, amount, worth, now.deliveries, now.taken, now.otherwise)
+    if isinstance(left, Refused):
+        return left
     says = f"{_text(whole - left, terms)} of it are for goods that another version has priced"
     other = why("OTHER_VERSION", says, whole=whole, left_minor=left)
     return left, [*found.reasons, said, other]
@@ -373,9 +375,7 @@ def _owed(one: Claimed) -> int:
 
 
 def _floored(own: Iterable[Claimed], gross: int, adjusted: Adjusted) -> int:
-    """The new claim after adjustments: all of the tranche's claims, floored together, less those
-    before it.
-    """
+    """The new claim after adjustments: all of the tranche's, floored together, less the former."""
     before = sum(one.gross_minor * (ALL_BP + one.bp) for one in own)
     return (before + gross * (ALL_BP + adjusted.bp)) // ALL_BP - before // ALL_BP
 
@@ -387,8 +387,8 @@ def _clamped(
     most = min(now.reserved.minor, MINOR_MAX)
     if isinstance(tranche.amount, PerUnit):
         own = (one.amount_minor for one in now.claimed if one.tranche_id == tranche.tranche_id)
-        theirs = has_otherwise(terms, tranche.amount, now.deliveries, now.taken, now.otherwise)
-        most = min(most, max(0, floor(tranche.amount.cap_minor - theirs) - sum(own)))
+        theirs = sum(one.gross_minor for one in now.otherwise)
+        most = min(most, max(0, tranche.amount.cap_minor - theirs - sum(own)))
     if amount <= most:
         return amount
     reasons.append(_more_than_held(terms, amount, most))

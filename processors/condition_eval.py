@@ -106,6 +106,17 @@ def evaluate(node: Condition, evidence: Evidence, scope: Scope) -> Evaluation:
     )
 
 
+def true_paths(node: Condition, found: Evaluation) -> frozenset[str]:
+    """Which conditions of the tree are TRUE; where the whole is not, as if every approval was."""
+    values: dict[str, Value] = {one.path: one.value for one in found.leaves}
+    for path, leaf in walked(node):
+        if isinstance(leaf, Approval) and found.matches != "TRUE":
+            values[path] = "TRUE"
+    nodes: list[Node] = []
+    _value(node, "$", values, nodes)
+    return frozenset(one.path for one in nodes if one.value == "TRUE")
+
+
 def _as_open(leaf: Absent, value: Value, evidence: Evidence, scope: Scope) -> Value:
     """What an `absent` during CHALLENGE is to a match: open, unless something speaks against it
     already, whenever that arrived. Nothing is matched on goods that are seized.

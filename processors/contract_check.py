@@ -17,6 +17,8 @@ from supplytwin.processors.contract_templates import differences
 from supplytwin.schemas import contract_read
 from supplytwin.schemas.contract import ContractTerms, encode, terms_hash
 from supplytwin.schemas.contract_codes import ADVICE, problem
+from supplytwin.schemas.dimensions import factor
+from supplytwin.schemas.errors import RecordError
 from supplytwin.schemas.findings import Finding, in_order, shortened
 
 RAIL = (
@@ -91,6 +93,13 @@ def _succession(before: ContractTerms, after: ContractTerms) -> Iterator[Finding
     expected = terms_hash(encode(before))
     if after.amends != expected:
         yield problem("$.amends", "VERSION", f"is not the hash of the version before: {expected}")
+    units = {one.line: one.unit for one in before.lines}
+    for at, one in enumerate(after.lines):
+        try:
+            factor(units.get(one.line, one.unit), one.unit)
+        except RecordError as error:
+            says = f"line {one.line}: {error.reason}; write goods of another unit as another line"
+            yield problem(f"$.lines[{at}].unit", "VERSION", says)
 
 
 def _head(terms: ContractTerms, *, free_conditions: bool) -> Iterator[Finding]:

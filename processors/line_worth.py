@@ -3,7 +3,7 @@
 Minor units of the terms' currency; fractions stay exact until they are floored once.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from fractions import Fraction
 from math import floor
 
@@ -70,10 +70,14 @@ class Otherwise(Struct, frozen=True, kw_only=True):
         deliveries: Sequence[Delivery],
         taken: Sequence[Taken] = (),
         lot: str | None = None,
-    ) -> Fraction:
-        """How much of what is payable of `deliveries` they have claimed, in 10^-18 of the unit of
-        `line`, which is that of the terms that ask. All of them must be payable.
+    ) -> Fraction | Refused:
+        """How much of what is payable of `deliveries`, all of which must be, they have claimed, in
+        10^-18 of the unit of `line`, which is that of the terms that ask; refused when their goods
+        cannot be told in it.
         """
+        mine = payable(line, self.deliveries)
+        if isinstance(mine, Refused):
+            return mine
         price = self.price
         if not price:
             return Fraction(0)
@@ -99,19 +103,43 @@ def valued(terms: AmountTerms, line: Line, qty_e18: Fraction, bp: int = ALL_BP) 
     return qty_e18 * Fraction(*priced(terms.currency, line, 1, bp))
 
 
-def has_otherwise(
+def tranche_worth(
     terms: AmountTerms,
     amount: PerUnit,
+    own: Sequence[Delivery],
+    deliveries: Sequence[Delivery],
+    taken: Sequence[Taken],
+) -> int:
+    """What a tranche would pay without a cap for its own ones of `deliveries`, minor units; 0 =
+    nobody knows.
+    """
+    line = terms.line(amount.line)
+    if isinstance(payable(line, deliveries, taken), Refused):
+        return 0
+    part = part_of(line, own, deliveries, taken, amount.lot)
+    return floor(valued(terms, line, Fraction(part), amount.bp))
+
+
+def tranche_left(
+    terms: AmountTerms,
+    amount: PerUnit,
+    worth: Fraction,
     deliveries: Sequence[Delivery],
     taken: Sequence[Taken],
     otherwise: Iterable[Otherwise],
-) -> Fraction:
-    """What of a tranche's goods claims under other versions have, by the price of these terms,
-    minor units. All `deliveries` must be payable.
+) -> int | Refused:
+    """What claims under other versions leave of a tranche's goods, which are worth so much, minor
+    units: of the goods they have theirs at the price of these terms, of the cap what they claimed.
+    All `deliveries` must be payable.
     """
-    line = terms.line(amount.line)
-    parts = (one.part(line, deliveries, taken, amount.lot) for one in otherwise)
-    return sum((valued(terms, line, part, amount.bp) for part in parts), Fraction(0))
+    line, cap_minor = terms.line(amount.line), amount.cap_minor
+    for one in otherwise:
+        part = one.part(line, deliveries, taken, amount.lot)
+        if isinstance(part, Refused):
+            return part
+        worth -= valued(terms, line, part, amount.bp)
+        cap_minor -= one.gross_minor - one.over_minor
+    return max(0, min(floor(worth), cap_minor))
 
 
 def total_owed(
@@ -141,8 +169,10 @@ def total_owed(
         if line_now is None:
             more += one.full * one.weight
         elif line_now.line in measured:
-            now = valued(terms, line_now, one.part(line_now, deliveries, taken))
-            more += (one.full - now) * one.weight
+            part = one.part(line_now, deliveries, taken)
+            if isinstance(part, Refused):
+                return part
+            more += (one.full - valued(terms, line_now, part)) * one.weight
     return floor(total + more)
 
 
@@ -159,23 +189,20 @@ def own_most(
     deliveries: Sequence[Delivery],
     taken: Sequence[Taken],
     before: int,
-    otherwise: Sequence[Otherwise] = (),
+    others: Collection[str] = (),
 ) -> int:
     """The most that a claim's own goods come to, with the fraction of a minor unit that the claims
     before it have left (`before`, minor units in all). What came of those since they were fixed is
-    left to the RESIDUAL. All `deliveries` together must be payable.
+    left to the RESIDUAL. `others` = ids of goods that are neither its own nor theirs. All
+    `deliveries` together must be payable.
     """
-    line, mine = terms.line(amount.line), {one.id for one in own}
-    mine |= {one.id for each in otherwise for one in each.deliveries}
-    rest = [one for one in deliveries if one.id not in mine]
-    others = payable(line, rest, taken, amount.lot)
-    assert not isinstance(others, Refused)  # all of them together are not
-    part = part_of(line, own, deliveries, taken, amount.lot)
-    whole = payable(line, deliveries, taken, amount.lot)
-    assert not isinstance(whole, Refused)
-    theirs = max(others.qty_e18, whole.qty_e18 - part)  # a lot may be short without the claim's
-    up, down = priced(terms.currency, line, part, amount.bp)
-    left = priced(terms.currency, line, theirs, amount.bp)[0] - before * down
+    line, not_theirs = terms.line(amount.line), {*others, *(one.id for one in own)}
+    theirs = [one for one in deliveries if one.id not in not_theirs]
+    up, down = priced(
+        terms.currency, line, part_of(line, own, deliveries, taken, amount.lot), amount.bp
+    )
+    whole = part_of(line, theirs, deliveries, taken, amount.lot)
+    left = priced(terms.currency, line, whole, amount.bp)[0] - before * down
     return (up + (left if 0 <= left < down else 0)) // down
 
 
@@ -197,6 +224,8 @@ def line_left(
     whole = valued(terms, line, Fraction(found.qty_e18), _share(terms, name))
     for one in otherwise:
         part = one.part(line, deliveries, taken)
+        if isinstance(part, Refused):
+            return 0
         whole -= valued(terms, line, part, one.amount.bp) + one.over_minor
     return max(0, floor(whole) - gross_minor)
 

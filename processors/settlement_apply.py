@@ -9,7 +9,8 @@ from msgspec.structs import replace
 from supplytwin.processors.settlement_draft import Act, Draft
 from supplytwin.processors.settlement_effects import EFFECTS
 from supplytwin.processors.settlement_noted import event_of, input_key, noted
-from supplytwin.processors.settlement_state import NEXT, NONE, Book, Cause, Claim, Recorded
+from supplytwin.processors.settlement_recorded import Recorded
+from supplytwin.processors.settlement_state import NEXT, NONE, Book, Cause, Claim
 from supplytwin.processors.settlement_table import CUT, OPEN, Row, row_of
 from supplytwin.schemas.errors import FatalError
 from supplytwin.schemas.ids import Micros
@@ -73,6 +74,7 @@ def enact(
     due_minor: int,
     gross_minor: int | None,
     adjusted_bp: int | None,
+    measure: str | None,
     cause: Cause | None,
 ) -> tuple[Book, Draft]:
     """Run a row's effects on `claim` and put the result into the book. `due_minor`: see `Act`."""
@@ -88,6 +90,7 @@ def enact(
         due_minor=due_minor,
         gross_minor=gross_minor,
         adjusted_bp=adjusted_bp,
+        measure=measure,
         cause=cause,
         refused=book.refused,
         succeeded=_named(book.terms, claim) is not None,
@@ -206,6 +209,7 @@ def apply(book: Book, recorded: Recorded, cause: Cause | None) -> Book:
         due_minor=recorded.amount_minor,
         gross_minor=recorded.gross_minor,
         adjusted_bp=recorded.adjusted_bp,
+        measure=recorded.measure,
         cause=cause,
     )
     if draft.postings != tuple(recorded.postings):

@@ -63,6 +63,11 @@ class Case(Agreement, frozen=True, kw_only=True, gc=False):
         verdict = self.verdict
         return None if verdict is None or verdict.gross_minor is None else verdict.adjusted_bp
 
+    @property
+    def measure(self) -> str | None:
+        """By which its goods are counted, where it pays for a quantity."""
+        return None if self.verdict is None else self.verdict.measure
+
     def voters(self) -> frozenset[str]:
         """The persons who ask for the very thing that the cause asks for, itself included."""
         ballot = ballot_of(self.review)

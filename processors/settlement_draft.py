@@ -28,6 +28,8 @@ class Act(Agreement, frozen=True, kw_only=True, gc=False):
     gross_minor: int | None
     """That before adjustments; None = the terms have none."""
     adjusted_bp: int | None
+    measure: str | None
+    """See `Claim.measure`."""
     cause: Cause | None
     refused: tuple[str, ...]
     """See `Book.refused`."""

@@ -30,7 +30,7 @@ def _close_window(draft: Draft, act: Act) -> Draft:
     draft = change(draft, window_end=None)
     if draft.claim.basis == "AWARD":
         return draft
-    return change(draft, due_minor=None, gross_minor=None, adjusted_bp=0)
+    return change(draft, due_minor=None, gross_minor=None, adjusted_bp=0, measure=None)
 
 
 def _set_amount(draft: Draft, act: Act) -> Draft:
@@ -39,6 +39,7 @@ def _set_amount(draft: Draft, act: Act) -> Draft:
         due_minor=act.due_minor,
         gross_minor=act.gross_minor,
         adjusted_bp=act.adjusted_bp or 0,
+        measure=act.measure,
     )
 
 

@@ -13,6 +13,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from supplytwin.processors.condition_counting import Value
+from supplytwin.processors.condition_eval import true_paths
 from supplytwin.processors.condition_facts_gone import LOST
 from supplytwin.processors.condition_facts_goods import in_unit
 from supplytwin.processors.condition_leaves import quantity
@@ -20,10 +21,11 @@ from supplytwin.processors.condition_view import Fact, Statement
 from supplytwin.processors.facts import Identity
 from supplytwin.processors.lots import lot_named
 from supplytwin.processors.quantities import Delivery, Taken
-from supplytwin.processors.settlement_asked import Desk, asked, tranche_of
+from supplytwin.processors.settlement_asked import FIXED, Desk, asked, tranche_of
 from supplytwin.processors.settlement_state import Claim
+from supplytwin.processors.settlement_wakes import wakes
 from supplytwin.processors.standing import EXACT
-from supplytwin.schemas.amounts import PerUnit
+from supplytwin.schemas.amounts import AmountTerms, PerUnit
 from supplytwin.schemas.condition import AnyOf, AtLeast, Condition, Quantity, children
 from supplytwin.schemas.contract import Tranche
 
@@ -49,6 +51,8 @@ class Goods(Struct, frozen=True, kw_only=True):
     """Whether any counts; FALSE = none ever will."""
     until: int | None = None
     """The first later tick at which time alone may make more count."""
+    measure: Measure | None = None
+    """By which they were counted."""
 
 
 NO_GOODS = Goods()
@@ -58,33 +62,45 @@ NO_GOODS = Goods()
 def goods(on: Desk, claim: Claim, *, fixed: bool = False) -> Goods:
     """What counts of a PER_UNIT's line for one claim: by the measure that its condition names, else
     as the buyer accepted it; of several measures by the one by which it is least. Of a claim that
-    is `fixed` stock that was lost is not missing: what the buyer keeps badly lowers no other claim.
+    is `fixed` stock that was lost is not missing: what the buyer keeps badly lowers no other claim;
+    and it counts by the measure by which it was decided.
     """
     tranche = tranche_of(on.full, claim)
     amount = tranche.amount
     if not isinstance(amount, PerUnit):
         return NO_GOODS
-    found = [
-        _measured(on, claim, amount, measure, fixed=fixed)
-        for measure in _measures(on, claim, tranche, amount)
-    ]
+    kept = _kept(claim) if fixed or claim.state in FIXED else None
+    measures, changes = _measures(on, claim, tranche, amount) if kept is None else ([kept], None)
+    found = [_measured(on, claim, amount, measure, fixed=fixed) for measure in measures]
     least = min(found, key=lambda one: _sum(on, one))
     moved = next((one.told for one in (least, *found) if one.told), ())
-    moments = [one.until for one in found if one.until is not None]
-    return replace(least, told=moved, until=min(moments, default=None))
+    moments = {changes, *(one.until for one in found)} - {None}
+    return replace(least, told=moved, until=min(filter(None, moments), default=None))
 
 
-def _measures(on: Desk, claim: Claim, tranche: Tranche, amount: PerUnit) -> list[Measure]:
+def _kept(claim: Claim) -> Measure | None:
+    """By which measure its goods were counted when its amount was found."""
+    known = claim.ordered_measure if claim.gross_minor is None else claim.measure
+    return next((one for one in _ORDER if one == known), None)
+
+
+def _measures(
+    on: Desk, claim: Claim, tranche: Tranche, amount: PerUnit
+) -> tuple[list[Measure], int | None]:
     """Those of the quantities of its line that its condition names, in a fixed order; a branch of
-    an `any` that is not TRUE takes nothing away where another one is.
+    an `any` that is not TRUE takes nothing away where another one is. An approval that is needed is
+    taken as given: the amount is what is to be approved. And the first later tick at which time
+    alone may change that.
     """
-    every = _named(tranche.condition, amount.line, "$", frozenset())
+    every, changes = _named(tranche.condition, amount.line, "$", frozenset()), None
     if len(every) > 1:
         question = asked(on, claim, tranche.condition)
-        nodes = on.answers.evaluated(question, on.answers.built(question)).nodes
-        true = frozenset(one.path for one in nodes if one.value == "TRUE")
+        made = on.answers.built(question)
+        found = on.answers.evaluated(question, made)
+        true = true_paths(tranche.condition, found)
         every = _named(tranche.condition, amount.line, "$", true) or every
-    return sorted(every, key=_ORDER.index) or ["ACCEPTED"]
+        changes = wakes(tranche, question.scope, {made.until}, made, found)
+    return sorted(every, key=_ORDER.index) or ["ACCEPTED"], changes
 
 
 def _named(node: Condition, line: str, path: str, true: Set[str]) -> set[Measure]:
@@ -138,6 +154,7 @@ def _measured(on: Desk, claim: Claim, amount: PerUnit, measure: Measure, *, fixe
         told=tuple([one.said for one in left if leaf.measure in MOVED]),
         value=found.value,
         until=made.until,
+        measure=measure,
     )
 
 
@@ -151,18 +168,25 @@ def _lots_of_others(tranche: Tranche, claim: Claim) -> frozenset[str]:
     )
 
 
-def taken(claims: Iterable[tuple[Desk, Claim]]) -> tuple[Taken, ...]:
+def taken(
+    terms: AmountTerms, claims: Iterable[tuple[Desk, Claim]], moments: set[int]
+) -> tuple[Taken, ...]:
     """Up to where the buyer has accepted what came for these claims, of each line or, where its
-    tolerance is of lots, of each lot: more than was ordered is payable as far as that.
+    tolerance is of lots, of each lot: more than was ordered is payable as far as that. By the lines
+    of these terms: what cannot be told in their units is left out. To `moments` the later ticks are
+    added at which time alone may change it.
     """
+    lines = {one.line: one for one in terms.lines}
     once: dict[str, Delivery] = {}
     sums: dict[tuple[str, str | None], Decimal] = {}
     for on, claim in claims:
         amount = tranche_of(on.full, claim).amount
-        if not isinstance(amount, PerUnit):
+        line = lines.get(amount.line) if isinstance(amount, PerUnit) else None
+        if not isinstance(amount, PerUnit) or line is None:
             continue
-        line = on.full.amounts.line(amount.line)
-        for one in _measured(on, claim, amount, "ACCEPTED", fixed=False).deliveries:
+        found = _measured(on, claim, amount, "ACCEPTED", fixed=False)
+        moments.update(one for one in [found.until] if one is not None)
+        for one in found.deliveries:
             qty, unit = in_unit(one.qty, one.unit, line.unit)
             if unit == line.unit and once.setdefault(one.id, one) is one:
                 key = line.line, one.lot if line.tolerance.basis == "LOT" else None

@@ -11,8 +11,7 @@ from collections.abc import Iterable, Iterator
 from supplytwin.processors.condition_eval import Evaluation, Explained
 from supplytwin.processors.condition_facts import Built
 from supplytwin.processors.condition_facts_asked import WHATEVER
-from supplytwin.processors.condition_facts_look import NEVER
-from supplytwin.processors.condition_view import Scope, resolve, said
+from supplytwin.processors.condition_view import Scope, said
 from supplytwin.processors.evidence import Leaf, Value, Verdict
 from supplytwin.processors.facts import Identity
 from supplytwin.processors.settlement_answers import Answers
@@ -27,16 +26,12 @@ from supplytwin.processors.settlement_asked import (
 )
 from supplytwin.processors.settlement_owed import Owed, owed
 from supplytwin.processors.settlement_state import Book, Claim
+from supplytwin.processors.settlement_wakes import wakes
 from supplytwin.processors.twin import Twin
 from supplytwin.schemas.amounts import PerUnit
 from supplytwin.schemas.condition import (
     Absent,
     Approval,
-    Condition,
-    Milestone,
-    Telemetry,
-    Time,
-    When,
     micros,
     walked,
 )
@@ -112,10 +107,11 @@ def judged(
         adverse_ids=tuple([adverse[one] for one in sorted(adverse)]),
         against=tuple(sorted(_against(found))),
         leaves=(*map(_leaf, found.leaves), *more),
-        wakes_at=_wakes(tranche, question.scope, {made.until, pays.until}, made, found),
+        wakes_at=wakes(tranche, question.scope, {made.until, pays.until}, made, found),
         due_minor=due.amount_minor,
         gross_minor=due.gross_minor,
         adjusted_bp=due.bp,
+        measure=pays.measure,
         unadjusted_minor=due.unadjusted_minor,
         ignored=tuple([f"{one.source}/{one.event_id}: {one.reason}" for one in made.ignored]),
         names=tuple(sorted(names)),
@@ -195,41 +191,3 @@ def _after_window(
                 if fact.current is not None and first > end:
                     content = hashlib.sha256(said(fact.current)).hexdigest()
                     yield Identity(*fact.identity), f"{fact.name}~{content[:8]}"
-
-
-# ---- when time alone may change it
-
-
-def _wakes(
-    tranche: Tranche, scope: Scope, known: set[int | None], made: Built, found: Evaluation
-) -> int | None:
-    """The first later tick at which the same facts may come to another verdict."""
-    moments = {one for one in known if one is not None and one < NEVER} | {scope.close + 1}
-    for _, leaf in walked(tranche.condition):
-        for end in _ends(leaf):
-            at = resolve(end, made.evidence).at
-            if at is not None:
-                moments |= {at, at + 1, at + scope.grace_us + 1}
-    moments |= {leaf.until + 1 for leaf in found.leaves if leaf.until is not None}
-    if tranche.window.not_before is not None:
-        moments.add(micros(tranche.window.not_before))
-    if scope.challenge_end is not None:
-        moments |= {scope.challenge_end, scope.challenge_end + 1}
-    return min((one for one in moments if one > scope.tick), default=None)
-
-
-def _ends(leaf: Condition) -> Iterator[When]:
-    """Every time that a leaf names."""
-    times: tuple[When | None, ...] = ()
-    match leaf:
-        case Milestone():
-            times = (leaf.before,)
-        case Telemetry():
-            times = (leaf.from_, leaf.to)
-        case Absent() if leaf.during != "CHALLENGE":
-            times = leaf.during
-        case Approval():
-            times = (leaf.deadline,)
-        case Time():
-            times = (leaf.not_before, leaf.not_after)
-    yield from (one for one in times if one is not None)

@@ -38,12 +38,17 @@ class Stake(Struct, frozen=True, kw_only=True):
 
 
 def accepted(
-    terms: AmountTerms, claims: Iterable[tuple[Desk, Claim]], deliveries: Sequence[Delivery]
+    terms: AmountTerms,
+    claims: Iterable[tuple[Desk, Claim]],
+    deliveries: Sequence[Delivery],
+    moments: set[int],
 ) -> tuple[Taken, ...]:
-    """What the buyer has accepted, where more came than is payable without that."""
+    """What the buyer has accepted, where more came than is payable without that (`moments`: see
+    `settlement_goods.taken`).
+    """
     if not any(is_over(line, deliveries) for line in terms.lines):
         return ()
-    return taken(claims)
+    return taken(terms, claims, moments)
 
 
 Differs = Callable[[AmountTerms, Stake], bool]
@@ -70,7 +75,7 @@ def another_share(now: AmountTerms, stake: Stake) -> bool:
 
 
 def otherwise(
-    now: AmountTerms, stakes: Iterable[Stake], differs: Differs
+    now: AmountTerms, stakes: Iterable[Stake], differs: Differs, moments: set[int]
 ) -> tuple[tuple[Otherwise, ...], list[Stake]]:
     """What is priced otherwise, by tranche and price, and the stakes that are not."""
     apart: dict[tuple[object, ...], list[Stake]] = {}
@@ -83,10 +88,10 @@ def otherwise(
         line = one.terms.line(amount.line)
         price = (line.unit, line.unit_price, amount.line, amount.lot, amount.bp)
         apart.setdefault((one.claim.tranche_id, *price), []).append(one)
-    return tuple([_together(each) for each in apart.values()]), alike
+    return tuple([_together(each, moments) for each in apart.values()]), alike
 
 
-def _together(stakes: list[Stake]) -> Otherwise:
+def _together(stakes: list[Stake], moments: set[int]) -> Otherwise:
     """Of several versions with one price, by the last of them."""
     last = max(stakes, key=lambda one: one.claim.version)
     assert last.amount is not None
@@ -95,6 +100,6 @@ def _together(stakes: list[Stake]) -> Otherwise:
         terms=last.terms,
         amount=last.amount,
         deliveries=deliveries,
-        taken=accepted(last.terms, [(one.on, one.claim) for one in stakes], deliveries),
+        taken=accepted(last.terms, [(one.on, one.claim) for one in stakes], deliveries, moments),
         gross_minor=sum(one.gross_minor for one in stakes),
     )

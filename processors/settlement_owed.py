@@ -13,7 +13,7 @@ from supplytwin.processors.condition_counting import Value
 from supplytwin.processors.condition_eval import Evaluation
 from supplytwin.processors.condition_view import Evidence
 from supplytwin.processors.explained import why
-from supplytwin.processors.line_worth import line_left
+from supplytwin.processors.line_worth import line_left, tranche_worth
 from supplytwin.processors.quantities import Delivery, Taken
 from supplytwin.processors.settlement_asked import FIXED, Desk, asked, desk, tranche_of
 from supplytwin.processors.settlement_footprints import footprint
@@ -48,6 +48,8 @@ class Owed(Struct, frozen=True, kw_only=True):
     """Of a PER_UNIT: whether goods of its own count, or still may; else TRUE."""
     until: int | None
     """The first later tick at which time alone may make more goods count."""
+    measure: str | None = None
+    """By which its goods count, of a PER_UNIT."""
     points: int = 0
     """Basis points by which the verified footprint of now changes it, until it is fixed."""
 
@@ -57,7 +59,7 @@ def owed(on: Desk, claim: Claim, evidence: Evidence, found: Evaluation) -> Owed:
     own = goods(on, claim)
     if claim.state in FIXED and claim.gross_minor is not None:
         fixed = _fixed(on, claim, claim.gross_minor, own)
-        return Owed(due=fixed, goods=own.value, until=own.until)
+        return Owed(due=fixed, goods=own.value, until=own.until, measure=own.measure)
     others = _others(on, claim)
     tranche = tranche_of(on.full, claim)
     is_rest = isinstance(tranche.amount, Residual)
@@ -68,12 +70,13 @@ def owed(on: Desk, claim: Claim, evidence: Evidence, found: Evaluation) -> Owed:
         if is_rest or (one.tranche_id == claim.tranche_id and (splits or _counts_before(one)))
     ]
     theirs = [goods(_desk_of(on, one), one, fixed=_counts_before(one)) for one in beside]
-    claimed = {_name(one): one for one in _claimed(on, others, rest=is_rest)}
+    moments = set[int]()
+    claimed = {_name(one): one for one in _claimed(on, others, moments, rest=is_rest)}
     elsewhere = _elsewhere(on, claim, others)
     more = [goods(_desk_of(on, one), one, fixed=True) for one in elsewhere]
     terms, shown = on.full.amounts, as_counted([own, *theirs])[1:] if is_rest else theirs
     stakes = _stakes(on, beside, shown, claimed)
-    apart, alike = otherwise(terms, stakes, another_price if is_rest else another_share)
+    apart, alike = otherwise(terms, stakes, another_price if is_rest else another_share, moments)
     kept = {_name(one.claim) for one in alike}
     gone = {_name(one.claim) for one in stakes if not is_rest} - kept
     left: int | None = None
@@ -82,8 +85,8 @@ def owed(on: Desk, claim: Claim, evidence: Evidence, found: Evaluation) -> Owed:
         of_line = [one for one in stakes if one.amount is None or one.amount.line == line]
         of_line += _stakes(on, elsewhere, more, claimed)
         most = at_most([own, *theirs, *more])
-        beyond = _accepted(on, [claim, *beside, *elsewhere], most)
-        left = _line_left(terms, line, most, of_line, beyond)
+        beyond = _accepted(on, [claim, *beside, *elsewhere], most, moments)
+        left = _line_left(terms, line, most, of_line, beyond, moments)
     deliveries = each_once([own, *theirs])
     found_due = due(
         terms,
@@ -91,8 +94,9 @@ def owed(on: Desk, claim: Claim, evidence: Evidence, found: Evaluation) -> Owed:
         Situation(
             reserved=Money(currency=claim.currency, minor=claim.amount_minor),
             deliveries=deliveries,
-            taken=_accepted(on, [claim, *beside], deliveries),
+            taken=_accepted(on, [claim, *beside], deliveries, moments),
             own=None if is_rest else own.deliveries,
+            waiting=_waiting(beside, theirs),
             line_left_minor=left,
             claimed=tuple([one for name, one in claimed.items() if name not in gone]),
             otherwise=apart,
@@ -100,15 +104,23 @@ def owed(on: Desk, claim: Claim, evidence: Evidence, found: Evaluation) -> Owed:
             ended=_ended(others, claim),
         ),
     )
-    moments = [one.until for one in [own, *theirs, *more] if one.until is not None]
+    moments.update(one.until for one in [own, *theirs, *more] if one.until is not None)
     until, points = min(moments, default=None), _points(on, claim, evidence, own)
-    return Owed(due=found_due, goods=own.value, until=until, points=points)
+    return Owed(due=found_due, goods=own.value, until=until, measure=own.measure, points=points)
 
 
 def _accepted(
-    on: Desk, claims: Sequence[Claim], deliveries: Sequence[Delivery]
+    on: Desk, claims: Sequence[Claim], deliveries: Sequence[Delivery], moments: set[int]
 ) -> tuple[Taken, ...]:
-    return accepted(on.full.amounts, [(_desk_of(on, one), one) for one in claims], deliveries)
+    desks = [(_desk_of(on, one), one) for one in claims]
+    return accepted(on.full.amounts, desks, deliveries, moments)
+
+
+def _waiting(claims: list[Claim], owned: list[Goods]) -> frozenset[str]:
+    """The goods of claims that have claimed nothing yet."""
+    pairs = list(zip(claims, owned, strict=True))
+    counted = {each.id for one, own in pairs if _counts_before(one) for each in own.deliveries}
+    return frozenset(each.id for _, own in pairs for each in own.deliveries) - counted
 
 
 def _name(one: Claim | Claimed) -> tuple[str, str]:
@@ -137,8 +149,9 @@ def _line_left(
     deliveries: Sequence[Delivery],
     stakes: list[Stake],
     accepted: Sequence[Taken],
+    moments: set[int],
 ) -> int:
-    apart, alike = otherwise(terms, stakes, another_price)
+    apart, alike = otherwise(terms, stakes, another_price, moments)
     gross = sum(one.gross_minor for one in alike)
     return line_left(terms, line, deliveries, gross, apart, accepted)
 
@@ -212,20 +225,23 @@ def _counts_before(one: Claim) -> bool:
     return one.gross_minor is not None or one.basis == "AWARD" or one.state in _PAID
 
 
-def _claimed(on: Desk, others: list[Claim], *, rest: bool) -> Iterator[Claimed]:
+def _claimed(on: Desk, others: list[Claim], moments: set[int], *, rest: bool) -> Iterator[Claimed]:
     """What others have claimed. Of an award, of money that nobody had ordered, and for a residual
-    of what was never paid, it is asked what it would have been.
+    of what was never paid, it is asked what it would have been: there all its goods, also those
+    beyond its hold, which the residual would pay else.
     """
     for one in others:
         ended = one.state in ABSORBING
         paid = one.state in _PAID
         award = one.basis == "AWARD"
         if paid and not award:
-            yield _paid(on, one)
+            yield _paid(on, one, moments, rest=rest)
             continue
         gross = one.gross_minor
-        if gross is None and (award or (rest and one.state in ("EXPIRED", "VOIDED"))):
-            gross = _would_be(_desk_of(on, one), one)
+        if rest and (award or one.state in ("EXPIRED", "VOIDED")):
+            gross = max(gross or 0, _would_be(_desk_of(on, one), one, moments, rest=True))
+        elif gross is None and award:
+            gross = _would_be(_desk_of(on, one), one, moments, rest=False)
         if gross is None:
             continue
         yield Claimed(
@@ -239,7 +255,7 @@ def _claimed(on: Desk, others: list[Claim], *, rest: bool) -> Iterator[Claimed]:
         )
 
 
-def _paid(on: Desk, one: Claim) -> Claimed:
+def _paid(on: Desk, one: Claim, moments: set[int], *, rest: bool) -> Claimed:
     """What a paid claim has claimed: as it was when the payment was ordered, though a person held
     it since; at least what the seller got. Of money that nobody had ordered no more is owed.
     """
@@ -254,20 +270,33 @@ def _paid(on: Desk, one: Claim) -> Claimed:
         return replace(found, gross_minor=one.gross_minor, bp=one.adjusted_bp)
     if one.ordered_gross_minor is not None:
         return replace(found, gross_minor=one.ordered_gross_minor, bp=one.ordered_bp)
-    gross, paid = _would_be(_desk_of(on, one), one), one.paid_minor
+    gross = _would_be(_desk_of(on, one), one, moments, rest=rest)
+    paid = one.paid_minor
     return replace(found, gross_minor=gross, amount_minor=paid, owed_minor=min(paid, gross))
 
 
-def _would_be(on: Desk, claim: Claim) -> int:
-    """What a claim alone comes to before adjustments, minor units."""
-    own = goods(on, claim, fixed=_counts_before(claim))
-    return _alone(on, claim, own, claim.amount_minor)
+def _would_be(on: Desk, claim: Claim, moments: set[int], *, rest: bool) -> int:
+    """What a claim alone comes to before adjustments, minor units; for a residual without a limit
+    of its hold or its tranche.
+    """
+    own, amount = goods(on, claim, fixed=_counts_before(claim)), tranche_of(on.full, claim).amount
+    moments.update(one for one in [own.until] if one is not None)
+    if rest and isinstance(amount, PerUnit):
+        others = _others(on, claim) if _splits_lots(on, claim) else []
+        same = [one for one in others if one.tranche_id == claim.tranche_id]
+        theirs = [goods(_desk_of(on, one), one, fixed=_counts_before(one)) for one in same]
+        every = each_once([own, *theirs])
+        beyond = _accepted(on, [claim, *same], every, moments)
+        return tranche_worth(on.full.amounts, amount, own.deliveries, every, beyond)
+    beyond = _accepted(on, [claim], own.deliveries, moments)
+    return _alone(on, claim, own, MINOR_MAX if rest else claim.amount_minor, beyond)
 
 
-def _alone(on: Desk, claim: Claim, own: Goods, most: int) -> int:
+def _alone(on: Desk, claim: Claim, own: Goods, most: int, beyond: tuple[Taken, ...] = ()) -> int:
     alone = Situation(
         reserved=Money(currency=claim.currency, minor=most),
         deliveries=own.deliveries,
+        taken=beyond,
     )
     return due(on.full.amounts, claim.tranche_id, alone).gross_minor
 

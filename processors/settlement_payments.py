@@ -37,6 +37,7 @@ def pay(draft: Draft, act: Act) -> Draft:
         status_at=act.at,
         ordered_gross_minor=draft.claim.gross_minor,
         ordered_bp=draft.claim.adjusted_bp,
+        ordered_measure=draft.claim.measure,
     )
 
 

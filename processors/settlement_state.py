@@ -6,7 +6,7 @@ claim's four balances (buyer, reserved, in_flight, seller) always add up to zero
 
 import datetime as dt
 from collections.abc import Iterable
-from typing import Literal, Protocol
+from typing import Literal
 
 from immutables import Map
 from msgspec import Struct
@@ -143,9 +143,12 @@ class Claim(Struct, frozen=True, kw_only=True, gc=False):
     """What was due before adjustments, found with it; None = the terms have none."""
     adjusted_bp: int = 0
     """Basis points by which adjustments changed it."""
+    measure: str | None = None
+    """By which its goods were counted for it; None = it pays for no quantity."""
     ordered_gross_minor: int | None = None
     ordered_bp: int = 0
-    """Those two as the last PAY was for: they stay when the claim is held after it."""
+    ordered_measure: str | None = None
+    """Those three as the last PAY was for: they stay when the claim is held after it."""
     fixed_at: int | None = None
     """Tick time of its latest approval by its condition."""
     settled_at: int | None = None
@@ -318,35 +321,6 @@ class Book(Struct, frozen=True, kw_only=True, gc=False):
         return self.terms if claim.version == self.terms.version else self.former[claim.version]
 
 
-class Recorded(Protocol):
-    """What a transition's record says, live (Transition) or in the journal (SettlementEvent)."""
-
-    @property
-    def settlement_id(self) -> str: ...
-    @property
-    def row(self) -> int: ...
-    @property
-    def from_state(self) -> str: ...
-    @property
-    def to_state(self) -> str: ...
-    @property
-    def contract_seq(self) -> int: ...
-    @property
-    def tick_time(self) -> int: ...
-    @property
-    def evidence_ids(self) -> tuple[str, ...]: ...
-    @property
-    def verdict(self) -> str | None: ...
-    @property
-    def amount_minor(self) -> int: ...
-    @property
-    def gross_minor(self) -> int | None: ...
-    @property
-    def adjusted_bp(self) -> int | None: ...
-    @property
-    def postings(self) -> tuple[str, ...]: ...
-
-
 class Transition(Struct, frozen=True, kw_only=True, gc=False):
     """One transition of one claim, and what goes out with it."""
 
@@ -369,6 +343,7 @@ class Transition(Struct, frozen=True, kw_only=True, gc=False):
     reason: str
     gross_minor: int | None = None
     adjusted_bp: int | None = None
+    measure: str | None = None
     evidence_hash: str | None = None
     instructions: tuple[Order, ...] = ()
     alarms: tuple[Alarm, ...] = ()

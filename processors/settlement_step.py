@@ -87,6 +87,7 @@ def take(book: Book, case: Case, row: Row) -> tuple[Book, Transition]:
         due_minor=case.due_minor,
         gross_minor=case.gross_minor,
         adjusted_bp=case.adjusted_bp,
+        measure=case.measure,
         cause=case.cause,
     )
     return book, Transition(
@@ -106,6 +107,7 @@ def take(book: Book, case: Case, row: Row) -> tuple[Book, Transition]:
         amount_minor=draft.claim.owed_minor,
         gross_minor=case.gross_minor,
         adjusted_bp=case.adjusted_bp,
+        measure=case.measure,
         currency=claim.currency,
         postings=draft.postings,
         reason=_reason(case, row, ids),

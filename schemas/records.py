@@ -280,6 +280,8 @@ class SettlementEvent(Derived, frozen=True, kw_only=True, gc=False):
     have none."""
     adjusted_bp: int | None = None
     """Basis points by which adjustments change it."""
+    measure: str | None = None
+    """SHIPPED | RECEIVED | ACCEPTED: by which goods are counted; null = no quantity is paid."""
 
 
 class Instruction(Derived, frozen=True, kw_only=True, gc=False):

@@ -109,7 +109,8 @@ def per_unit(terms, amount, deliveries, taken, before=()):
     qty = payable(line, deliveries, taken, amount.lot)
     exact = qty * minor(terms, line) * Fraction(amount.bp, 10_000)
     theirs = gone(terms, amount, deliveries, taken, before)
-    return max(0, floor(min(exact, Fraction(amount.cap_minor)) - theirs))
+    for_goods = sum(one.gross - one.too_much() for one in before)
+    return max(0, floor(min(exact - theirs, Fraction(amount.cap_minor - for_goods))))
 
 
 def gone(terms, amount, deliveries, taken, before):

@@ -180,7 +180,8 @@ class Till:
         if seen.value != "TRUE" or not seen.due_minor:
             return 0
         self.change(name, tranche, state=state, due_minor=seen.due_minor,
-                    gross_minor=seen.gross_minor, adjusted_bp=seen.adjusted_bp or 0)  # fmt: skip
+                    gross_minor=seen.gross_minor, adjusted_bp=seen.adjusted_bp or 0,
+                    measure=seen.measure)  # fmt: skip
         return seen.due_minor
 
     def change(self, name: str, tranche: str | None = None, **changes: Any) -> None:

@@ -11,7 +11,8 @@ from settlement_world import recorded
 from supplytwin.processors import settlement
 from supplytwin.processors.freezing import Form
 from supplytwin.processors.settlement_memory import Memory
-from supplytwin.processors.settlement_state import NEXT, Book, Cause, Recorded, Transition
+from supplytwin.processors.settlement_recorded import Recorded
+from supplytwin.processors.settlement_state import NEXT, Book, Cause, Transition
 from supplytwin.schemas import codec
 from supplytwin.schemas.records import SETTLEMENT_EVENTS, SettlementEvent
 

@@ -698,6 +698,16 @@ def test_no_more_of_a_lot_is_paid_than_is_payable_of_it() -> None:
     assert [till.fix("B", 7), till.fix("A", 8)] == [0, 0]
 
 
+def test_goods_of_a_claim_that_waits_leave_no_fraction_to_the_next_one() -> None:
+    """Only what was paid for leaves some: 47.5 pieces in three claims are 158.17, as together."""
+    lots = {"tolerance": {"basis": "LOT", "minus_bp": 500}, "lots": [{"lot": "1", "qty": "50"}]}
+    claims = [claim(name, consignment_id=f"K{at}") for at, name in enumerate("ABC")]
+    till = Till(contract(tranche("T1", *claims), qty="50", **lots))
+    for at, qty in enumerate(("28.1", "19.3", "0.1")):
+        till.receive(f"r{at}", qty, 5, "1", f"CONSIGNMENT:K{at}")
+    assert [till.fix(name, 6) for name in "ABC"] == [9357, 6427, 33]
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     st.lists(st.tuples(st.integers(0, 2), st.sampled_from("12"), st.integers(1, 500)), max_size=7),
