@@ -202,7 +202,7 @@ class Declarations:
         value = fold(*key, counted)
         whole = fold(*key, [*counted, *ended]) if ended else value
         revoked, is_over = value.revoked or whole.revoked or ending, whole.state in _DEAD
-        told = both(sources_of(whole), passed(key, [*counted, *ended], whole))
+        told = {} if is_over else both(sources_of(whole), passed(key, [*counted, *ended], whole))
         standing, over = _releases(key, counted)
         is_open = linked and not revoked and whole.state in ("RELEASED", "CLEARED")
         return Declared(
@@ -218,11 +218,7 @@ class Declarations:
             removal_may_return=removal or ending,
             regime=next(iter(now)) if len(now) == 1 else None,
             regimes=frozenset(ever),
-            sources={
-                code: sources
-                for code, sources in told.items()
-                if (is_open and not is_over) or (code not in _GATES and not is_over)
-            },
+            sources={code: one for code, one in told.items() if is_open or code not in _GATES},
             releases=standing,
             over=over,
         )
