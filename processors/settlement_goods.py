@@ -69,8 +69,9 @@ def goods(on: Desk, claim: Claim, *, fixed: bool = False) -> Goods:
     amount = tranche.amount
     if not isinstance(amount, PerUnit):
         return NO_GOODS
-    kept = _kept(claim) if fixed or claim.state in FIXED else None
-    measures, changes = _measures(on, claim, tranche, amount) if kept is None else ([kept], None)
+    measures, changes = _kept(claim) if fixed or claim.state in FIXED else [], None
+    if not measures:
+        measures, changes = _measures(on, claim, tranche, amount)
     found = [_measured(on, claim, amount, measure, fixed=fixed) for measure in measures]
     least = min(found, key=lambda one: _sum(on, one))
     moved = next((one.told for one in (least, *found) if one.told), ())
@@ -78,10 +79,10 @@ def goods(on: Desk, claim: Claim, *, fixed: bool = False) -> Goods:
     return replace(least, told=moved, until=min(filter(None, moments), default=None))
 
 
-def _kept(claim: Claim) -> Measure | None:
-    """By which measure its goods were counted when its amount was found."""
+def _kept(claim: Claim) -> list[Measure]:
+    """The measure by which its goods were counted when its amount was found; [] = none was."""
     known = claim.ordered_measure if claim.gross_minor is None else claim.measure
-    return next((one for one in _ORDER if one == known), None)
+    return [one for one in _ORDER if one == known]
 
 
 def _measures(

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 from goods_world import Till, claim, contract, day, rest, tranche
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from immutables import Map
 from msgspec.structs import replace
 
@@ -267,6 +269,39 @@ def test_what_was_paid_counts_by_the_measure_that_it_was_paid_by(later: str) -> 
     accept(till, "a2", 100, 40, "K2")
     assert till.fix("B", 41) == 33_300
     assert (till.look("rest", 110).value, till.look("rest", 110).due_minor) == ("TRUE", 0)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.tuples(*[st.integers(1, 90)] * 3),
+    st.lists(st.tuples(st.sampled_from(("accept", "fix")), st.integers(0, 2), st.integers(1, 90)),
+             max_size=10),
+)  # fmt: skip
+def test_claims_in_any_order_are_paid_by_the_measures_of_their_own_time(
+    received: tuple[int, ...], steps: list[tuple[str, int, int]]
+) -> None:
+    """At 10.00: what was received where nothing is accepted yet, else the lesser of both; whatever
+    is accepted later leaves it, and only what came later by the same measure is left over.
+    """
+    claims = [claim(name, consignment_id=f"K{at}") for at, name in enumerate("ABC")]
+    either = {"any": [RECEIVED, ACCEPTED]}
+    made = tranche("T1", *claims, condition=either), rest("T1")
+    till = Till(contract(*made, qty="3000", unit_price="10"))
+    for at, qty in enumerate(received):
+        till.receive(f"r{at}", qty, 5, f"L{at}", f"CONSIGNMENT:K{at}")
+    accepted, paid, by_receipt = [0, 0, 0], dict[int, int](), set[int]()
+    for number, (kind, at, qty) in enumerate([*steps, *[("fix", each, 0) for each in range(3)]]):
+        on = 6 + number
+        if kind == "accept":
+            accepted[at] += qty
+            accept(till, f"a{number}", qty, on, f"K{at}")
+        elif at not in paid:
+            paid[at] = 1000 * min(received[at], accepted[at] or received[at])
+            by_receipt |= {at} if not accepted[at] or received[at] <= accepted[at] else set()
+            assert till.fix("ABC"[at], on + 0.5) == paid[at]
+    owed = sum(1000 * (received if at in by_receipt else accepted)[at] for at in paid)
+    seen = till.look("rest", 110)
+    assert (seen.value, seen.due_minor) == ("TRUE", owed - sum(paid.values()))
 
 
 def test_a_decision_records_its_measure_and_a_restart_has_the_same() -> None:
