@@ -32,6 +32,7 @@ from supplytwin.schemas.contract import Tranche
 Measure = Literal["SHIPPED", "RECEIVED", "ACCEPTED"]
 _ORDER: tuple[Measure, ...] = ("RECEIVED", "ACCEPTED", "SHIPPED")
 """Of two measures of as much goods the first one counts."""
+_JOINED = "+"
 MOVED = ("SHIPPED", "RECEIVED")
 """Measures of goods that were moved, not of what the buyer says of them."""
 _ZERO = Decimal(0)
@@ -51,8 +52,8 @@ class Goods(Struct, frozen=True, kw_only=True):
     """Whether any counts; FALSE = none ever will."""
     until: int | None = None
     """The first later tick at which time alone may make more count."""
-    measure: Measure | None = None
-    """By which they were counted."""
+    measure: str | None = None
+    """By which they were counted; several are joined by `+`, the least of them counts."""
 
 
 NO_GOODS = Goods()
@@ -63,7 +64,7 @@ def goods(on: Desk, claim: Claim, *, fixed: bool = False) -> Goods:
     """What counts of a PER_UNIT's line for one claim: by the measure that its condition names, else
     as the buyer accepted it; of several measures by the one by which it is least. Of a claim that
     is `fixed` stock that was lost is not missing: what the buyer keeps badly lowers no other claim;
-    and it counts by the measure by which it was decided.
+    and it counts by the measures by which it was decided.
     """
     tranche = tranche_of(on.full, claim)
     amount = tranche.amount
@@ -76,13 +77,15 @@ def goods(on: Desk, claim: Claim, *, fixed: bool = False) -> Goods:
     least = min(found, key=lambda one: _sum(on, one))
     moved = next((one.told for one in (least, *found) if one.told), ())
     moments = {changes, *(one.until for one in found)} - {None}
-    return replace(least, told=moved, until=min(filter(None, moments), default=None))
+    until = min(filter(None, moments), default=None)
+    return replace(least, told=moved, until=until, measure=_JOINED.join(measures))
 
 
 def _kept(claim: Claim) -> list[Measure]:
-    """The measure by which its goods were counted when its amount was found; [] = none was."""
+    """The measures by which its goods were counted when its amount was found; [] = none was."""
     known = claim.ordered_measure if claim.gross_minor is None else claim.measure
-    return [one for one in _ORDER if one == known]
+    names = (known or "").split(_JOINED)
+    return [one for one in _ORDER if one in names]
 
 
 def _measures(
@@ -155,7 +158,6 @@ def _measured(on: Desk, claim: Claim, amount: PerUnit, measure: Measure, *, fixe
         told=tuple([one.said for one in left if leaf.measure in MOVED]),
         value=found.value,
         until=made.until,
-        measure=measure,
     )
 
 

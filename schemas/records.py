@@ -281,7 +281,8 @@ class SettlementEvent(Derived, frozen=True, kw_only=True, gc=False):
     adjusted_bp: int | None = None
     """Basis points by which adjustments change it."""
     measure: str | None = None
-    """SHIPPED | RECEIVED | ACCEPTED: by which goods are counted; null = no quantity is paid."""
+    """SHIPPED | RECEIVED | ACCEPTED: by which goods are counted, of several (joined by `+`) by the
+    one by which they are least; null = no quantity is paid."""
 
 
 class Instruction(Derived, frozen=True, kw_only=True, gc=False):

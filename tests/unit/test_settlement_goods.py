@@ -935,10 +935,14 @@ def test_no_unit_is_paid_twice_nor_by_a_claim_that_it_is_not_of(
     count, made = required("goods_histories"), [0, 0, 0]
     retained = History("3.33", [8000], by_lot=False, residual=True, accepts=False)
     came = [("receive", 0, Fraction(20)), ("fix", 0, Fraction(1))]
+    both = History("3.33", [10_000], by_lot=False, residual=True, accepts=True)
+    later = [("receive", 0, Fraction(1)), ("accept", 0, Fraction(1)), ("fix", 0, Fraction(1)),
+             ("receive", 0, Fraction(1))]  # fmt: skip
 
-    @settings(max_examples=count - 1, deadline=None)
+    @settings(max_examples=count - 2, deadline=None)
     @given(histories())
     @example((retained, came))  # something is left over, whatever the others are
+    @example((both, later))  # what was accepted and paid is received once more
     def check(one: tuple[History, list[Any]]) -> None:
         history, steps = one
         for step in steps:

@@ -281,7 +281,7 @@ def test_claims_in_any_order_are_paid_by_the_measures_of_their_own_time(
     received: tuple[int, ...], steps: list[tuple[str, int, int]]
 ) -> None:
     """At 10.00: what was received where nothing is accepted yet, else the lesser of both; whatever
-    is accepted later leaves it, and only what came later by the same measure is left over.
+    is accepted later leaves it, and only what came later by all of its measures is left over.
     """
     claims = [claim(name, consignment_id=f"K{at}") for at, name in enumerate("ABC")]
     either = {"any": [RECEIVED, ACCEPTED]}
@@ -297,9 +297,10 @@ def test_claims_in_any_order_are_paid_by_the_measures_of_their_own_time(
             accept(till, f"a{number}", qty, on, f"K{at}")
         elif at not in paid:
             paid[at] = 1000 * min(received[at], accepted[at] or received[at])
-            by_receipt |= {at} if not accepted[at] or received[at] <= accepted[at] else set()
+            by_receipt |= set() if accepted[at] else {at}
             assert till.fix("ABC"[at], on + 0.5) == paid[at]
-    owed = sum(1000 * (received if at in by_receipt else accepted)[at] for at in paid)
+    both = [min(one) for one in zip(received, accepted, strict=True)]
+    owed = sum(1000 * (received if at in by_receipt else both)[at] for at in paid)
     seen = till.look("rest", 110)
     assert (seen.value, seen.due_minor) == ("TRUE", owed - sum(paid.values()))
 
