@@ -66,7 +66,7 @@ class Verdict(Struct, frozen=True, kw_only=True, gc=False):
     adjusted_bp: int = 0
     """What the adjustments change it by, basis points."""
     measure: str | None = None
-    """SHIPPED | RECEIVED | ACCEPTED, by which goods are counted; None = no quantity is paid."""
+    """See `Claim.measure`."""
     unadjusted_minor: int = 0
     """What is due by what is known, while nothing is because nobody knows an adjustment."""
     ignored: tuple[str, ...] = ()

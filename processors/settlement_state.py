@@ -144,7 +144,8 @@ class Claim(Struct, frozen=True, kw_only=True, gc=False):
     adjusted_bp: int = 0
     """Basis points by which adjustments changed it."""
     measure: str | None = None
-    """By which its goods were counted for it; None = it pays for no quantity."""
+    """SHIPPED | RECEIVED | ACCEPTED: by which its goods were counted for it, of several, joined by
+    `+`, by the least; None = it pays for no quantity."""
     ordered_gross_minor: int | None = None
     ordered_bp: int = 0
     ordered_measure: str | None = None
