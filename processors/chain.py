@@ -306,7 +306,7 @@ class ChainFold(Remembers):
             if not isinstance(event, SettlementEvent):
                 raise FatalError(f"{state.chain_id} seq {entry.seq}: DECISION without its record")
             cause = self._cause(state, event)
-            book = settlement_apply.apply(state.book, event, cause)
+            book = settlement_apply.apply(state.book, event, cause, state.twin)
             return msgspec.structs.replace(state, book=book, touched=True)
         item = record.item
         if entry.kind == "CONTROL":

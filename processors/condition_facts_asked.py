@@ -8,6 +8,7 @@ from decimal import Decimal
 from msgspec import Struct, field
 
 from supplytwin.processors.condition_view import Assent, Ordered, Scope
+from supplytwin.processors.fixing import Fixing
 from supplytwin.processors.signed import Counts, Nothing
 from supplytwin.schemas.condition import Condition
 
@@ -65,9 +66,9 @@ class ClaimAsked(Struct, frozen=True, kw_only=True, gc=False):
 
     condition: Condition
     scope: Scope
-    fixed_at: int | None = None
-    """Since when its amount is unconditional, us UTC: goods that are first heard of later are none
-    that it is about. None = it is not.
+    fixing: Fixing | None = None
+    """By which its amount is unconditional: goods that are first heard of later are none that it is
+    about. None = it is not.
     """
     consignment_id: str | None = None
     lots: tuple[str, ...] = ()

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from supplytwin.processors.condition_facts_look import Look
 from supplytwin.processors.condition_facts_milestones import Claim
 from supplytwin.processors.condition_view import Fact
-from supplytwin.processors.facts import Slot
+from supplytwin.processors.facts import Identity, Slot
 from supplytwin.processors.lots import line_of
 from supplytwin.processors.subjects import SubjectKey
 from supplytwin.schemas.events import WarehouseReceived
@@ -45,14 +45,18 @@ def claim_of(look: Look) -> Claim:
 
 def heard_first(look: Look, fact: Fact) -> bool:
     """Whether it was heard of before the amount was fixed."""
-    fixed = look.asked.fixed_at
-    return fixed is None or any(one.arrival <= fixed for one in fact.statements)
+    fixing, identity = look.asked.fixing, Identity(*fact.identity)
+    return fixing is None or any(
+        fixing.knew(identity, one.revision, one.arrival) for one in fact.statements
+    )
 
 
 def _is_known(look: Look, slot: Slot) -> bool:
     """Whether it was heard of before the amount was fixed."""
-    fixed = look.asked.fixed_at
-    return fixed is None or any(one.arrival <= fixed for one in slot.versions)
+    fixing = look.asked.fixing
+    return fixing is None or any(
+        fixing.knew(slot.identity, one.revision, one.arrival) for one in slot.versions
+    )
 
 
 def _trips(look: Look, slots: Iterable[Slot]) -> set[SubjectKey]:

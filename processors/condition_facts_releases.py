@@ -116,7 +116,7 @@ class Releases:
     @cached_property
     def _then(self) -> "Releases | None":
         """As it was when the claim was approved; None = it is not."""
-        if self._look.asked.fixed_at is None:
+        if self._look.asked.fixing is None:
             return None
         look = then(self._look)
         return Releases(look, Declarations(look, self._roots), self._roots)

@@ -1,4 +1,4 @@
-"""The facts of a twin as they were known at an earlier moment, as far as they arrived by then.
+"""The facts of a twin as they were known when an amount was fixed.
 
 Which of several contents of one revision came first nobody knows, nor what a correction said that
 has another revision since: in doubt a release stood, and of as much as any of them says, so that
@@ -11,7 +11,8 @@ from msgspec.structs import replace
 
 from supplytwin.processors.condition_facts_look import Look, target_key
 from supplytwin.processors.condition_facts_sight import Sight
-from supplytwin.processors.facts import Slot, Version, target_of
+from supplytwin.processors.facts import Identity, Slot, Version, target_of
+from supplytwin.processors.fixing import Fixing
 from supplytwin.processors.subjects import SubjectKey
 from supplytwin.processors.twin import Twin
 from supplytwin.schemas.events import CustomsReleased, Event
@@ -21,13 +22,13 @@ WHOLE = Decimal("Infinity")
 
 
 class _Then(Sight):
-    """A twin as it was at a moment, us UTC; `concerns` gains what it follows from besides the
-    subjects that are asked for.
+    """A twin as it was at an approval; `concerns` gains what it follows from besides the subjects
+    that are asked for.
     """
 
-    def __init__(self, twin: Twin, at: int, concerns: set[SubjectKey]) -> None:
+    def __init__(self, twin: Twin, fixing: Fixing, concerns: set[SubjectKey]) -> None:
         super().__init__(twin)
-        self._at = at
+        self._fixing = fixing
         self._concerns = concerns
 
     def slots(self, key: SubjectKey) -> list[Slot]:
@@ -36,7 +37,7 @@ class _Then(Sight):
         return [one for one in found if one is not None]
 
     def _slot(self, slot: Slot) -> Slot | None:
-        known = [one for one in slot.versions if one.arrival <= self._at]
+        known = [one for one in slot.versions if self._knew(slot.identity, one)]
         if not known:
             return None
         return replace(
@@ -55,19 +56,21 @@ class _Then(Sight):
             counts = not by.retracted and not by.conflicted
             powerless = by.current.revision in by.powerless
             aims = target_of(by.current.event) == slot.identity
-            if counts and not powerless and aims and by.current.arrival <= self._at:
+            if counts and not powerless and aims and self._knew(name, by.current):
                 found.append(by.current.revision)
         return max(found, default=None)
+
+    def _knew(self, identity: Identity, version: Version) -> bool:
+        return self._fixing.knew(identity, version.revision, version.arrival)
 
 
 def then(look: Look) -> Look:
     """What a claim looked at when its amount was fixed, as if it were not yet."""
-    at = look.asked.fixed_at
-    assert at is not None
-    asked = replace(
-        look.asked, scope=replace(look.asked.scope, tick=at, fixed=False), fixed_at=None
-    )
-    return Look(_Then(look.twin, at, look.concerns), asked)
+    fixing = look.asked.fixing
+    assert fixing is not None
+    scope = replace(look.asked.scope, tick=fixing.at, fixed=False)
+    asked = replace(look.asked, scope=scope, fixing=None)
+    return Look(_Then(look.twin, fixing, look.concerns), asked)
 
 
 def stated(event: Event) -> Decimal:

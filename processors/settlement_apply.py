@@ -6,12 +6,14 @@ chosen; `apply` does the same for a row that was recorded.
 
 from msgspec.structs import replace
 
+from supplytwin.processors.fixing import fixing
 from supplytwin.processors.settlement_draft import Act, Draft
 from supplytwin.processors.settlement_effects import EFFECTS
 from supplytwin.processors.settlement_noted import event_of, input_key, noted
 from supplytwin.processors.settlement_recorded import Recorded
 from supplytwin.processors.settlement_state import NEXT, NONE, Book, Cause, Claim
 from supplytwin.processors.settlement_table import CUT, OPEN, Row, row_of
+from supplytwin.processors.twin import EMPTY, Twin
 from supplytwin.schemas.errors import FatalError
 from supplytwin.schemas.ids import Micros
 from supplytwin.schemas.records import QUARANTINE_DESK
@@ -27,6 +29,8 @@ _HANDED_ON = (
 
 _LAPSE = frozenset((10, 12, 16, 33))
 """Rows after which what was approved has to be approved anew."""
+_APPROVES = 11
+"""The row that approves a claim by its condition."""
 
 
 def new_claim(book: Book, settlement: str) -> Claim:
@@ -76,8 +80,11 @@ def enact(
     adjusted_bp: int | None,
     measure: str | None,
     cause: Cause | None,
+    twin: Twin,
 ) -> tuple[Book, Draft]:
-    """Run a row's effects on `claim` and put the result into the book. `due_minor`: see `Act`."""
+    """Run a row's effects on `claim` and put the result into the book. `due_minor`: see `Act`;
+    `twin` = what is known.
+    """
     assert book.terms is not None
     terms, name = book.terms_of(claim), claim.settlement_id
     act = Act(
@@ -101,8 +108,8 @@ def enact(
     moved = _clocked(replace(draft.claim, state=to_state), act)
     if to_state in ("SETTLED", "CLOSED") and claim.state != to_state:
         moved = replace(moved, settled_at=at)
-    if row.number == 11:
-        moved = replace(moved, fixed_at=at)
+    if row.number == _APPROVES:
+        moved = replace(moved, fixing=fixing(twin, at))
     draft = replace(draft, claim=moved)
     if row.number == 32:
         book = _frozen_anew(book, name)
@@ -171,11 +178,12 @@ def _in_force(terms: Terms, claim: Claim) -> ClaimTerms:
     return replace(agreed, deadline=Micros(min(tolled, last)))
 
 
-def apply(book: Book, recorded: Recorded, cause: Cause | None) -> Book:
+def apply(book: Book, recorded: Recorded, cause: Cause | None, twin: Twin = EMPTY) -> Book:
     """The book after a recorded transition: no condition is evaluated, nothing goes out.
 
-    `cause` is the input that the record names (`noted` before), None at a cut. Raises FatalError
-    when the record does not fit the book: then the journal is not the one that this book came from.
+    `cause` is the input that the record names (`noted` before), None at a cut; `twin` = what was
+    known. Raises FatalError when the record does not fit the book: then the journal is not the one
+    that this book came from.
     """
     if recorded.settlement_id not in book.promises:
         raise FatalError(f"settlement {recorded.settlement_id} is not one of this chain's contract")
@@ -211,6 +219,7 @@ def apply(book: Book, recorded: Recorded, cause: Cause | None) -> Book:
         adjusted_bp=recorded.adjusted_bp,
         measure=recorded.measure,
         cause=cause,
+        twin=twin,
     )
     if draft.postings != tuple(recorded.postings):
         raise FatalError(

@@ -157,7 +157,7 @@ def asked(on: Desk, claim: Claim, condition: Condition, approves: str = "") -> C
             fixed=claim.state in FIXED,
             lines=tuple([one for one in ordered if one.line in lines]),
         ),
-        fixed_at=claim.fixed_at if claim.state in FIXED else None,
+        fixing=claim.fixing if claim.state in FIXED else None,
         consignment_id=own.consignment_id,
         lots=() if own.lot is None else (own.lot,),
         ordered=ordered,

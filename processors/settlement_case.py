@@ -3,6 +3,7 @@
 from supplytwin.processors.conditions import Verdict
 from supplytwin.processors.settlement_agreement import Agreement
 from supplytwin.processors.settlement_state import Book, Cause, Claim
+from supplytwin.processors.twin import EMPTY, Twin
 from supplytwin.schemas.records import QUARANTINE_DESK, Receipt, Review
 
 
@@ -15,6 +16,8 @@ class Case(Agreement, frozen=True, kw_only=True, gc=False):
     at: int
     cause: Cause | None = None
     verdict: Verdict | None = None
+    twin: Twin = EMPTY
+    """What is known, at a cut."""
 
     @property
     def receipt(self) -> Receipt:

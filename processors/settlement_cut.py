@@ -53,7 +53,7 @@ def cut(
             past.forget(number)
             if not claim.release_open:
                 continue
-        book, moved = _cut_claim(book, settlement, verdict, tick)
+        book, moved = _cut_claim(book, settlement, verdict, tick, twin)
         transitions.extend(moved)
         wakes = _wakes(case_of(book, book.claims[settlement], tick, verdict=verdict))
         past.note(number, book, None if moved else claim, wakes)
@@ -73,12 +73,12 @@ def _turns(book: Book) -> list[int]:
 
 
 def _cut_claim(
-    book: Book, settlement: str, verdict: Verdict | None, tick: int
+    book: Book, settlement: str, verdict: Verdict | None, tick: int, twin: Twin
 ) -> tuple[Book, list[Transition]]:
     transitions: list[Transition] = []
     follows: tuple[int, ...] | None = None
     while follows is None or follows:
-        case = case_of(book, book.claims[settlement], tick, verdict=verdict)
+        case = case_of(book, book.claims[settlement], tick, verdict=verdict, twin=twin)
         candidates = rows(case.claim.state, CUT)
         if follows is not None:
             candidates = tuple(row for row in candidates if row.number in follows)

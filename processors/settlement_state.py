@@ -11,6 +11,7 @@ from typing import Literal
 from immutables import Map
 from msgspec import Struct
 
+from supplytwin.processors.fixing import Fixing
 from supplytwin.processors.settlement_memory import Memory
 from supplytwin.schemas.ids import Micros
 from supplytwin.schemas.records import Contract, Receipt, Review
@@ -150,8 +151,8 @@ class Claim(Struct, frozen=True, kw_only=True, gc=False):
     ordered_bp: int = 0
     ordered_measure: str | None = None
     """Those three as the last PAY was for: they stay when the claim is held after it."""
-    fixed_at: int | None = None
-    """Tick time of its latest approval by its condition."""
+    fixing: Fixing | None = None
+    """Its latest approval by its condition."""
     settled_at: int | None = None
     """Tick time at which it became SETTLED, or CLOSED."""
     basis: str = "CONDITION"

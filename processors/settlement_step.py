@@ -6,14 +6,23 @@ from supplytwin.processors.settlement_case import Case, contrary, plain, unclear
 from supplytwin.processors.settlement_guards import holds
 from supplytwin.processors.settlement_state import NONE, Book, Cause, Claim, Transition, public
 from supplytwin.processors.settlement_table import SAME, Row
+from supplytwin.processors.twin import EMPTY, Twin
 from supplytwin.schemas.ids import Micros
 from supplytwin.schemas.records import Receipt, Review
 
 
 def case_of(
-    book: Book, claim: Claim, at: int, *, cause: Cause | None = None, verdict: Verdict | None = None
+    book: Book,
+    claim: Claim,
+    at: int,
+    *,
+    cause: Cause | None = None,
+    verdict: Verdict | None = None,
+    twin: Twin = EMPTY,
 ) -> Case:
-    """What the guards see of a claim of `book` at tick time `at`."""
+    """What the guards see of a claim of `book` at tick time `at`; `twin` = what is known, where it
+    is a cut.
+    """
     promise = book.promises[claim.settlement_id]
     return Case(
         book=book,
@@ -23,6 +32,7 @@ def case_of(
         at=at,
         cause=cause,
         verdict=verdict,
+        twin=twin,
     )
 
 
@@ -89,6 +99,7 @@ def take(book: Book, case: Case, row: Row) -> tuple[Book, Transition]:
         adjusted_bp=case.adjusted_bp,
         measure=case.measure,
         cause=case.cause,
+        twin=case.twin,
     )
     return book, Transition(
         contract_id=case.contract_id,

@@ -17,6 +17,7 @@ from supplytwin.processors.condition_facts_asked import Attester, ClaimAsked, Cl
 from supplytwin.processors.condition_facts_look import Look
 from supplytwin.processors.condition_facts_releases import is_shared_out
 from supplytwin.processors.condition_view import Ordered
+from supplytwin.processors.fixing import Fixing, fixing
 from supplytwin.schemas.events import DeclarationLine
 from supplytwin.schemas.ids import SECOND_US
 
@@ -28,7 +29,7 @@ FREE = f.milestone("FREE_TO_DELIVER", "CUSTOMS")
 IMPORT_FREE = f.milestone("IMPORT_FREE_TO_DELIVER", "CUSTOMS")
 AFTER = day(90) + 1
 ALONE: tuple[str, ...] = ()
-APPROVED = day(42)
+APPROVED = Fixing(at=day(42))
 
 
 def ordered(qty: int = 100, line: str = "1", unit: str = "EA", **more: Any) -> Ordered:
@@ -42,7 +43,7 @@ def question(
     """Of a claim of consignment K1, of what was ordered."""
     lines = lines or (ordered(),)
     base = f.asked(value, tick=tick)
-    fixed = changes.get("fixed_at") is not None
+    fixed = changes.get("fixing") is not None
     scope = replace(base.scope, lines=lines, fixed=fixed)
     own = tuple(ClaimLine(line=one.line, rivals=rivals) for one in lines)
     fields = {"scope": scope, "consignment_id": "K1", "lines": own, "ordered": lines}
@@ -363,26 +364,26 @@ def test_goods_that_are_heard_of_after_the_approval_take_no_release_back() -> No
     more = (*facts, arrived(45, on=45))
     assert of(question(IMPORTED), *facts) == "TRUE"
     assert of(question(IMPORTED), *more) == "UNKNOWN"
-    assert of(question(IMPORTED, fixed_at=APPROVED), *more) == "TRUE"
+    assert of(question(IMPORTED, fixing=APPROVED), *more) == "TRUE"
     undo = replace(facts[2], event_id="undo", event_time=day(33), correction_action="RETRACT",
                    correction_source="customs", correction_event_id=facts[2].event_id)  # fmt: skip
-    assert of(question(IMPORTED, fixed_at=APPROVED), *facts, undo) == "UNKNOWN"
+    assert of(question(IMPORTED, fixing=APPROVED), *facts, undo) == "UNKNOWN"
 
 
 def test_a_part_that_is_released_after_the_approval_is_not_all_of_it() -> None:
     """It was approved by something else: what was not released then is not taken for released."""
     facts = (filed(), shipped(40))
-    either = question({"any": [IMPORTED, f.quantity("1", 40, "SHIPPED")]}, fixed_at=APPROVED)
+    either = question({"any": [IMPORTED, f.quantity("1", 40, "SHIPPED")]}, fixing=APPROVED)
     assert of(either, *facts) == "TRUE"
-    assert of(question(IMPORTED, fixed_at=APPROVED), *facts, free(10, 44)) == "UNKNOWN"
-    assert of(question(IMPORTED, fixed_at=APPROVED), *facts, free(40, 44)) == "TRUE"
+    assert of(question(IMPORTED, fixing=APPROVED), *facts, free(10, 44)) == "UNKNOWN"
+    assert of(question(IMPORTED, fixing=APPROVED), *facts, free(40, 44)) == "TRUE"
 
 
 def test_what_is_of_another_regime_since_the_approval_is_released_no_longer() -> None:
     """Ten of the forty turn out to have left the other country."""
     paper = filed("D2")
     facts = timed(filed(), paper, shipped(40), free(30, 31), free(10, 31, "D2"))
-    fixed = question(IMPORTED, fixed_at=APPROVED)
+    fixed = question(IMPORTED, fixing=APPROVED)
     assert of_told(fixed, *facts) == "TRUE"
     away = replace(paper, revision=2, regime="EXPORT")
     assert of_told(fixed, *facts, (away, day(43))) == "UNKNOWN"
@@ -409,9 +410,9 @@ def test_what_no_longer_stood_at_the_approval_is_not_missed_after_it() -> None:
         late = timed(arrived(45, on=45))
         assert of_told(question(IMPORTED), *facts) == "TRUE"
         assert of_told(question(IMPORTED), *facts, *late) == "UNKNOWN"
-        assert of_told(question(IMPORTED, fixed_at=APPROVED), *facts, *late) == "TRUE"
+        assert of_told(question(IMPORTED, fixing=APPROVED), *facts, *late) == "TRUE"
         lost = timed(w.customs("cancelled", day(44)))
-        assert of_told(question(IMPORTED, fixed_at=APPROVED), *facts, *late, *lost) == "UNKNOWN"
+        assert of_told(question(IMPORTED, fixing=APPROVED), *facts, *late, *lost) == "UNKNOWN"
 
 
 @pytest.mark.parametrize("qty", [40, None])
@@ -426,7 +427,7 @@ def test_what_stood_at_the_approval_and_stands_no_longer_takes_it_back(qty: int 
     other = replace(first, qty=Decimal(30))
     revoked = w.customs("release_revoked", day(43))
     facts = timed(filed(), shipped(40), first)
-    fixed = question(IMPORTED, fixed_at=APPROVED)
+    fixed = question(IMPORTED, fixing=APPROVED)
     assert of_told(fixed, *facts) == "TRUE"
     for after in (less, undo, other, revoked):
         later = ((after, day(43)), (free(30, 44), day(44)))
@@ -445,13 +446,13 @@ def test_what_was_built_before_goods_came_is_built_again_after_them() -> None:
     kept = built(twin, asked)
     taken = twins.take(twin, w.item(arrived(45), day(40)))
     assert not kept.holds(asked, f.stirred_by(taken.slots))
-    assert not kept.holds(question(IMPORTED, fixed_at=APPROVED), frozenset())
+    assert not kept.holds(question(IMPORTED, fixing=APPROVED), frozenset())
 
 
 @pytest.mark.parametrize("approved", [None, APPROVED])
 @pytest.mark.parametrize("qty", [100, 10**6])
 def test_twice_as_many_declarations_are_twice_the_work(
-    monkeypatch: pytest.MonkeyPatch, qty: int, approved: int | None
+    monkeypatch: pytest.MonkeyPatch, qty: int, approved: Fixing | None
 ) -> None:
     """What is looked up of subjects and events, whether the releases are enough or not."""
     looked = {"slots": 0, "reached_by": 0}
@@ -473,7 +474,7 @@ def test_twice_as_many_declarations_are_twice_the_work(
         for each in range(number):
             facts += [filed(f"D{each}"), free(10, 31, f"D{each}"), arrived(10, lot=f"L{each}")]
         looked.update(dict.fromkeys(looked, 0))
-        of(question(IMPORTED, ordered(qty), rivals=ALONE, fixed_at=approved), *facts)
+        of(question(IMPORTED, ordered(qty), rivals=ALONE, fixing=approved), *facts)
         work.append(dict(looked))
     assert all(work[1][name] <= 2.2 * work[0][name] for name in looked), work
 
@@ -686,7 +687,7 @@ def test_a_second_reading_finds_the_same_releases_of_several_lines_whole() -> No
 
 def test_a_second_reading_finds_the_same_of_what_is_approved() -> None:
     """The story goes on after an approval, and more goods come: what stood then decides, what came
-    later counts only by itself.
+    later counts only by itself. What was known then arrived by the tick, or just after it.
     """
     listed = tuple(
         Attester(source=source, organisation=organisation, roles=("CUSTOMS",))
@@ -700,14 +701,16 @@ def test_a_second_reading_finds_the_same_of_what_is_approved() -> None:
         at = rng.choice(story).event_time
         goods = [shipped(need, line) for line in lines]
         goods += [arrived(need + late, on=45)] if late else []
-        told = rng.sample([*story, *goods], len(story) + len(goods))
+        told = timed(*rng.sample([*story, *goods], len(story) + len(goods)))
+        told = [(one, at + rng.choice((0, 1)) if on <= at else on + 2) for one, on in told]
+        fixed = fixing(w.twin_of(*[one for one in told if one[1] <= at + 1]), at)
         then: dict[str, int | None] = dict.fromkeys(lines, need)
         for regime in ("IMPORT", "EXPORT"):
             asked = question(f.milestone(f"{regime}_RELEASED", "CUSTOMS"),
-                             *[ordered(100, line) for line in lines], fixed_at=at,
+                             *[ordered(100, line) for line in lines], fixing=fixed,
                              attesters=(*f.SOURCES[1:], *listed))  # fmt: skip
             now = {**then, "1": need + late}
             expected = second_reading(story, regime, now, approved=(at, then))
-            assert (of(asked, *told) == "TRUE") is expected, (seed, regime)
+            assert (of_told(asked, *told) == "TRUE") is expected, (seed, regime)
             seen[expected and not second_reading(story, regime, now)] += 1
     assert seen[True] > 15, seen

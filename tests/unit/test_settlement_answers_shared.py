@@ -6,6 +6,7 @@ import pytest
 from goods_world import ANY, Till, claim, contract, day, tranche
 
 from supplytwin.processors import settlement_answers
+from supplytwin.processors.fixing import Fixing
 from supplytwin.processors.settlement_answers import Answers
 from supplytwin.processors.settlement_judged import judged
 
@@ -29,7 +30,7 @@ def paid_in_two(number: int) -> Till:
         for name, amount, on in (("T1", 2331, 5.5), ("T2", 999, 7.0)):
             if name == "T1" or one % 2:
                 till.change(f"C{one}", name, state="SETTLED", gross_minor=amount, due_minor=amount,
-                            settled_at=day(7.5), fixed_at=day(on))  # fmt: skip
+                            settled_at=day(7.5), fixing=Fixing(at=day(on)))  # fmt: skip
     return till
 
 

@@ -13,6 +13,7 @@ from immutables import Map
 from msgspec.structs import replace
 
 from supplytwin.processors import settlement_cut
+from supplytwin.processors.fixing import Fixing
 from supplytwin.processors.settlement_apply import apply, enact
 from supplytwin.processors.settlement_memory import Memory
 from supplytwin.processors.settlement_state import Assented
@@ -204,7 +205,7 @@ def ahead() -> Till:
     till.receive("r1", 100, 5, "L1", "CONSIGNMENT:K1")
     accept(till, "a1", 100, 5, "K1")
     assert till.fix("A", 6)
-    till.change("A", fixed_at=day(6), settled_at=day(6))
+    till.change("A", fixing=Fixing(at=day(6)), settled_at=day(6))
     till.receive("r2", 10, 9, "L2", "CONSIGNMENT:K2")
     accept(till, "a2", 10, 12, "K2", arrives=10.5)
     return till
@@ -325,7 +326,7 @@ def test_a_decision_records_its_measure_and_a_restart_has_the_same() -> None:
     assert row is not None
     held, _ = enact(restored, row, till.claim("A"), "HELD", at=day(7), evidence_ids=(),
                     verdict=None, due_minor=0, gross_minor=None, adjusted_bp=None, measure=None,
-                    cause=None)  # fmt: skip
+                    cause=None, twin=till.twin(7))  # fmt: skip
     assert [one.measure for one in held.claims.values()] == [None]
 
 

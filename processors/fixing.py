@@ -1,0 +1,34 @@
+"""What was known when an amount was fixed: what its goods and releases rest on from then on.
+
+A cut is of a tick, and folds what was appended by the time that it was made: facts, too, that
+arrived a moment after the tick. The approval rests on those as well.
+"""
+
+from msgspec import Struct
+
+from supplytwin.processors.facts import Identity
+from supplytwin.processors.twin import Twin
+
+
+class Fixing(Struct, frozen=True, kw_only=True, gc=False):
+    """The latest approval of a claim by its condition."""
+
+    at: int
+    """Its tick time, us UTC."""
+    ahead: frozenset[tuple[Identity, int]] = frozenset()
+    """(identity, revision) of what was known then and had arrived after the tick."""
+
+    def knew(self, identity: Identity, revision: int, arrival: int) -> bool:
+        """Whether a revision was known at the approval."""
+        return arrival <= self.at or (identity, revision) in self.ahead
+
+
+def fixing(twin: Twin, at: int) -> Fixing:
+    """Of an approval at tick time `at` over a twin."""
+    ahead = frozenset(
+        (slot.identity, one.revision)
+        for slot in twin.facts.slots.values()
+        for one in slot.versions
+        if one.arrival > at
+    )
+    return Fixing(at=at, ahead=ahead)
