@@ -84,6 +84,12 @@ def _renewal_sufficient(case: Case) -> bool:
     return amount is None or (_in_currency(case) and amount >= case.claim.reserve_minor)
 
 
+def _renewal_shrinks(case: Case) -> bool:
+    receipt, claim = case.receipt, case.claim
+    less = receipt.amount_minor is not None and 0 <= receipt.amount_minor < claim.reserve_minor
+    return less and receipt.currency == claim.currency
+
+
 def _moved_hold_fits(case: Case) -> bool:
     """The hold of the claim that this one replaces stands, is of the way of funding that is agreed
     now, is enough, and for long enough.
@@ -339,6 +345,7 @@ _RAIL: dict[str, Guard] = {
     "hold_given_up": lambda c: c.claim.state in ABSORBING and c.receipt.hold_no == c.claim.hold_no,
     "hold_over": _hold_over,
     "renewal_sufficient": _renewal_sufficient,
+    "renewal_shrinks": _renewal_shrinks,
     "attempt_current": lambda c: c.receipt.attempt == c.claim.attempt == c.claim.issued,
     "attempt_older": lambda case: 1 <= case.receipt.attempt < case.claim.attempt,
     "attempt_cancelled": lambda c: c.claim.state in ("VOIDED", "EXPIRED") and _attempt_known(c),

@@ -66,6 +66,17 @@ def lose_hold(draft: Draft, act: Act) -> Draft:
     return alarm(unreserve(mark_hold_lost(draft, act), act), "HOLD_LOST", says)
 
 
+def shrink_hold(draft: Draft, act: Act) -> Draft:
+    """A hold that is not enough any more counts as lost; what is left of it is released."""
+    claim, left = draft.claim, act.amount_minor
+    draft = unreserve(mark_hold_lost(draft, act), act)
+    if left:
+        draft = _release_amount(draft, act, left)
+    says = f"hold {claim.hold_no} is of {left} now, in minor units of {claim.currency}, of which"
+    says += f" {claim.reserve_minor} are needed: the buyer has to fund another one"
+    return alarm(draft, "HOLD_LOST", says)
+
+
 def reject_hold(draft: Draft, act: Act) -> Draft:
     """A hold that does not do is released."""
     amount = act.receipt.amount_minor

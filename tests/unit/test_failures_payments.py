@@ -479,6 +479,31 @@ def test_row_26_a_hold_that_is_lost_is_asked_for_again(state: str) -> None:
     assert world.is_sound()
 
 
+def test_row_26_a_hold_that_shrinks_is_asked_for_again() -> None:
+    """The rail renews it with less: that is given back, and nothing is approved before there is a
+    whole one again.
+    """
+    world = matched()
+    pays = len(world.sent("PAY", ARRIVAL))
+    less = ARRIVAL_MINOR - 1
+    world.says(ARRIVAL, "RESERVE", "RENEWED", 65.2, amount_minor=less)
+    assert world.last(ARRIVAL)[0] == 6
+    assert world.public()[ARRIVAL] == "awaiting funds"
+    assert world.claim(ARRIVAL).accounts.reserved == 0
+    assert world.sent("RELEASE", ARRIVAL) == [less]
+    assert world.sent("RESERVE", ARRIVAL) == [ARRIVAL_MINOR, ARRIVAL_MINOR]
+    (why,) = world.why("HOLD_LOST")
+    assert f"is of {less} now" in why
+    for tick in (65.3, 66.5, 67.5):
+        world.tick(day(tick))
+    assert len(world.sent("PAY", ARRIVAL)) == pays
+    world.says(ARRIVAL, "RESERVE", "CONFIRMED", 68)
+    for tick in (68.1, 69.2):
+        world.tick(day(tick))
+    assert len(world.sent("PAY", ARRIVAL)) == pays + 1
+    assert world.is_sound()
+
+
 def test_row_26_a_hold_that_ends_too_soon_approves_nothing() -> None:
     """It has to outlive the time that a bank may be silent; renewed, it does."""
     world = Failures()

@@ -43,6 +43,11 @@ def hold(chain, status="CONFIRMED", number=0, **fields):
     return chain.answer(order, status, **{"hold_expires": day(300), **fields})
 
 
+def shrink(chain, left):
+    """The rail renews the current hold with so much."""
+    return hold(chain, "RENEWED", amount_minor=left, currency="USD")
+
+
 def money(chain, number=0):
     one = chain.claim(number).accounts
     return (one.reserved, one.in_flight, one.seller)
@@ -142,10 +147,10 @@ def test_row_5_a_renewed_hold_stands_longer(at):
     assert chain.claim().hold_expires == day(400)
 
 
-def test_row_5_a_renewal_of_less_than_is_reserved_is_none():
+def test_row_5_a_renewal_in_another_currency_is_none():
     """It is recorded and alarmed; the hold stands as it was."""
     chain = chain_of().reserved()
-    assert hold(chain, "RENEWED", amount_minor=1, currency="USD").verdict == "ILLEGAL"
+    assert hold(chain, "RENEWED", amount_minor=1, currency="CNY").verdict == "ILLEGAL"
     assert chain.claim().hold_expires == day(300)
 
 
@@ -162,6 +167,45 @@ def test_row_6_a_lost_hold_is_asked_for_again():
     assert chain.answer(old, "CONFIRMED").verdict == "STALE"
     assert rows_of(hold(chain)) == [(2, "CREATED", "RESERVED")]
     assert chain.cut(day(32)) == [7]
+
+
+@pytest.mark.parametrize("left", [0, 1, 99_999])
+def test_row_6_a_hold_that_has_shrunk_is_released_and_asked_for_again(left):
+    """What is left of it is given back, once; whatever is said of it later is stale."""
+    chain = chain_of(w.claim_terms(challenge_us=5 * DAY_US)).reserved()
+    chain.facts(*w.proofs())
+    assert chain.cut(day(31)) == [7]
+    old = chain.last("RESERVE")
+    assert rows_of(shrink(chain, left)) == [(6, "MATCHED", "CREATED")]
+    sent = [(o.kind, o.hold_no, o.amount_minor) for o in chain.sent[1:]]
+    assert sent == [("RELEASE", 1, left)] * (left > 0) + [("RESERVE", 2, 100_000)]
+    assert money(chain) == (0, 0, 0)
+    assert [one.code for one in chain.alarms].count("HOLD_LOST") == 1
+    assert chain.answer(old, "RENEWED", amount_minor=left).verdict == "STALE"
+    assert chain.answer(old, "LOST").verdict == "STALE"
+    assert chain.cut(day(40)) == []
+    assert rows_of(hold(chain)) == [(2, "CREATED", "RESERVED")]
+    assert chain.cut(day(41)) == [7]
+
+
+def test_row_40_a_hold_that_shrinks_on_the_way_is_read_when_the_payment_is_rejected():
+    """The payment may have taken from it: nothing is released; another hold is asked for after a
+    rejection.
+    """
+    chain = chain_of().instructed()
+    assert rows_of(shrink(chain, 1)) == [(40, "INSTRUCTED", "INSTRUCTED")]
+    assert [o.kind for o in chain.sent] == ["RESERVE", "PAY"]
+    chain.answer(chain.last("PAY"), "RJCT", rail_reason="AM04")
+    assert (chain.sent[-1].kind, chain.sent[-1].hold_no) == ("RESERVE", 2)
+    assert money(chain) == (0, 0, 0)
+
+
+def test_row_41_a_hold_that_shrinks_while_the_claim_is_disputed():
+    """Released, and another one is asked for; the dispute goes on."""
+    chain = disputed()
+    assert rows_of(shrink(chain, 1)) == [(41, "DISPUTED", "DISPUTED")]
+    assert [(o.kind, o.hold_no) for o in chain.sent[-2:]] == [("RELEASE", 1), ("RESERVE", 2)]
+    assert money(chain) == (0, 0, 0)
 
 
 def test_row_38_after_the_funding_deadline_no_other_hold_is_asked_for():
