@@ -175,15 +175,16 @@ class ChainFold(Remembers):
     def _ordered(
         self, state: ChainState, item: Input, message: Ordered, now: int
     ) -> Step[ChainState]:
+        at = max(now, item.record.arrival)
         match message:
             case Contract():
                 signed = signing_of(item)
-                outcome = settlement.agree(state.book, message, item.content_hash, now, signed)
+                outcome = settlement.agree(state.book, message, item.content_hash, at, signed)
             case Receipt():
-                outcome = settlement.receipt(state.book, message, item.content_hash, now)
+                outcome = settlement.receipt(state.book, message, item.content_hash, at)
             case Review():
                 known = known_at(state.book, state.twin, item, message, state.footprints)
-                told = (item.content_hash, now, known, item.record.arrival)
+                told = (item.content_hash, at, known, item.record.arrival)
                 outcome = settlement.review(state.book, state.twin, message, *told)
             case _:
                 assert_never(message)

@@ -5,13 +5,15 @@ from msgspec.structs import replace
 from supplytwin.schemas import avro, codec
 from supplytwin.schemas.errors import RecordError
 from supplytwin.schemas.flow import Input, Record
+from supplytwin.schemas.localtime import check_time
 from supplytwin.schemas.records import EVERY, QUARANTINE_DESK, REVIEWS, Review, refused_record
 
 
 def told(chain_id: str, record: Record, error: RecordError, now: int) -> Input:
     """The review that this worker writes about it, at the place of that record.
 
-    Of what the record carries nothing is copied: it may be what could not be written.
+    Of what the record carries nothing is copied but its arrival: it may be what could not be
+    written.
     """
     place = refused_record(record.topic, record.partition, record.offset)
     found = Review(
@@ -27,12 +29,21 @@ def told(chain_id: str, record: Record, error: RecordError, now: int) -> Input:
     )
     value = codec.encode(REVIEWS, found)
     return Input(
-        record=replace(record, value=value, headers=(), arrival=now),
+        record=replace(record, value=value, headers=(), arrival=_arrival(record, now)),
         key=chain_id,
         message=found,
         fingerprint=avro.fingerprint_of(REVIEWS),
         content_hash=codec.content_hash(REVIEWS, found),
     )
+
+
+def _arrival(record: Record, now: int) -> int:
+    """When it came, as far as that can be written."""
+    try:
+        check_time(record.arrival)
+    except RecordError:
+        return now
+    return max(now, record.arrival)
 
 
 def is_told(item: Input) -> bool:

@@ -180,10 +180,10 @@ def agree(
     one is illegal, and so is a version that does not follow. One that comes before the version that
     it follows waits for it, and that is told.
     """
-    terms = check_contract(contract, signing)
     verdict = seen_before(book, contract, content_hash)
     if verdict == "DUPLICATE":
         return Outcome(book=book, verdict="DUPLICATE")
+    terms = check_contract(contract, signing)
     before, book = book, noted(book, contract, content_hash)
     if verdict == "CONFLICT":
         return _conflict(book, None, contract.contract_id, contract, now)

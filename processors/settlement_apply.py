@@ -29,6 +29,8 @@ _HANDED_ON = (
 
 _LAPSE = frozenset((10, 12, 16, 33))
 """Rows after which what was approved has to be approved anew."""
+_OF_HOLDS = frozenset((5, 40, 41, 42))
+"""Rows of the rail and a hold: what people have said until then is about something else."""
 _APPROVES = 11
 """The row that approves a claim by its condition."""
 
@@ -121,7 +123,7 @@ def enact(
         book = replace(book, promises=book.promises.set(name, promise))
     if row.number in _LAPSE and name in book.approvals:
         book = replace(book, approvals=book.approvals.delete(name))
-    if name in book.votes:
+    if name in book.votes and row.number not in _OF_HOLDS:
         book = replace(book, votes=book.votes.delete(name))
     book = replace(
         book,
@@ -146,8 +148,10 @@ def _frozen_anew(book: Book, paid: str) -> Book:
 def _clocked(claim: Claim, act: Act) -> Claim:
     """Deadlines stand still while the claim is disputed, while it is held if that is agreed, and
     while a record of the chain is in the quarantine, unless a payment is under way; then what was
-    lost is added.
+    lost is added. After the close there is nothing left to lose.
     """
+    if claim.tolls_since is None and act.at > act.close:
+        return claim
     refused = {key for key in claim.standing if key.startswith(f"{QUARANTINE_DESK}/")}
     still = claim.state == "DISPUTED" or (claim.state == "HELD" and act.tolls)
     begins = claim.state in OPEN or claim.tolls_since is not None
@@ -178,6 +182,11 @@ def _in_force(terms: Terms, claim: Claim) -> ClaimTerms:
     return replace(agreed, deadline=Micros(min(tolled, last)))
 
 
+def _event(book: Book, cause: Cause) -> str | None:
+    """The table's event for an input that was noted: a second content under its id is a break."""
+    return "ReconBreak" if len(book.inputs[input_key(cause)]) > 1 else event_of(cause)
+
+
 def apply(book: Book, recorded: Recorded, cause: Cause | None, twin: Twin = EMPTY) -> Book:
     """The book after a recorded transition: no condition is evaluated, nothing goes out.
 
@@ -190,13 +199,9 @@ def apply(book: Book, recorded: Recorded, cause: Cause | None, twin: Twin = EMPT
     claim = book.claims.get(recorded.settlement_id)
     if claim is None or (claim.state, recorded.from_state) == ("SUPERSEDED", NONE):
         claim = new_claim(book, recorded.settlement_id)
-    events = (CUT,) if cause is None else (event_of(cause), "ReconBreak")
-    found = (
-        row_of(recorded.row, recorded.from_state, recorded.to_state, event)
-        for event in events
-        if event
-    )
-    row = next((one for one in found if one is not None), None)
+    event = CUT if cause is None else _event(book, cause)
+    moved = (recorded.row, recorded.from_state, recorded.to_state)
+    row = None if event is None else row_of(*moved, event)
     if (
         row is None
         or claim.state != recorded.from_state

@@ -40,6 +40,11 @@ class Record(Struct, frozen=True, kw_only=True, gc=False):
     value: bytes | None
     headers: tuple[Header, ...] = ()
 
+    @property
+    def chain(self) -> str:
+        """Its key as text; what is no UTF-8 is spelled out."""
+        return (self.key or b"").decode(errors="backslashreplace")
+
 
 class Asleep(Struct, frozen=True, kw_only=True, gc=False):
     """What is left in memory of a state that has left it; a fold's own kind of it has more fields.

@@ -103,7 +103,7 @@ class Cut:
     def release(self) -> list[Item]:
         """Give up what waits, to be folded. The cut stays, but does not decide these chains."""
         released, self.waiting = self.waiting, []
-        self.late.update(key for key in map(_key, released) if key is not None)
+        self.late.update(map(_key, released))
         return released
 
     def told(self) -> list[Item]:
@@ -117,9 +117,8 @@ class Cut:
         found = set(self.late)
         for item in self.waiting:
             where = TopicPartition(item.record.topic, item.record.partition)
-            key = _key(item)
-            if key is not None and item.record.offset < self.second[where]:
-                found.add(key)
+            if isinstance(item.result, Exception) or item.record.offset < self.second[where]:
+                found.add(_key(item))
         return found
 
     def waiting_of(self) -> dict[str, list[Input]]:
@@ -177,8 +176,9 @@ class Cut:
         return found
 
 
-def _key(item: Item) -> str | None:
-    return None if isinstance(item.result, Exception) else item.result.key
+def _key(item: Item) -> str:
+    """Its chain; nobody knows whether what cannot be read speaks against it."""
+    return item.record.chain if isinstance(item.result, Exception) else item.result.key
 
 
 Gist = Callable[[Step[State]], object]

@@ -108,7 +108,7 @@ def check_placement(record: Record, partitions: int) -> str:
     if record.partition != right:
         reason = f"belongs into partition {right}: produce with partitioner=murmur2_random"
         raise RecordError(Code.MISPLACED, "partition", reason)
-    return record.key.decode(errors="backslashreplace")
+    return record.chain
 
 
 def check_together(record: Record, key: str, message: Struct) -> None:

@@ -173,7 +173,7 @@ class Overlay(Generic[State]):
 
     def _warn(self, record: Record, error: RecordError) -> None:
         """The chain under whose key the record came, if there is one, hears of it."""
-        key = (record.key or b"").decode(errors="backslashreplace")
+        key = record.chain
         if key not in self.changed and key not in self.store.states:
             return
         try:

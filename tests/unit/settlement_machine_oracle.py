@@ -323,8 +323,8 @@ class Machine(Receipts):
             return self.illegal(claim, "nothing to dispute")
         if self.terms.disputes is None or said.role not in self.terms.disputes.who:
             return self.illegal(claim, "not entitled")
-        if claim.basis == "AWARD":
-            return self.illegal(claim, "there is an award")
+        if claim.basis == "AWARD" or claim.attempts_sent:
+            return self.illegal(claim, "there is an award, or a payment was instructed")
         step = self.step(claim, 16)
         claim.dispute_since, claim.votes = self.tick, {}
         return [step.to("DISPUTED")]

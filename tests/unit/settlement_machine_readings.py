@@ -244,12 +244,13 @@ PEOPLE = (
         "tolls always",
         "Intervals run from the tick at which the claim entered to the tick at which it "
         "left; while "
-        "one is open the close is the long stop. They are not carried to a successor.",
+        "one is open the close is the long stop. They are not carried to a successor. None begins "
+        "after the close: only an amendment revives what is late (failure 7).",
     ),
     Reading(
         (16,),
         "entitled, in time, no award",
-        "In time means before INSTRUCTED, which the states say already.",
+        "In time means before INSTRUCTED: never again once a payment was, whatever came of it.",
     ),
     Reading(
         (18, 19),
@@ -258,7 +259,8 @@ PEOPLE = (
         "person the "
         "last word counts. Rows 16, 17 and 19 ask for no award, row 18 does not: a "
         "second award may "
-        "only be lower. Votes end with the next row of the claim.",
+        "only be lower. Votes end with the next row of the claim that is not about a hold (5, 40, "
+        "41, 42).",
     ),
     Reading(
         (18,),

@@ -269,7 +269,7 @@ class Oracle:
         c.attempt += 1
         c.reserved, c.in_flight = c.in_flight, 0
         over = self.terminated or now > self.terms.long_stop
-        if c.in_quarantine() and not over:
+        if c.in_quarantine() and not over and now <= c.close:
             c.still_since = now
         if again:
             c.state = "APPROVED"
@@ -428,8 +428,8 @@ class Oracle:
         return ("TAKEN" if moved else "NOTED"), moved
 
     def _refused(self, c, v, now):
-        """Held, and its clock stands still from the first refused record on; while a payment is
-        under way it stands for the day on which the claim comes back.
+        """Held, and its clock stands still from the first refused record on, unless it has run out;
+        while a payment is under way it stands for the day on which the claim comes back.
         """
         if c.state in ENDED:
             return None
@@ -438,7 +438,8 @@ class Oracle:
         c.noted.add(key)
         if c.state in FLYING:
             return None if c.state in LIVE else 54
-        c.still_since = now if c.still_since is None else c.still_since
+        if c.still_since is None and now <= c.close:
+            c.still_since = now
         if c.state not in PRE:
             return 54
         c.state, c.origin = "HELD", "QUARANTINED"

@@ -277,7 +277,7 @@ class Chain:
 
     def _decided(self, transitions, cause):
         for transition in transitions:
-            self.journal.append(("DECISION", recorded(transition), cause))
+            self.journal.append(("DECISION", recorded(transition), cause, self.twin))
             self.rows.append(transition.row)
             self.sent.extend(transition.instructions)
             self.alarms.extend(transition.alarms)
@@ -325,7 +325,7 @@ class Chain:
             if entry[0] == "INPUT":
                 book = settlement.noted(book, entry[1], entry[2])
             else:
-                book = settlement.apply(book, entry[1], entry[2])
+                book = settlement.apply(book, *entry[1:])
         return book
 
 

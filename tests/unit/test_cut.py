@@ -3,6 +3,7 @@
 import pytest
 
 from supplytwin.schemas import journal
+from supplytwin.schemas.errors import Code, RecordError
 from supplytwin.schemas.flow import Input, Record
 from supplytwin.schemas.ids import Micros
 from supplytwin.schemas.records import CONTROL, QUARANTINE, Control
@@ -101,6 +102,25 @@ def test_below_the_first_answers_is_folded_beyond_them_waits(desk: Desk) -> None
     )
     assert desk.said("k") == {"released", "received"}
     assert [item.record.offset for item in desk.cut.waiting] == [1, 2]
+
+
+@pytest.mark.parametrize("offset", [1, 2])
+def test_what_cannot_be_read_may_speak_against_its_chain(desk: Desk, offset: int) -> None:
+    """Below the second answers or beyond them: the chain under whose key it came is not decided."""
+    desk.consume(control(0, 60))
+    desk.answer((1, 1, 1), (2, 1, 1))
+    desk.consume(
+        fact("papers", 0, "k", "released"), fact("parcels", 0, "k", "received"),
+        fact("papers", 0, "other", "released"), fact("parcels", 0, "other", "received"),
+    )  # fmt: skip
+    garbage = RecordError(Code.MALFORMED, "", "is garbage")
+    if offset == 2:
+        desk.consume(fact("papers", 1, "third", "note"))
+    desk.consume(fact("papers", offset, "k", "hold")._replace(result=garbage))
+    assert "k" in desk.cut.undecidable()
+    desk.handle()
+    assert not desk.decided("k")
+    assert desk.decided("other")
 
 
 def test_what_came_with_the_tick_is_folded_whatever_its_place(desk: Desk) -> None:

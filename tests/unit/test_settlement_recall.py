@@ -147,7 +147,7 @@ def test_a_claim_that_waits_for_others_is_judged_when_these_move() -> None:
     for at in (66.5, 80.0):
         world.tick(full.day(at))
     assert world.states() == ["SETTLED", "SETTLED", "RESERVED"]
-    assert settlement.due(world.state(world.chain).book) == full.day(95.5)
+    assert settlement.due(world.state(world.chain).book) == full.day(96)
 
 
 def test_nothing_is_asked_of_the_facts_while_nothing_comes(

@@ -13,7 +13,7 @@ from supplytwin.processors.settlement_state import CREDIT_RISK, Accounts
 from supplytwin.schemas import terms
 from supplytwin.schemas.errors import RecordError
 from supplytwin.schemas.ids import DAY_US
-from supplytwin.schemas.records import EVERY
+from supplytwin.schemas.records import EVERY, QUARANTINE_DESK
 
 day, Chain = w.day, w.Chain
 AMOUNT = 100_000
@@ -21,6 +21,7 @@ DISPUTES = terms.Disputes(
     who=("BUYER",), arbiters=("ann", "bob", "cas"), k=2, max_len_us=30 * DAY_US,
     on_timeout="BUYER",
 )  # fmt: skip
+EITHER = replace(DISPUTES, who=("BUYER", "SELLER"))
 
 
 def chain_of(*claims, **changes):
@@ -457,6 +458,77 @@ def disputed_for_the_seller():
     chain.cut(day(2))
     chain.review("DISPUTE", role="BUYER")
     return chain
+
+
+@pytest.mark.parametrize("recalled", [False, True])
+def test_row_16_what_was_instructed_once_is_disputed_no_more(recalled):
+    """It is for reviewers, of whom two are asked: the seller alone does not get it going by a
+    dispute that he withdraws.
+    """
+    chain = chain_of(disputes=EITHER, attempts_max=1, release_reviewers=2).instructed()
+    if recalled:
+        chain.review("RECALL", reviewer="rita", role="RISK")
+    chain.answer(chain.last("PAY"), "RJCT", rail_reason="AM04")
+    assert chain.state() == "HELD"
+    assert chain.review("DISPUTE", reviewer="sam", role="SELLER").verdict == "ILLEGAL"
+    assert chain.state() == "HELD"
+
+
+def test_row_16_a_dispute_after_the_close_brings_nothing_in_time():
+    """Goods came after the deadline, and were told after the close."""
+    terms = w.claim_terms(on_false="HOLD")
+    chain = chain_of(terms, disputes=EITHER).reserved()
+    chain.facts(*w.proofs(1, 30)[:2])
+    assert chain.cut(day(91)) == [9]
+    chain.facts((w.received(day(61)), day(91, 5)))
+    chain.cut(day(92))
+    chain.review("DISPUTE", reviewer="sam", role="SELLER")
+    chain.cut(day(95))
+    chain.now = day(103)
+    chain.review("WITHDRAW", reviewer="sam", role="SELLER")
+    assert chain.claim().tolled_us == 0
+    assert chain.cut(day(104)) == [9]
+    assert chain.pays() == []
+
+
+def test_row_9_a_hold_after_the_close_brings_nothing_in_time():
+    """Held because it is FALSE, under terms whose holds move the deadline."""
+    terms = w.claim_terms(on_false="HOLD")
+    chain = chain_of(terms, hold_tolls_deadline=True).reserved()
+    chain.facts(*w.proofs(1, 30)[:2])
+    assert chain.cut(day(91)) == [9]
+    chain.facts((w.received(day(100)), day(100, 5)))
+    chain.cut(day(151))
+    seen = settlement.explain(chain.book, chain.twin, chain.now)[0]
+    act = chain.review("RELEASE", reviewer="olga", evidence_hash=seen.evidence_hash)
+    assert act.verdict == "ILLEGAL"
+
+
+@pytest.mark.parametrize("between", ["RENEWED", "LOST"])
+def test_row_18_what_the_rail_says_of_a_hold_takes_no_voice_back(between):
+    """Two of the arbiters say the same, whatever becomes of the hold between them."""
+    chain = disputed()
+    assert rows_of(ruling(chain, "RESOLVE_SELLER", "ann", amount_minor=80_000)) == []
+    hold(chain, between, hold_expires=day(400))
+    if between == "LOST":
+        hold(chain)
+    won = ruling(chain, "RESOLVE_SELLER", "bob", amount_minor=80_000)
+    assert rows_of(won) == [(18, "DISPUTED", "DISPUTED")]
+
+
+def test_row_54_a_second_content_of_an_act_is_a_break_after_a_restart_too():
+    """Live it stands against the claim; a restore must not take it for the act."""
+    chain = chain_of()
+    chain.agree()
+    refused = {"source": QUARANTINE_DESK, "reviewer": "", "role": ""}
+    chain.review("QUARANTINE", input_id="supply.customs/0/7", settlement_id="*", **refused)
+    (key,) = chain.claim().standing
+    act = {"input_id": "act-1", "reviewer": "olga", "role": "OPERATOR"}
+    chain.review("RELEASE_RECORD", cleared_ids=("other",), **act)
+    again = chain.review("RELEASE_RECORD", cleared_ids=(key,), **act)
+    assert rows_of(again) == [(54, "CREATED", "CREATED")]
+    assert chain.restored().claims == chain.book.claims
+    assert key not in chain.claim().cleared
 
 
 def test_row_19_the_buyer_has_all_back():
