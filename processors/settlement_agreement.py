@@ -127,16 +127,20 @@ class Agreement(Struct, frozen=True, kw_only=True, gc=False):
         return self.terms.release_reviewers
 
 
-def hold_fits(agreed: Agreement, claim: Claim, receipt: Receipt) -> bool:
-    """Whether a confirmed hold is enough, stands for long enough, and was not lost before it was
-    confirmed.
+def hold_fits(agreed: Agreement, claim: Claim, receipt: Receipt, at: int) -> bool:
+    """Whether a hold that is confirmed at tick time `at` is enough, stands for long enough, and was
+    not lost before it was confirmed.
     """
     enough = (receipt.amount_minor or 0) >= max(1, claim.reserve_minor)
     if receipt.currency != claim.currency or not enough:
         return False
-    return claim.hold_lost_no < receipt.hold_no and lasts(agreed, receipt.hold_expires)
+    return claim.hold_lost_no < receipt.hold_no and lasts(agreed, receipt.hold_expires, at)
 
 
-def lasts(agreed: Agreement, expires: int | None) -> bool:
-    """Whether a hold that runs out then stands beyond the close, renewed if that is agreed."""
-    return expires is None or expires > agreed.close or agreed.auto_renew
+def lasts(agreed: Agreement, expires: int | None, at: int) -> bool:
+    """Whether a hold that runs out then still stands at `at`, and beyond the close, renewed if that
+    is agreed.
+    """
+    if expires is None:
+        return True
+    return expires > at and (expires > agreed.close or agreed.auto_renew)

@@ -117,6 +117,7 @@ class Receipts:
                 how == "asked"
                 and said.ccy == self.terms.currency
                 and said.amount >= claim.need()
+                and said.expires > self.tick
                 and (said.expires > claim.close() or self.terms.auto_renew)
             )
             if not fits:
