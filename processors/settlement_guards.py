@@ -98,7 +98,7 @@ def _moved_hold_fits(case: Case) -> bool:
     if case.committed_only or not claim.hold_live or claim.held_minor < claim.amount_minor:
         return False
     is_such = case.book.terms_of(before).funding_mode == case.funding_mode
-    return is_such and lasts(case, claim.hold_expires, case.at)
+    return is_such and lasts(case, claim, claim.hold_expires, case.at)
 
 
 def _release_known(case: Case) -> bool:

@@ -71,6 +71,13 @@ FUNDING = (
         "is asked for which nobody needs.",
     ),
     Reading(
+        (2, 38, 41),
+        "expiry > close (2); effective deadline = deadline + the closed HELD intervals",
+        "While an interval is open nothing closes before the long stop, but a hold is held against "
+        "the close by the intervals that are closed: nobody knows yet how much later the close "
+        "will be, and against the long stop every good hold would be released.",
+    ),
+    Reading(
         (2, 38, 41, 52),
         "expiry > close or renewable",
         "And later than the last tick: a hold that is over when it is confirmed, or when it would "

@@ -252,6 +252,8 @@ class World:
         expires = rng.choice((soon, *(claim.close() + by for by in (1, 30, 500))))
         if self.hints.random() < 0.05:  # over when it is confirmed, or the moment after
             expires = tick + self.hints.choice((-1, 0, 1))
+        elif claim.paused_since is not None and self.hints.random() < 0.5:
+            expires = claim.closes_so_far() + self.hints.choice((0, 1, 30))
         if rng.random() < 0.85:
             return HoldConfirmed(name, hold_no, need + rng.choice((0, 0, 3)), OWN, expires)
         return rng.choice(

@@ -4,7 +4,9 @@ It is told what happens and what the condition's verdict is, and says which row 
 claim goes and where its money stands. It knows nothing of instructions, records or restores.
 
 A hold that has run out is read from row 26 of the failure catalogue ("shrinks or expires at the
-rail: back to CREATED"): at a cut it is as if the rail had told that it is lost, rows 6 and 41.
+rail: back to CREATED"): at a cut it is as if the rail had told that it is lost, rows 6 and 41. A
+hold has to last beyond the close by the intervals that are closed (row 2 and "effective deadline =
+deadline + the closed HELD intervals"), also while another one is open.
 """
 
 PRE = {"RESERVED", "MATCHED", "APPROVED"}
@@ -61,7 +63,7 @@ class Claim:
     def is_enough(self, r, now):
         """Whether a confirmed hold covers the claim until its close, or until it is renewed."""
         covers = r.currency == "USD" and (r.amount_minor or 0) >= max(1, self.amount)
-        least = now if self.terms.auto_renew else max(now, self.close)
+        least = now if self.terms.auto_renew else max(now, self.known_close)
         return covers and (r.hold_expires is None or r.hold_expires > least)
 
     def take_hold(self, r):
@@ -78,8 +80,12 @@ class Claim:
     @property
     def close(self):
         """The agreed close, later by the time lost to refused records; within the long stop."""
-        last = self.terms.long_stop
-        return last if self.still_since is not None else min(self.agreed_close + self.lost, last)
+        return self.known_close if self.still_since is None else self.terms.long_stop
+
+    @property
+    def known_close(self):
+        """By the time that was lost until now, without what is being lost."""
+        return min(self.agreed_close + self.lost, self.terms.long_stop)
 
     def in_quarantine(self):
         """Refused records of the chain that nobody has dealt with yet."""

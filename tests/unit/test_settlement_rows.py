@@ -469,6 +469,73 @@ def test_row_52_a_hold_that_has_run_out_does_not_move_to_the_successor():
     assert sent(chain)[1:] == [("RELEASE", 1), ("RESERVE", 2)]
 
 
+# ---- a hold while time stands still
+
+
+@pytest.mark.parametrize("expires", [day(200), day(90) + 1])
+def test_row_2_a_hold_beyond_the_close_does_while_a_record_is_in_the_quarantine(expires):
+    """Nobody knows yet how much later the close will be: it is held against the one that is known,
+    or every good hold would be released until the claim expires unfunded.
+    """
+    chain = chain_of()
+    refused(chain)
+    assert rows_of(hold(chain, hold_expires=expires)) == [(2, "CREATED", "RESERVED")]
+    assert sent(chain) == [("RESERVE", 1)]
+
+
+def test_row_2_the_time_that_stood_still_before_counts_for_the_length_of_a_hold():
+    """Five days were lost: a hold until the agreed close is too short, within a second quarantine,
+    too; nothing is asked for beyond the long stop.
+    """
+    chain = chain_of()
+    chain.cut(day(2))
+    refused(chain)
+    chain.cut(day(7))
+    chain.review(
+        "DROP_RECORD", settlement_id=EVERY, contract_id=EVERY,
+        cleared_ids=("supplytwin:quarantine/topic/0/1",),
+    )  # fmt: skip
+    for second in (False, True):
+        if second:
+            refused(chain, "topic/0/2")
+        assert rows_of(hold(chain, hold_expires=day(95))) == [(38, "CREATED", "CREATED")]
+    assert rows_of(hold(chain, hold_expires=day(95) + 1))[0][0] == 2
+
+
+def test_row_2_a_hold_beyond_the_long_stop_is_long_enough_for_any_close():
+    """Nothing is extended beyond the long stop."""
+    chain = chain_of(w.claim_terms(deadline=day(238)))
+    chain.cut(day(2))
+    refused(chain)
+    chain.cut(day(27))
+    chain.review(
+        "DROP_RECORD", settlement_id=EVERY, contract_id=EVERY,
+        cleared_ids=("supplytwin:quarantine/topic/0/1",),
+    )  # fmt: skip
+    assert rows_of(hold(chain, hold_expires=day(270))) == [(38, "CREATED", "CREATED")]
+    assert rows_of(hold(chain, hold_expires=day(270) + 1))[0][0] == 2
+
+
+def test_row_41_an_award_takes_a_hold_beyond_the_close_that_is_known():
+    """DISPUTED stands still until it is paid: the award was never paid, every hold was released."""
+    chain = disputed()
+    chain.cut(day(20))
+    ruling(chain, "RESOLVE_SELLER", "ann", "bob", amount_minor=80_000)
+    hold(chain, "LOST")
+    assert rows_of(hold(chain, hold_expires=day(200))) == [(41, "DISPUTED", "DISPUTED")]
+    assert sent(chain) == [("RESERVE", 1), ("RESERVE", 2)]
+    assert chain.cut(day(21)) == [43, 21]
+    assert chain.last("PAY").amount_minor == 80_000
+
+
+def refused(chain, place="topic/0/1"):
+    """A record under the chain's key goes to the quarantine."""
+    return chain.review(
+        "QUARANTINE", source="supplytwin:quarantine", input_id=place, settlement_id=EVERY,
+        contract_id=EVERY, reviewer="",
+    )  # fmt: skip
+
+
 def test_row_38_after_the_funding_deadline_no_other_hold_is_asked_for():
     """Released, alarmed, and expired at the next cut without a second RELEASE."""
     chain = chain_of()

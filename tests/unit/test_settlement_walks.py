@@ -276,8 +276,13 @@ class Walk:
         )  # fmt: skip
         self.receive(message)
 
-    def until(self):
-        """When a hold runs out; now and then soon, where holds are renewed: nobody does it."""
+    def until(self, claim):
+        """When a hold runs out; now and then soon, where holds are renewed: nobody does it. While
+        the clock of its claim stands still, about the close that is known.
+        """
+        if claim.tolls_since is not None and self.random.random() < 0.6:
+            known = self.oracle.claims[claim.settlement_id].known_close
+            return known + self.random.choice((0, 1, 20 * DAY_US))
         soon = self.chain.terms.auto_renew and self.random.random() < 0.4
         return self.tick + self.random.choice((0, 15, 30)) * DAY_US if soon else day(300)
 
@@ -302,7 +307,7 @@ class Walk:
         status = pick.choice(answers[1])
         fields = {"rail_reason": pick.choice(("AM04", "AM04", "AC04"))}
         if status == "CONFIRMED":
-            fields["hold_expires"] = self.until()
+            fields["hold_expires"] = self.until(claim)
         if status == "RETURNED":
             amount = pick.choice((100_000, 50_000))
             fields |= {
