@@ -127,16 +127,37 @@ class Agreement(Struct, frozen=True, kw_only=True, gc=False):
         return self.terms.release_reviewers
 
 
-def hold_fits(agreed: Agreement, claim: Claim, receipt: Receipt) -> bool:
-    """Whether a confirmed hold is enough, stands for long enough, and was not lost before it was
-    confirmed.
+def named(terms: Terms, claim: Claim) -> ClaimTerms | None:
+    """What the terms say about a claim; None = they do not name it."""
+    own = (claim.tranche_id, claim.claim_id)
+    return next((one for one in terms.claims if (one.tranche_id, one.claim_id) == own), None)
+
+
+def known_deadline(terms: Terms, claim: Claim) -> int:
+    """The deadline of a claim as far as it is known: later by the times that are over in which it
+    stood still, not by one that goes on. Nothing is extended beyond the long stop.
+    """
+    agreed = named(terms, claim)
+    assert agreed is not None
+    return min(agreed.deadline + claim.tolled_us, terms.long_stop - agreed.grace_us)
+
+
+def hold_fits(agreed: Agreement, claim: Claim, receipt: Receipt, at: int) -> bool:
+    """Whether a hold that is confirmed at tick time `at` is enough, stands for long enough, and was
+    not lost before it was confirmed.
     """
     enough = (receipt.amount_minor or 0) >= max(1, claim.reserve_minor)
     if receipt.currency != claim.currency or not enough:
         return False
-    return claim.hold_lost_no < receipt.hold_no and lasts(agreed, receipt.hold_expires)
+    return claim.hold_lost_no < receipt.hold_no and lasts(agreed, claim, receipt.hold_expires, at)
 
 
-def lasts(agreed: Agreement, expires: int | None) -> bool:
-    """Whether a hold that runs out then stands beyond the close, renewed if that is agreed."""
-    return expires is None or expires > agreed.close or agreed.auto_renew
+def lasts(agreed: Agreement, claim: Claim, expires: int | None, at: int) -> bool:
+    """Whether a hold that runs out then still stands at `at`, and beyond the close, renewed if that
+    is agreed. While the deadline stands still, the close is the one that is known: held against the
+    last that is possible, no hold would be long enough.
+    """
+    if expires is None or expires <= at:
+        return expires is None
+    close = known_deadline(agreed.terms, claim) + agreed.promise.grace_us
+    return expires > close or agreed.auto_renew

@@ -7,6 +7,7 @@ chosen; `apply` does the same for a row that was recorded.
 from msgspec.structs import replace
 
 from supplytwin.processors.fixing import fixing
+from supplytwin.processors.settlement_agreement import known_deadline, named
 from supplytwin.processors.settlement_draft import Act, Draft
 from supplytwin.processors.settlement_effects import EFFECTS
 from supplytwin.processors.settlement_noted import event_of, input_key, noted
@@ -102,7 +103,7 @@ def enact(
         measure=measure,
         cause=cause,
         refused=book.refused,
-        succeeded=_named(book.terms, claim) is not None,
+        succeeded=named(book.terms, claim) is not None,
     )
     draft = Draft(claim=claim)
     for effect in row.effects:
@@ -164,22 +165,15 @@ def _clocked(claim: Claim, act: Act) -> Claim:
     return replace(claim, tolls_since=None, tolled_us=tolled)
 
 
-def _named(terms: Terms, claim: Claim) -> ClaimTerms | None:
-    """What the terms say about a claim; None = they do not name it."""
-    own = (claim.tranche_id, claim.claim_id)
-    return next((one for one in terms.claims if (one.tranche_id, one.claim_id) == own), None)
-
-
 def _in_force(terms: Terms, claim: Claim) -> ClaimTerms:
-    """The terms of a claim with its effective deadline; while that stands still, the last possible.
-
-    Nothing is extended beyond the long stop.
+    """The terms of a claim with its effective deadline; while that stands still, the last possible:
+    the long stop.
     """
-    agreed = _named(terms, claim)
+    agreed = named(terms, claim)
     assert agreed is not None
     last = terms.long_stop - agreed.grace_us
-    tolled = last if claim.tolls_since is not None else agreed.deadline + claim.tolled_us
-    return replace(agreed, deadline=Micros(min(tolled, last)))
+    deadline = known_deadline(terms, claim) if claim.tolls_since is None else last
+    return replace(agreed, deadline=Micros(deadline))
 
 
 def _event(book: Book, cause: Cause) -> str | None:

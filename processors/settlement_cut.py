@@ -101,6 +101,7 @@ def _wakes(case: Case) -> list[int]:
         moments.append(case.close + 1)
     if state in OPEN:
         moments.append(case.long_stop + 1)
+        moments.append(claim.hold_expires if claim.hold_live else None)
     if state == "CREATED":
         moments.append(case.funding_due + 1)
     if state == "MATCHED":

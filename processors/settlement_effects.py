@@ -143,6 +143,7 @@ EFFECTS: dict[str, Effect] = {
     "mark_hold_lost": holds.mark_hold_lost,
     "lose_hold": holds.lose_hold,
     "shrink_hold": holds.shrink_hold,
+    "end_hold": holds.end_hold,
     "reject_hold": holds.reject_hold,
     "take_or_reject_hold": holds.take_or_reject_hold,
     "await_hold_if_created": holds.await_hold_if_created,

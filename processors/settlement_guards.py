@@ -98,7 +98,7 @@ def _moved_hold_fits(case: Case) -> bool:
     if case.committed_only or not claim.hold_live or claim.held_minor < claim.amount_minor:
         return False
     is_such = case.book.terms_of(before).funding_mode == case.funding_mode
-    return is_such and lasts(case, claim.hold_expires)
+    return is_such and lasts(case, claim, claim.hold_expires, case.at)
 
 
 def _release_known(case: Case) -> bool:
@@ -331,7 +331,7 @@ _RAIL: dict[str, Guard] = {
         and not c.claim.hold_answered
         and not c.committed_only  # which asks for none
     ),
-    "hold_fit": lambda case: hold_fits(case, case.claim, case.receipt),
+    "hold_fit": lambda case: hold_fits(case, case.claim, case.receipt, case.at),
     "hold_stands": lambda c: (
         c.receipt.hold_no == c.claim.hold_no and c.claim.hold_live and not c.committed_only
     ),
@@ -341,6 +341,7 @@ _RAIL: dict[str, Guard] = {
         and not c.committed_only
     ),
     "hold_live": lambda case: _hold_covers(case, case.at),
+    "hold_run_out": lambda c: c.claim.hold_live and not _hold_covers(c, c.at),
     "hold_outlives_sla": lambda case: _hold_covers(case, case.at + case.status_sla_us),
     "hold_answered_before": _hold_answered_before,
     "hold_given_up": lambda c: c.claim.state in ABSORBING and c.receipt.hold_no == c.claim.hold_no,

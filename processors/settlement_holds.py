@@ -77,6 +77,12 @@ def shrink_hold(draft: Draft, act: Act) -> Draft:
     return alarm(draft, "HOLD_LOST", says)
 
 
+def end_hold(draft: Draft, act: Act) -> Draft:
+    """A hold that has run out counts as lost; the rail has freed it, so nothing is released."""
+    says = f"hold {draft.claim.hold_no} has run out: the buyer has to fund another one"
+    return alarm(unreserve(mark_hold_lost(draft, act), act), "HOLD_LOST", says)
+
+
 def reject_hold(draft: Draft, act: Act) -> Draft:
     """A hold that does not do is released."""
     amount = act.receipt.amount_minor
@@ -90,7 +96,7 @@ def reject_hold(draft: Draft, act: Act) -> Draft:
 
 def take_or_reject_hold(draft: Draft, act: Act) -> Draft:
     """While the claim is stopped: the hold is taken, or another one is asked for."""
-    if hold_fits(act, draft.claim, act.receipt):
+    if hold_fits(act, draft.claim, act.receipt, act.at):
         return reserve(confirm_hold(draft, act), act)
     return ask_next_hold(reject_hold(draft, act), act)
 

@@ -35,9 +35,13 @@ INPUT_EVENTS = (
 )  # fmt: skip
 EVENTS = (*INPUT_EVENTS, CUT)
 
-CUT_ORDER = (34, 19, 18, 4, 8, 9, 15, 28, 32, 54, 10, 12, 20, 37, 7, 43, 11, 21, 26, 46, 42)
+CUT_ORDER = (
+    34, 19, 18, 4, 8, 9, 15, 28, 32, 54, 10, 12, 37, 6, 41, 20, 7, 43, 11, 21, 26, 46, 42,
+)  # fmt: skip
 """The first applicable row is taken. Row 10 gives way to row 12: its guard `nothing_adverse`. The
-end of a dispute that nobody decided, rows 19 and 18, is one question with two answers."""
+end of a dispute that nobody decided, rows 19 and 18, is one question with two answers. That a hold
+has run out, rows 6 and 41, comes after all that ends or stops a claim, since no other hold is asked
+for where nobody needs one (so 37 stands before it), and before all that leads to a payment."""
 CUT_FOLLOWS: dict[int, tuple[int, ...]] = {7: (11,), 11: (21,), 43: (21,)}
 """Rows that may follow a row on the same claim at the same cut."""
 AGREED_FOLLOWS: dict[int, tuple[int, ...]] = {1: (2,), 52: (2,)}

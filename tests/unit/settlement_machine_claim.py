@@ -107,9 +107,12 @@ class Claim:
 
     def close(self) -> int:
         """Effective deadline + grace; while a pause runs, the long stop: nothing closes in it."""
+        return self.long_stop if self.paused_since is not None else self.closes_so_far()
+
+    def closes_so_far(self) -> int:
+        """Effective deadline + grace by the pauses that are over: what a hold must reach beyond."""
         paused = sum(end - start for start, end in self.paused)
-        close = self.terms.deadline + paused + self.terms.grace
-        return self.long_stop if self.paused_since is not None else min(close, self.long_stop)
+        return min(self.terms.deadline + paused + self.terms.grace, self.long_stop)
 
     def funded_by(self) -> int:
         """Until when a hold is to be confirmed."""

@@ -211,7 +211,7 @@ class Machine(Receipts):
         if funding:
             self.terms = replace(self.terms, funding=funding)
         close = new.deadline + new.grace
-        lasts = claim.hold_expires > close or self.terms.auto_renew
+        lasts = claim.hold_expires > (self.tick if self.terms.auto_renew else max(self.tick, close))
         large = claim.hold_no > 0 and 0 < new.max_minor <= claim.hold_minor
         alike = claim.funding == self.terms.funding
         moves = claim.hold == "live" and large and lasts and alike
@@ -439,7 +439,8 @@ class Machine(Receipts):
 
     def _decide(self, claim: Claim) -> Answer:
         """34, 19, 4, 8/9, 15, 28/32/54, 10, 12, 20, 37, 7, 43, 11, 21, 26/46 in this order; after 7
-        row 11, and after 11 or 43 row 21 may follow.
+        row 11, and after 11 or 43 row 21 may follow. Between 12 and 20 a hold that has run out is
+        noticed, unless row 37 closes the claim.
         """
         if claim.state in ABSORBING:
             return []
@@ -447,7 +448,8 @@ class Machine(Receipts):
             return [self._void(claim, 34)]
         for attempt in (
             self._timed_out, self._unfunded, self._false, self._false_while_held,
-            self._contradicted, self._unmatch, self._hold_back, self._short_hold, self._nothing_due,
+            self._contradicted, self._unmatch, self._hold_back, self._nothing_due, self._run_out,
+            self._short_hold,
         ):  # fmt: skip
             taken = attempt(claim)
             if taken:
@@ -560,6 +562,18 @@ class Machine(Receipts):
         claim.noted.update(adverse, claim.freezes())
         claim.origin = claim.standing[people[0]][0] if people else "ADVERSE"
         return step.to("HELD")
+
+    def _run_out(self, claim: Claim) -> Taken | None:
+        """Failure 26: the hold expires at the rail. As if the rail had said that it is lost: row 6,
+        and row 41 in HELD and DISPUTED; while a payment is under way it may have been used.
+        """
+        if claim.hold != "live" or claim.state not in BEFORE or claim.hold_reaches(self.tick):
+            return None
+        step = self.step(claim, 6 if claim.state in PRE else 41)
+        step.lose_hold()
+        if claim.state not in PRE:
+            return step.to(claim.state)
+        return step.to("DISPUTED" if claim.basis == "AWARD" else "CREATED")
 
     def _short_hold(self, claim: Claim) -> Taken | None:
         """Row 20."""

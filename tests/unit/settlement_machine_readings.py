@@ -60,6 +60,30 @@ FUNDING = (
         "to CREATED, set it likewise.",
     ),
     Reading(
+        (6, 41),
+        "Reservation ... expires at the rail: back to CREATED, buyer notified (failure 26)",
+        "Rows 6 and 41 name HoldLost alone. A hold that has run out is lost at the first cut whose "
+        "tick is not before its expiry, whatever the rail says later: row 6 in PRE, 41 in HELD and "
+        "DISPUTED, with the effects of HoldLost and no RELEASE. A renewal that came before that "
+        "cut counts, one that comes after it is row 36. While a payment is under way nothing "
+        "happens; row 24 asks for a hold that still reaches. In the order of a cut it stands "
+        "between 12 and 20: what ends or holds the claim, row 37 too, comes first, so that no hold "
+        "is asked for which nobody needs.",
+    ),
+    Reading(
+        (2, 38, 41),
+        "expiry > close (2); effective deadline = deadline + the closed HELD intervals",
+        "While an interval is open nothing closes before the long stop, but a hold is held against "
+        "the close by the intervals that are closed: nobody knows yet how much later the close "
+        "will be, and against the long stop every good hold would be released.",
+    ),
+    Reading(
+        (2, 38, 41, 52),
+        "expiry > close or renewable",
+        "And later than the last tick: a hold that is over when it is confirmed, or when it would "
+        "move to a successor, does not do, renewable or not.",
+    ),
+    Reading(
         (6, 13, 20),
         "PRE → CREATED (6); basis AWARD: DISPUTED (13, 20)",
         "An APPROVED award whose hold is lost goes to DISPUTED, as rows 13 and 20 say of awards: "

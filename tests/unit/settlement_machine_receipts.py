@@ -117,7 +117,8 @@ class Receipts:
                 how == "asked"
                 and said.ccy == self.terms.currency
                 and said.amount >= claim.need()
-                and (said.expires > claim.close() or self.terms.auto_renew)
+                and said.expires > self.tick
+                and (said.expires > claim.closes_so_far() or self.terms.auto_renew)
             )
             if not fits:
                 return self._unfit_hold(claim, said.hold_no)

@@ -186,6 +186,8 @@ class World:
             edges += [claim.since + terms.sla] * 3
         if claim.window_end is not None:
             edges += [claim.window_end] * 3
+        if claim.hold == "live" and claim.hold_no:
+            edges.append(claim.hold_expires)
         return edges
 
     def _change(self, name: str, tick: int) -> None:
@@ -248,6 +250,10 @@ class World:
         soon = tick + self.machine.terms.sla + rng.choice((0, 1, 9))
         soon = soon if self.machine.terms.auto_renew else claim.close() + 1
         expires = rng.choice((soon, *(claim.close() + by for by in (1, 30, 500))))
+        if self.hints.random() < 0.05:  # over when it is confirmed, or the moment after
+            expires = tick + self.hints.choice((-1, 0, 1))
+        elif claim.paused_since is not None and self.hints.random() < 0.5:
+            expires = claim.closes_so_far() + self.hints.choice((0, 1, 30))
         if rng.random() < 0.85:
             return HoldConfirmed(name, hold_no, need + rng.choice((0, 0, 3)), OWN, expires)
         return rng.choice(

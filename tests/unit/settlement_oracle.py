@@ -2,6 +2,11 @@
 
 It is told what happens and what the condition's verdict is, and says which row fires, where the
 claim goes and where its money stands. It knows nothing of instructions, records or restores.
+
+A hold that has run out is read from row 26 of the failure catalogue ("shrinks or expires at the
+rail: back to CREATED"): at a cut it is as if the rail had told that it is lost, rows 6 and 41. A
+hold has to last beyond the close by the intervals that are closed (row 2 and "effective deadline =
+deadline + the closed HELD intervals"), also while another one is open.
 """
 
 PRE = {"RESERVED", "MATCHED", "APPROVED"}
@@ -25,6 +30,7 @@ class Claim:
         self.state = "CREATED"
         self.attempt, self.sent = 1, 0
         self.hold_no, self.answered, self.live, self.expires = 1, False, False, None
+        self.funding_due = terms.funding_deadline
         self.origin, self.window = None, None
         self.recalls, self.refused, self.refused_attempt, self.overpaid = 0, 0, 0, 0
         self.broken = self.awaits_entry = False
@@ -45,6 +51,25 @@ class Claim:
         self.live = False
         self.released[self.hold_no] = now
 
+    def ask_another(self):
+        """RESERVE of the next hold; nothing is held or reserved before it is confirmed."""
+        self.hold_no, self.answered = self.hold_no + 1, False
+        self.live, self.expires, self.reserved = False, None, 0
+
+    def funded_until(self):
+        """None: until the close, wherever that is."""
+        return self.close if self.funding_due is None else self.funding_due
+
+    def is_enough(self, r, now):
+        """Whether a confirmed hold covers the claim until its close, or until it is renewed."""
+        covers = r.currency == "USD" and (r.amount_minor or 0) >= max(1, self.amount)
+        least = now if self.terms.auto_renew else max(now, self.known_close)
+        return covers and (r.hold_expires is None or r.hold_expires > least)
+
+    def take_hold(self, r):
+        self.answered, self.live, self.expires = True, True, r.hold_expires
+        self.reserved = self.amount
+
     def hold_stands(self, now):
         return self.live and (self.expires is None or now < self.expires)
 
@@ -55,8 +80,12 @@ class Claim:
     @property
     def close(self):
         """The agreed close, later by the time lost to refused records; within the long stop."""
-        last = self.terms.long_stop
-        return last if self.still_since is not None else min(self.agreed_close + self.lost, last)
+        return self.known_close if self.still_since is None else self.terms.long_stop
+
+    @property
+    def known_close(self):
+        """By the time that was lost until now, without what is being lost."""
+        return min(self.agreed_close + self.lost, self.terms.long_stop)
 
     def in_quarantine(self):
         """Refused records of the chain that nobody has dealt with yet."""
@@ -147,17 +176,21 @@ class Oracle:
             return 36
         if r.hold_no > c.hold_no:
             return None
-        if c.state == "CREATED":
-            enough = r.currency == "USD" and (r.amount_minor or 0) >= max(1, c.amount)
+        if c.state in ("CREATED", "HELD"):
+            row = {"CREATED": 2, "HELD": 41}[c.state]
             c.answered = True
-            if not enough or (r.hold_expires is not None and r.hold_expires <= c.close):
-                c.let_go(now)
-                if now <= self.terms.funding_deadline:
-                    c.hold_no, c.answered = c.hold_no + 1, False
-                return 38
-            c.state, c.live, c.expires = "RESERVED", True, r.hold_expires
-            c.reserved = c.amount
-            return 2
+            if c.is_enough(r, now):
+                c.take_hold(r)
+                c.state = "RESERVED" if row == 2 else c.state
+                return row
+            c.let_go(now)
+            if row == 41:
+                c.ask_another()
+                c.funding_due = None
+                return 41
+            if now <= c.funded_until():
+                c.ask_another()
+            return 38
         if c.state in ENDED:
             c.answered = True
             c.let_go(now)
@@ -461,7 +494,13 @@ class Oracle:
         if not (held and alone and another and now <= self.terms.long_stop):
             return 54
         c.state, c.origin = "RESERVED", None
+        self._unfunded(c)
         return 13
+
+    def _unfunded(self, c):
+        """Row 13 for a claim whose hold is gone: it has until its close to be funded."""
+        if not c.live:
+            c.state, c.funding_due = "CREATED", None
 
     def _is_another(self, c, v):
         """Four eyes: a named person, and nobody who raised what still stands."""
@@ -499,6 +538,7 @@ class Oracle:
         c.clear(v.cleared_ids, now)
         c.origin = None
         c.state, c.window = ("MATCHED", now) if verdict.value == "TRUE" else ("RESERVED", c.window)
+        self._unfunded(c)
         return 13
 
     def _raise(self, c, key, who):
@@ -544,8 +584,8 @@ class Oracle:
     def _at_cut(self, c, tick, verdict):
         order = (
             self._row_34, self._row_4, self._rows_8_9, self._row_15, self._rows_28_32_54,
-            self._row_10, self._row_12, self._row_20, self._row_37, self._row_7, self._row_11,
-            self._row_21, self._rows_26_46, self._row_42,
+            self._row_10, self._row_12, self._row_37, self._rows_6_41, self._row_20, self._row_7,
+            self._row_11, self._row_21, self._rows_26_46, self._row_42,
         )  # fmt: skip
         for attempt in order:
             row = attempt(c, tick, verdict)
@@ -561,7 +601,7 @@ class Oracle:
         return 34
 
     def _row_4(self, c, tick, verdict):
-        if c.state != "CREATED" or tick <= self.terms.funding_deadline:
+        if c.state != "CREATED" or tick <= c.funded_until():
             return None
         c.state = "EXPIRED"
         if not c.answered:
@@ -625,6 +665,19 @@ class Oracle:
         c.noted |= {names.get(one, one) for one in self.adverse(c, verdict)}
         c.state, c.origin = "HELD", "RISK"
         return 12
+
+    def _rows_6_41(self, c, tick, verdict):
+        """The hold has run out, and nobody has renewed it before this cut. Whatever ends the claim
+        or has it held comes first; no payment does.
+        """
+        if c.state not in PRE | {"HELD"} or not c.live or c.hold_stands(tick):
+            return None
+        c.ask_another()
+        c.funding_due = None
+        if c.state == "HELD":
+            return 41
+        c.state, c.window = "CREATED", None
+        return 6
 
     def _row_20(self, c, tick, verdict):
         if c.state != "APPROVED" or c.hold_lasts(tick):

@@ -504,6 +504,37 @@ def test_row_26_a_hold_that_shrinks_is_asked_for_again() -> None:
     assert world.is_sound()
 
 
+def test_row_26_a_hold_that_runs_out_is_asked_for_again() -> None:
+    """The day that its confirmation named has come and nobody renewed it: the buyer is told. What
+    is said of it later is too late; paid is from the next one.
+    """
+    world = Failures()
+    world.tick(day(0.1))
+    for claim in (EXPORT, ARRIVAL, WARRANTY):
+        end = Micros(day(66)) if claim == ARRIVAL else None
+        world.says(claim, "RESERVE", "CONFIRMED", 0.2, hold_expires=end)
+    world.cleared()
+    world.received()
+    world.tick(day(65.95))
+    assert world.states()[ARRIVAL] == "MATCHED"
+    world.tick(day(66))
+    assert world.last(ARRIVAL) == (6, "MATCHED", "CREATED")
+    assert world.public()[ARRIVAL] == "awaiting funds"
+    assert world.claim(ARRIVAL).accounts.reserved == 0
+    assert world.sent("RELEASE", ARRIVAL) == []
+    assert world.sent("RESERVE", ARRIVAL) == [ARRIVAL_MINOR, ARRIVAL_MINOR]
+    assert world.why("HOLD_LOST") == ["hold 1 has run out: the buyer has to fund another one"]
+    world.says(ARRIVAL, "RESERVE", "RENEWED", 66.1, hold_no=1, hold_expires=Micros(day(100)))
+    for tick in (66.2, 67.5):
+        world.tick(day(tick))
+    assert world.sent("PAY", ARRIVAL) == []
+    world.says(ARRIVAL, "RESERVE", "CONFIRMED", 68)
+    for tick in (68.1, 69.2):
+        world.tick(day(tick))
+    assert world.sent("PAY", ARRIVAL) == [ARRIVAL_MINOR]
+    assert world.is_sound()
+
+
 def test_row_26_a_hold_that_ends_too_soon_approves_nothing() -> None:
     """It has to outlive the time that a bank may be silent; renewed, it does."""
     world = Failures()

@@ -138,6 +138,38 @@ def test_a_short_hold_neither_approves_nor_pays() -> None:
     assert rows(cut(built, 14)) == []
 
 
+def test_a_hold_that_has_run_out_is_lost_at_the_next_cut() -> None:
+    """As if the rail had said so, with no RELEASE: from its expiry on, not before; what was renewed
+    in time stands, and a renewal that comes later is stale.
+    """
+    built = Machine(replace(machine().terms, auto_renew=True))
+    built.take(ContractAgreed())
+    built.take(HoldConfirmed("A", 1, 100, "CNY", 9))
+    assert rows(cut(built, 8)) == [7]
+    assert rows(built.take(HoldRenewed("A", 1, 10))) == [5]
+    assert rows(cut(built, 9)) == []
+    answer = cut(built, 10)
+    assert [(one.row, one.target) for one in answer if isinstance(one, Taken)] == [(6, "CREATED")]
+    assert (alarms(answer), sent(answer, "RESERVE"), sent(answer, "RELEASE")) == (
+        ["HOLD_LOST"], [2], [],
+    )  # fmt: skip
+    assert kinds(built.take(HoldRenewed("A", 1, 90))) == ["stale"]
+    assert rows(built.take(HoldConfirmed("A", 2, 100, "CNY", 10))) == [38]
+    assert rows(built.take(HoldConfirmed("A", 3, 100, "CNY", 11))) == [2]
+    built.take(RiskHold("A", "r", "ann"))
+    answer = cut(built, 11)
+    assert [(one.row, one.target) for one in answer if isinstance(one, Taken)] == [(41, "HELD")]
+
+
+def test_a_hold_that_runs_out_on_the_way_is_not_used_again() -> None:
+    """Nothing happens while the payment may have used it; rejected, it is held and not retried."""
+    built = instructed()
+    built.take(HoldRenewed("A", 1, 9))
+    assert 6 not in rows(cut(built, 9)) and built.claims["A"].hold == "live"
+    assert rows(built.take(Rejected("A", 1, retryable=True))) == [25]
+    assert rows(cut(built, 10)) == [41]
+
+
 def test_a_resolved_break_lets_the_claim_go_on() -> None:
     """Resolved as not paid: held, and after a review the next attempt runs like any other."""
     built = instructed()

@@ -209,6 +209,334 @@ def test_row_41_a_hold_that_shrinks_while_the_claim_is_disputed():
     assert money(chain) == (0, 0, 0)
 
 
+# ---- a hold that runs out
+
+
+END = day(40)
+"""When the hold of `until` runs out."""
+
+
+def until(end=END, **changes):
+    """A chain whose claim is reserved by a hold until `end`, which the terms renew; five days for
+    challenges.
+    """
+    claims = changes.pop("claims", (w.claim_terms(challenge_us=5 * DAY_US),))
+    chain = chain_of(*claims, auto_renew=True, **changes)
+    hold(chain, hold_expires=end)
+    return chain
+
+
+def sent(chain):
+    return [(one.kind, one.hold_no) for one in chain.sent]
+
+
+def lost(chain):
+    """What the buyer was told of holds."""
+    return [one.reason for one in chain.alarms if one.code == "HOLD_LOST"]
+
+
+RAN_OUT = ["hold 1 has run out: the buyer has to fund another one"]
+
+
+@pytest.mark.parametrize("state", ["RESERVED", "MATCHED", "APPROVED"])
+def test_row_6_a_hold_that_has_run_out_is_asked_for_again(state):
+    """The rail has freed it: nothing is reserved, nothing is released, another one is asked for."""
+    if state == "APPROVED":
+        chain = chain_of(attempts_max=3).instructed()
+        hold(chain, "RENEWED", hold_expires=END)
+        chain.answer(chain.last("PAY"), "RJCT", rail_reason="AM04")
+    else:
+        chain = until()
+        if state == "MATCHED":
+            chain.facts(*w.proofs())
+            assert chain.cut(day(38)) == [7]
+        assert chain.cut(END - 1) == []
+        assert settlement.due(chain.book) == END
+    assert chain.state() == state
+    before = len(chain.sent)
+    assert chain.cut(END) == [6]
+    assert chain.state() == "CREATED"
+    assert sent(chain)[before:] == [("RESERVE", 2)]
+    assert money(chain) == (0, 0, 0)
+    assert lost(chain) == RAN_OUT
+    assert (chain.claim().window_end, chain.claim().hold_expires) == (None, None)
+    assert chain.cut(END + 1) == []
+    assert w.history(chain.restored()) == w.history(chain.book)
+    assert rows_of(hold(chain)) == [(2, "CREATED", "RESERVED")]
+
+
+def test_row_6_a_claim_whose_hold_has_run_out_is_paid_from_the_next_one():
+    """Proofs in time are not lost with it; nobody pays on a hold that the rail has freed."""
+    chain = until()
+    chain.facts(*w.proofs())
+    assert chain.cut(day(38)) == [7]
+    assert chain.cut(day(43)) == [6]
+    assert rows_of(hold(chain)) == [(2, "CREATED", "RESERVED")]
+    assert chain.cut(day(44)) == [7]
+    assert chain.cut(day(49)) == [11, 21]
+    assert [one.hold_no for one in chain.pays()] == [2]
+
+
+def test_row_4_a_hold_that_has_run_out_and_is_not_replaced_is_a_default():
+    """The next one has until the close."""
+    chain = until()
+    assert chain.cut(END) == [6]
+    assert chain.cut(day(90)) == []
+    assert chain.cut(day(90) + 1) == [4]
+    assert [one.code for one in chain.alarms] == ["HOLD_LOST", "NOT_FUNDED", "FUNDING_DEFAULT"]
+    assert sent(chain) == [("RESERVE", 1), ("RESERVE", 2), ("RELEASE", 2)]
+
+
+def test_row_6_a_renewal_that_comes_before_the_cut_wins_and_a_later_one_is_stale():
+    """By order of the log: what is known at the cut counts; an older hold comes never back."""
+    chain = until()
+    old = chain.last("RESERVE")
+    chain.cut(END - 1)
+    assert rows_of(hold(chain, "RENEWED", hold_expires=day(45))) == [(5, "RESERVED", "RESERVED")]
+    assert chain.cut(END) == []
+    assert settlement.due(chain.book) == day(45)
+    assert chain.cut(day(45)) == [6]
+    for number in (1, 2):
+        late = chain.answer(old, "RENEWED", hold_expires=day(300))
+        assert late.verdict == "STALE", number
+        assert chain.answer(old, "LOST").verdict == "STALE"
+        assert chain.answer(old, "CONFIRMED", hold_expires=day(300)).verdict == "STALE"
+        assert not (chain.claim().hold_live and number == 1)
+        hold(chain)
+    assert chain.claim().hold_expires == day(300)
+    assert lost(chain) == RAN_OUT
+
+
+def test_row_6_a_renewal_until_a_time_that_is_over_ends_the_hold_at_the_next_cut():
+    """Whatever end the rail names, an earlier one too."""
+    chain = until()
+    chain.cut(day(20))
+    assert rows_of(hold(chain, "RENEWED", hold_expires=day(19))) == [(5, "RESERVED", "RESERVED")]
+    assert chain.cut(day(20) + 1) == [6]
+
+
+def test_row_6_an_award_whose_hold_has_run_out_waits_for_another():
+    """DISPUTED, of the amount that was awarded."""
+    chain = disputed(attempts_max=3)
+    ruling(chain, "RESOLVE_SELLER", "ann", "bob", amount_minor=40_000)
+    assert chain.cut(day(3)) == [43, 21]
+    hold(chain, "RENEWED", hold_expires=END)
+    chain.answer(chain.last("PAY"), "RJCT", rail_reason="AM04")
+    assert chain.state() == "APPROVED"
+    assert chain.cut(END) == [6]
+    assert chain.state() == "DISPUTED"
+    assert (chain.claim().basis, chain.claim().due_minor) == ("AWARD", 40_000)
+    assert (chain.sent[-1].kind, chain.sent[-1].amount_minor) == ("RESERVE", 40_000)
+    assert rows_of(hold(chain)) == [(41, "DISPUTED", "DISPUTED")]
+    assert chain.cut(day(41)) == [43, 21]
+
+
+@pytest.mark.parametrize("state", ["HELD", "DISPUTED"])
+def test_row_41_a_hold_that_runs_out_while_the_claim_is_stopped(state):
+    """The claim stays where it is; another hold is asked for, and taken."""
+    chain = until(disputes=DISPUTES)
+    chain.cut(day(20))
+    if state == "HELD":
+        chain.review("HOLD", reviewer="hal")
+    else:
+        chain.review("DISPUTE", role="BUYER")
+    assert chain.cut(END - 1) == []
+    assert settlement.due(chain.book) == END
+    assert chain.cut(END) == [41]
+    assert chain.state() == state
+    assert sent(chain) == [("RESERVE", 1), ("RESERVE", 2)]
+    assert lost(chain) == RAN_OUT
+    assert money(chain) == (0, 0, 0)
+    assert chain.cut(END + 1) == []
+    assert w.history(chain.restored()) == w.history(chain.book)
+    assert rows_of(hold(chain)) == [(41, state, state)]
+    assert money(chain) == (AMOUNT, 0, 0)
+
+
+def test_a_hold_that_runs_out_while_its_payment_is_under_way_changes_nothing():
+    """The payment may have used it: it is booked as always."""
+    chain = chain_of().instructed()
+    hold(chain, "RENEWED", hold_expires=END)
+    assert chain.cut(END) == []
+    assert chain.cut(day(45) + 1) == [26]
+    assert money(chain) == (0, AMOUNT, 0)
+    assert lost(chain) == []
+    booked = chain.answer(chain.last("PAY"), "BOOKED", entry_id="E1")
+    assert rows_of(booked) == [(23, "IN_DOUBT", "SETTLED")]
+    assert [one.kind for one in chain.sent] == ["RESERVE", "PAY", "QUERY"]
+
+
+@pytest.mark.parametrize(("heard", "row", "state"), [(0, 25, "HELD"), (-1, 24, "APPROVED")])
+def test_rows_24_25_a_rejected_payment_is_not_tried_again_on_a_hold_that_has_run_out(
+    heard, row, state
+):
+    """Rejected after the end, it is held (row 25); before it, the next cut takes the approval back.
+    Another hold is asked for either way, and nothing is paid without it.
+    """
+    chain = chain_of(attempts_max=3).instructed()
+    hold(chain, "RENEWED", hold_expires=END)
+    chain.cut(END + heard)
+    rejected = chain.answer(chain.last("PAY"), "RJCT", rail_reason="AM04")
+    assert rows_of(rejected) == [(row, "INSTRUCTED", state)]
+    assert chain.cut(END + 1) == [6 if state == "APPROVED" else 41]
+    assert lost(chain) == RAN_OUT
+    assert sent(chain)[2:] == [("RESERVE", 2)]
+    assert money(chain) == (0, 0, 0)
+    assert chain.cut(END + 2) == []
+    assert len(chain.pays()) == 1
+
+
+def test_what_ends_a_claim_or_holds_it_comes_before_the_end_of_its_hold(monkeypatch):
+    """No hold is asked for that nobody needs, and nobody is blamed for it: rows 34, 8, 15, 19, 37;
+    rows 9, 10 and 12 stop the claim first, and the next cut asks for a hold.
+    """
+    told = Told(monkeypatch)
+    late = day(91)
+    told.of = {"A-1": ("FALSE", None, None, ())}
+    chain = until(late)
+    assert chain.cut(late) == [8]
+    chain = until(late, claims=(w.claim_terms(on_false="HOLD"),))
+    assert [chain.cut(late), chain.cut(late + 1), chain.cut(late + 2)] == [[9], [41], []]
+    chain = until(late)
+    chain.review("HOLD", reviewer="hal")
+    assert chain.cut(late) == [15]
+    told.of = {"A-1": ("UNKNOWN", None, None, ())}
+    assert until(day(271)).cut(day(271)) == [34]
+    chain = until(disputes=DISPUTES)
+    chain.cut(day(2))
+    chain.review("DISPUTE", role="BUYER")
+    assert chain.cut(END) == [19]
+    told.of = {"A-1": ("TRUE", None, 0, ())}
+    assert until().cut(END) == [37]
+    told.of = {"A-1": ("TRUE", None, None, ())}
+    chain = until()
+    assert chain.cut(day(39)) == [7]
+    told.of = {"A-1": ("TRUE", None, None, ("x",))}
+    assert [chain.cut(END), chain.cut(END + 1)] == [[12], [41]]
+    told.of = {"A-1": ("TRUE", None, None, ())}
+    chain = until()
+    assert chain.cut(day(39)) == [7]
+    told.of = {"A-1": ("UNKNOWN", None, None, ())}
+    assert [chain.cut(END), chain.cut(END + 1)] == [[10], [6]]
+
+
+def test_row_18_silence_awards_before_the_end_of_the_hold_is_noticed():
+    """An award of what was reserved; the next hold is for that."""
+    chain = until(disputes=replace(DISPUTES, on_timeout="SELLER"))
+    chain.cut(day(2))
+    chain.review("DISPUTE", role="BUYER")
+    assert [chain.cut(END), chain.cut(END + 1), chain.cut(END + 2)] == [[18], [41], []]
+    hold(chain)
+    assert chain.cut(END + 3) == [43, 21]
+
+
+@pytest.mark.parametrize("past", [0, DAY_US])
+def test_row_38_a_hold_that_had_run_out_when_it_was_confirmed_does_not_do(past):
+    """With renewals agreed, too: it is released, and another one is asked for while that is due. A
+    rail that confirms nothing else would have one taken and lost at every cut.
+    """
+    chain = chain_of(auto_renew=True)
+    chain.cut(day(20))
+    for number in (1, 2):
+        asked = hold(chain, hold_expires=day(20) - past)
+        assert rows_of(asked) == [(38, "CREATED", "CREATED")]
+        assert sent(chain)[-2:] == [("RELEASE", number), ("RESERVE", number + 1)]
+    chain.cut(day(28))
+    assert chain.cut(day(28) + 1) == [4]
+    assert rows_of(hold(chain, hold_expires=day(28) - past)) == [(39, "EXPIRED", "EXPIRED")]
+    assert [kind for kind, _ in sent(chain)].count("RESERVE") == 3
+
+
+def test_row_41_a_hold_that_had_run_out_when_it_was_confirmed_is_not_taken():
+    """As by row 38, while the claim is stopped."""
+    chain = until()
+    chain.review("HOLD", reviewer="hal")
+    assert chain.cut(END) == [41]
+    assert rows_of(hold(chain, hold_expires=END)) == [(41, "HELD", "HELD")]
+    assert sent(chain)[-2:] == [("RELEASE", 2), ("RESERVE", 3)]
+    assert money(chain) == (0, 0, 0)
+    assert rows_of(hold(chain, hold_expires=END + 1)) == [(41, "HELD", "HELD")]
+    assert money(chain) == (AMOUNT, 0, 0)
+
+
+def test_row_52_a_hold_that_has_run_out_does_not_move_to_the_successor():
+    """With renewals agreed, too: another one is asked for."""
+    chain = until()
+    chain.review("HOLD", reviewer="hal")
+    chain.cut(day(30))
+    hold(chain, "RENEWED", hold_expires=day(30))
+    amended = chain.amend(replace(chain.terms, version=2))
+    assert rows_of(amended) == [(33, "HELD", "SUPERSEDED"), (52, "NONE", "CREATED")]
+    assert sent(chain)[1:] == [("RELEASE", 1), ("RESERVE", 2)]
+
+
+# ---- a hold while time stands still
+
+
+@pytest.mark.parametrize("expires", [day(200), day(90) + 1])
+def test_row_2_a_hold_beyond_the_close_does_while_a_record_is_in_the_quarantine(expires):
+    """Nobody knows yet how much later the close will be: it is held against the one that is known,
+    or every good hold would be released until the claim expires unfunded.
+    """
+    chain = chain_of()
+    refused(chain)
+    assert rows_of(hold(chain, hold_expires=expires)) == [(2, "CREATED", "RESERVED")]
+    assert sent(chain) == [("RESERVE", 1)]
+
+
+def test_row_2_the_time_that_stood_still_before_counts_for_the_length_of_a_hold():
+    """Five days were lost: a hold until the agreed close is too short, within a second quarantine,
+    too; nothing is asked for beyond the long stop.
+    """
+    chain = chain_of()
+    chain.cut(day(2))
+    refused(chain)
+    chain.cut(day(7))
+    chain.review(
+        "DROP_RECORD", settlement_id=EVERY, contract_id=EVERY,
+        cleared_ids=("supplytwin:quarantine/topic/0/1",),
+    )  # fmt: skip
+    for second in (False, True):
+        if second:
+            refused(chain, "topic/0/2")
+        assert rows_of(hold(chain, hold_expires=day(95))) == [(38, "CREATED", "CREATED")]
+    assert rows_of(hold(chain, hold_expires=day(95) + 1))[0][0] == 2
+
+
+def test_row_2_a_hold_beyond_the_long_stop_is_long_enough_for_any_close():
+    """Nothing is extended beyond the long stop."""
+    chain = chain_of(w.claim_terms(deadline=day(238)))
+    chain.cut(day(2))
+    refused(chain)
+    chain.cut(day(27))
+    chain.review(
+        "DROP_RECORD", settlement_id=EVERY, contract_id=EVERY,
+        cleared_ids=("supplytwin:quarantine/topic/0/1",),
+    )  # fmt: skip
+    assert rows_of(hold(chain, hold_expires=day(270))) == [(38, "CREATED", "CREATED")]
+    assert rows_of(hold(chain, hold_expires=day(270) + 1))[0][0] == 2
+
+
+def test_row_41_an_award_takes_a_hold_beyond_the_close_that_is_known():
+    """DISPUTED stands still until it is paid: the award was never paid, every hold was released."""
+    chain = disputed()
+    chain.cut(day(20))
+    ruling(chain, "RESOLVE_SELLER", "ann", "bob", amount_minor=80_000)
+    hold(chain, "LOST")
+    assert rows_of(hold(chain, hold_expires=day(200))) == [(41, "DISPUTED", "DISPUTED")]
+    assert sent(chain) == [("RESERVE", 1), ("RESERVE", 2)]
+    assert chain.cut(day(21)) == [43, 21]
+    assert chain.last("PAY").amount_minor == 80_000
+
+
+def refused(chain, place="topic/0/1"):
+    """A record under the chain's key goes to the quarantine."""
+    return chain.review(
+        "QUARANTINE", source="supplytwin:quarantine", input_id=place, settlement_id=EVERY,
+        contract_id=EVERY, reviewer="",
+    )  # fmt: skip
+
+
 def test_row_38_after_the_funding_deadline_no_other_hold_is_asked_for():
     """Released, alarmed, and expired at the next cut without a second RELEASE."""
     chain = chain_of()

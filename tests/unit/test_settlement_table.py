@@ -363,6 +363,9 @@ def check_effects(transition, claim):
     """What goes out with a transition, who is told, and why a claim is held."""
     row, kinds = transition.row, [order.kind for order in transition.instructions]
     codes = {alarm.code for alarm in transition.alarms}
+    if row in (6, 41) and "run out" in transition.reason:
+        assert (kinds, codes) == (["RESERVE"], {"HOLD_LOST"})
+        return
     if row in (6, 41) and "shrunk" in transition.reason:
         assert (kinds, codes) == (["RELEASE", "RESERVE"], {"HOLD_LOST"})
         return
@@ -486,6 +489,10 @@ AT_CUT = [
         {"terms": {"disputes": replace(DISPUTES, on_timeout="SELLER")}},
     ),
     (19, "DISPUTED", "VOIDED", day(32), _nothing, {}),
+    *((6, state, "CREATED", day(3), _proofs, {"hold_expires": day(3)}) for state in PRE),
+    (6, "APPROVED", "DISPUTED", day(3), _proofs, {"hold_expires": day(3), "basis": "AWARD"}),
+    *((41, state, state, day(3), _nothing, {"hold_expires": day(3)}) for state in STOPPED),
+    (41, "DISPUTED", "DISPUTED", day(3), _nothing, {"hold_expires": day(3), "basis": "AWARD"}),
     (20, "APPROVED", "MATCHED", day(3), _proofs, {"hold_expires": day(10)}),
     (20, "APPROVED", "DISPUTED", day(3), _proofs, {"hold_expires": day(10), "basis": "AWARD"}),
     (43, "DISPUTED", "INSTRUCTED", day(3), _nothing, {"basis": "AWARD", "due_minor": AMOUNT}),
@@ -804,12 +811,26 @@ def test_a_refused_hold_is_answered():
 
 @pytest.mark.parametrize("state", ["MATCHED", "APPROVED"])
 def test_nothing_is_instructed_without_a_live_hold(state):
-    """A hold that has run out at the rail stops rows 11 and 21; the long stop ends the claim."""
-    chain = chain_in(state, hold_expires=day(2))
+    """A hold that is too short for an answer of the rail stops rows 11 and 21; when it has run out,
+    another one is asked for.
+    """
+    chain = chain_in(state, hold_expires=day(5))
     _proofs(chain)
     assert chain.cut(day(3)) == ([20] if state == "APPROVED" else [])
     assert chain.cut(day(4)) == []
-    assert chain.cut(day(271)) == [34]
+    assert chain.cut(day(5)) == [6]
+    assert chain.cut(day(6)) == []
+    assert chain.cut(day(91)) == [4]
+
+
+@pytest.mark.parametrize("state", FLYING)
+def test_a_hold_that_runs_out_while_a_payment_is_under_way_is_left_alone(state):
+    """The payment may have used it."""
+    chain = chain_in(state, hold_expires=day(2), status_at=day(2))
+    _proofs(chain)
+    before = chain.claim()
+    assert chain.cut(day(3)) == []
+    assert chain.claim() == before
 
 
 def test_conflicts_that_were_recalled_for_are_not_noted_once_more():
