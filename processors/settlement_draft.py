@@ -31,7 +31,7 @@ class Act(Agreement, frozen=True, kw_only=True, gc=False):
     measure: str | None
     """See `Claim.measure`."""
     cause: Cause | None
-    refused: tuple[str, ...]
+    refused: frozenset[str]
     """See `Book.refused`."""
     succeeded: bool
     """The terms that were agreed last name the claim, too."""

@@ -56,7 +56,9 @@ def _stand(draft: Draft, act: Act) -> Draft:
 
 
 def _stand_refused(draft: Draft, act: Act) -> Draft:
-    """What was refused before the contract stands against the claim as if it came after it."""
+    """What was refused before the claim came, or came again, stands against it as if it were
+    refused now; what a review has cleared of the claim before it stays cleared.
+    """
     if not act.refused:
         return draft
     standing = draft.claim.standing.update(dict.fromkeys(act.refused, ""))

@@ -258,8 +258,9 @@ _REVIEW_ROWS = (
 _AMENDMENT_ROWS = (
     _row(33, REPLACEABLE, "AmendmentAccepted", "never_instructed on_condition", "pass_hold_on",
          "SUPERSEDED", why="an amendment replaces it"),
-    _row(52, NONE, "AmendmentAccepted", "succeeds_another something_due", "take_hold_over",
-         "RESERVED if moved_hold_fits else CREATED", why="takes the place of the one before"),
+    _row(52, NONE, "AmendmentAccepted", "succeeds_another something_due",
+         "take_hold_over stand_refused", "RESERVED if moved_hold_fits else CREATED",
+         why="takes the place of the one before"),
     _row(37, NONE, "AmendmentAccepted", "nothing_due", "give_hold_up", "CLOSED",
          why="nothing is due: closed without an instruction"),
     _row(1, NONE, "AmendmentAccepted", "", "ask_hold stand_refused", "CREATED",

@@ -289,9 +289,9 @@ class Book(Struct, frozen=True, kw_only=True, gc=False):
     """
     approvals: Map[str, tuple[Assented, ...]] = Map()
     """Settlement id -> who has approved it, since the claim was matched, held or disputed last."""
-    refused: tuple[str, ...] = ()
-    """Without a contract: the records of the chain that are in the quarantine, as adverse ids; at
-    most a few (`processors.remembered`). They stand against the claims as these are made."""
+    refused: frozenset[str] = frozenset()
+    """The records of the chain that were refused and that nobody has dealt with, as adverse ids
+    (`processors.remembered`). They stand against every claim that is made meanwhile."""
     agenda: Agenda = None
     """A hint, not history: NEXT after every input and after a restore, refined by each cut."""
     memory: Memory = Memory()
