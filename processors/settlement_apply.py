@@ -7,6 +7,7 @@ chosen; `apply` does the same for a row that was recorded.
 from msgspec.structs import replace
 
 from supplytwin.processors.fixing import fixing
+from supplytwin.processors.settlement_case import frozen_by
 from supplytwin.processors.settlement_draft import Act, Draft
 from supplytwin.processors.settlement_effects import EFFECTS
 from supplytwin.processors.settlement_noted import event_of, input_key, noted
@@ -100,6 +101,7 @@ def enact(
         measure=measure,
         cause=cause,
         refused=book.refused,
+        frozen=frozen_by(book, claim),
         succeeded=_named(book.terms, claim) is not None,
     )
     draft = Draft(claim=claim)

@@ -33,6 +33,8 @@ class Act(Agreement, frozen=True, kw_only=True, gc=False):
     cause: Cause | None
     refused: frozenset[str]
     """See `Book.refused`."""
+    frozen: frozenset[str]
+    """Ids of the freezes that other claims put on this one."""
     succeeded: bool
     """The terms that were agreed last name the claim, too."""
 

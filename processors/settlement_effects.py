@@ -94,6 +94,23 @@ def _hold_as(origin: str) -> "Effect":
     return effect
 
 
+def _hold_by_what_stands(draft: Draft, act: Act) -> Draft:
+    """For refused records alone it is held until the last of them is dealt with; for anything else,
+    with or without them, until it is reviewed.
+    """
+    stands = act.frozen.union(draft.claim.standing) - draft.claim.cleared
+    alone = stands.union(act.evidence_ids) <= act.refused
+    return _hold_as("QUARANTINED" if alone else "RISK")(draft, act)
+
+
+def _hold_by_what_comes(draft: Draft, act: Act) -> Draft:
+    """A claim that is held for records needs its review as soon as anything else stands."""
+    if draft.claim.origin != "QUARANTINED":
+        return draft
+    held = _hold_by_what_stands(draft, act)
+    return draft if held.claim.origin == "QUARANTINED" else held
+
+
 def _hold_as_found(draft: Draft, act: Act) -> Draft:
     return _hold_as("FALSE" if act.verdict == "FALSE" else "REVIVABLE")(draft, act)
 
@@ -178,7 +195,8 @@ EFFECTS: dict[str, Effect] = {
     "award": _award,
     "claim_back": _claim_back,
     "notify_unfunded": _notify_unfunded,
-    "hold_as_quarantined": _hold_as("QUARANTINED"),
+    "hold_by_what_stands": _hold_by_what_stands,
+    "hold_by_what_comes": _hold_by_what_comes,
     "hold_as_risk": _hold_as("RISK"),
     "hold_as_revivable": _hold_as("REVIVABLE"),
     "hold_as_rejected": _hold_as("REJECTED"),

@@ -172,7 +172,7 @@ class Claim(Struct, frozen=True, kw_only=True, gc=False):
     hold_lost_no: int = 0
     """The highest hold that the rail has told is lost; 0 = none was."""
     origin: str | None = None
-    """Why it is HELD: RISK (row 12), QUARANTINED (row 12: a record of the chain was refused),
+    """Why it is HELD: RISK (row 12), QUARANTINED (row 12: for refused records of the chain alone),
     REVIVABLE (rows 9, 10), FALSE (row 9), REJECTED (rows 25, 45), RECON (row 51).
     """
     tolls_since: int | None = None
