@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from supplytwin.processors.fixing import fixing
 from supplytwin.processors.settlement_agreement import known_deadline, named
+from supplytwin.processors.settlement_case import frozen_by
 from supplytwin.processors.settlement_draft import Act, Draft
 from supplytwin.processors.settlement_effects import EFFECTS
 from supplytwin.processors.settlement_noted import event_of, input_key, noted
@@ -103,6 +104,7 @@ def enact(
         measure=measure,
         cause=cause,
         refused=book.refused,
+        frozen=frozen_by(book, claim),
         succeeded=named(book.terms, claim) is not None,
     )
     draft = Draft(claim=claim)

@@ -139,6 +139,14 @@ def plain(case: Case, ids: frozenset[str]) -> frozenset[str]:
     return frozenset(names.get(one, one) for one in ids)
 
 
+def to_note(case: Case) -> frozenset[str]:
+    """What stands against the claim and is not recorded yet, nor, while it is held for refused
+    records alone, whatever else stands: that it was recorded once does not say that it is dealt
+    with."""
+    known = case.book.refused if case.claim.origin == "QUARANTINED" else case.claim.noted
+    return plain(case, uncleared(case)) - known
+
+
 def booking_key(receipt: Receipt) -> str:
     """The rail's entry id; a final status without one stands for the entry of its attempt."""
     return receipt.entry_id or f"attempt:{receipt.attempt}"

@@ -31,8 +31,10 @@ class Act(Agreement, frozen=True, kw_only=True, gc=False):
     measure: str | None
     """See `Claim.measure`."""
     cause: Cause | None
-    refused: tuple[str, ...]
+    refused: frozenset[str]
     """See `Book.refused`."""
+    frozen: frozenset[str]
+    """Ids of the freezes that other claims put on this one."""
     succeeded: bool
     """The terms that were agreed last name the claim, too."""
 

@@ -56,7 +56,9 @@ def _stand(draft: Draft, act: Act) -> Draft:
 
 
 def _stand_refused(draft: Draft, act: Act) -> Draft:
-    """What was refused before the contract stands against the claim as if it came after it."""
+    """What was refused before the claim came, or came again, stands against it as if it were
+    refused now; what a review has cleared of the claim before it stays cleared.
+    """
     if not act.refused:
         return draft
     standing = draft.claim.standing.update(dict.fromkeys(act.refused, ""))
@@ -90,6 +92,23 @@ def _hold_as(origin: str) -> "Effect":
         return alarm(change(draft, origin=origin), "HELD_FOR_REVIEW", reason)
 
     return effect
+
+
+def _hold_by_what_stands(draft: Draft, act: Act) -> Draft:
+    """For refused records alone it is held until the last of them is dealt with; for anything else,
+    with or without them, until it is reviewed.
+    """
+    stands = act.frozen.union(draft.claim.standing) - draft.claim.cleared
+    alone = stands.union(act.evidence_ids) <= act.refused
+    return _hold_as("QUARANTINED" if alone else "RISK")(draft, act)
+
+
+def _hold_by_what_comes(draft: Draft, act: Act) -> Draft:
+    """A claim that is held for records needs its review as soon as anything else stands."""
+    if draft.claim.origin != "QUARANTINED":
+        return draft
+    held = _hold_by_what_stands(draft, act)
+    return draft if held.claim.origin == "QUARANTINED" else held
 
 
 def _hold_as_found(draft: Draft, act: Act) -> Draft:
@@ -177,7 +196,8 @@ EFFECTS: dict[str, Effect] = {
     "award": _award,
     "claim_back": _claim_back,
     "notify_unfunded": _notify_unfunded,
-    "hold_as_quarantined": _hold_as("QUARANTINED"),
+    "hold_by_what_stands": _hold_by_what_stands,
+    "hold_by_what_comes": _hold_by_what_comes,
     "hold_as_risk": _hold_as("RISK"),
     "hold_as_revivable": _hold_as("REVIVABLE"),
     "hold_as_rejected": _hold_as("REJECTED"),

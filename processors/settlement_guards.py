@@ -13,8 +13,8 @@ from supplytwin.processors.settlement_case import (
     booking_key,
     conflicts,
     contrary,
-    plain,
     records_of,
+    to_note,
     uncleared,
 )
 from supplytwin.processors.settlement_rows import OPEN
@@ -252,7 +252,7 @@ _EVIDENCE: dict[str, Guard] = {
     "not_undecided_after_close": lambda c: not (_matches(c, "UNKNOWN") and c.at > c.close),
     "nothing_adverse": lambda case: not uncleared(case),
     "something_adverse": lambda case: bool(uncleared(case)),
-    "adverse_unnoted": lambda case: bool(plain(case, uncleared(case)) - case.claim.noted),
+    "adverse_to_note": lambda case: bool(to_note(case)),
     "not_restated": lambda c: (
         c.claim.restated is None
         or (c.verdict is not None and c.verdict.evidence_hash != c.claim.restated)
@@ -307,7 +307,7 @@ _PEOPLE: dict[str, Guard] = {
     "reviewer_is_another": _reviewer_is_another,
     "reviewers_enough": _reviewers_enough,
     "evidence_as_seen": _evidence_as_seen,
-    "held_for_a_record": lambda case: case.claim.origin in ("QUARANTINED", "RISK"),
+    "held_for_a_record": lambda case: case.claim.origin == "QUARANTINED",
     "clears_a_record": lambda case: bool(_named(case)),
     "clears_all_that_stands": lambda c: bool(_named(c)) and _named(c) == uncleared(c),
     "clears_what_stands": lambda case: uncleared(case).issuperset(case.review.cleared_ids),

@@ -127,9 +127,9 @@ def noted(book: Book, message: Cause, content_hash: bytes, arrival: int = 0) -> 
             claim = claim_of(book, message)
             return book if claim is None else _with_claim(book, _told(claim, message))
         case Review():
-            if book.terms is None:
-                return _without_contract(book, message)
-            return _said(book, message, arrival)
+            if message.settlement_id == EVERY:
+                book = _of_records(book, message)
+            return book if book.terms is None else _said(book, message, arrival)
 
 
 def _said(book: Book, review: Review, arrival: int) -> Book:
@@ -139,8 +139,6 @@ def _said(book: Book, review: Review, arrival: int) -> Book:
             return book
         role = review.role if review.verdict == CANCEL else COURT
         return replace(book, cancels=book.cancels.set(role, review.reviewer))
-    if review.settlement_id == EVERY:
-        return _of_records(book, review)
     claim, ballot = claim_of(book, review), ballot_of(review)
     if claim is None:
         return book
@@ -175,14 +173,19 @@ def _in_conflict(book: Book, message: Cause) -> Book:
 
 
 def _of_records(book: Book, review: Review) -> Book:
-    """A record of the chain was refused, or is dealt with, while payments are under way."""
+    """A record of the chain was refused, or is dealt with, for all claims that are to come as well.
+    No row takes it while a payment is under way, nor, once it is dealt with, of a claim that an
+    amendment has taken out: a later one may list that again.
+    """
     desk = review.source == QUARANTINE_DESK
+    refused = event_of(review) == "RecordRefused" and desk
+    if not refused and (event_of(review) != "RecordResolved" or desk):
+        return book
+    book = remembered.refused(book, review) if refused else remembered.resolved(book, review)
     for claim in book.claims.values():
-        if claim.state not in LIVE:
-            continue
-        if event_of(review) == "RecordRefused" and desk:
+        if refused and claim.state in LIVE:
             book = _with_claim(book, _objected(claim, review))
-        elif event_of(review) == "RecordResolved" and not desk:
+        elif not refused and claim.state in (*LIVE, "SUPERSEDED"):
             cleared = claim.cleared | (records_of(review) & frozenset(claim.standing))
             book = _with_claim(book, replace(claim, cleared=cleared))
     return book
@@ -217,16 +220,6 @@ def _approved(book: Book, claim: Claim, review: Review, arrival: int) -> Book:
     )
     known = book.approvals.get(name, ())
     return replace(book, approvals=book.approvals.set(name, (*known, one)))
-
-
-def _without_contract(book: Book, review: Review) -> Book:
-    match event_of(review):
-        case "RecordRefused":
-            return remembered.refused(book, review)
-        case "RecordResolved":
-            return remembered.resolved(book, review)
-        case _:
-            return book
 
 
 def _with_claim(book: Book, claim: Claim) -> Book:

@@ -172,7 +172,7 @@ class Claim(Struct, frozen=True, kw_only=True, gc=False):
     hold_lost_no: int = 0
     """The highest hold that the rail has told is lost; 0 = none was."""
     origin: str | None = None
-    """Why it is HELD: RISK (row 12), QUARANTINED (row 12: a record of the chain was refused),
+    """Why it is HELD: RISK (row 12), QUARANTINED (row 12: for refused records of the chain alone),
     REVIVABLE (rows 9, 10), FALSE (row 9), REJECTED (rows 25, 45), RECON (row 51).
     """
     tolls_since: int | None = None
@@ -289,9 +289,9 @@ class Book(Struct, frozen=True, kw_only=True, gc=False):
     """
     approvals: Map[str, tuple[Assented, ...]] = Map()
     """Settlement id -> who has approved it, since the claim was matched, held or disputed last."""
-    refused: tuple[str, ...] = ()
-    """Without a contract: the records of the chain that are in the quarantine, as adverse ids; at
-    most a few (`processors.remembered`). They stand against the claims as these are made."""
+    refused: frozenset[str] = frozenset()
+    """The records of the chain that were refused and that nobody has dealt with, as adverse ids
+    (`processors.remembered`). They stand against every claim that is made meanwhile."""
     agenda: Agenda = None
     """A hint, not history: NEXT after every input and after a restore, refined by each cut."""
     memory: Memory = Memory()

@@ -1,7 +1,9 @@
 """A second, plain reading of the state table: one branch per row, no table, no shared code.
 
 It is told what happens and what the condition's verdict is, and says which row fires, where the
-claim goes and where its money stands. It knows nothing of instructions, records or restores.
+claim goes and where its money stands. It knows nothing of instructions, records or restores. Of
+refused records it reads the rule of the quarantine: who deals with them clears nothing else, so
+that only a claim against which nothing else has stood goes on without its review.
 
 A hold that has run out is read from row 26 of the failure catalogue ("shrinks or expires at the
 rail: back to CREATED"): at a cut it is as if the rail had told that it is lost, rows 6 and 41. A
@@ -136,6 +138,22 @@ class Oracle:
         ids = set(verdict.adverse_ids) if verdict is not None else set()
         ids |= set(claim.raised) | {f"settlement/{n}" for n in self.frozen_by if n != claim.name}
         return ids - claim.cleared
+
+    def only_records(self, claim, verdict):
+        """Nothing but refused records stands against it: for their sake alone it is held, and goes
+        on without a review when the last of them is dealt with.
+        """
+        return self.adverse(claim, verdict) <= claim.in_quarantine()
+
+    def joined_by_more(self, claim, verdict):
+        """Something else has come to stand against a claim that is held for records alone: from
+        then on it needs its review, whatever becomes of either.
+        """
+        joined = claim.state == "HELD" and claim.origin == "QUARANTINED"
+        if not joined or self.only_records(claim, verdict):
+            return False
+        claim.origin = "RISK"
+        return True
 
     # ---- receipts
 
@@ -272,6 +290,7 @@ class Oracle:
         c.raised[key] = ""
         c.noted.add(key)
         if c.state not in PRE:
+            self.joined_by_more(c, None)
             return 54
         c.state, c.origin = "HELD", "RISK"
         return 12
@@ -475,11 +494,13 @@ class Oracle:
             c.still_since = now
         if c.state not in PRE:
             return 54
-        c.state, c.origin = "HELD", "QUARANTINED"
+        c.state, c.origin = "HELD", "QUARANTINED" if self.only_records(c, None) else "RISK"
         return 12
 
     def _dealt_with(self, c, v, now):
-        """The claim goes on when nothing else stands against it, but not past the long stop."""
+        """The claim goes on when nothing else stands against it, nor has since it was held; but not
+        past the long stop.
+        """
         records = {key for key in v.cleared_ids if key.startswith(DESK)}
         named = self.adverse(c, None) & records
         if not named or c.state in ENDED:
@@ -490,7 +511,7 @@ class Oracle:
         alone = named == self.adverse(c, None)
         another = self._is_another(c, v)
         c.clear(records, now)
-        held = c.state == "HELD" and c.origin in ("QUARANTINED", "RISK")
+        held = c.state == "HELD" and c.origin == "QUARANTINED"
         if not (held and alone and another and now <= self.terms.long_stop):
             return 54
         c.state, c.origin = "RESERVED", None
@@ -548,6 +569,7 @@ class Oracle:
         c.raised[key] = who
         c.noted.add(key)
         if c.state not in PRE:
+            self.joined_by_more(c, None)
             return 54
         c.state, c.origin = "HELD", "RISK"
         return 12
@@ -644,9 +666,10 @@ class Oracle:
                     other.noted.discard(key)
             return 32
         standing = {names.get(one, one) for one in self.adverse(c, verdict)}
-        if c.state in ("CREATED", "HELD", "CANCEL_PENDING") and standing - c.noted:
+        if c.state in ("CREATED", "HELD", "CANCEL_PENDING"):
+            joined, news = self.joined_by_more(c, verdict), standing - c.noted
             c.noted |= standing
-            return 54
+            return 54 if joined or news else None
         return None
 
     def _row_10(self, c, tick, verdict):
@@ -663,7 +686,7 @@ class Oracle:
             return None
         names = dict(zip(verdict.adverse_ids, map("/".join, verdict.adverse), strict=True))
         c.noted |= {names.get(one, one) for one in self.adverse(c, verdict)}
-        c.state, c.origin = "HELD", "RISK"
+        c.state, c.origin = "HELD", "QUARANTINED" if self.only_records(c, verdict) else "RISK"
         return 12
 
     def _rows_6_41(self, c, tick, verdict):

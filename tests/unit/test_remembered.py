@@ -183,9 +183,9 @@ def test_a_flood_is_bounded_in_memory_and_in_the_journal() -> None:
     assert len(desk.entries) == PLACES_MAX + 1 == len(desk.state.book.refused)
     assert desk.restored().book.refused == desk.state.book.refused
     desk.act(*range(PLACES_MAX))
-    assert desk.state.book.refused == (MORE,)
+    assert desk.state.book.refused == {MORE}
     desk.refuse(1000)
-    assert desk.state.book.refused == (MORE, f"{QUARANTINE_DESK}/{CUSTOMS}/0/1000")
+    assert desk.state.book.refused == {MORE, f"{QUARANTINE_DESK}/{CUSTOMS}/0/1000"}
     desk.act(1000)
     desk.agree()
     desk.prove()
@@ -201,7 +201,7 @@ def test_nobody_else_makes_or_clears_such_a_mark() -> None:
     """A review QUARANTINE of a person, and an act of the desk itself, are no such thing."""
     desk = Desk()
     desk.act(0, verdict="QUARANTINE")
-    assert desk.state.book.refused == ()
+    assert not desk.state.book.refused
 
 
 def test_a_contract_that_is_over_is_told_nothing() -> None:
@@ -263,3 +263,30 @@ def test_a_refused_contract_does_not_hold_the_one_that_takes_its_place() -> None
                    key=w.CHAIN.encode(), value=b"?")  # fmt: skip
     assert desk.fold.refused(desk.state, wrong, GARBAGE, w.day(30)) is None
     assert desk.fold.refused(desk.state, garbage(1), GARBAGE, w.day(30)) is not None
+
+
+def test_under_a_contract_the_journal_gives_what_is_open() -> None:
+    """Refused before the contract and after it, dealt with or not: a restore and a snapshot know,
+    and so does the claim that an amendment adds afterwards.
+    """
+    fold = ClosingFold(ChainFold("t"))
+    desk = Desk(fold)
+    desk.refuse(0)
+    desk.refuse(1)
+    desk.agree()
+    desk.refuse(2)
+    desk.refuse(3)
+    desk.act(1, 3)
+    assert desk.restored().book.refused == desk.state.book.refused
+    thawed = fold.thaw(fold.freeze(desk.state))
+    assert isinstance(thawed, ChainState)
+    assert thawed.book.refused == desk.state.book.refused
+    terms = w.contract_terms((w.claim_terms(1), w.claim_terms(2)), version=2,
+                             funding_deadline=w.day(40))  # fmt: skip
+    desk.take(CONTRACTS, w.with_(w.contract(terms), input_id="amended"))
+    open_ = {f"{QUARANTINE_DESK}/{CUSTOMS}/0/{at}" for at in (0, 2)}
+    for claim in desk.state.book.claims.values():
+        assert set(claim.standing) - claim.cleared == open_
+    assert len(desk.state.book.claims) == 2
+    assert desk.restored().book.refused == desk.state.book.refused == open_
+    assert desk.restored().book.claims == desk.state.book.claims

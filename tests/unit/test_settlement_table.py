@@ -152,9 +152,11 @@ def _record_refused(chain):
 
 
 def _record_resolved(chain):
-    """A refused record stands against the claim, and an operator has dealt with it."""
+    """A refused record alone stands against the claim, and an operator has dealt with it."""
     claim = replace(chain.claim(), standing=Map({RECORD: ""}), tolls_since=day(1))
-    chain.book = replace(chain.book, claims=chain.book.claims.set(claim.settlement_id, claim))
+    claim = replace(claim, origin="QUARANTINED") if claim.state == "HELD" else claim
+    claims = chain.book.claims.set(claim.settlement_id, claim)
+    chain.book = replace(chain.book, claims=claims, refused=frozenset((RECORD,)))
     return chain.review("RELEASE_RECORD", cleared_ids=(RECORD,), settlement_id="*", contract_id="*")
 
 
@@ -428,7 +430,7 @@ def test_every_pair_of_state_and_input_does_what_the_table_says(act, state):
     told |= {"recon_break": False}
     if act in ("RiskHold", "ReconFound", "ReconBreak", "RecordRefused"):
         told["noted"] = frozenset()
-    if act == "RecordResolved" and state in LIVE:
+    if act == "RecordResolved" and state in (*LIVE, "SUPERSEDED"):
         told["cleared"] = frozenset()
     assert replace(chain.claim(), **told) == replace(before, **told)
     if expected == STALE:

@@ -25,6 +25,7 @@ class Walk:
 
     def __init__(self, seed, *, calm=None):
         self.random = random.Random(seed)
+        self.beside = random.Random(f"what comes beside a refused record in {seed}")
         renewed = {"auto_renew": seed % 4 == 2}
         self.chain = Chain(w.contract_terms((w.claim_terms(1), w.claim_terms(2)), **renewed))
         self.chain.agree()
@@ -87,6 +88,7 @@ class Walk:
         verdicts = {name: self.verdict(name, tick) for name in self.chain.ids}
         self.chain.now = tick
         before = {name: claim.state for name, claim in self.chain.book.claims.items()}
+        origins = {name: claim.origin for name, claim in self.chain.book.claims.items()}
         agenda = settlement.due(self.chain.book)
         touched, self.chain.touched = self.chain.touched, False
         book, transitions = settlement.cut(self.chain.book, self.chain.twin, tick)
@@ -99,6 +101,9 @@ class Walk:
                 assert verdicts[t.settlement_id].value == "TRUE"
                 assert t.evidence_ids == verdicts[t.settlement_id].evidence
             self.fired[t.row, before[t.settlement_id]] += 1
+            if origins[t.settlement_id] == "QUARANTINED":
+                origin = self.chain.book.claims[t.settlement_id].origin
+                self.acts["the cut finds more", t.row, origin] += 1
         awaited = agenda == "NEXT" or (agenda is not None and agenda <= tick)
         assert touched or awaited or not moved, "a cut moved a claim that was not due"
         self.agree()
@@ -238,6 +243,16 @@ class Walk:
             fact = w.customs(kind, at, decl, **rev)
         self.chain.facts((fact, self.tick))
 
+    def contradict(self):
+        """A receipt says two things under one revision: evidence beside what the quarantine holds.
+        A later revision may say which it was.
+        """
+        line = f"L{self.beside.choice((1, 2))}"
+        revision = self.beside.randrange(10**6 if self.calm else 4)
+        for qty in (40, 20):
+            fact = w.received(self.tick, qty, line, f"r0-{line}", revision=revision)
+            self.chain.facts((fact, self.tick))
+
     def withdraw(self, number):
         """The release of a claim is taken back by its own source."""
         release = w.proofs(number, at=0)[1][0]
@@ -347,6 +362,8 @@ class Walk:
             self.review(verdict="CANCEL")
         elif pick < 0.725 + self.spoilt:
             self.quarantine()
+            if self.beside.random() < 0.3:
+                self.contradict()
         else:
             days = self.random.choice((0, 1, 1, 2, 5, 15) if self.calm else (1, 2, 5, 15, 40))
             ahead = self.tick + days * DAY_US + self.random.randrange(2)
@@ -375,6 +392,7 @@ def test_random_walks_agree_with_the_oracle_and_restore(required):
     for state in ("CREATED", "HELD"):
         assert acts["QUARANTINE", 54, state] and acts["DROP_RECORD", 54, state]
     assert acts["QUARANTINE", 12, "RESERVED"]
+    assert acts["the cut finds more", 54, "RISK"]
     assert acts["DROP_RECORD", 13, "HELD"] and acts["RELEASE_RECORD", 13, "HELD"]
 
 
