@@ -10,10 +10,19 @@ from settlement_full_world import FullWorld, day, electronics
 from settlement_world import contract, contract_terms
 from test_settlement_early_terms import Early, told
 from test_settlement_full_review import amend, is_sound, later, version
-from test_settlement_owed import free_conditions, funded, pieces, receive
+from test_settlement_owed import (
+    REST,
+    claim,
+    free_conditions,
+    funded,
+    measured,
+    pieces,
+    receive,
+)
 
+from supplytwin.schemas.amounts import Fixed
 from supplytwin.schemas.contract import ContractTerms, encode, terms_hash
-from supplytwin.schemas.records import CONTRACTS, INSTRUCTIONS
+from supplytwin.schemas.records import CONTRACTS, INSTRUCTIONS, RECEIPTS, Receipt
 
 pytestmark = pytest.mark.usefixtures(free_conditions.__name__)
 
@@ -277,6 +286,132 @@ def test_what_waited_tells_of_claims_that_ended_meanwhile() -> None:
     amend(world, second, CLOSE + 0.6)
     assert version(world) == 3
     assert len([one for one in told(world) if one.startswith("ENDED_CLAIM")]) == 1
+    assert is_sound(world)
+
+
+# ---- claims that are listed again
+
+
+def shares() -> FullWorld:
+    """Three tenths for the first consignment, which has not come by its close, six for the second,
+    which are paid, and the tenth at the end.
+    """
+
+    def share(bp: int, *claims: Any) -> dict[str, Any]:
+        return {"amount": {"rule": "SHARE", "bp": bp}, "condition": measured("RECEIVED"),
+                "on_false": "EXPIRE", "claims": claims}  # fmt: skip
+
+    world = funded(pieces({
+        "T1": share(3_000, claim("K1", "ASN-1", 36_000)),
+        "T1-B": share(6_000, claim("K2", "ASN-2", 72_000)),
+        "T2": {"amount": {"rule": "RESIDUAL", "of": ["T1", "T1-B"]}},
+    }))  # fmt: skip
+    receive(world, 2, 40, 5)
+    world.tick(day(6))
+    world.answer("PAY", "ACSC", 6.1)
+    world.tick(day(CLOSE + 0.1))
+    assert world.states() == ["EXPIRED", "SETTLED", "RESERVED"]
+    return world
+
+
+def again(world: FullWorld, tranche: str = "T1", name: str = "K1-again") -> ContractTerms:
+    """The first claim under a new id, a week later, and its hold with it."""
+    first, *others, rest = world.terms.tranches
+    amount = replace(rest.amount, of=(tranche, *[one.tranche_id for one in others]))
+    first = replace(
+        first,
+        tranche_id=tranche,
+        window=replace(first.window, deadline="2026-03-17T23:59:59+08:00"),
+        claims=(replace(first.claims[0], claim_id=name), *first.claims[1:]),
+    )
+    funding = replace(world.terms.funding, funding_deadline="2026-03-16T00:00:00+08:00")
+    rest = replace(rest, amount=amount)
+    return later(world, tranches=(first, *others, rest), funding=funding)
+
+
+def come(world: FullWorld, terms: ContractTerms, qty: int = 70) -> None:
+    """The amendment is signed, the first consignment comes and is paid."""
+    amend(world, terms, CLOSE + 0.5)
+    world.answer("RESERVE", "CONFIRMED", CLOSE + 0.6)
+    receive(world, 1, qty, CLOSE + 1)
+    world.tick(day(CLOSE + 2))
+    world.answer("PAY", "ACSC", CLOSE + 2.1)
+    world.tick(day(110))
+
+
+@pytest.mark.parametrize("tranche", ["T1", "T0"])
+def test_what_is_listed_again_and_paid_leaves_the_rest_whole(tranche: str) -> None:
+    """In its tranche or in one of another name: the expired claim is taken off no more beside the
+    one that was paid in its place, and the RESIDUAL does not wait for it.
+    """
+    world = shares()
+    come(world, again(world, tranche))
+    assert world.paid() == [72_000, 36_000, 12_000]
+    assert world.states() == ["SETTLED", "SETTLED", "INSTRUCTED", "EXPIRED"]
+    assert is_sound(world)
+
+
+def test_goods_that_are_listed_again_are_counted_once() -> None:
+    """Likewise where a claim is paid for its goods."""
+    world = expired()
+    come(world, again(world))
+    assert world.paid() == [36_000, 63_000, 11_000]
+    assert world.states() == ["SETTLED", "SETTLED", "INSTRUCTED", "EXPIRED"]
+    assert is_sound(world)
+
+
+def test_what_expired_again_breaks_the_rest() -> None:
+    """The claim that stands in its place has ended unpaid, too, and the terms still list it."""
+    world = shares()
+    amend(world, again(world), CLOSE + 0.5)
+    world.answer("RESERVE", "CONFIRMED", CLOSE + 0.6)
+    world.tick(day(110))
+    assert world.states() == ["EXPIRED", "SETTLED", "RESERVED", "EXPIRED"]
+    world.tick(day(200))
+    assert world.states()[REST] == "HELD"
+    assert world.paid() == [72_000]
+
+
+def test_what_ended_unpaid_does_not_come_back_through_the_rest() -> None:
+    """Its tranche is dropped and the money left to the RESIDUAL: it pays its own tenth alone."""
+    world = shares()
+    _, second, rest = world.terms.tranches
+    rest = replace(rest, amount=replace(rest.amount, of=("T1-B",)),
+                   claims=(replace(rest.claims[0], max_minor=48_000),))  # fmt: skip
+    terms = later(world, tranches=(second, rest))
+    come(world, replace(terms, funding=again(world).funding))
+    assert world.paid() == [72_000, 12_000]
+
+
+def test_what_ended_unpaid_is_given_up_with_its_part_of_the_price() -> None:
+    """The tranche is dropped and what is owed in all is less by it: the rest is not taken off."""
+    world = shares()
+    _, second, rest = world.terms.tranches
+    rest = replace(rest, amount=replace(rest.amount, of=("T1-B",)))
+    second = replace(second, amount=Fixed(amount_minor=72_000))
+    line = replace(world.terms.lines[0], qty=world.terms.lines[0].qty - 36)
+    come(world, later(world, tranches=(second, rest), lines=(line,), cap_minor=84_000,
+                      total_minor=84_000))  # fmt: skip
+    assert world.paid() == [72_000, 12_000]
+
+
+def test_what_the_bank_booked_of_an_expired_claim_counts_beside_its_successor() -> None:
+    """The seller has that money (row 49): nothing is paid on top, and the rest is for people."""
+    world = shares()
+    order = next(one for one in world.read(INSTRUCTIONS) if one.claim_id == "K1")
+    world.put(
+        RECEIPTS,
+        Receipt(input_id="booked", source="rail", chain_id=world.chain, kind="PAY",
+                contract_id=order.contract_id, settlement_id=order.settlement_id, attempt=1,
+                instruction_no=order.instruction_no, hold_no=0, recall_no=0, query_no=0,
+                amount_minor=36_000, currency="CNY", rail_status="ACSC",
+                rail_time=day(CLOSE + 0.2), entry_id="booked"),
+        day(CLOSE + 0.2),
+    )  # fmt: skip
+    come(world, again(world))
+    assert world.paid() == [72_000, 36_000]
+    world.tick(day(200))
+    assert world.states()[REST] == "HELD"
     assert is_sound(world)
 
 
