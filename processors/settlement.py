@@ -9,9 +9,9 @@ condition is evaluated.
 A contract is ACTIVE as soon as it is agreed: the terms of this version ask for no signature,
 screening or limit, so AGREED and ACTIVE are one. A later version with all that the first one needs
 amends it: claims that are not approved yet are replaced, the others keep the terms that they are
-under. It is COMPLETED when every claim is in an absorbing state, TERMINATED by a mutual cancel (one
-review CANCEL of the BUYER and one of the SELLER, by two persons) or by a COURT: all of these act on
-the whole contract.
+under. It is COMPLETED when every claim is in an absorbing state, until a later version adds another
+one. A mutual cancel (one review CANCEL of the BUYER and one of the SELLER, by two persons) or a
+COURT makes it TERMINATED for good: both act on the whole contract.
 """
 
 from collections.abc import Iterator

@@ -174,8 +174,8 @@ def amendment_refused(book: Book, terms: Terms) -> str | None:  # one reason eac
         return _OTHER_FORM[_is_signed(now)]
     if terms.version != now.version + 1:
         return f"version {terms.version} does not follow version {now.version}"
-    if book.contract_state != "ACTIVE":
-        return f"the contract is {book.contract_state}"
+    if book.terminated:
+        return "the contract is TERMINATED"
     if terms.currency != now.currency:
         return "another currency needs another contract"
     if now.full is not None and terms.full is not None:

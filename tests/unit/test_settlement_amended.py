@@ -20,8 +20,10 @@ from test_settlement_owed import (
     receive,
 )
 
+from supplytwin.processors.closing import Closed, ClosingFold
 from supplytwin.schemas.amounts import Fixed
 from supplytwin.schemas.contract import ContractTerms, encode, terms_hash
+from supplytwin.schemas.ids import DAY_US
 from supplytwin.schemas.records import CONTRACTS, INSTRUCTIONS, RECEIPTS, Receipt
 
 pytestmark = pytest.mark.usefixtures(free_conditions.__name__)
@@ -413,6 +415,103 @@ def test_what_the_bank_booked_of_an_expired_claim_counts_beside_its_successor() 
     world.tick(day(200))
     assert world.states()[REST] == "HELD"
     assert is_sound(world)
+
+
+# ---- contracts of which every claim has ended
+
+
+def completed(close_after_us: int = 0) -> FullWorld:
+    """Two consignments, and no rest; neither has come by its close, and the holds are released."""
+    terms = pieces({"T1": {"on_false": "EXPIRE"}})
+    world = Closing(replace(terms, tranches=terms.tranches[:1]), close_after_us)
+    world.tick(day(0.1))
+    world.answer("RESERVE", "CONFIRMED", 0.2)
+    world.tick(day(CLOSE + 0.1))
+    world.answer("RELEASE", "RELEASED", CLOSE + 0.2)
+    assert world.states() == ["EXPIRED", "EXPIRED"]
+    assert world.state(world.chain).book.contract_state == "COMPLETED"
+    return world
+
+
+class Closing(FullWorld):
+    """A world whose worker forgets chains that are finished."""
+
+    def __init__(self, terms: ContractTerms, close_after_us: int) -> None:
+        self.close_after_us = close_after_us
+        super().__init__(terms)
+
+    def _fold(self) -> ClosingFold:
+        return ClosingFold(super()._fold()._chains, self.close_after_us)
+
+
+def alone(world: FullWorld) -> ContractTerms:
+    """The first claim of `completed` under a new id, a week later."""
+    (first,) = world.terms.tranches
+    first = replace(
+        first,
+        window=replace(first.window, deadline="2026-03-17T23:59:59+08:00"),
+        claims=(replace(first.claims[0], claim_id="K1-again"), *first.claims[1:]),
+    )
+    funding = replace(world.terms.funding, funding_deadline="2026-03-16T00:00:00+08:00")
+    return later(world, tranches=(first,), funding=funding)
+
+
+@pytest.mark.parametrize("close_after_us", [0, DAY_US // 100])
+def test_a_completed_contract_goes_on_with_a_claim_that_is_new(close_after_us: int) -> None:
+    """A chain has one contract: what is to be paid after all has no other way. Also where the chain
+    has left memory.
+    """
+    world = completed(close_after_us)
+    world.tick(day(CLOSE + 0.3))
+    world.tick(day(CLOSE + 0.4))
+    assert isinstance(world.state(world.chain), Closed) == bool(close_after_us)
+    amend(world, alone(world), CLOSE + 0.5)
+    assert world.state(world.chain).book.contract_state == "ACTIVE"
+    world.answer("RESERVE", "CONFIRMED", CLOSE + 0.6)
+    receive(world, 1, 70, CLOSE + 1)
+    world.tick(day(CLOSE + 2))
+    assert world.states() == ["INSTRUCTED", "EXPIRED", "EXPIRED"]
+    world.answer("PAY", "ACSC", CLOSE + 2.1)
+    assert world.paid() == [63_000]
+    assert world.state(world.chain).book.contract_state == "COMPLETED"
+    assert is_sound(world)
+
+
+def test_an_amendment_of_a_completed_contract_says_that_it_revives_nothing() -> None:
+    """The same ids with a later deadline: both are named, nothing moves, and the next version may
+    list them under others.
+    """
+    world = completed()
+    (first,) = world.terms.tranches
+    window = replace(first.window, deadline="2026-03-17T23:59:59+08:00")
+    second = later(world, tranches=(replace(first, window=window),))
+    amend(world, second, CLOSE + 0.5)
+    receive(world, 1, 70, CLOSE + 1)
+    world.tick(day(CLOSE + 2))
+    assert len([one for one in told(world) if one.startswith("ENDED_CLAIM")]) == 2
+    assert world.states() == ["EXPIRED", "EXPIRED"]
+    assert world.paid() == []
+    world.terms = second
+    amend(world, replace(alone(world), version=3), CLOSE + 2.5)
+    world.answer("RESERVE", "CONFIRMED", CLOSE + 2.6)
+    world.tick(day(CLOSE + 3))
+    assert world.paid() == [63_000]
+    assert is_sound(world)
+
+
+def test_a_terminated_contract_is_not_amended() -> None:
+    """Buyer and seller have cancelled it: that is no end of its claims alone."""
+    world = completed()
+    amend(world, alone(world), CLOSE + 0.5)
+    for role in ("BUYER", "SELLER"):
+        world.review("CANCEL", 0, CLOSE + 0.6, role=role, reviewer=role, settlement_id="")
+    assert world.states() == ["VOIDED", "EXPIRED", "EXPIRED"]
+    third = replace(alone(world), version=3, amends=terms_hash(encode(alone(world))))
+    (first,) = third.tranches
+    first = replace(first, claims=(replace(first.claims[0], claim_id="K1-more"), first.claims[1]))
+    amend(world, replace(third, tranches=(first,)), CLOSE + 0.7)
+    assert version(world) == 2
+    assert "ILLEGAL_PAIR: the contract is TERMINATED" in told(world)[-1]
 
 
 def test_full_terms_that_waited_for_an_older_contract_are_told() -> None:
