@@ -61,7 +61,9 @@ def _planned(terms: AmountTerms, tranche: Tranche) -> int:
 def _of_goods(then: AmountTerms, now: AmountTerms, amount: PerUnit) -> bool:
     """Whether tranches pay as much of the price of its goods now as then."""
     name = amount.line
-    lots = {amount.lot} if amount.lot else {one.lot for one in then.line(name).lots} or {None}
+    lots: set[str | None] = {one.lot for one in then.line(name).lots} or {None}
+    if amount.lot:
+        lots = {amount.lot}
     return all(_share(now, name, lot) >= _share(then, name, lot) for lot in lots)
 
 
