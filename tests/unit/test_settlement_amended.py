@@ -2,6 +2,7 @@
 be silent about a claim that has ended.
 """
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from test_settlement_owed import (
     receive,
 )
 
+from supplytwin.processors import contract_check
 from supplytwin.processors.closing import Closed, ClosingFold
 from supplytwin.schemas.amounts import Fixed
 from supplytwin.schemas.contract import ContractTerms, encode, terms_hash
@@ -415,6 +417,80 @@ def test_what_the_bank_booked_of_an_expired_claim_counts_beside_its_successor() 
     world.tick(day(200))
     assert world.states()[REST] == "HELD"
     assert is_sound(world)
+
+
+# ---- a lower price after a payment
+
+
+def cheaper(
+    world: FullWorld, second: int = 32_400, cap: int = 108_000, rest: int = 10_800
+) -> ContractTerms:
+    """Nine tenths of the price; so much for the second claim, as the most of all, for the rest."""
+    first, last = world.terms.tranches
+    k1, k2 = first.claims
+    return later(
+        world,
+        cap_minor=cap,
+        total_minor=108_000,
+        lines=(replace(world.terms.lines[0], unit_price=Decimal(9)),),
+        tranches=(
+            replace(
+                first,
+                amount=replace(first.amount, cap_minor=64_800 + second),
+                claims=(replace(k1, max_minor=64_800), replace(k2, max_minor=second)),
+            ),
+            replace(last, claims=(replace(last.claims[0], max_minor=rest),)),
+        ),
+    )
+
+
+def part_paid() -> FullWorld:
+    """The second consignment is paid at ten."""
+    world = funded()
+    receive(world, 2, 40, 5)
+    world.tick(day(6))
+    world.answer("PAY", "ACSC", 6.1)
+    assert world.paid() == [36_000]
+    return world
+
+
+def test_a_price_cut_that_forgets_what_was_paid_is_refused_with_a_way_out() -> None:
+    """360.00 were paid of a claim that has 324.00 now: all that is listed and what was paid are
+    more than the cap. It is said which claim that is, and what to write.
+    """
+    world = part_paid()
+    amend(world, cheaper(world), 7)
+    assert version(world) == 1
+    (said,) = told(world)
+    assert "1116.00 CNY could be paid, more than the cap of 1080.00 CNY" in said
+    assert "claim K2 of tranche T1 is SETTLED and keeps its 360.00 CNY, here it has 324.00" in said
+    assert "write its hold as it was" in said
+
+
+def test_a_price_cut_that_keeps_the_hold_of_what_was_paid_is_paid_to_the_unit() -> None:
+    """40 at 10.00 and 70 at 9.00 are 1030.00: that is what is paid in all."""
+    world = part_paid()
+    amend(world, cheaper(world, 36_000, 111_600), 7)
+    assert version(world) == 2
+    world.answer("RESERVE", "CONFIRMED", 7.1)
+    receive(world, 1, 70, 8)
+    world.tick(day(9))
+    world.answer("PAY", "ACSC", 9.1)
+    world.tick(day(110))
+    assert world.paid() == [36_000, 56_700, 10_300]
+    assert is_sound(world)
+
+
+def test_the_check_says_what_an_amendment_has_to_keep() -> None:
+    """It knows the terms and not what was paid: advice, no fault, and none where the holds stay."""
+    world = part_paid()
+    (found,) = contract_check.kept_holds(world.terms, cheaper(world))
+    assert (found.path, found.code) == ("$.cap_minor", "KEPT_HOLDS")
+    assert "claim K2 of tranche T1 has 360.00 CNY there and 324.00 here" in found.says
+    assert "terms do not tell" in found.says
+    (found,) = contract_check.kept_holds(world.terms, cheaper(world, 36_000, 111_600))
+    assert "K2" not in found.says
+    assert not contract_check.kept_holds(world.terms, later(world))
 
 
 # ---- contracts of which every claim has ended
