@@ -7,7 +7,7 @@ one nowhere: else its part would be taken off twice, and a RESIDUAL would never 
 from fractions import Fraction
 from math import floor
 
-from supplytwin.processors.amounts import share_of
+from supplytwin.processors.amounts import maxima, share_of
 from supplytwin.processors.line_worth import valued
 from supplytwin.processors.quantities import SCALE
 from supplytwin.processors.settlement_state import Book, Claim
@@ -18,8 +18,9 @@ from supplytwin.schemas.contract import ContractTerms
 def replaced(full: ContractTerms, book: Book, claim: Claim) -> bool:
     """Whether a claim ended unpaid and these terms, which are later ones than it is under, have
     something else in its place: they do not list it, and leave a RESIDUAL no more than its own
-    terms did, of the whole and of its goods. Where they leave more, that may be its money, which
-    has to have a claim to be paid after all. An award stands, and so does what a bank has booked.
+    terms did, of the whole, of its goods and of the cap. Where they leave more, that may be its
+    money, which has to have a claim to be paid after all. An award stands, and so does what a bank
+    has booked.
     """
     ended = claim.state in ("EXPIRED", "VOIDED") and claim.basis != "AWARD"
     if not ended or claim.bookings or claim.returns or claim.version >= full.version:
@@ -36,9 +37,20 @@ def replaced(full: ContractTerms, book: Book, claim: Claim) -> bool:
     amount = then.tranche(claim.tranche_id).amount
     if isinstance(amount, PerUnit) and not _of_goods(then, now, amount):
         return False
-    rest = max(0, _rest(then))
-    scaled = -(-rest * now.total_minor // then.total_minor) if then.total_minor else 0
-    return _rest(now) <= max(rest, scaled)
+    return all(found(now) <= _in_proportion(found(then), then, now) for found in (_rest, _held))
+
+
+def _in_proportion(minor: int, then: AmountTerms, now: AmountTerms) -> int:
+    """What was left then may be as much now, and more where the whole is."""
+    scaled = -(-minor * now.total_minor // then.total_minor) if then.total_minor else 0
+    return max(0, minor, scaled)
+
+
+def _held(terms: AmountTerms) -> int:
+    """The most that a RESIDUAL can pay."""
+    most = maxima(terms)
+    rests = [one.tranche_id for one in terms.tranches if isinstance(one.amount, Residual)]
+    return sum(most[name].minor for name in rests)
 
 
 def _rest(terms: AmountTerms) -> int:

@@ -23,7 +23,7 @@ from test_settlement_owed import (
 
 from supplytwin.processors import contract_check
 from supplytwin.processors.closing import Closed, ClosingFold
-from supplytwin.schemas.amounts import Fixed
+from supplytwin.schemas.amounts import Fixed, OfTotal
 from supplytwin.schemas.contract import ContractTerms, encode, terms_hash
 from supplytwin.schemas.ids import DAY_US
 from supplytwin.schemas.records import CONTRACTS, INSTRUCTIONS, RECEIPTS, Receipt
@@ -383,6 +383,21 @@ def test_what_ended_unpaid_does_not_come_back_through_the_rest() -> None:
     rest = replace(rest, amount=replace(rest.amount, of=("T1-B",)),
                    claims=(replace(rest.claims[0], max_minor=48_000),))  # fmt: skip
     terms = later(world, tranches=(second, rest))
+    come(world, replace(terms, funding=again(world).funding))
+    assert world.paid() == [72_000, 12_000]
+
+
+def test_what_ended_unpaid_does_not_come_back_through_a_larger_hold() -> None:
+    """Its tranche is dropped and its part of the price is said to be that of a claim which is paid
+    already: a higher cap would hold it for the RESIDUAL.
+    """
+    world = shares()
+    _, second, rest = world.terms.tranches
+    rest = replace(rest, amount=replace(rest.amount, of=("T1-B",)),
+                   claims=(replace(rest.claims[0], max_minor=48_000),))  # fmt: skip
+    second = replace(second, amount=OfTotal(bp=9_000),
+                     claims=(replace(second.claims[0], max_minor=108_000),))  # fmt: skip
+    terms = later(world, tranches=(second, rest), cap_minor=156_000)
     come(world, replace(terms, funding=again(world).funding))
     assert world.paid() == [72_000, 12_000]
 
