@@ -53,6 +53,7 @@ from supplytwin.processors.settlement_step import case_of, first, take
 from supplytwin.processors.settlement_table import AGREED_FOLLOWS, STALE, VOTES, rows
 from supplytwin.processors.settlement_verdict import evaluated
 from supplytwin.processors.settlement_versions import (
+    NOTHING_NEW,
     amendment_refused,
     ended,
     unfollowed,
@@ -192,7 +193,9 @@ def agree(
         return Outcome(book=book, verdict="NOTED", alarms=(alarm,))
     refused = waiting_refused(before, terms) or amendment_refused(before, terms)
     if refused is not None:
-        return _illegal(book, contract.contract_id, refused)
+        told = _illegal(book, contract.contract_id, refused)
+        dead = _not_revived(before, replace(before, terms=terms)) if refused == NOTHING_NEW else ()
+        return replace(told, alarms=(*told.alarms, *dead))
     assert book.terms is not None
     transitions, listed = [], book.terms.claims
     for name in book.order if event_of(contract) == AMENDMENT else ():

@@ -20,6 +20,8 @@ from supplytwin.schemas.terms import ClaimTerms, Terms
 WAITING_MAX = 8
 """So many versions wait in one chain. A further one is refused, and may be sent again."""
 
+NOTHING_NEW = "the contract is COMPLETED: it goes on only with a claim under a new claim id"
+"""Why an amendment is refused where every claim has ended."""
 _OTHER_FORM = {
     True: "signed terms are amended by terms that all parties sign",
     False: "terms of the older form are amended by such terms only: full terms are a contract of "
@@ -175,6 +177,8 @@ def amendment_refused(book: Book, terms: Terms) -> str | None:  # one reason eac
         return _OTHER_FORM[_is_signed(now)]
     if terms.version != now.version + 1:
         return f"version {terms.version} does not follow version {now.version}"
+    if book.contract_state == "COMPLETED" and not _adds(book, terms):
+        return NOTHING_NEW
     if book.terminated:
         return "the contract is TERMINATED"
     if terms.currency != now.currency:
@@ -215,6 +219,12 @@ def _over_cap(book: Book, terms: Terms) -> str | None:
 
 def _text(minor: int, currency: str) -> str:
     return f"{from_minor(minor, currency)} {currency}"
+
+
+def _adds(book: Book, terms: Terms) -> bool:
+    """Whether a claim is listed that the contract never had."""
+    names = (settlement_id(terms.contract_id, one.tranche_id, one.claim_id) for one in terms.claims)
+    return any(name not in book.claims for name in names)
 
 
 def _not_theirs(now: ContractTerms, then: ContractTerms) -> str | None:

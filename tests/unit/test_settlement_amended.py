@@ -568,22 +568,25 @@ def test_a_completed_contract_goes_on_with_a_claim_that_is_new(close_after_us: i
     assert is_sound(world)
 
 
-def test_an_amendment_of_a_completed_contract_says_that_it_revives_nothing() -> None:
-    """The same ids with a later deadline: both are named, nothing moves, and the next version may
-    list them under others.
+def test_an_amendment_of_a_completed_contract_that_adds_nothing_revives_nothing() -> None:
+    """The same ids with a later deadline: it is refused, both are named, nothing moves. Another
+    text of that version may list one of them under another id.
     """
     world = completed()
     (first,) = world.terms.tranches
     window = replace(first.window, deadline="2026-03-17T23:59:59+08:00")
-    second = later(world, tranches=(replace(first, window=window),))
-    amend(world, second, CLOSE + 0.5)
+    amend(world, later(world, tranches=(replace(first, window=window),)), CLOSE + 0.5)
     receive(world, 1, 70, CLOSE + 1)
     world.tick(day(CLOSE + 2))
-    assert len([one for one in told(world) if one.startswith("ENDED_CLAIM")]) == 2
+    assert version(world) == 1
+    assert [one.partition(":")[0] for one in told(world)] == [
+        "ILLEGAL_PAIR", "ENDED_CLAIM", "ENDED_CLAIM",
+    ]  # fmt: skip
+    assert "the contract is COMPLETED: it goes on only with a claim under a new" in told(world)[0]
+    assert "claim K1 of tranche T1 is EXPIRED" in "".join(told(world))
     assert world.states() == ["EXPIRED", "EXPIRED"]
     assert world.paid() == []
-    world.terms = second
-    amend(world, replace(alone(world), version=3), CLOSE + 2.5)
+    amend(world, alone(world), CLOSE + 2.5, input_id="another text")
     world.answer("RESERVE", "CONFIRMED", CLOSE + 2.6)
     world.tick(day(CLOSE + 3))
     assert world.paid() == [63_000]
