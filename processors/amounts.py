@@ -156,7 +156,7 @@ def _most(terms: AmountTerms, tranche: Tranche) -> Most:
     if isinstance(amount, PerUnit):
         says = f"its own cap, {_text(amount.cap_minor, terms)}"
         return Most(minor=amount.cap_minor, why=why("PER_UNIT", says, line=amount.line))
-    part = _part(terms, tranche)
+    part = share_of(terms, tranche)
     premium = max(0, carbon.bp) if carbon else 0
     most = part * (ALL_BP + premium) // ALL_BP
     says = f"{_text(part, terms)}, with a premium of at most {premium} bp {_text(most, terms)}"
@@ -164,7 +164,7 @@ def _most(terms: AmountTerms, tranche: Tranche) -> Most:
     return Most(minor=most, why=why(rule, says, part_minor=part, premium_bp=premium))
 
 
-def _part(terms: AmountTerms, tranche: Tranche) -> int:
+def share_of(terms: AmountTerms, tranche: Tranche) -> int:
     """What FIXED or SHARE says, before adjustments."""
     if isinstance(tranche.amount, Fixed):
         return tranche.amount.amount_minor
@@ -310,7 +310,7 @@ def _entitled(
         return _per_unit(terms, amount, now)
     if isinstance(amount, Residual):
         return _residual(terms, tranche, now)
-    part = _part(terms, tranche)
+    part = share_of(terms, tranche)
     if isinstance(amount, Fixed):
         return part, [why("FIXED", f"{_text(part, terms)}", amount_minor=part)]
     says = f"{amount.bp} bp of {_text(terms.total_minor, terms)} are {_text(part, terms)}"

@@ -20,7 +20,15 @@ from supplytwin.schemas.contract_codes import ADVICE, problem
 from supplytwin.schemas.dimensions import factor
 from supplytwin.schemas.errors import RecordError
 from supplytwin.schemas.findings import Finding, in_order, shortened
+from supplytwin.schemas.money import from_minor
 
+KEEP = (
+    "write its hold as it was, as much into the cap of its tranche, and the sum of all holds into "
+    "cap_minor"
+)
+"""What to do about a claim that keeps its hold under an amendment."""
+SHOWN = 5
+"""So many claims are named at most."""
 RAIL = (
     "a rail that books a payment after it has rejected it makes a double payment possible unless "
     "it knows the EndToEndId again: ask the bank to refuse a second one for ever"
@@ -100,6 +108,38 @@ def _succession(before: ContractTerms, after: ContractTerms) -> Iterator[Finding
         except RecordError as error:
             says = f"line {one.line}: {error.reason}; write goods of another unit as another line"
             yield problem(f"$.lines[{at}].unit", "VERSION", says)
+
+
+def kept_holds(before: ContractTerms, after: ContractTerms) -> tuple[Finding, ...]:
+    """Advice: an amendment does not change what is approved or paid by then, and where that was
+    more than it lists, it may be refused. Which claims those are no terms tell.
+    """
+    listed, held = _holds(after), _holds(before)
+    more = {name: minor for name, minor in held.items() if minor > listed.get(name, 0)}
+    most = sum(listed.values()) + sum(minor - listed.get(name, 0) for name, minor in more.items())
+    if most <= after.cap_minor:
+        return ()
+    says = [
+        f"claim {claim} of tranche {tranche} has {from_minor(minor, before.currency)} "
+        f"{before.currency} there and {from_minor(listed.get((tranche, claim), 0), after.currency)}"
+        " here"
+        for (tranche, claim), minor in more.items()
+    ]
+    said = (
+        "may be too small: a claim that is approved or paid when this version arrives keeps the "
+        f"hold of the version before, and terms do not tell which are. {'; '.join(says[:SHOWN])}. "
+        f"If they are more than the cap together, the version is refused. For each such one {KEEP}"
+    )
+    return (problem("$.cap_minor", "KEPT_HOLDS", said),)
+
+
+def _holds(terms: ContractTerms) -> dict[tuple[str, str], int]:
+    """Tranche and claim -> what is held for it, minor units."""
+    return {
+        (tranche.tranche_id, one.claim_id): one.max_minor
+        for tranche in terms.tranches
+        for one in tranche.claims
+    }
 
 
 def _head(terms: ContractTerms, *, free_conditions: bool) -> Iterator[Finding]:

@@ -9,9 +9,9 @@ condition is evaluated.
 A contract is ACTIVE as soon as it is agreed: the terms of this version ask for no signature,
 screening or limit, so AGREED and ACTIVE are one. A later version with all that the first one needs
 amends it: claims that are not approved yet are replaced, the others keep the terms that they are
-under. It is COMPLETED when every claim is in an absorbing state, TERMINATED by a mutual cancel (one
-review CANCEL of the BUYER and one of the SELLER, by two persons) or by a COURT: all of these act on
-the whole contract.
+under. It is COMPLETED when every claim is in an absorbing state, until a later version adds another
+one. A mutual cancel (one review CANCEL of the BUYER and one of the SELLER, by two persons) or a
+COURT makes it TERMINATED for good: both act on the whole contract.
 """
 
 from collections.abc import Iterator
@@ -53,6 +53,7 @@ from supplytwin.processors.settlement_step import case_of, first, take
 from supplytwin.processors.settlement_table import AGREED_FOLLOWS, STALE, VOTES, rows
 from supplytwin.processors.settlement_verdict import evaluated
 from supplytwin.processors.settlement_versions import (
+    NOTHING_NEW,
     amendment_refused,
     ended,
     unfollowed,
@@ -192,7 +193,9 @@ def agree(
         return Outcome(book=book, verdict="NOTED", alarms=(alarm,))
     refused = waiting_refused(before, terms) or amendment_refused(before, terms)
     if refused is not None:
-        return _illegal(book, contract.contract_id, refused)
+        told = _illegal(book, contract.contract_id, refused)
+        dead = _not_revived(before, replace(before, terms=terms)) if refused == NOTHING_NEW else ()
+        return replace(told, alarms=(*told.alarms, *dead))
     assert book.terms is not None
     transitions, listed = [], book.terms.claims
     for name in book.order if event_of(contract) == AMENDMENT else ():

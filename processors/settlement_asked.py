@@ -17,6 +17,7 @@ from supplytwin.processors.condition_view import Assent, Ordered, Scope
 from supplytwin.processors.facts import Identity
 from supplytwin.processors.keys import Register
 from supplytwin.processors.settlement_answers import Answers
+from supplytwin.processors.settlement_replaced import replaced
 from supplytwin.processors.settlement_state import LIVE, Book, Claim
 from supplytwin.processors.signed import Counts, Nothing, Reason
 from supplytwin.processors.twin import Twin
@@ -173,7 +174,7 @@ def asked(on: Desk, claim: Claim, condition: Condition, approves: str = "") -> C
         controllers={one.org_id: one.role for one in full.parties},
         signatures=_signatures(on, promise.deadline + promise.grace_us),
         hmac_allowed=full.evidence.hmac_allowed,
-        settled=_settled(on.book),
+        settled=_settled(on.book, full),
         unique=_InChain(),
         approvals=tuple(_approvals(on, claim)),
         approves=approves,
@@ -226,15 +227,15 @@ def _rivals(full: ContractTerms, own: Listed) -> tuple[str, ...]:
     return tuple(sorted(one for one in named if one not in (None, own.consignment_id)))
 
 
-def _settled(book: Book) -> dict[str, int]:
+def _settled(book: Book, full: ContractTerms) -> dict[str, int]:
     """When each tranche was settled (tick time, us), once all its claims are, but those that an
-    amendment took out or of which nothing was due. Where nothing was due of any, it is settled by
-    the last of them that was closed: no payment will come.
+    amendment took out or replaced, or of which nothing was due. Where nothing was due of any, it is
+    settled by the last of them that was closed: no payment will come.
     """
     paid: dict[str, list[int | None]] = {}
     closed: dict[str, list[int | None]] = {}
     for claim in book.claims.values():
-        if claim.state != "SUPERSEDED":
+        if claim.state != "SUPERSEDED" and not replaced(full, book, claim):
             of = closed if claim.state == "CLOSED" else paid
             of.setdefault(claim.tranche_id, []).append(claim.settled_at)
     return {

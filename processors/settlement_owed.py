@@ -32,6 +32,7 @@ from supplytwin.processors.settlement_otherwise import (
     otherwise,
 )
 from supplytwin.processors.settlement_performance import Question, seen
+from supplytwin.processors.settlement_replaced import replaced
 from supplytwin.processors.settlement_state import ABSORBING, Claim
 from supplytwin.schemas.amounts import Adjustments, AmountTerms, PerUnit, Residual
 from supplytwin.schemas.money import MINOR_MAX, from_minor
@@ -207,12 +208,16 @@ def _fixed(on: Desk, claim: Claim, gross_minor: int, own: Goods) -> Due:
 
 
 def _others(on: Desk, claim: Claim) -> list[Claim]:
-    """The other claims in the order of the terms, but those that an amendment has taken out."""
+    """The other claims in the order of the terms, but those that an amendment has taken out, or
+    put another one in the place of after they had ended.
+    """
     claims = (on.book.claims[one] for one in on.book.order if one in on.book.claims)
     return [
         one
         for one in claims
-        if one.settlement_id != claim.settlement_id and one.state != "SUPERSEDED"
+        if one.settlement_id != claim.settlement_id
+        and one.state != "SUPERSEDED"
+        and not replaced(on.full, on.book, one)
     ]
 
 

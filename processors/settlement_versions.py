@@ -14,11 +14,14 @@ from supplytwin.processors.settlement_rows import OVER, REPLACEABLE
 from supplytwin.processors.settlement_state import Book, Claim
 from supplytwin.schemas.contract import ContractTerms
 from supplytwin.schemas.ids import settlement_id
+from supplytwin.schemas.money import from_minor
 from supplytwin.schemas.terms import ClaimTerms, Terms
 
 WAITING_MAX = 8
 """So many versions wait in one chain. A further one is refused, and may be sent again."""
 
+NOTHING_NEW = "the contract is COMPLETED: it goes on only with a claim under a new claim id"
+"""Why an amendment is refused where every claim has ended."""
 _OTHER_FORM = {
     True: "signed terms are amended by terms that all parties sign",
     False: "terms of the older form are amended by such terms only: full terms are a contract of "
@@ -174,24 +177,54 @@ def amendment_refused(book: Book, terms: Terms) -> str | None:  # one reason eac
         return _OTHER_FORM[_is_signed(now)]
     if terms.version != now.version + 1:
         return f"version {terms.version} does not follow version {now.version}"
-    if book.contract_state != "ACTIVE":
-        return f"the contract is {book.contract_state}"
+    if book.contract_state == "COMPLETED" and not _adds(book, terms):
+        return NOTHING_NEW
+    if book.terminated:
+        return "the contract is TERMINATED"
     if terms.currency != now.currency:
         return "another currency needs another contract"
     if now.full is not None and terms.full is not None:
         foreign = _not_theirs(now.full, terms.full)
         if foreign is not None:
             return foreign
-    named = {settlement_id(terms.contract_id, c.tranche_id, c.claim_id) for c in terms.claims}
+    return _over_cap(book, terms)
+
+
+def _over_cap(book: Book, terms: Terms) -> str | None:
+    """Why claims that keep their terms and what is listed beside them are too much together."""
+    listed = {
+        settlement_id(terms.contract_id, one.tranche_id, one.claim_id): one.amount_minor
+        for one in terms.claims
+    }
     kept = [one for one in book.claims.values() if not replaceable(one)]
     theirs = {one.settlement_id for one in kept if one.state != "SUPERSEDED"}
-    most = sum(one.amount_minor for one in kept if one.state not in (*OVER, "CLOSED"))
-    most += sum(
-        claim.amount_minor
-        for claim in terms.claims
-        if settlement_id(terms.contract_id, claim.tranche_id, claim.claim_id) in named - theirs
-    )
-    return f"{most} could be paid, more than the cap" if most > terms.cap_minor else None
+    counted = [one for one in kept if one.state not in (*OVER, "CLOSED")]
+    most = sum(one.amount_minor for one in counted)
+    most += sum(minor for name, minor in listed.items() if name not in theirs)
+    if most <= terms.cap_minor:
+        return None
+    currency = terms.currency
+    says = [
+        f"; claim {one.claim_id} of tranche {one.tranche_id} is {one.state} and keeps its "
+        f"{_text(one.amount_minor, currency)}, here it has "
+        f"{_text(listed.get(one.settlement_id, 0), currency)}"
+        for one in counted
+        if one.amount_minor != listed.get(one.settlement_id)
+    ]
+    whole, cap = _text(most, currency), _text(terms.cap_minor, currency)
+    told = "".join(says[: contract_check.SHOWN])
+    advice = f"; {contract_check.KEEP}" if says else ""
+    return f"{whole} could be paid, more than the cap of {cap}{told}{advice}"
+
+
+def _text(minor: int, currency: str) -> str:
+    return f"{from_minor(minor, currency)} {currency}"
+
+
+def _adds(book: Book, terms: Terms) -> bool:
+    """Whether a claim is listed that the contract never had."""
+    names = (settlement_id(terms.contract_id, one.tranche_id, one.claim_id) for one in terms.claims)
+    return any(name not in book.claims for name in names)
 
 
 def _not_theirs(now: ContractTerms, then: ContractTerms) -> str | None:

@@ -30,6 +30,8 @@ from supplytwin.streams.topics import Meta
 
 contract_app = typer.Typer(no_args_is_help=True, help="Contract terms: make, check, sign, publish.")
 
+_HASH_DIGITS = 16
+"""So many of its hash name the text of an amendment."""
 Terms = Annotated[Path, typer.Argument(help="The terms as JSON.")]
 Beside = Annotated[
     Path | None,
@@ -199,7 +201,8 @@ def signed_contract(
     source: str,
 ) -> Contract:
     """The record of terms that every party has signed, as its signatures are `at`. Raises
-    UsageError that says whose signature is missing or does not count.
+    UsageError that says whose signature is missing or does not count. An amendment is known by its
+    text, too: one that is refused leaves its number to another.
     """
     try:
         found = tuple([signatures.record(one) for one in file.signatures])
@@ -208,8 +211,9 @@ def signed_contract(
     wrong = contract_signing.signed_by_all(terms, found, register, at)
     if wrong:
         raise UsageError(f"not published: {'; '.join(wrong)}")
+    text = f":{file.terms_hash[:_HASH_DIGITS]}" if terms.version > 1 else ""
     return Contract(
-        input_id=f"contract:{terms.contract_id}:{terms.version}",
+        input_id=f"contract:{terms.contract_id}:{terms.version}{text}",
         source=source,
         chain_id=terms.chain_id,
         contract_id=terms.contract_id,

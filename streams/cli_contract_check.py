@@ -102,7 +102,12 @@ def _amended(report: Report, before: Report) -> Report:
     if report.terms is None:
         return report
     more = contract_check.succession(before.terms, report.terms)
-    return replace(report, findings=in_order((*report.findings, *more)))
+    told = () if more else contract_check.kept_holds(before.terms, report.terms)
+    return replace(
+        report,
+        findings=in_order((*report.findings, *more)),
+        advice=in_order((*report.advice, *told)),
+    )
 
 
 def bank(terms: ContractTerms) -> tuple[Finding, ...]:

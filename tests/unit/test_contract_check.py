@@ -192,8 +192,11 @@ def test_a_problem_is_found_with_its_path(
 
 
 def test_every_code_has_its_case() -> None:
-    """No code of the list stands there without a case above; FREE_CONDITIONS has its own."""
-    assert {code for *_, code in FOUND} | {"FREE_CONDITIONS"} == {*FAULTS, *ADVICE}
+    """No code of the list stands there without a case above; FREE_CONDITIONS has its own, and
+    KEPT_HOLDS takes two versions.
+    """
+    alone = {"FREE_CONDITIONS", "KEPT_HOLDS"}
+    assert {code for *_, code in FOUND} | alone == {*FAULTS, *ADVICE}
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -287,6 +287,24 @@ def test_a_signed_contract_is_published(desk: Desk) -> None:
     assert {one.party for one in made.signatures} == set(TERMS.seats)
 
 
+def test_amendments_of_one_number_are_told_apart_by_their_text() -> None:
+    """One that is refused is no reason to refuse another; the same text is the same record."""
+    ids = list[str]()
+    for attempts in (8, 9, 9):
+        terms = replace(TERMS, version=2, amends=HASH, attempts_max=attempts)
+        hashed = terms_hash(encode(terms))
+        made = tuple([
+            signatures.signed(secret(seat), kid=f"{seat}-1", seat=seat, terms_hash=hashed)
+            for seat in terms.seats
+        ])  # fmt: skip
+        file = signatures.SignatureFile(form="contract-signatures/1", contract_id="C-2026-017",
+                                        terms_hash=hashed, signatures=made)  # fmt: skip
+        ids.append(cli_contract.signed_contract(terms, file, REGISTER, NOW, "desk").input_id)
+    first, second, again = ids
+    assert first != second == again
+    assert first.startswith("contract:C-2026-017:2:")
+
+
 def test_nothing_is_published_before_all_have_signed(desk: Desk) -> None:
     """No signature, or all but one: the reason, and no record."""
     assert "has not signed" in refused(*desk.words())

@@ -16,7 +16,7 @@ from supplytwin.processors import settlement_cut
 from supplytwin.processors.fixing import Fixing
 from supplytwin.processors.settlement_apply import apply, enact
 from supplytwin.processors.settlement_memory import Memory
-from supplytwin.processors.settlement_state import Assented
+from supplytwin.processors.settlement_state import Assented, Booking
 from supplytwin.processors.settlement_table import CUT, row_of
 from supplytwin.processors.settlement_versions import amendment_refused
 from supplytwin.schemas import terms_read
@@ -166,6 +166,65 @@ def test_goods_of_a_claim_that_ended_unpaid_are_not_left_over(
     till.amend(contract(second, rest("T2"), unit_price="10", qty="100", version=2))
     seen = till.look("rest", 110)
     assert (seen.value, seen.due_minor) == ("TRUE", 0)
+
+
+AFTER = {"time": {"not_before": {"anchor": "TRANCHE:T1", "plus": "P100D"}}}
+
+
+def listed_again(
+    basis: str = "CONDITION", bp: int = 9000, condition: Any = None, **ended: Any
+) -> Till:
+    """The first of two consignments was not paid, and is listed again under another id; what else
+    an amendment leaves to the rest depends on `bp`.
+    """
+    left = rest("T1")
+    left["condition"] = condition or left["condition"]
+    first = tranche("T1", of("A", "K1"), of("B", "K2"), bp=9000)
+    till = Till(contract(first, left, unit_price="10", qty="100"))
+    till.receive("r1", 50, 5, "L1", "CONSIGNMENT:K1")
+    till.receive("r2", 50, 5, "L2", "CONSIGNMENT:K2")
+    assert till.fix("B", 6) == 45_000
+    till.change("A", basis=basis, **ended)
+    second = tranche("T1", of("A2", "K1"), of("B", "K2"), bp=bp)
+    till.amend(contract(second, left, unit_price="10", qty="100", version=2))
+    return till
+
+
+@pytest.mark.parametrize("gross", [None, 45_000])
+@pytest.mark.parametrize("state", ["VOIDED", "EXPIRED"])
+def test_what_is_listed_again_is_counted_instead(state: str, gross: int | None) -> None:
+    """Also where it had been approved, and recalled: what was never paid takes nothing from the
+    claim in its place, nor from the rest.
+    """
+    till = listed_again(state=state, gross_minor=gross)
+    assert till.fix("A2", 8) == 45_000
+    seen = till.look("rest", 110)
+    assert (seen.value, seen.due_minor) == ("TRUE", 10_000)
+
+
+@pytest.mark.parametrize("changes", [
+    {"state": "VOIDED", "basis": "AWARD", "due_minor": 10_000},
+    {"state": "VOIDED", "bookings": Map({"e": Booking(attempt=1, amount_minor=1, currency="CNY")})},
+    {"state": "VOIDED", "returns": Map({"e": 1})},
+    {"state": "RETURNED", "gross_minor": 45_000, "due_minor": 45_000},
+    {"state": "EXPIRED", "bp": 8000},
+])  # fmt: skip
+def test_what_more_than_a_time_has_ended_is_not_left_over(changes: dict[str, Any]) -> None:
+    """An award, money at the bank, money that came back, and a part of the price that the
+    amendment leaves to the rest: it is for people, as without the other claim.
+    """
+    till = listed_again(**changes)
+    till.fix("A2", 8)
+    assert till.look("rest", 110).due_minor in (0, None)
+
+
+def test_a_time_after_a_tranche_runs_from_the_claim_that_was_paid_instead() -> None:
+    """The claim that expired will never be settled."""
+    till = listed_again(state="EXPIRED", condition=AFTER)
+    till.change("B", settled_at=day(6))
+    till.fix("A2", 8)
+    till.change("A2", settled_at=day(8))
+    assert [till.look("rest", on).value for on in (107, 109)] == ["UNKNOWN", "TRUE"]
 
 
 def test_an_award_for_a_part_of_a_lot_is_of_that_part() -> None:

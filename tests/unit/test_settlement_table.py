@@ -549,7 +549,7 @@ REPLACED = ("CREATED", "RESERVED", "MATCHED", *STOPPED)
 
 @pytest.mark.parametrize("state", STATES)
 def test_an_amendment_replaces_what_is_not_approved_and_nothing_else(state):
-    """Rows 33 and 52; of an ended contract nothing is amended, of others the rest is kept."""
+    """Rows 33 and 52; where all has ended nothing of it is amended, of others the rest is kept."""
     chain = chain_in(state)
     before, amended = chain.claim(), replace(chain.terms, version=2)
     outcome = chain.amend(amended)
