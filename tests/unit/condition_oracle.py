@@ -172,7 +172,8 @@ class Oracle:
         scale = SCALES[0]
         close = self.end
         if body.get("before") is not None:
-            close = min(self.scope.deadline, us(body["before"])) + self.scope.grace_us
+            close = min(self.scope.deadline, us(body["before"]) + self.scope.tolled_us)
+            close += self.scope.grace_us
 
         def asked(fact, one):
             right = one.kind == "MILESTONE" and one.type == body["type"]

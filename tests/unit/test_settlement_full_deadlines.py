@@ -152,3 +152,44 @@ def test_what_is_in_doubt_beside_an_open_leaf_is_held_at_the_close(group: str) -
     world.tick(day(82))
     assert world.paid() == ([64_800] if group == "any" else [])
     assert is_sound(world)
+
+
+# ---- time that stood still
+
+DEADLINE = "2026-02-01T00:00:00+08:00"
+"""Day 62."""
+
+
+@pytest.mark.parametrize("happened", [61.4, 62.1])
+@pytest.mark.parametrize("before", [None, DEADLINE])
+def test_before_is_later_told_by_the_time_in_the_quarantine(
+    before: str | None, happened: float
+) -> None:
+    """The receipt was refused on day 61.5 and came again, corrected, on day 68.1: with `before` as
+    by the deadline alone it is in time. It must have happened by then: what was tolled moves when
+    `before` closes, not what it asks.
+    """
+    leaf: dict[str, Any] = {"type": "IN_BUYER_WAREHOUSE", "by": {"roles": ["WAREHOUSE"], "k": 1}}
+    leaf |= {} if before is None else {"before": before}
+    window = {"not_before": None, "deadline": DEADLINE, "grace": "P2D"}
+    terms = {"window": window, "on_false": "EXPIRE",
+             "condition": {"all": [{"milestone": leaf}, measured("RECEIVED")]}}  # fmt: skip
+    world = funded(pieces({"T1": terms}))
+    world.tick(day(60))
+    world.driver.send("supply.warehouse", world.chain, b"garbage", timestamp_us=day(61.5))
+    world.driver.settle()
+    for on in (62, 64, 66, 68):
+        world.tick(day(on))
+    book = world.state(world.chain).book
+    refused = tuple(book.claims[book.order[0]].standing)
+    world.review("RELEASE_RECORD", 0, 68.05, settlement_id="*", cleared_ids=refused)
+    made = event("wh.received", "LOT:L1", "received 1", day(happened), source="wms-jafza",
+                 chain_id=world.chain, lot_id="L1", sku="ROUTER-AX", qty=Decimal(72), uom="EA",
+                 facility="JAFZA-7", refs=("CONSIGNMENT:ASN-1", LINE))  # fmt: skip
+    world.send(made, at=day(68.1))
+    world.tick(day(68.2))
+    is_paid = before is None or happened <= 62
+    assert world.paid() == [64_800] * is_paid
+    world.tick(day(73))
+    assert (world.states()[0] == "EXPIRED") != is_paid
+    assert is_sound(world)
