@@ -6,7 +6,7 @@ completion of its open leaves makes it TRUE.
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -74,6 +74,9 @@ class Evaluation(Struct, frozen=True, kw_only=True, gc=False):
     leaves: tuple[Explained, ...]
     evidence_hash: str
     """Hex SHA-256 over all the evidence that bears on a leaf, whatever the tick."""
+    waits: bool
+    """Of `matches` UNKNOWN: everything that keeps it so is a leaf whose own time is not over yet;
+    nothing that is withdrawn, contradicted or unsure has to do with it."""
 
 
 def evaluate(node: Condition, evidence: Evidence, scope: Scope) -> Evaluation:
@@ -93,9 +96,12 @@ def evaluate(node: Condition, evidence: Evidence, scope: Scope) -> Evaluation:
         for path, leaf in walked(node)
         if isinstance(leaf, Absent) and leaf.during == "CHALLENGE"
     }
+    matched: list[Node] = []
+    matches = _value(node, "$", {**values, **open_leaves}, matched)
+    waiting = {path for path, one in found.items() if _is_open(one, scope)} - open_leaves.keys()
     return Evaluation(
         value=value,
-        matches=_value(node, "$", {**values, **open_leaves}, []),
+        matches=matches,
         nodes=tuple(nodes),
         leaves=tuple(
             _explained(path, operator(leaf), found[path])
@@ -103,6 +109,7 @@ def evaluate(node: Condition, evidence: Evidence, scope: Scope) -> Evaluation:
             if path in found
         ),
         evidence_hash=_hash(found.values()),
+        waits=not _doubted(node, "$", {one.path: one.value for one in matched}, waiting),
     )
 
 
@@ -145,6 +152,12 @@ def _outcome(leaf: Leaf, evidence: Evidence, scope: Scope) -> Outcome:
             return windows.time(leaf, evidence, scope)
 
 
+def _is_open(one: Outcome, scope: Scope) -> bool:
+    """Whether a leaf waits for nothing but its own time, of which the end is known."""
+    known = one.until is not None and one.until <= scope.long_stop
+    return known and one.cause in ("OPEN", "WINDOW")
+
+
 # ---- the tree
 
 
@@ -172,6 +185,18 @@ def _value(node: Condition, path: str, values: Mapping[str, Value], nodes: list[
             found = values[path]
     nodes.insert(place, Node(path=path, operator=operator(node), value=found))
     return found
+
+
+def _doubted(node: Condition, path: str, values: Mapping[str, Value], waiting: Set[str]) -> bool:
+    """Whether anything that keeps a condition UNKNOWN is a leaf that is not among the waiting.
+    What lies in a group that is decided keeps nothing.
+    """
+    if values[path] != "UNKNOWN":
+        return False
+    inner = list(children(node, path))
+    if not inner:
+        return path not in waiting
+    return any(_doubted(child, where, values, waiting) for where, child in inner)
 
 
 # ---- what it rests on

@@ -258,6 +258,8 @@ class Scope(Struct, frozen=True, kw_only=True, gc=False):
     """End of the latest challenge window; None = none was opened."""
     tolling: bool = False
     """The time stands still: no leaf closes."""
+    tolled_us: int = 0
+    """What tolling has added; while the time stands still, more than any leaf is earlier."""
     fixed: bool = False
     """What is paid is unconditional but for evidence: no time is over any more."""
     lines: tuple[Ordered, ...] = ()
@@ -295,11 +297,13 @@ class Due(Struct, frozen=True, kw_only=True, gc=False):
 
 
 def due(scope: Scope, before: Instant | None = None) -> Due:
-    """The deadline, and `before` where the leaf has one: it closes at the earlier + grace."""
+    """The deadline, and `before` where the leaf has one: it closes at the earlier + grace. What was
+    tolled is later news, not a later time at which it may happen.
+    """
     limits: tuple[Limit, ...] = (Limit(at=scope.deadline, zone=scope.zone),)
     end = scope.deadline
     if before is not None:
-        end = min(end, micros(before))
+        end = min(end, micros(before) + scope.tolled_us)
         limits = (*limits, Limit(at=micros(before), zone=offset(before)))
     return Due(limits=limits, close=end + scope.grace_us)
 

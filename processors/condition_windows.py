@@ -224,7 +224,7 @@ def _in_window(
 
 def time(leaf: Time, evidence: Evidence, scope: Scope) -> Outcome:
     """TRUE while the tick lies within. A `not_after` that has passed is final at once, unless the
-    claim was fixed before; a `not_before` later than the close of the tranche never comes.
+    claim is fixed; a `not_before` later than the close of the tranche never comes.
     """
     first = _end(leaf.not_before, evidence)
     last = None if scope.fixed else _end(leaf.not_after, evidence)

@@ -59,6 +59,9 @@ class Verdict(Struct, frozen=True, kw_only=True, gc=False):
     """The first tick at which a fact that is still ahead will count."""
     matches: Value | None = None
     """The value when nothing is taken to be missing during the challenge; None = the same."""
+    waits: bool = False
+    """Of that value UNKNOWN: only leaves whose own time is not over keep it so, nothing that may
+    come back or is in doubt."""
     due_minor: int | None = None
     """What is to be paid, in minor units; None = the whole amount of the claim."""
     gross_minor: int | None = None

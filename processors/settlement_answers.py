@@ -88,7 +88,7 @@ def _question(asked: ClaimAsked) -> Question:
     scope = asked.scope
     return (
         asked.condition, asked.consignment_id, asked.lots, asked.lines, scope.deadline,
-        scope.grace_us, scope.fixed, asked.fixing, asked.approvals, asked.approves,
+        scope.grace_us, scope.tolled_us, scope.fixed, asked.fixing, asked.approvals, asked.approves,
     )  # fmt: skip
 
 

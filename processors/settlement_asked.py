@@ -143,6 +143,7 @@ def asked(on: Desk, claim: Claim, condition: Condition, approves: str = "") -> C
     full, tranche = on.full, tranche_of(on.full, claim)
     promise = on.book.promises[claim.settlement_id]
     own = next(one for one in tranche.claims if one.claim_id == claim.claim_id)
+    is_still = claim.tolls_since is not None
     lines = own.lines or tuple([one.line for one in full.lines])
     ordered = tuple([_ordered(one) for one in full.lines])
     return ClaimAsked(
@@ -154,7 +155,8 @@ def asked(on: Desk, claim: Claim, condition: Condition, approves: str = "") -> C
             zone=on.zone,
             long_stop=on.book.terms_of(claim).long_stop,
             challenge_end=claim.challenge_end,
-            tolling=claim.tolls_since is not None,
+            tolling=is_still,
+            tolled_us=promise.deadline if is_still else claim.tolled_us,
             fixed=claim.state in FIXED,
             lines=tuple([one for one in ordered if one.line in lines]),
         ),

@@ -37,6 +37,11 @@ class Case(Agreement, frozen=True, kw_only=True, gc=False):
         return self.claim.basis == "AWARD"
 
     @property
+    def waits(self) -> bool:
+        """Whether nothing but time that is not over keeps its condition UNKNOWN."""
+        return self.verdict is not None and self.verdict.waits
+
+    @property
     def funding_due(self) -> int:
         """Until when a hold has to be confirmed."""
         due = self.claim.funding_due

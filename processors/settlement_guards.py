@@ -246,7 +246,7 @@ _EVIDENCE: dict[str, Guard] = {
     "condition_not_false": lambda case: _matches(case, "TRUE", "UNKNOWN"),
     "expires_on_false": lambda case: case.on_false == "EXPIRE",
     "undecided_or_held_on_false": lambda case: (
-        (_matches(case, "UNKNOWN") and not awaits_others(case.book, case.claim))
+        (_matches(case, "UNKNOWN") and not (case.waits or awaits_others(case.book, case.claim)))
         or (_is(case, "FALSE") and case.on_false == "HOLD")
     ),
     "not_undecided_after_close": lambda c: not (_matches(c, "UNKNOWN") and c.at > c.close),

@@ -8,6 +8,7 @@ tranche opens, nor an amount that nobody can fix.
 import hashlib
 from collections.abc import Iterable, Iterator
 
+from supplytwin.processors.adjustments import FOR_PEOPLE
 from supplytwin.processors.condition_eval import Evaluation, Explained
 from supplytwin.processors.condition_facts import Built
 from supplytwin.processors.condition_facts_asked import WHATEVER
@@ -102,6 +103,7 @@ def judged(
     return Judged(
         value=_all(found.value, more),
         matches=_all(found.matches, more),
+        waits=_waits(tranche, pays, found),
         rests_on=(),
         adverse=tuple(sorted(adverse)),
         adverse_ids=tuple([adverse[one] for one in sorted(adverse)]),
@@ -159,12 +161,27 @@ def _amount(tranche: Tranche, pays: Owed) -> Iterator[Leaf]:
         value = "FALSE"
     elif due.verdict != "DUE":
         value = "UNKNOWN"
-    is_open = due.gross_minor == 0 or pays.goods != "TRUE"
     if value != "FALSE" and pays.goods == "FALSE":
         value, says = "FALSE", f"no quantity can be paid any more ({says})"
-    elif value == "TRUE" and isinstance(tranche.amount, PerUnit) and is_open:
+    elif value == "TRUE" and isinstance(tranche.amount, PerUnit) and _lacks_goods(pays):
         value, says = "UNKNOWN", f"waits for a quantity to be paid ({says})"
     yield Leaf(name="amount", value=value, why=says)
+
+
+def _waits(tranche: Tranche, pays: Owed, found: Evaluation) -> bool:
+    """Whether nothing but time that is not over keeps it UNKNOWN. An amount waits with its
+    condition while all that nobody knows of it is a delay, which is asked for once that is TRUE.
+    """
+    if not found.waits or pays.due.verdict not in ("DUE", "HOLD"):
+        return False
+    if isinstance(tranche.amount, PerUnit) and _lacks_goods(pays):
+        return False
+    asks = {one.rule for one in pays.due.reasons} & {"EXCURSION_UNKNOWN", FOR_PEOPLE}
+    return pays.due.verdict == "DUE" or (found.matches == "UNKNOWN" and not asks)
+
+
+def _lacks_goods(pays: Owed) -> bool:
+    return pays.due.gross_minor == 0 or pays.goods != "TRUE"
 
 
 def _against(found: Evaluation) -> Iterator[Identity]:

@@ -48,13 +48,15 @@ def date_in(moment, zone):
 
 
 class Oracle:
-    """One condition over one evidence at one tick: `value` and `matches`."""
+    """One condition over one evidence at one tick: `value`, `matches`, and of the latter UNKNOWN
+    whether it `waits` only for leaves that are still open.
+    """
 
     def __init__(self, tree, evidence, scope):
         self.evidence, self.scope = evidence, scope
         self.facts = list({(one.source, one.event_id): one for one in evidence.facts}.values())
         self.end = scope.deadline + scope.grace_us
-        self.leaves = {}
+        self.leaves, self.is_open, self.still = {}, {}, False
         self.collect(tree)
         self.value = self.over_completions(tree, self.leaves)
         taken_as_open = {
@@ -62,6 +64,7 @@ class Oracle:
             for key, value in self.leaves.items()
         }
         self.matches = self.over_completions(tree, taken_as_open)
+        self.waits = not self.doubted(tree, taken_as_open)
 
     def as_open(self, key, value):
         """Open while nothing of the type stands, or may stand, whenever it arrived."""
@@ -84,6 +87,21 @@ class Oracle:
                 self.collect(child)
         else:
             self.leaves[key_of(node)] = getattr(self, name)(body)
+            self.is_open[key_of(node)] = self.still
+
+    def doubted(self, node, leaves):
+        """Whether a leaf that is not simply open has a part in what is unknown: all around it is
+        unknown, too. As nothing is negated, that is asked of the worst and the best completion.
+        """
+        worst = {key: value == "TRUE" for key, value in leaves.items()}
+        best = {key: value != "FALSE" for key, value in leaves.items()}
+        if holds(node, worst) or not holds(node, best):
+            return False
+        (name, body), *_ = node.items()
+        if name not in ("all", "any", "at_least"):
+            return not self.is_open[key_of(node)]
+        inner = body["of"] if name == "at_least" else body
+        return any(self.doubted(child, leaves) for child in inner)
 
     def over_completions(self, tree, leaves):
         waiting = [key for key, value in leaves.items() if value == "UNKNOWN"]
@@ -139,7 +157,9 @@ class Oracle:
                 may.append([(fact, one) for one in fitting])
         return now, may
 
-    def decided(self, close, is_true, completions):
+    def decided(self, close, is_true, completions, calm=True):
+        """`calm` = all that was told of it counts, and nothing speaks against it."""
+        self.still = calm and not self.passed(close) and close <= self.scope.long_stop
         if is_true:
             return "TRUE"
         if not self.passed(close):
@@ -152,7 +172,8 @@ class Oracle:
         scale = SCALES[0]
         close = self.end
         if body.get("before") is not None:
-            close = min(self.scope.deadline, us(body["before"])) + self.scope.grace_us
+            close = min(self.scope.deadline, us(body["before"]) + self.scope.tolled_us)
+            close += self.scope.grace_us
 
         def asked(fact, one):
             right = one.kind == "MILESTONE" and one.type == body["type"]
@@ -175,7 +196,10 @@ class Oracle:
 
         now, may = self.worlds(asked, close, body.get("before"))
         return self.decided(
-            close, enough(now), lambda: (enough(one) for one in itertools.product(*may))
+            close,
+            enough(now),
+            lambda: (enough(one) for one in itertools.product(*may)),
+            len(now) == len(may),
         )
 
     def approval(self, body):
@@ -199,12 +223,13 @@ class Oracle:
         def asked(_, one):
             return about(one) and line is not None and one.unit == line.unit and one.value > 0
 
-        back, doubtful, unclear = [], [], False
+        back, doubtful, unclear, reversals = [], [], False, 0
         for fact in self.facts:
             spoken = [fact.current] if fact.current is not None else list(fact.others)
             taken = [one for one in spoken if about(one) and one.value < 0]
             if fact.standing not in ("LIVE", "CONFLICTED", "VOID") or not taken:
                 continue
+            reversals += 1
             if line is None or any(one.unit != line.unit for one in taken):
                 unclear = True
                 continue
@@ -225,6 +250,7 @@ class Oracle:
             return OPS[body["op"]](total, wanted)
 
         now, may = self.worlds(asked, self.end)
+        calm = len(now) == len(may) and not reversals
         may = [[*options, None] for options in may]
 
         def completions():
@@ -233,7 +259,8 @@ class Oracle:
             for told in itertools.product(*may):
                 yield enough([one for one in told if one is not None], back)
 
-        return self.decided(self.end, not unclear and enough(now, [*back, *doubtful]), completions)
+        is_true = not unclear and enough(now, [*back, *doubtful])
+        return self.decided(self.end, is_true, completions, calm)
 
     def last_word(self, about, wanted):
         def asked(fact, one):
@@ -253,7 +280,13 @@ class Oracle:
                 g.subject == one.subject and g.last + g.grain_us >= one.first for g in contrary
             )
         ]
-        return self.decided(self.end, bool(stands), lambda: (True for _ in may))
+        wishes = [one for options in may for _, one in options]
+        calm = len(now) == len(may) and not any(
+            g.subject == one.subject and g.last + g.grain_us >= one.first
+            for g in contrary
+            for one in wishes
+        )
+        return self.decided(self.end, bool(stands), lambda: (True for _ in may), calm)
 
     def quality(self, body):
         return self.last_word(
@@ -346,9 +379,8 @@ class Oracle:
             end = last + self.scope.grace_us if is_known else None
             is_over = end is not None and tick > end
             span = (first, last) if is_known else None
-        is_over = is_over and end <= self.scope.long_stop and not self.scope.tolling
-        if not is_over:
-            return "FALSE" if self.passed(self.scope.long_stop) else "UNKNOWN"
+        in_reach = end is not None and end <= self.scope.long_stop
+        is_over = is_over and in_reach and not self.scope.tolling
 
         def is_in(one):
             inside = span is None or not (one.last + one.grain_us < span[0] or one.first > span[1])
@@ -357,10 +389,13 @@ class Oracle:
         stands = doubt = False
         for fact in self.facts:
             ever = [*([fact.current] if fact.current is not None else []), *fact.others]
-            if not any(is_in(one) and one.arrival <= end for one in ever):
+            if not any(is_in(one) and (end is None or one.arrival <= end) for one in ever):
                 continue
             stands |= fact.current is not None and is_in(fact.current)
             doubt |= fact.standing in ("CONFLICTED", "VOID")
+        self.still = in_reach and not challenge and not stands and not doubt
+        if not is_over:
+            return "FALSE" if self.passed(self.scope.long_stop) else "UNKNOWN"
         if not stands and not doubt:
             return "TRUE"
         return "FALSE" if stands and self.passed(self.end) else "UNKNOWN"

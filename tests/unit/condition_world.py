@@ -243,6 +243,7 @@ def scope_of(rng):
         long_stop=stop,
         challenge_end=challenge,
         tolling=rng.random() < 0.05,
+        tolled_us=rng.choice((0, 0, MS, HOUR, 2 * DAY)),
         lines=(Ordered(line="1", qty=Decimal(10), unit="t"),),
     )
 

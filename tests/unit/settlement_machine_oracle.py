@@ -498,7 +498,7 @@ class Machine(Receipts):
             step = self.step(claim, 8)
             step.refund()
             return step.to("EXPIRED")
-        unclear = now.value == "UNKNOWN" and not self.awaits(claim)
+        unclear = now.value == "UNKNOWN" and now.revivable and not self.awaits(claim)
         if self.tick > claim.close() and (now.value == "FALSE" or unclear):
             step = self.step(claim, 9)
             claim.origin = "REVIVABLE" if unclear else "FALSE"

@@ -155,8 +155,13 @@ DECIDING = (
     Reading(
         (9, 0),
         "UNKNOWN because revivable / CONFLICTED",
-        "Any UNKNOWN after the close: rule (4) says of all that is not FALSE then: "
-        "UNKNOWN → row 9.",
+        "UNKNOWN of which any reason is in doubt: a proof that may come back, a contradiction, "
+        'something that nobody knows for sure. Rule (5) lets leaves close later ("approval closes '
+        'at long_stop"): while they alone are missing, the claim stays RESERVED, is looked at '
+        "again, and is matched when they are TRUE. Of a choice of which one branch is open and "
+        "another in doubt it is held: nobody would be told of the doubt else, and the long stop "
+        "would end it. Rows 10 and 13 stay as they are written: a match that is lost after the "
+        "close goes to people, and they release no UNKNOWN.",
     ),
     Reading(
         (10, 12),

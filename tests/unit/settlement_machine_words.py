@@ -263,7 +263,9 @@ class ReconResolved:
 class Verdict:
     """What the whole set of facts says of one claim at a cut.
 
-    `whole` is False while a leaf `absent during CHALLENGE` was taken as open. `known_minor` is what
+    `whole` is False while a leaf `absent during CHALLENGE` was taken as open. `revivable`: UNKNOWN
+    also because of something that was withdrawn, contradicts itself, or is not known for sure; else
+    it only waits for leaves whose own time is not over. `known_minor` is what
     would be due by what is known, while nothing is because an adjustment is not.
     """
 

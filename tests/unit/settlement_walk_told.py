@@ -50,6 +50,7 @@ class Told:
         return Sealed(
             value="UNKNOWN" if open_ else found.value,
             matches="TRUE" if open_ else None,
+            waits=not found.revivable,
             due_minor=found.due_minor,
             unadjusted_minor=found.known_minor,
             rests_on=(),

@@ -105,6 +105,23 @@ def test_before_closes_at_the_earlier_of_the_two(before: int, ends: int, grace: 
         assert evaluate(leaf, evidence, at).value == expected, (happened, arrived, tick)
 
 
+@pytest.mark.parametrize(("tolled", "later"), [(MS, MS), (2 * MS, MS)])
+def test_news_of_before_may_be_later_by_what_was_tolled(tolled: int, later: int) -> None:
+    """Time that stood still is added to when a leaf with `before` closes, within the close of the
+    claim; what it tells of must have happened by `before` all the same.
+    """
+    scope = replace(window("2027-02-10T00:00:00.001Z", "+00:00", "P2D"), tolled_us=tolled)
+    text = "2027-02-10T00:00:00+00:00"
+    leaf = condition(
+        {"milestone": {"type": "CLEARED", "by": {"roles": ["CUSTOMS"]}, "before": text}}
+    )
+    close = micros(text) + scope.grace_us + later
+    for happened, arrived, value in ((0, 0, "TRUE"), (0, 1, "FALSE"), (1, 0, "FALSE")):
+        evidence = told(micros(text) + happened * MS, close + arrived * MS)
+        assert evaluate(leaf, evidence, replace(scope, tick=close + MS)).value == value
+    assert evaluate(leaf, Evidence(), replace(scope, tick=close)).value == "UNKNOWN"
+
+
 @pytest.mark.parametrize(
     ("day", "zone", "deadline", "terms", "value"),
     [

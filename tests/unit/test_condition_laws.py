@@ -58,7 +58,8 @@ def world(rng: random.Random, number: int = 6) -> tuple[Condition, Evidence, Sco
 
 def test_random_trees_against_a_brute_force_evaluator(required: Callable[[str], Any]) -> None:
     """Up to 10 distinct leaves: TRUE, FALSE and UNKNOWN are what an enumeration of all completions
-    of the open leaves says, of the whole and of the whole with the challenge window open.
+    of the open leaves says, of the whole and of the whole with the challenge window open; and both
+    say alike whether that waits for nothing but the time of its leaves.
     """
     number = required("condition_trees")
     seen = dict.fromkeys(("TRUE", "FALSE", "UNKNOWN"), 0)
@@ -66,6 +67,7 @@ def test_random_trees_against_a_brute_force_evaluator(required: Callable[[str], 
         node, evidence, scope = world(random.Random(seed), 10)
         found, oracle = evaluate(node, evidence, scope), Oracle(as_json(node), evidence, scope)
         assert (found.value, found.matches) == (oracle.value, oracle.matches), seed
+        assert found.matches != "UNKNOWN" or found.waits == oracle.waits, seed
         seen[found.value] += 1
     number.done(number)
     assert min(seen.values()) > number // 20

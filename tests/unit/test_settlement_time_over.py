@@ -48,3 +48,19 @@ def test_nothing_is_paid_when_it_is_over_before() -> None:
     world = agreed()
     cleared(world, 6)
     assert world.paid() == []
+
+
+@pytest.mark.parametrize(("on", "times"), [(4.5, 2), (5.5, 1)])
+def test_a_payment_that_was_rejected_is_released_before_the_time_is_over(
+    on: float, times: int
+) -> None:
+    """Its claim is HELD and would be approved anew: after the time nothing is."""
+    world = agreed()
+    cleared(world, 3)
+    world.answer("PAY", "RJCT", 4, rail_reason="AC04")
+    world.tick(day(on))
+    assert world.states()[0] == "HELD"
+    world.review("RELEASE", 0, on, reviewer="olga", evidence_hash=world.now(0).evidence_hash)
+    world.tick(day(on + 0.1))
+    assert world.paid() == [72_000_000] * times
+    assert world.states()[0] == ("INSTRUCTED" if times == 2 else "HELD")
