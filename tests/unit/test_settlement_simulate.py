@@ -19,6 +19,7 @@ from supplytwin.processors import settlement_lines, settlement_simulate
 from supplytwin.processors.chain import canonical_hash
 from supplytwin.processors.evidence import Leaf
 from supplytwin.processors.postings import ACCOUNTS, parse
+from supplytwin.processors.settlement_footprints import ToVerify
 from supplytwin.processors.settlement_report import Explanation
 from supplytwin.processors.settlement_simulate import Standing
 from supplytwin.processors.settlement_state import Booking, Taken
@@ -86,6 +87,42 @@ def event(number: int, **changes: Any) -> dict[str, Any]:
 def test_a_case_of_the_page_gives_what_the_page_says(tmp_path: Path, case: int) -> None:
     """Word for word."""
     assert run(tmp_path, CASES[case]) == SAID[case]
+
+
+def financed(folder: Path) -> str:
+    """The contract of the third case, as the page makes it."""
+    first, second = DOC.split("```console\n")[1].split("```")[0].splitlines()
+    for line in (first, second):
+        asked, _, name = line.partition(" > ")
+        words = [str(folder / one) if one.endswith(".json") else one for one in asked.split()[1:]]
+        done = CliRunner().invoke(cli.app, words)
+        assert done.exit_code == 0, done.output
+        (folder / name).write_text(done.stdout)
+    return (folder / "CONTRACT.json").read_text()
+
+
+def test_a_verification_names_the_hash_that_the_case_prints(tmp_path: Path) -> None:
+    """The third case: run up to where it is verified, it says what a verifier attaches."""
+    contract, lines = financed(tmp_path), CASES[2].splitlines()
+    assert run(tmp_path, CASES[2], contract=contract) == SAID[2]
+    before = "\n".join(lines[:9])
+    (claim,) = json.loads(run(tmp_path, before, "--json", contract=contract))["claims"]
+    (footprint,) = claim["explained"]["footprints"]
+    assert footprint["consignment_id"] == "ASN-8"
+    attached = f"VERIFIED_FOOTPRINT;{footprint['input_hash']};"
+    assert json.loads(lines[9])["event"]["evidence"] == [attached]
+    assert f"footprint of ASN-8: {footprint['co2e_wtw_kg']} kgCO2e; {attached}" in run(
+        tmp_path, before, contract=contract
+    )
+    started = run(tmp_path, "\n".join(lines[:3]), contract=contract)
+    assert "footprint of" not in started, "of no consignment that anybody has told of"
+    booked = run(tmp_path, "\n".join(lines[:4]), contract=contract)
+    assert "footprint of ASN-8: not whole, or by a plan; VERIFIED_FOOTPRINT;" in booked
+    stored = [*lines[:3], json.dumps({"event": {
+        **json.loads(lines[7])["event"], "refs": ["ORDER_LINE:1", "CONSIGNMENT:K"]}})]  # fmt: skip
+    assert "footprint of K: none so far" in run(tmp_path, "\n".join(stored), contract=contract)
+    (plain,) = told(tmp_path, CASES[0])["claims"]
+    assert plain["explained"]["footprints"] == []
 
 
 def test_the_cases_end_paid_and_held(tmp_path: Path) -> None:
@@ -301,7 +338,7 @@ def test_either_file_may_be_standard_input(tmp_path: Path) -> None:
 
 def test_the_page_names_every_field_of_the_output(tmp_path: Path) -> None:
     """Those of the whole, of a step, of a claim, of its explanation, leaves and bookings."""
-    kinds = (Ran, Told, Standing, Explanation, Leaf, Booking)
+    kinds = (Ran, Told, Standing, Explanation, ToVerify, Leaf, Booking)
     names = {name for kind in kinds for name in kind.__struct_fields__}
     made = told(tmp_path, *CASES[0].splitlines())
     assert set(made) == set(Ran.__struct_fields__)
