@@ -9,9 +9,11 @@ import pytest
 import settlement_world as w
 from msgspec.structs import replace
 
+from supplytwin.processors import twin as twins
 from supplytwin.processors.condition_facts import built
 from supplytwin.processors.condition_facts_asked import Attester
 from supplytwin.processors.signed import Counts
+from supplytwin.schemas.flow import DELEGATION as D
 
 day = w.day
 
@@ -31,8 +33,11 @@ def receipt(source, qty, name=None, **more):
 def there(*facts, attesters, signatures=None):
     """How much of line L1 is RECEIVED in time."""
     question = f.asked(f.quantity("L1", 40), attesters=attesters, signatures=signatures or {})
-    found = built(w.twin_of(*facts), question).evidence.facts
-    now = [one.current for one in found if one.current is not None]
+    return counted(built(w.twin_of(*facts), question))
+
+
+def counted(made):
+    now = [one.current for one in made.evidence.facts if one.current is not None]
     in_time = [one for one in now if one.type == "RECEIVED" and one.arrival <= day(90)]
     return sum(one.value for one in in_time)
 
@@ -92,6 +97,42 @@ def test_a_signature_says_in_which_role_a_source_speaks():
     }  # fmt: skip
     assert there((mine, at), other, attesters=attesters) == 50
     assert there((mine, at), other, attesters=attesters, signatures=said) == 40
+
+
+def test_what_is_told_in_two_roles_is_not_added_up():
+    """30 as an inspector and 20 as a warehouse: the warehouse has 20."""
+    (first, at), second = receipt("stock", 30, "first"), receipt("stock", 20, "second")
+    attesters = names(stock="INSPECTOR WAREHOUSE")
+    said = {
+        w.item(first, at).content_hash: Counts(
+            organisation="org-stock", role="INSPECTOR", site="", kid="k", source="stock", seq=1,
+            signed_at=day(30), non_repudiable=True,
+        )
+    }  # fmt: skip
+    assert there((first, at), second, attesters=attesters) == 50
+    assert there((first, at), second, attesters=attesters, signatures=said) == 20
+
+
+@pytest.mark.parametrize(("headers", "expected"), [((), 50), (((D, b"clerk"),), 45)])
+def test_a_delegate_corrects_in_the_role_of_its_source(headers, expected):
+    """Whatever the clerk is named or listed as, it is the warehouse's receipt that it mends."""
+    (mine, at), other = receipt("stock", 50), receipt("look", 40)
+    mended = w.with_(
+        mine, source="wms:clerk", event_id="mended", revision=2, qty=w.Decimal(45),
+        correction_action="SUPERSEDE", correction_source="stock", correction_event_id="stock",
+    )  # fmt: skip
+    question = f.asked(
+        f.quantity("L1", 40),
+        attesters=names(stock="WAREHOUSE", look="INSPECTOR", wms_clerk="CARRIER"),
+    )
+    items = [w.item(mine, at), w.item(*other), w.item(mended, day(31))]
+    last = items[-1]
+    items[-1] = replace(last, record=replace(last.record, headers=headers))
+    for order in (items, items[::-1]):
+        twin = twins.EMPTY
+        for one in order:
+            twin = twins.take(twin, one).twin
+        assert counted(built(twin, question)) == expected
 
 
 def test_at_another_place_a_source_may_be_something_else():
