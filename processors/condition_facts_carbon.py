@@ -37,7 +37,7 @@ def footprints(look: Look, claim: Claim, papers: Papers, measure: str) -> Iterat
     """The footprint of all the claim's consignments together, by the verification that came last;
     nothing while one of them has none that is whole. And that any was verified, whichever it was.
     """
-    homes = _consignments(look, claim)
+    homes = consignments(look, claim)
     made = [look.asked.footprints.get(home) for home in homes]
     whole = [one for one in made if one is not None]
     value = _value(whole, measure) if homes and len(whole) == len(homes) else None
@@ -93,7 +93,7 @@ def _together(known: list[_Known], stated: Statement) -> Fact:
     return replace(weak, about=about, current=now, others=(stated,))
 
 
-def _consignments(look: Look, claim: Claim) -> tuple[str, ...]:
+def consignments(look: Look, claim: Claim) -> tuple[str, ...]:
     """That of the claim, else all that anything about its goods names, as it stands or may."""
     if look.asked.consignment_id is not None:
         return (look.asked.consignment_id,)

@@ -1,11 +1,11 @@
 """Quantities of a claim's lines: what was shipped, received and accepted, each of it once.
 
-Receipts of a lot and line by one source add up; those by several are reports of the same goods: the
-best kind of source is believed, of two of a kind the one that has less. What is reversed is taken
-from its own lot, and beyond what is known of that from the line's other goods; a stock adjustment
-below, or a count under what is on hand, from its lot alone. A gain of stock gives nothing back: the
-retraction of the loss does. Of what was shipped or accepted a source's reports add up, and of
-several sources the one that has least is believed.
+Receipts of a lot and line by one source add up; those by several are reports of the same goods: a
+warehouse of the terms is believed first, of two of a kind the one that has less. What is reversed
+is taken from its own lot, and beyond what is known of that from the line's other goods; a stock
+adjustment below, or a count under what is on hand, from its lot alone. A gain of stock gives
+nothing back: the retraction of the loss does. Of what was shipped or accepted a source's reports
+add up, and of several sources the one that has least is believed.
 
 A quantity that states no unit is in the one that the receipts of its lot state, or in that of the
 terms, unless an order says otherwise.
@@ -20,7 +20,16 @@ from msgspec.structs import replace
 from supplytwin.processors.condition_facts_gone import ZERO, Gone, said_of
 from supplytwin.processors.condition_facts_look import Look, Tell, demoted, silenced
 from supplytwin.processors.condition_facts_milestones import is_the_claims
-from supplytwin.processors.condition_facts_shared import Homes, Share, Shared, believed, rank
+from supplytwin.processors.condition_facts_shared import (
+    LAST,
+    WAREHOUSE,
+    Homes,
+    Share,
+    Shared,
+    Who,
+    believed,
+    rank,
+)
 from supplytwin.processors.condition_view import Fact
 from supplytwin.processors.evidence import RECEIVED
 from supplytwin.processors.facts import Slot
@@ -39,7 +48,6 @@ from supplytwin.schemas.events import (
     WarehouseReceived,
 )
 from supplytwin.schemas.machines import LINE
-from supplytwin.schemas.priorities import RECEIPTS
 from supplytwin.schemas.units import code_of
 
 _QUANTITY = {"SHIPPED": "qty", "ACCEPTED": "accepted_qty"}
@@ -115,12 +123,12 @@ class Goods:
     def _received(self) -> Iterator[Fact]:
         look, close = self._look, self._look.due.close
         moving = {one.identity: one for one in self._slots if moves(one, self._line)}
-        lots = Lots(look.twin, self._line, moving, close)
+        lots = Lots(look.twin, self._line, moving, close, self._is_a_warehouses)
         moving.update(lots.reversals())
         look.concerns |= lots.watched
         slots = [moving[name] for name in sorted(moving)]
         self._units(slots)
-        told: dict[str, dict[str, Decimal]] = {}
+        told: dict[str, dict[Who, Decimal]] = {}
         taken: list[tuple[str | None, Slot]] = []
         for slot in slots:
             look.note_conflict(slot)
@@ -130,10 +138,9 @@ class Goods:
             if event is not None and self._is_witnessed(event):
                 counts = look.counts(slot, self._is_receipt, self._roles)
                 if counts or self._is_heard(slot):
-                    by_source = told.setdefault(event.lot_id, {})
+                    by_source, who = told.setdefault(event.lot_id, {}), self._who(slot)
                     qty = event.qty if counts else ZERO
-                    known = by_source.get(teller(event), ZERO)
-                    by_source[teller(event)] = EXACT.add(known, qty)
+                    by_source[who] = EXACT.add(by_source.get(who, ZERO), qty)
         best = {lot: self._best(slots, lot) for lot in told}
         trusted = {lot: believed(by, best[lot]) for lot, by in told.items()}
         for slot in slots:
@@ -143,19 +150,19 @@ class Goods:
         yield from Gone(look, self._roles, lots, shared, self._said_of_lot).facts(taken, left)
 
     def _shares(
-        self, slots: list[Slot], best: dict[str, int], trusted: Mapping[str, str | None]
+        self, slots: list[Slot], best: dict[str, int], trusted: Mapping[str, Who | None]
     ) -> Iterator[Share]:
         """What counts of the line for any claim that shares it, of each lot of a delivery as the
         source says that is believed; `trusted` is whose word of the claim's own lots is taken.
         """
-        told: dict[tuple[str, str], dict[str, Decimal]] = {}
-        heard: dict[str, dict[str, Decimal]] = {}
-        found: list[tuple[str, Share]] = []
+        told: dict[tuple[str, str], dict[Who, Decimal]] = {}
+        heard: dict[str, dict[Who, Decimal]] = {}
+        found: list[tuple[Who, Share]] = []
         for slot in slots:
             event: Any = None if slot.effective is None else slot.effective.event
             if event is None or not self._is_witnessed(event):
                 continue
-            lot, who = event.lot_id, teller(event)
+            lot, who = event.lot_id, self._who(slot)
             counts = self._look.counts(slot, self._is_anybodys, self._roles, any_lot=True)
             if counts or self._is_heard(slot):
                 heard.setdefault(lot, {})[who] = ZERO
@@ -169,7 +176,7 @@ class Goods:
                 found.append((who, share))
                 by_source = told.setdefault((home, lot), {})
                 by_source[who] = EXACT.add(by_source.get(who, ZERO), event.qty)
-        rival = dict[tuple[str, str], str | None]()
+        rival = dict[tuple[str, str], Who | None]()
         for (home, lot), by in told.items():
             if lot not in best:
                 best[lot] = self._best(slots, lot)
@@ -177,6 +184,20 @@ class Goods:
         for who, one in found:
             if who == (trusted.get(one.lot) if one.own else rival[one.home, one.lot]):
                 yield one
+
+    def _who(self, slot: Slot) -> Who:
+        """Who tells what counts of an identity: a warehouse is who speaks as one by the terms."""
+        now = slot.effective
+        assert now is not None
+        return self._placed(now.event, now.hashes[0])
+
+    def _placed(self, event: Event, content_hash: bytes) -> Who:
+        roles = self._look.voice(event, content_hash, self._roles).roles
+        return rank(roles, teller(event)), teller(event)
+
+    def _is_a_warehouses(self, slot: Slot) -> bool:
+        """Whether a warehouse tells what counts of it."""
+        return self._look.is_heard(slot, (WAREHOUSE,))
 
     def _is_heard(self, slot: Slot) -> bool:
         """Whether what counts of it came in time, in a name that counts."""
@@ -227,7 +248,7 @@ class Goods:
 
     def _best(self, slots: Iterable[Slot], lot: str) -> int:
         """The best kind of listed source that ever told of a lot in time."""
-        ranks = [len(RECEIPTS)]
+        ranks = [LAST]
         for slot in slots:
             for version in slot.versions:
                 if version.arrival > self._look.due.close or version.revision in slot.powerless:
@@ -237,10 +258,10 @@ class Goods:
                         continue
                     is_said = event.classifier == "ACTUAL" and line_of(event) == self._line
                     if is_said and not self._look.voice(event, content_hash, self._roles).reason:
-                        ranks.append(rank(teller(event)))
+                        ranks.append(self._placed(event, content_hash)[0])
         return min(ranks)
 
-    def _receipt(self, slot: Slot, trusted: dict[str, str | None]) -> Iterator[Fact]:
+    def _receipt(self, slot: Slot, trusted: dict[str, Who | None]) -> Iterator[Fact]:
         def tell(event: Event) -> Iterable[dict[str, Any]]:
             if isinstance(event, WarehouseReceived) and self._is_receipt(event):
                 return (self._said(event.qty, event.uom),)
@@ -253,7 +274,7 @@ class Goods:
             if (
                 fact.current is None
                 or fact.current.type != "RECEIVED"
-                or trusted.get(event.lot_id, teller(event)) == teller(event)
+                or trusted.get(event.lot_id, self._who(slot)) == self._who(slot)
             ):
                 yield fact
             else:

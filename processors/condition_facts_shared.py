@@ -17,8 +17,13 @@ from supplytwin.processors.reach import reached_by
 from supplytwin.processors.standing import EXACT
 from supplytwin.schemas.events import Event
 from supplytwin.schemas.machines import CONSIGNMENT
-from supplytwin.schemas.priorities import RECEIPTS, witness
+from supplytwin.schemas.priorities import is_simulated
 
+WAREHOUSE = "WAREHOUSE"
+LAST = 3
+"""The rank of one that nobody is believed after."""
+Who = tuple[int, str]
+"""(how well it is believed, a source)."""
 _ZERO = Decimal(0)
 _OWN = ""
 """Where no others share the line all goods are the claim's, whatever they name."""
@@ -111,14 +116,15 @@ def _turn(one: Share, moment: int) -> tuple[bool, int, str]:
     return one.at > moment, abs(moment - one.at), one.name
 
 
-def rank(source: str) -> int:
-    """Of two sources the one with the smaller rank is believed."""
-    found = witness(source)
-    return len(RECEIPTS) if found is None else found
+def rank(roles: Iterable[str], source: str) -> int:
+    """Of two sources the one with the smaller rank is believed: whoever only simulates comes last,
+    else a warehouse before anybody else. `roles` = what the terms say that it is.
+    """
+    return 2 * is_simulated(source) + (WAREHOUSE not in roles)
 
 
-def believed(by_source: Mapping[str, Decimal], best: int) -> str | None:
+def believed(told: Mapping[Who, Decimal], best: int) -> Who | None:
     """Whose word of a lot is taken; None = nobody's, when one of a better kind has told of it."""
-    least = min([best, *map(rank, by_source)])
-    heard = [one for one in by_source if rank(one) == least]
-    return min(heard, key=lambda one: (by_source[one], one), default=None)
+    least = min([best, *(place for place, _ in told)])
+    heard = [one for one in told if one[0] == least]
+    return min(heard, key=lambda one: (told[one], one), default=None)

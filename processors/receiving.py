@@ -44,7 +44,7 @@ def received(scope: Scope, twin: Twin, line: ClaimLine) -> Part:
     warehouses, own = scope.terms.warehouses, scope.claim.consignment_id
     rivals = _consignments(_Same(scope.terms.claims)).get(line_id, frozenset()) - {own}
     moving = {one.identity: one for one in slots_of(twin, key) if moves(one, key)}
-    lots = Lots(twin, key, moving, scope.close)
+    lots = Lots(twin, key, moving, scope.close, _is_witnessed)
     moving.update(lots.reversals())
 
     def witnessed(event: Event) -> bool:
@@ -127,6 +127,12 @@ def _is_of(receipt: Any, consignment: str, rivals: frozenset[str]) -> bool:
     named = {key.subject_id for key in reached_by(receipt) if key.subject_type == CONSIGNMENT}
     named.add(receipt.asn)
     return consignment in named and rivals.isdisjoint(named)
+
+
+def _is_witnessed(slot: Slot) -> bool:
+    """Whether what counts of it is told by one whose receipts count."""
+    now = slot.effective
+    return now is not None and witness(teller(now.event)) is not None
 
 
 def _best(slots: Iterable[Slot], close: int, witnessed: Test) -> dict[str, int]:

@@ -2,14 +2,15 @@
 
 They count whoever tells them, against the lines that they name; where these have nothing of their
 lot, or none is named, against every line of which a receipt of the lot is. A lot is known by what
-its receipts call it, and by what they once called it, unless that is another lot by now.
+its receipts call it, and by what they once called it, unless that is another lot by now. Who is a
+warehouse is for the terms to say: `Lots` is told.
 
 A reversal takes from its own lot. What goes beyond all that warehouses (or whoever tells the
 reversal) have told of that lot is gone from the line's other goods, as is what is taken from a lot
 that no receipt of the line knows.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -56,9 +57,15 @@ class Lots:
     evaluation."""
 
     def __init__(
-        self, twin: Twin, line: SubjectKey, moving: Mapping[Identity, Slot], close: int
+        self,
+        twin: Twin,
+        line: SubjectKey,
+        moving: Mapping[Identity, Slot],
+        close: int,
+        is_a_warehouses: Callable[[Slot], bool],
     ) -> None:
         self._twin, self._line, self._moving = twin, line, moving
+        self._is_a_warehouses = is_a_warehouses
         self._names: dict[SubjectKey, set[str]] = {}
         self._lines: dict[frozenset[SubjectKey], set[SubjectKey]] = {}
         self.watched = {line}
@@ -129,7 +136,7 @@ class Lots:
         return any(
             slot is not by_another_than and name in _lots_in(receipt)
             for slot in slots_of(self._twin, name)
-            for receipt in _seen(slot)
+            for receipt in self._seen(slot)
         )
 
     def _lines_of(self, lots: frozenset[SubjectKey]) -> set[SubjectKey]:
@@ -137,9 +144,14 @@ class Lots:
         found = self._lines.get(lots)
         if found is None:
             slots = [slot for lot in lots for slot in slots_of(self._twin, lot)]
-            found = {line for slot in slots for one in _seen(slot) for line in lines_of(one)}
+            found = {line for slot in slots for one in self._seen(slot) for line in lines_of(one)}
             self._lines[lots] = found
         return found
+
+    def _seen(self, slot: Slot) -> list[Any]:
+        """Its receipt, if a warehouse tells it: nobody else turns a reversal away from a line."""
+        receipt = _receipt(slot)
+        return [receipt] if receipt is not None and self._is_a_warehouses(slot) else []
 
 
 def _receipt(slot: Slot) -> Any:
@@ -148,12 +160,6 @@ def _receipt(slot: Slot) -> Any:
     if event is None or event.event_type != RECEIVED or event.classifier != "ACTUAL":
         return None
     return event
-
-
-def _seen(slot: Slot) -> list[Any]:
-    """Its receipt, if a warehouse tells it: nobody else may turn a reversal away from a line."""
-    receipt = _receipt(slot)
-    return [] if receipt is None or witness(teller(receipt)) is None else [receipt]
 
 
 def _lots_in(event: Any) -> set[SubjectKey]:

@@ -3,18 +3,63 @@
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
+from msgspec import Struct
+
 from supplytwin.processors.adjustments import Footprint
 from supplytwin.processors.carbon import Versions
 from supplytwin.processors.condition_counting import supporting, whether
 from supplytwin.processors.condition_facts_asked import Footprinted
-from supplytwin.processors.condition_facts_carbon import per_unit
+from supplytwin.processors.condition_facts_carbon import consignments, measures_in, per_unit
+from supplytwin.processors.condition_facts_look import Look
+from supplytwin.processors.condition_facts_members import claim_of
+from supplytwin.processors.condition_facts_sight import Sight
 from supplytwin.processors.condition_facts_words import EACH_UNIT
 from supplytwin.processors.condition_view import Evidence, Fact, Scope, Statement, Told, due
 from supplytwin.processors.quantities import Delivery
-from supplytwin.processors.settlement_asked import carbon_measure
-from supplytwin.processors.settlement_state import Book
+from supplytwin.processors.settlement_answers import Answers
+from supplytwin.processors.settlement_asked import Known, asked, carbon_measure, desk, tranche_of
+from supplytwin.processors.settlement_state import Book, Claim
+from supplytwin.processors.twin import Twin
 from supplytwin.schemas.condition import Carbon, walked
 from supplytwin.schemas.contract import ContractTerms, Tranche
+from supplytwin.schemas.decimal_text import plain
+
+
+class ToVerify(Struct, frozen=True, kw_only=True, gc=False):
+    """What a verifier needs of one consignment of a claim's goods; JSON-able."""
+
+    consignment_id: str
+    input_hash: str | None
+    """Of its footprint as it stands, which a verification has to name; None = it has none."""
+    co2e_wtw_kg: str | None
+    """None = it is not whole, or by a plan: no verification of it counts."""
+
+
+def to_verify(book: Book, claim: Claim, twin: Twin, at: int, known: Known) -> tuple[ToVerify, ...]:
+    """The footprints that the terms of a claim look at; () = none."""
+    if book.terms_of(claim).full is None:
+        return ()
+    on = desk(book, claim, twin, at, known, Answers(twin))
+    look = Look(Sight(twin), asked(on, claim, tranche_of(on.full, claim).condition))
+    if not measures_in(look):
+        return ()
+    return tuple(
+        [
+            _to_verify(home, known.footprints.get(home))
+            for home in consignments(look, claim_of(look))
+        ]
+    )
+
+
+def _to_verify(home: str, made: Footprinted | None) -> ToVerify:
+    if made is None:
+        return ToVerify(consignment_id=home, input_hash=None, co2e_wtw_kg=None)
+    kg = made.co2e_wtw_kg
+    return ToVerify(
+        consignment_id=home,
+        input_hash=made.input_hash,
+        co2e_wtw_kg=None if kg is None else plain(kg),
+    )
 
 
 def footprinted(book: Book, footprints: Versions) -> Mapping[str, Footprinted]:

@@ -6,6 +6,7 @@ import difflib
 import types
 import typing
 from collections.abc import Mapping
+from decimal import Decimal
 from functools import cache
 from typing import Any
 
@@ -86,6 +87,9 @@ class Reader:
         inner, _ = _without_none(hint)
         if inner is Micros:
             return self.moment(raw, path)
+        if inner is Decimal and raw[:1] in b"-0123456789":
+            self.found(path, f'a decimal is a text: write "{short(raw)}", not {short(raw)}')
+            return None
         if isinstance(inner, type) and issubclass(inner, Struct):
             given = self.given(raw, inner, path)
             return None if given is None else self.made(inner, given, path)

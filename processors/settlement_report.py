@@ -10,6 +10,7 @@ from supplytwin.processors.conditions import Leaf
 from supplytwin.processors.emit import Emitter
 from supplytwin.processors.settlement_asked import NOTHING_KNOWN, Known
 from supplytwin.processors.settlement_case import Case, uncleared
+from supplytwin.processors.settlement_footprints import ToVerify, to_verify
 from supplytwin.processors.settlement_state import ABSORBING, Alarm, Book, Transition, public
 from supplytwin.processors.settlement_step import case_of
 from supplytwin.processors.settlement_verdict import evaluated
@@ -76,6 +77,8 @@ class Explanation(Struct, frozen=True, kw_only=True, gc=False):
     """What a review that releases the claim has to clear."""
     ignored: tuple[str, ...] = ()
     """``source/event_id: REASON`` of what was told of it and counts for nothing, sorted."""
+    footprints: tuple[ToVerify, ...] = ()
+    """Those that its terms look at, verified or not."""
 
 
 def explain(
@@ -107,6 +110,7 @@ def explain(
                 evidence_hash=verdict.evidence_hash,
                 adverse_ids=tuple(sorted(uncleared(case))),
                 ignored=verdict.ignored,
+                footprints=to_verify(book, claim, twin, at, known),
             )
         )
     return tuple(told)

@@ -275,6 +275,10 @@ class Simulation:
 
     # ---- the end
 
+    def agreed(self) -> list[str]:
+        """The chains that have a contract."""
+        return [name for name, state in sorted(self.chains.items()) if state.book.terms is not None]
+
     def claims(self) -> list[Standing]:
         """Every claim of every contract, in the order of chains and terms."""
         found = []

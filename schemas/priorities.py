@@ -69,9 +69,10 @@ GRADES: Mapping[str, Mapping[str, str]] = {
 """Topic -> role -> grade: A = its own fact, B = a party to it, C = second hand, D = nobody saw it.
 """
 RECEIPTS = ("wms", "simulated:wms")
-"""Whose receipts count for a payment, the best first; no other source's do. The second one says of
-itself that nobody saw the goods: it stands in where there is no first one. Vocabulary §3.2: the
-buyer's warehouse only for its receipts."""
+"""Whose receipts count for a payment by terms that list nobody, the best first; no other source's
+do. The second one says of itself that nobody saw the goods: it stands in where there is no first
+one. Vocabulary §3.2: the buyer's warehouse only for its receipts. By full terms their attesters
+decide (`condition_facts_shared.rank`)."""
 WORST = "D"
 AT_BEST: Mapping[str, str] = {"no_tz": "C", "implausible_time": WORST, "conflict": WORST}
 """No fact with this flag is better than this."""
@@ -80,6 +81,11 @@ AT_BEST: Mapping[str, str] = {"no_tz": "C", "implausible_time": WORST, "conflict
 def role_of(source: str) -> str:
     """The kind of a source."""
     return source.partition(":")[0]
+
+
+def is_simulated(source: str) -> bool:
+    """Whether a source says of itself that nobody saw what it tells."""
+    return role_of(source) == "simulated"
 
 
 @lru_cache(maxsize=65536)

@@ -293,8 +293,11 @@ def _confirm(question: str) -> None:
 
 @settlement_app.command("simulate")
 def simulate(
-    contract: Annotated[Path, typer.Argument(help="The terms, as JSON.")],
-    events: Annotated[Path, typer.Argument(help="What happens: JSON lines, in this order.")],
+    contract: Annotated[Path, typer.Argument(help="The terms as JSON; - reads standard input.")],
+    events: Annotated[
+        Path,
+        typer.Argument(help="What happens: JSON lines, in this order; - reads standard input."),
+    ],
     free_conditions: Free = False,
     as_json: AsJson = False,
 ) -> None:
@@ -316,5 +319,7 @@ def simulate(
         emit_json(ran)
     else:
         tell.simulated(ran)
+        for line in settlement_run.warnings(ran, events):
+            err.print(line)
     if ran.refused:
         raise typer.Exit(1)

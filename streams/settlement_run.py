@@ -3,6 +3,8 @@
 The files alone decide what comes out: no clock, no broker, no account of an earlier run.
 """
 
+import difflib
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -29,6 +31,8 @@ from supplytwin.sinks.simulated_rail import Behaviour
 from supplytwin.streams.show import iso
 
 RAIL = "the SIMULATED rail"
+STDIN = "-"
+"""Names standard input instead of a file."""
 _MEMORY = Path(":memory:")
 """SQLite's name for a ledger that ends with the process."""
 
@@ -67,6 +71,13 @@ class Ran(Struct, frozen=True, kw_only=True):
     """By chain."""
     refused: int
     """Steps that did not do what they ask for."""
+    findings: list[Wrong]
+    """What may not be meant; the case was run all the same."""
+
+
+def warnings(ran: Ran, events: Path) -> list[str]:
+    """Its findings for people."""
+    return [_found(one, events, events) for one in ran.findings]
 
 
 class Unreadable(UsageError):
@@ -92,8 +103,10 @@ def run(contract: Path, events: Path, *, free_conditions: bool = False) -> Ran:
     `free_conditions`: the policy of the case permits terms without a template.
     Raises Unreadable when a line cannot be read, or cannot be filled in at its turn.
     """
-    agreed, wrong = settlement_lines.read_contract(contract.read_bytes())
-    lines, more = settlement_lines.read(events.read_bytes())
+    if STDIN == str(contract) == str(events):
+        raise UsageError("- twice: standard input is one of the two files, not both")
+    agreed, wrong = settlement_lines.read_contract(_content(contract))
+    lines, more = settlement_lines.read(_content(events))
     if wrong or more or agreed is None:
         raise Unreadable([*wrong, *more], contract, events)
     case = _Case(agreed, Simulation(free_conditions=free_conditions))
@@ -101,11 +114,15 @@ def run(contract: Path, events: Path, *, free_conditions: bool = False) -> Ran:
         case.start(lines)
         for line in lines:
             case.take(line)
-        return case.end()
+        return case.end(lines)
     except _Stopped as stopped:
         raise Unreadable([stopped.wrong], contract, events) from None
     finally:
         case.close()
+
+
+def _content(file: Path) -> bytes:
+    return sys.stdin.buffer.read() if str(file) == STDIN else file.read_bytes()
 
 
 class _Stopped(Exception):
@@ -222,7 +239,7 @@ class _Case:
             return
         raise _Stopped(line.number, RecordError(Code.BAD_VALUE, "behaviour", says), "rail")
 
-    def end(self) -> Ran:
+    def end(self, lines: Sequence[Line]) -> Ran:
         """What has come of it."""
         return Ran(
             rail=None if self._rail is None else RAIL,
@@ -231,6 +248,7 @@ class _Case:
             balances=self._simulation.balances(),
             canonical_hashes=self._simulation.hashes(),
             refused=sum(one.verdict in REFUSED for one in self._steps),
+            findings=_strangers(lines, self._simulation.agreed()),
         )
 
     def close(self) -> None:
@@ -252,10 +270,27 @@ def _what(message: Any) -> str:
 
 
 def _first(lines: Sequence[Line]) -> int:
-    """The first time that a line names, us UTC; 0 = none does."""
+    """The first time that a line names: a tick, an arrival, when an event was recorded; us UTC.
+    Raises RecordError when none does.
+    """
     for line in lines:
         if isinstance(line.body, int):
             return line.body
         if line.arrival is not None:
             return line.arrival
-    return 0
+        if isinstance(line.body, Event):
+            return line.body.recorded_time
+    says = "full terms have none, and no line names a time: begin with a tick"
+    raise RecordError(Code.MISSING_FIELD, "agreed_at", says)
+
+
+def _strangers(lines: Sequence[Line], chains: Sequence[str]) -> list[Wrong]:
+    """The events of chains that have no contract in the case: they count for no claim."""
+    found = []
+    for line in lines:
+        if isinstance(line.body, Event) and line.body.chain_id not in chains:
+            near = difflib.get_close_matches(line.body.chain_id, chains, 1)
+            hint = f": did you mean {near[0]}?" if near else ""
+            says = f"{line.body.chain_id} has no contract here, the event counts for no claim{hint}"
+            found.append(Wrong(line=line.number, field="event.chain_id", says=says))
+    return found

@@ -5,6 +5,8 @@ times in UTC.
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from supplytwin.processors.condition_facts_words import VERIFIED_FOOTPRINT
+from supplytwin.processors.settlement_footprints import ToVerify
 from supplytwin.processors.settlement_report import Explanation
 from supplytwin.schemas.money import from_minor
 from supplytwin.schemas.records import ExceptionRecord, Instruction, SettlementEvent
@@ -57,6 +59,8 @@ def simulated(ran: Ran) -> None:
         )
         if told.waits_for:
             out.print(f"    waits for {told.waits_for}")
+        for carried in told.footprints:
+            out.print(f"    {_footprint(carried)}")
     for currency, accounts in ran.balances.items():
         out.print(f"balances {currency}: {balance(accounts, currency)}")
     if ran.refused:
@@ -95,6 +99,14 @@ def _alarms(alarms: Iterable[ExceptionRecord], one: SettlementEvent) -> None:
 def _instruction(one: Instruction) -> str:
     text = f"instructs {one.kind} no {one.instruction_no}, {money(one.amount_minor, one.currency)}"
     return f"{text} from {one.debtor} to {one.creditor}" if one.kind == "PAY" else text
+
+
+def _footprint(one: ToVerify) -> str:
+    """What a verifier has to attach, as it is now."""
+    if one.input_hash is None:
+        return f"footprint of {one.consignment_id}: none so far"
+    how = "not whole, or by a plan" if one.co2e_wtw_kg is None else f"{one.co2e_wtw_kg} kgCO2e"
+    return f"footprint of {one.consignment_id}: {how}; {VERIFIED_FOOTPRINT};{one.input_hash};"
 
 
 def _problem(one: ExceptionRecord) -> str:
@@ -205,6 +217,8 @@ def explained(found: Explained) -> None:
             out.print(f"  counts for nothing: {', '.join(now.ignored)}")
         if now.waits_for:
             out.print(f"  waits for {now.waits_for}")
+        for one in now.footprints:
+            out.print(f"  {_footprint(one)}")
 
 
 # ---- acts

@@ -17,17 +17,23 @@ from typer.testing import CliRunner
 
 from supplytwin.processors import settlement_lines, settlement_simulate
 from supplytwin.processors.chain import canonical_hash
+from supplytwin.processors.evidence import Leaf
 from supplytwin.processors.postings import ACCOUNTS, parse
-from supplytwin.processors.settlement_state import Taken
+from supplytwin.processors.settlement_footprints import ToVerify
+from supplytwin.processors.settlement_report import Explanation
+from supplytwin.processors.settlement_simulate import Standing
+from supplytwin.processors.settlement_state import Booking, Taken
 from supplytwin.schemas import codec
+from supplytwin.schemas.errors import UsageError
 from supplytwin.schemas.ids import DAY_US, partition_of
 from supplytwin.schemas.records import SETTLEMENT_EVENTS
 from supplytwin.streams import cli, settlement_run
-from supplytwin.streams.settlement_run import Unreadable
+from supplytwin.streams.settlement_run import Ran, Told, Unreadable
 from supplytwin.streams.summary import read_all
 
 SAID = re.findall(r"```jsonl\n.*?```\n\n```text\n(.*?)```", DOC, re.DOTALL)
 AMOUNT = 240_000_000
+TEMPLATELESS = json.dumps(free())
 RESERVED = CASES[0].splitlines()[0]
 ARRIVED = CASES[0].splitlines()[1:]
 
@@ -81,6 +87,42 @@ def event(number: int, **changes: Any) -> dict[str, Any]:
 def test_a_case_of_the_page_gives_what_the_page_says(tmp_path: Path, case: int) -> None:
     """Word for word."""
     assert run(tmp_path, CASES[case]) == SAID[case]
+
+
+def financed(folder: Path) -> str:
+    """The contract of the third case, as the page makes it."""
+    first, second = DOC.split("```console\n")[1].split("```")[0].splitlines()
+    for line in (first, second):
+        asked, _, name = line.partition(" > ")
+        words = [str(folder / one) if one.endswith(".json") else one for one in asked.split()[1:]]
+        done = CliRunner().invoke(cli.app, words)
+        assert done.exit_code == 0, done.output
+        (folder / name).write_text(done.stdout)
+    return (folder / "CONTRACT.json").read_text()
+
+
+def test_a_verification_names_the_hash_that_the_case_prints(tmp_path: Path) -> None:
+    """The third case: run up to where it is verified, it says what a verifier attaches."""
+    contract, lines = financed(tmp_path), CASES[2].splitlines()
+    assert run(tmp_path, CASES[2], contract=contract) == SAID[2]
+    before = "\n".join(lines[:9])
+    (claim,) = json.loads(run(tmp_path, before, "--json", contract=contract))["claims"]
+    (footprint,) = claim["explained"]["footprints"]
+    assert footprint["consignment_id"] == "ASN-8"
+    attached = f"VERIFIED_FOOTPRINT;{footprint['input_hash']};"
+    assert json.loads(lines[9])["event"]["evidence"] == [attached]
+    assert f"footprint of ASN-8: {footprint['co2e_wtw_kg']} kgCO2e; {attached}" in run(
+        tmp_path, before, contract=contract
+    )
+    started = run(tmp_path, "\n".join(lines[:3]), contract=contract)
+    assert "footprint of" not in started, "of no consignment that anybody has told of"
+    booked = run(tmp_path, "\n".join(lines[:4]), contract=contract)
+    assert "footprint of ASN-8: not whole, or by a plan; VERIFIED_FOOTPRINT;" in booked
+    stored = [*lines[:3], json.dumps({"event": {
+        **json.loads(lines[7])["event"], "refs": ["ORDER_LINE:1", "CONSIGNMENT:K"]}})]  # fmt: skip
+    assert "footprint of K: none so far" in run(tmp_path, "\n".join(stored), contract=contract)
+    (plain,) = told(tmp_path, CASES[0])["claims"]
+    assert plain["explained"]["footprints"] == []
 
 
 def test_the_cases_end_paid_and_held(tmp_path: Path) -> None:
@@ -238,6 +280,72 @@ def test_the_contract_is_taken_where_the_case_says_so(tmp_path: Path) -> None:
     assert leaves[0]["value"] == "TRUE", "evidence from before the contract counts"
 
 
+@pytest.mark.parametrize(
+    ("line", "at"),
+    [
+        (event(3), "2027-01-22T06:00:00Z"),
+        ({**event(3), "arrival": "2027-01-23T06:00:00Z"}, "2027-01-23T06:00:00Z"),
+        ({"tick": "2026-11-01T00:00:00Z"}, "2026-11-01T00:00:00Z"),
+    ],
+)
+def test_full_terms_are_taken_at_the_first_time_that_a_line_names(
+    tmp_path: Path, line: Any, at: str
+) -> None:
+    """A tick, an arrival, or when an event was recorded; there is none in 1970."""
+    text = "\n".join(map(json.dumps, (line, {"tick": "2027-01-30T00:00:00Z"})))
+    made = json.loads(run(tmp_path, text, "--json", "--free-conditions", contract=TEMPLATELESS))
+    assert [(one["line"], one["at"]) for one in made["steps"][:2]] == [(0, at), (0, at)]
+    assert made["steps"][-1]["verdict"] == "TAKEN"
+    assert found(tmp_path, {"rail": "simulated"}, contract=TEMPLATELESS) == [
+        (0, "terms.agreed_at", "full terms have none, and no line names a time: begin with a tick")
+    ]
+
+
+def test_an_event_of_a_chain_without_a_contract_is_named(tmp_path: Path) -> None:
+    """It counts for no claim: that may be a slip of the pen. The case is run all the same."""
+    lines = [ARRIVED[0], json.dumps(event(3, chain_id="PO-I")), json.dumps(event(3, chain_id="X"))]
+    says = "has no contract here, the event counts for no claim"
+    made = told(tmp_path, *lines)
+    assert made["findings"] == [
+        {"line": 2, "field": "event.chain_id", "says": f"PO-I {says}: did you mean PO-1?"},
+        {"line": 3, "field": "event.chain_id", "says": f"X {says}"},
+    ]
+    words = files(tmp_path, "\n".join(lines))
+    done = CliRunner().invoke(cli.app, ["settlement", "simulate", *words])
+    assert done.exit_code == 0
+    assert f"{words[1]} line 2: event.chain_id: PO-I {says}" in " ".join(done.stderr.split())
+    assert says not in " ".join(done.stdout.split())
+    assert told(tmp_path, *CASES[0].splitlines())["findings"] == []
+    later = json.loads(CONTRACT) | {"contract_id": "C-2", "chain_id": "PO-I"}
+    assert told(tmp_path, *lines[:2], {"contract": later})["findings"] == []
+
+
+def test_either_file_may_be_standard_input(tmp_path: Path) -> None:
+    """As of `contract check`; of both there would be nothing left for the second."""
+    events = "\n".join(CASES[0].splitlines())
+    words = files(tmp_path, events)
+    expected = run(tmp_path, events, "--json")
+    for at, given in enumerate((CONTRACT, events)):
+        asked = [*words[:at], "-", *words[at + 1 :]]
+        done = CliRunner().invoke(
+            cli.app, ["settlement", "simulate", *asked, "--json"], input=given.encode()
+        )
+        assert (done.exit_code, done.stdout) == (0, expected)
+    done = CliRunner().invoke(cli.app, ["settlement", "simulate", "-", "-"], input=b"")
+    assert isinstance(done.exception, UsageError)
+    assert "not both" in str(done.exception)
+
+
+def test_the_page_names_every_field_of_the_output(tmp_path: Path) -> None:
+    """Those of the whole, of a step, of a claim, of its explanation, leaves and bookings."""
+    kinds = (Ran, Told, Standing, Explanation, ToVerify, Leaf, Booking)
+    names = {name for kind in kinds for name in kind.__struct_fields__}
+    made = told(tmp_path, *CASES[0].splitlines())
+    assert set(made) == set(Ran.__struct_fields__)
+    assert set(made["claims"][0]) == set(Standing.__struct_fields__)
+    assert [one for one in sorted(names) if f"`{one}`" not in DOC] == []
+
+
 def test_several_contracts_in_one_case(tmp_path: Path) -> None:
     """Each has its chain; a claim id that two have has to be said with its contract."""
     other = json.loads(CONTRACT) | {"contract_id": "C-2", "chain_id": "PO-2", "currency": "JPY"}
@@ -316,6 +424,8 @@ PAID = {"claim_id": "A-1", "kind": "PAY", "rail_status": "ACSC"}
         (event(1, refs="CONSIGNMENT:A"), "event.refs", "expected array, got str"),
         (event(1, lat=95.5, lon=1.5), "event.lat", "90"),
         (event(3, qty="many"), "event.qty", "Invalid decimal|invalid decimal"),
+        (event(3, qty=33.3), "event.qty", r'a decimal is a text: write "33\.3", not 33\.3'),
+        (event(3, qty=-4), "event.qty", 'write "-4", not -4'),
         (event(0, declaration_lines=[{"line_no": 1}]), DECLARED, "is missing"),
         (event(0, declaration_lines={}), "event.declaration_lines", "must be a list"),
         ({"receipt": {**PAID, "kind": "PAYMENT"}}, "receipt.kind", "'PAYMENT' is not one of"),
@@ -332,6 +442,8 @@ PAID = {"claim_id": "A-1", "kind": "PAY", "rail_status": "ACSC"}
         ({"contract": 5}, "contract", "must be an object"),
         ({"contract": {"terms": {}}}, "contract.terms.contract_id", "is missing"),
         ({"contract": {**TERMS, "cap_minor": 1}}, "contract.cap_minor", "add up to"),
+        ({"contract": {**TERMS, "claims": [{**TERMS["claims"][0], "lines": [
+            {"line_id": "10", "qty": 40}]}]}}, "contract.claims[0].lines[0].qty", 'write "40"'),
         ({"contract": {**TERMS, "capminor": 1}}, "contract.capminor", "did you mean cap_minor"),
         ({"contract": {"terms": TERMS, "sigs": []}}, "contract.sigs", "no field of"),
         ({"rail": "real"}, "rail", "the only one that answers here"),
@@ -439,7 +551,7 @@ def test_free_conditions_are_taken_where_the_case_permits_them(tmp_path: Path) -
     """Terms without a template are refused as BAD_TERMS, unless `--free-conditions` says that the
     deployment permits them: then they make claims.
     """
-    contract = json.dumps(free())
+    contract = TEMPLATELESS
     tick = json.dumps({"tick": "2026-11-01T00:00:00Z"})
     refused = json.loads(run(tmp_path, tick, "--json", contract=contract, code=1))
     assert "BAD_TERMS" in refused["steps"][1]["reason"]
