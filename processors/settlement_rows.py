@@ -155,7 +155,7 @@ _DECISION_ROWS = (
     _row(8, "RESERVED", CUT, "condition_false expires_on_false", "unreserve release", "EXPIRED",
          "VERDICT", why="the condition can no longer become true"),
     _row(9, "RESERVED", CUT, "past_close undecided_or_held_on_false", "hold_as_found", "HELD",
-         "VERDICT", why="after the close a proof is withdrawn or contradicted: for review"),
+         "VERDICT", why="the condition is not true after the close: for review"),
     _row(15, "HELD", CUT, "past_close deadlines_go_on condition_false held_by_risk",
          "unreserve release", "EXPIRED", "VERDICT",
          why="held, and the condition can no longer become true"),
