@@ -1,10 +1,10 @@
 """Why an input moves no claim, and what people can do with a claim that is held, in words."""
 
 from supplytwin.processors.settlement_agreement import Agreement
-from supplytwin.processors.settlement_case import Case
+from supplytwin.processors.settlement_case import Case, uncleared
 from supplytwin.processors.settlement_draft import Act, Draft
 from supplytwin.processors.settlement_guards import failing
-from supplytwin.processors.settlement_table import STALE, Row
+from supplytwin.processors.settlement_table import STALE, Row, row_of
 
 _VARIANTS = frozenset(("on_condition", "on_award"))
 """Guards that tell the variants of one row apart: a claim is one of the two."""
@@ -58,8 +58,33 @@ def _words(case: Case, name: str) -> str:
         case "condition_not_false":
             return f"the condition is FALSE: {others}"
         case "not_undecided_after_close":
-            return f"the condition is undecided after the close: wait for its rest, or {others}"
+            undecided = "the condition is undecided after the close"
+            return f"{undecided}: wait for what it lacks, or {others}"
     return _SAYS.get(name, "")
+
+
+def not_again(case: Case, row: Row) -> str:
+    """Of a payment that was rejected for good: why it is not tried again."""
+    again = row_of(24, case.claim.state, "APPROVED", row.event) if row.number == 25 else None
+    if again is None:
+        return ""
+    says = {
+        "rejection_retryable": "this reason is final",
+        "attempts_left": f"all {case.claim.attempt} attempts are used up",
+        "hold_live": "the hold does not stand any more",
+        "no_recall_refused": "its recall was refused",
+        "contract_active": "the contract has been ended",
+        "before_long_stop": "the long stop has passed",
+    }
+    return ", ".join(says[name] for name in failing(case, again.guards) if name in says)
+
+
+def still_stands(case: Case, row: Row) -> str:
+    """Of a release: what it has not cleared."""
+    left = uncleared(case).difference(case.review.cleared_ids) if row.number == 13 else ()
+    return (
+        f"; not cleared, so that it will be held again: {', '.join(sorted(left))}" if left else ""
+    )
 
 
 def way_out(draft: Draft, act: Act) -> str:

@@ -288,7 +288,7 @@ _RAIL_ROWS = (
          "land next_attempt", "APPROVED", why="rejected, to be tried again"),
     _row(25, LIVE, "Rejected", "attempt_current reconciled",
          "land next_attempt hold_as_rejected void_if_voided", _VOID_OR_HELD,
-         why="rejected for good"),
+         why="rejected, not to be tried again"),
     _row(45, "CANCEL_PENDING", "Rejected", "attempt_current reconciled",
          "land next_attempt hold_as_rejected void_if_voided", _VOID_OR_HELD,
          why="rejected while being recalled"),
