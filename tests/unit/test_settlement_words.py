@@ -138,6 +138,8 @@ def case(
     (folder / "case.jsonl").write_text("\n".join(json.dumps(one) for one in (*start, *lines)))
     named = [str(folder / "terms.json"), str(folder / "case.jsonl")]
     done = CliRunner().invoke(cli.app, ["settlement", "simulate", *named, "--free-conditions"])
+    if done.exception is not None and not isinstance(done.exception, SystemExit):
+        raise done.exception
     assert done.exit_code in (0, 1), done.output
     return done.stdout
 
@@ -286,3 +288,26 @@ def test_what_counts_for_nothing_is_told_with_its_reason(tmp_path: Path) -> None
     agreed = terms(tranche(RECEIVED))
     said = case(tmp_path, agreed, receipt("02-01", source="nobody"), tick("02-02"))
     assert "\n    counts for nothing: nobody/wh.received 02-01: NOT_LISTED\n" in said
+
+
+def test_what_reaches_no_claim_is_told_to_people(tmp_path: Path) -> None:
+    """A clearance of other goods' declaration, an inspection before any receipt, a delivery to
+    another place, a quantity in a unit that is none of the line: each of them is just what is
+    asked, and none is evidence. What another claim rests on is not named."""
+    passed = {"milestone": {"type": "QC_PASSED", "by": {"roles": ["INSPECTOR"], "k": 1}}}
+    there = {"type": "DELIVERED", "by": {"roles": ["CARRIER"], "k": 1}, "place": "W1"}
+    every = {"all": [CLEARED, RECEIVED, passed, {"milestone": there}]}
+    inspected = {"lot_id": "L7", "result": "PASS", "facility": "W1", "refs": ["ORDER_LINE:1"]}
+    delivered = {"consignment_id": "K1", "receiver": "r", "facility": "W9"}
+    cleared = event("customs.cleared", "02-02", "zoll", "DECLARATION:D1", entry_id="E")
+    said = case(
+        tmp_path, terms(tranche(every)), declared(refs=["CONSIGNMENT:K9"]), cleared,
+        event("wh.inspected", "02-03", "insp", "LOT:L7", **inspected),
+        event("shipment.delivered", "02-04", "tms", "CONSIGNMENT:K1", **delivered),
+        receipt("02-05", uom="BX"), tick("02-06"),
+    )  # fmt: skip
+    (line,) = [one for one in said.splitlines() if "counts for nothing" in one]
+    assert "shipment.delivered 02-04: OTHER_PLACE" in line
+    assert "wh.received 02-05: OTHER_UNIT" in line
+    assert "customs.cleared 02-02: NOT_LINKED" in line
+    assert "wh.inspected 02-03: NOT_LINKED" in line
