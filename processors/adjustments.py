@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from supplytwin.processors.explained import Why, why
 from supplytwin.schemas.amounts import ALL_BP, Adjustments, Band, Carbon, Late
+from supplytwin.schemas.durations import duration_text
 from supplytwin.schemas.ids import SECOND_US
 from supplytwin.schemas.localtime import days_since_epoch, local_day
 
@@ -82,11 +83,15 @@ def adjust(rules: Adjustments, seen: Seen) -> Adjusted:
 
 def _late(rule: Late, days: int | None, rests_on: str) -> tuple[int | None, Why]:
     if days is None:
-        says = f"how late it was after {rule.due} is unknown: {rests_on or 'the amount waits'}"
+        says = f"how late it was after {rule.due} is {_when_known(rests_on)}"
         return None, why("LATE_UNKNOWN", says, due=rule.due)
     off = min(rule.max_bp, max(0, days) * rule.bp_per_day)
     says = _based(f"{max(0, days)} days after {rule.due} take off {off} bp", rests_on)
     return -off, why("LATE", says, days=days, bp_per_day=rule.bp_per_day, max_bp=rule.max_bp)
+
+
+def _when_known(missing: str) -> str:
+    return f"unknown: {missing}" if missing else "counted once the condition holds"
 
 
 def _based(says: str, rests_on: str) -> str:
@@ -97,18 +102,19 @@ def _excursion(
     bands: tuple[Band, ...], lasted_us: int | None, rests_on: str
 ) -> tuple[int | None, Why]:
     if lasted_us is None:
-        says = f"how long it lasted is unknown: {rests_on or 'the amount waits'}"
+        says = f"how long it was outside is {_when_known(rests_on)}"
         return None, why("EXCURSION_UNKNOWN", says)
     hit = [one for one in bands if lasted_us > one.over_min * MINUTE_US]
-    lasted = _based(f"{lasted_us} us", rests_on)
+    whole = duration_text(-(-lasted_us // SECOND_US) * SECOND_US)  # up to whole seconds
+    lasted = _based(f"outside for {whole}", rests_on)
     if not hit:
-        says = f"{lasted} are within {bands[0].over_min} minutes: nothing is taken off"
+        says = f"{lasted}, within {bands[0].over_min} minutes: nothing is taken off"
         return 0, why("EXCURSION", says, lasted_us=lasted_us)
     last = hit[-1]
     if last.off_bp == "HOLD":
-        says = f"{lasted} are more than {last.over_min} minutes: the amount is held"
+        says = f"{lasted}, more than {last.over_min} minutes: the amount is left to people"
         return None, why(FOR_PEOPLE, says, lasted_us=lasted_us, over_min=last.over_min)
-    says = f"{lasted} are more than {last.over_min} minutes and take off {last.off_bp} bp"
+    says = f"{lasted}, more than {last.over_min} minutes: {last.off_bp} bp are taken off"
     return -last.off_bp, why("EXCURSION", says, lasted_us=lasted_us, over_min=last.over_min)
 
 

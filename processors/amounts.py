@@ -291,12 +291,12 @@ def _waits(terms: AmountTerms, amount: Residual, now: Situation) -> Due | None:
     """Why a RESIDUAL cannot be computed; None = it can."""
     open_ones = [name for name in amount.of if now.ended.get(name) not in ENDED]
     if open_ones:
-        says = f"waits until {', '.join(open_ones)} have ended"
+        says = f"waits for {', '.join(open_ones)} to end"
         return _nothing("WAIT", terms, (why("RESIDUAL_WAITS", says),))
     others = [name for name in amount.of if now.ended[name] not in FINISHED]
     if others:
         ends = ", ".join(f"{name} as {now.ended[name]}" for name in others)
-        says = f"ended otherwise than SETTLED or CLOSED: {ends}; on_false applies"
+        says = f"it is the rest of what did not end SETTLED or CLOSED: {ends}; on_false applies"
         return _nothing("ON_FALSE", terms, (why("RESIDUAL_BROKEN", says),))
     return None
 

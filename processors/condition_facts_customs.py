@@ -7,6 +7,7 @@ declaration that has ended takes its holds along only by the word of a listed so
 """
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from msgspec import Struct
 
@@ -47,6 +48,8 @@ class Declared(Struct, frozen=True, kw_only=True, gc=False):
     """A release was taken back, or may have been: it is not known closely enough when."""
     holds: frozenset[str]
     """Those that are open."""
+    duty_open: bool
+    """Duty was assessed and is not settled."""
     doubted: bool
     """What would take a release away, or end it, may stand: it is in conflict, or its key was
     compromised."""
@@ -102,6 +105,7 @@ class Declarations:
 
     def __init__(self, look: Look, roots: tuple[SubjectKey, ...]) -> None:
         self._look, self._roots, self._roles = look, roots, look.asked.customs_roles
+        self._undone_by: dict[tuple[SubjectKey, bool], str] = {}
         self._references = {":".join(key) for key in roots}
         self.every = tuple(self._declared(key) for key in sorted(set(self._keys())))
         self.is_revoked = any(one.live and one.revoked for one in self.every)
@@ -112,6 +116,39 @@ class Declarations:
             one.doubted or one.link_doubted or one.hold_doubted or one.removal_may_return
             for one in self.every
         )
+
+    def undone_by(self, key: SubjectKey, *, free: bool) -> str:
+        """What takes the releases of a declaration away, by name: its own end, and what was revoked
+        of any; of goods that are to be `free`, open holds on any, and its duty.
+        """
+        found = self._undone_by.get((key, free))
+        if found is None:
+            named = (
+                said
+                for one in self.every
+                if one.live or one.key == key
+                for said in self._stops(one, own=one.key == key, free=free)
+            )
+            found = self._undone_by[key, free] = ", ".join(sorted(set(named)))
+        return found
+
+    def _stops(self, one: Declared, *, own: bool, free: bool) -> Iterator[str]:
+        for slot in self._look.slots(one.key):
+            event: Any = None if slot.effective is None else slot.effective.event
+            if event is None or event.classifier != "ACTUAL" or not is_of(event, one.key):
+                continue
+            name = "/".join(slot.identity)
+            match event.event_type:
+                case "customs.hold_placed" if free:
+                    if f"{event.authority}:{event.hold_id}" in one.holds:
+                        who = " or ".join(self._roles)
+                        yield f"hold {event.hold_id} ({name}), until a {who} of the terms lifts it"
+                case "customs.release_revoked" if one.revoked or one.over:
+                    yield f"the revocation of a release ({name})"
+                case "customs.duty_assessed" if own and free and one.duty_open:
+                    yield f"duty that is not settled ({name})"
+                case "customs.cancelled" | "customs.rejected" if own:
+                    yield f"the end of its declaration ({name})"
 
     def _links(self, event: Event) -> bool:
         """Whether it refers a declaration to the claim; what is contrary does so, too, when it is
@@ -211,6 +248,7 @@ class Declarations:
             live=anybody and value.state not in _DEAD,
             revoked=value.revoked or (bool(begun) and fold(*key, [*counted, *begun]).revoked),
             holds=value.holds,
+            duty_open=not value.duty_settled,
             doubted=doubted,
             hold_doubted=hold_doubted,
             link_doubted=link_doubted,

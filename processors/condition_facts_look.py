@@ -51,6 +51,8 @@ class Ignored(Struct, frozen=True, kw_only=True, gc=False, order=True):
     source: str
     event_id: str
     reason: str
+    by: str = ""
+    """Of UNDONE: what undoes it."""
 
 
 class Row(Struct, frozen=True, kw_only=True, gc=False):
@@ -132,9 +134,10 @@ class Look:
         one = Ignored(source=event.source, event_id=event.event_id, reason=reason)
         self.ignored.add(one)
 
-    def leave(self, fact: Fact, reason: str) -> None:
+    def leave(self, fact: Fact, reason: str, by: str = "") -> None:
         """A fact counts for nothing."""
-        self.ignored.add(Ignored(source=fact.source, event_id=fact.event_id, reason=reason))
+        one = Ignored(source=fact.source, event_id=fact.event_id, reason=reason, by=by)
+        self.ignored.add(one)
 
     # -- who tells it
 

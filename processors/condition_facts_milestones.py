@@ -253,8 +253,10 @@ class Milestones:
                         yield fact
                     elif may:
                         yield demoted(fact, silenced(fact.statements[0]))
+                    elif is_its:
+                        self._look.leave(fact, "UNDONE", self._undone_by(one.key, word.code))
                     else:
-                        self._look.leave(fact, "UNDONE" if is_its else "NOT_OF_THIS_CLAIM")
+                        self._look.leave(fact, "NOT_OF_THIS_CLAIM")
                     continue
                 yield from self._standing(fact, slot, one.key, type_, word.code, stand)
 
@@ -275,7 +277,7 @@ class Milestones:
         if counts and (code in stand.doubted or (fact.source not in sources and stand.may_return)):
             yield demoted(fact, silenced(fact.statements[0]))
         elif counts and (fact.source not in sources or is_over):
-            self._look.leave(fact, "UNDONE")
+            self._look.leave(fact, "UNDONE", self._undone_by(key, code))
         elif (
             event is not None
             and is_partial(event)
@@ -347,6 +349,15 @@ class Milestones:
         sources = both(sources_of(value), passed(key, counted, value))
         found = self._stands[key] = _Stand(sources=sources, doubted=frozenset(doubted))
         return found
+
+    def _undone_by(self, key: SubjectKey, code: str) -> str:
+        if key.subject_type == DECLARATION:
+            return self._declarations.undone_by(key, free=code == FREE)
+        return ", ".join(
+            "/".join(slot.identity)
+            for slot in self._look.slots(key)
+            if slot.effective is not None and code in self._undone(slot.effective.event, key)
+        )
 
     def _is_support(self, event: Event, key: SubjectKey) -> bool:
         if not isinstance(event, WarehouseReceived):

@@ -5,7 +5,7 @@ Evidence is a set: its order and what stands in it twice change nothing.
 """
 
 from decimal import Decimal
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Literal, TypeVar
 
 import msgspec
@@ -341,4 +341,10 @@ def said(value: Struct) -> bytes:
 
 def shown_time(moment: int, scope: Scope) -> str:
     """An instant as people of the contract read it."""
-    return moment_in(Micros(moment), scope.zone, "MS").text
+    return _text(moment, scope.zone)
+
+
+@lru_cache(maxsize=4096)
+def _text(moment: int, zone: str) -> str:
+    """The same few ends are told at every cut."""
+    return moment_in(Micros(moment), zone, "MS").text

@@ -58,6 +58,12 @@ def _shown(when: When) -> str:
     return when.anchor + later
 
 
+def _told(when: When, evidence: Evidence, scope: Scope) -> str:
+    """With the time that an anchor stands for, where that is known."""
+    at = resolve(when, evidence).at if isinstance(when, Anchor) else None
+    return _shown(when) if at is None else f"{shown_time(at, scope)}, {_shown(when)}"
+
+
 # ---- series
 
 
@@ -235,7 +241,7 @@ def time(leaf: Time, evidence: Evidence, scope: Scope) -> Outcome:
     can_begin = first is None or first.at is None or first.at <= scope.close
     possible = bool(unknown) and can_begin and all(one.may_return for one in unknown)
     ends = [
-        f"{name} {_shown(when)}"
+        f"{name} {_told(when, evidence, scope)}"
         for name, when in (("from", leaf.not_before), ("to", leaf.not_after))
         if when is not None
     ]

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from supplytwin.processors import amounts
 from supplytwin.processors.amounts import Most
 from supplytwin.schemas import amounts as amount_terms
-from supplytwin.schemas.amounts import Line, PerUnit, Residual
+from supplytwin.schemas.amounts import Fixed, Line, OfTotal, PerUnit, Residual
 from supplytwin.schemas.condition import Milestone, Quantity, walked
 from supplytwin.schemas.contract import Claim, ContractTerms, Tranche
 from supplytwin.schemas.contract_codes import problem
@@ -35,6 +35,7 @@ def problems(terms: ContractTerms) -> Iterator[Finding]:
             if first != path:
                 yield problem(path, "CLAIMS", f"is the same as {first}: one id is paid once")
     yield from _short(terms)
+    yield from _by_silence(terms)
     yield from _funding(terms)
 
 
@@ -141,6 +142,17 @@ def _short(terms: ContractTerms) -> Iterator[Finding]:
                 "can pay it"
             )
             yield problem(f"$.lines[{at}].tolerance", "SHORT_LOT", says)
+
+
+def _by_silence(terms: ContractTerms) -> Iterator[Finding]:
+    """What a dispute that nobody decides pays the seller of an amount that no goods count for."""
+    paid = [one.tranche_id for one in terms.tranches if isinstance(one.amount, Fixed | OfTotal)]
+    if paid and terms.disputes is not None and terms.disputes.on_timeout == "SELLER":
+        says = (
+            f"a dispute of {', '.join(paid)} that nobody decides in time pays the whole amount, "
+            "also when nothing was delivered: write BUYER, or a PER_UNIT, which pays what came"
+        )
+        yield problem("$.disputes.on_timeout", "PAID_UNDELIVERED", says)
 
 
 def _late(terms: ContractTerms, tranche: Tranche, path: str) -> Iterator[Finding]:

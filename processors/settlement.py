@@ -39,6 +39,7 @@ from supplytwin.processors.settlement_noted import (
     noted,
     seen_before,
 )
+from supplytwin.processors.settlement_refused import why_refused
 from supplytwin.processors.settlement_report import canonical, event_fields, explain
 from supplytwin.processors.settlement_state import (
     ABSORBING,
@@ -108,11 +109,7 @@ def _move(book: Book, case: Case, event: str) -> Outcome:
     if row is None:
         if any(VOTES.issuperset(failing(case, one.guards)) for one in candidates):
             return Outcome(book=book, verdict="NOTED")
-        refused = {
-            name for one in candidates if one.number != STALE for name in failing(case, one.guards)
-        }
-        because = f" (not {', '.join(sorted(refused))})".replace("_", " ") if refused else ""
-        return _illegal(book, case.claim.settlement_id, f"{event} in {case.claim.state}{because}")
+        return _illegal(book, case.claim.settlement_id, why_refused(case, event, candidates))
     if row.number == STALE:
         return Outcome(book=book, verdict="STALE")
     book, transition = take(book, case, row)

@@ -10,6 +10,7 @@ from supplytwin.processors import settlement_holds as holds
 from supplytwin.processors import settlement_payments as payments
 from supplytwin.processors.settlement_case import records_of
 from supplytwin.processors.settlement_draft import Act, Draft, alarm, change, move
+from supplytwin.processors.settlement_refused import way_out
 from supplytwin.schemas.records import Review
 
 # ---- evidence, holds by people
@@ -88,7 +89,7 @@ def _hold_as(origin: str) -> "Effect":
     def effect(draft: Draft, act: Act) -> Draft:
         if act.to_state != "HELD":
             return draft
-        reason = f"the claim is held ({origin.lower()}): release or reject it by a review"
+        reason = f"the claim is held ({origin.lower()}): {way_out(draft, act)}"
         return alarm(change(draft, origin=origin), "HELD_FOR_REVIEW", reason)
 
     return effect

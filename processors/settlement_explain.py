@@ -5,7 +5,8 @@ from msgspec import Struct
 from supplytwin.processors.conditions import assess
 from supplytwin.processors.evidence import Part
 from supplytwin.processors.settlement_asked import NOTHING_KNOWN, Known
-from supplytwin.processors.settlement_judged import judged
+from supplytwin.processors.settlement_judged import judged, said_of
+from supplytwin.processors.settlement_overlooked import with_overlooked
 from supplytwin.processors.settlement_report import Explanation, explain
 from supplytwin.processors.settlement_state import ABSORBING, Book
 from supplytwin.processors.settlement_step import case_of
@@ -49,7 +50,7 @@ def explained(
 ) -> tuple[ClaimNow, ...]:
     """Every claim in the order of the terms, as of tick time `at`, us UTC."""
     found = []
-    for told in explain(book, twin, at, known):
+    for told in with_overlooked(book, twin, at, known, explain(book, twin, at, known)):
         full = book.terms_of(book.claims[told.settlement_id]).full is not None
         leaves = (
             _of_language(book, twin, told, at, known) if full else _leaves(book, twin, told, at)
@@ -68,14 +69,15 @@ def _of_language(
         LeafNow(
             name=leaf.name,
             value=leaf.value,
-            why=leaf.why,
-            evidence=tuple([Fact(id=name, stands=how) for name, how in one.evidence])
-            if (one := said.get(leaf.name)) is not None
-            else (),
+            why=leaf.why if one is None else said_of(one),
+            evidence=()
+            if one is None
+            else tuple([Fact(id=name, stands=how) for name, how in one.evidence]),
             happened_until=None,
             arrived_until=None if one is None or told.state in ABSORBING else one.until,
         )
         for leaf in verdict.leaves
+        for one in (said.get(leaf.name),)
     )
 
 

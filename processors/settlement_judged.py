@@ -12,7 +12,8 @@ from supplytwin.processors.adjustments import FOR_PEOPLE
 from supplytwin.processors.condition_eval import Evaluation, Explained
 from supplytwin.processors.condition_facts import Built
 from supplytwin.processors.condition_facts_asked import WHATEVER
-from supplytwin.processors.condition_view import Scope, said
+from supplytwin.processors.condition_facts_look import Ignored
+from supplytwin.processors.condition_view import Scope, said, shown_time
 from supplytwin.processors.evidence import Leaf, Value, Verdict
 from supplytwin.processors.facts import Identity
 from supplytwin.processors.settlement_answers import Answers
@@ -108,14 +109,14 @@ def judged(
         adverse=tuple(sorted(adverse)),
         adverse_ids=tuple([adverse[one] for one in sorted(adverse)]),
         against=tuple(sorted(_against(found))),
-        leaves=(*map(_leaf, found.leaves), *more),
+        leaves=(*(_leaf(one, question.scope) for one in found.leaves), *more),
         wakes_at=wakes(tranche, question.scope, {made.until, pays.until}, made, found),
         due_minor=due.amount_minor,
         gross_minor=due.gross_minor,
         adjusted_bp=due.bp,
         measure=pays.measure,
         unadjusted_minor=due.unadjusted_minor,
-        ignored=tuple([f"{one.source}/{one.event_id}: {one.reason}" for one in made.ignored]),
+        ignored=tuple(map(_ignored, made.ignored)),
         names=tuple(sorted(names)),
         sealed=sealed,
         explained=found.leaves,
@@ -135,10 +136,20 @@ def _all(value: Value, more: Iterable[Leaf]) -> Value:
     return "FALSE" if "FALSE" in values else "UNKNOWN" if "UNKNOWN" in values else "TRUE"
 
 
-def _leaf(one: Explained) -> Leaf:
+def _ignored(one: Ignored) -> str:
+    by = f" by {one.by}" if one.by else ""
+    return f"{one.source}/{one.event_id}: {one.reason}{by}"
+
+
+def _leaf(one: Explained, scope: Scope) -> Leaf:
+    until = "" if one.until is None else f", until {shown_time(one.until, scope)}"
+    return Leaf(name=f"{one.path} {one.operator}", value=one.value, why=said_of(one) + until)
+
+
+def said_of(one: Explained) -> str:
+    """What makes a leaf what it is, or what it waits for; not until when."""
     waits = one.value == "UNKNOWN" and one.needs is not None
-    why = f"waits for {one.needs} ({one.why})" if waits else one.why
-    return Leaf(name=f"{one.path} {one.operator}", value=one.value, why=why)
+    return f"waits for {one.needs} ({one.why})" if waits else one.why
 
 
 def _opening(on: Desk, tranche: Tranche) -> Iterator[Leaf]:

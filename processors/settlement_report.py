@@ -120,14 +120,16 @@ def _waits_for(case: Case) -> str:  # one text for each state
     claim, zone = case.claim, case.zone
     assert case.verdict is not None
     missing = "; ".join(
-        leaf.why.removeprefix("waits for ") for leaf in case.verdict.leaves if leaf.value != "TRUE"
+        leaf.why.removeprefix("waits for ")
+        for leaf in case.verdict.leaves
+        if leaf.value == case.verdict.value != "TRUE"
     )
     match claim.state:
         case "CREATED":
             until = local_date(case.funding_due, zone)
             return f"the rail to confirm the hold of the buyer's funds, until {until}"
         case "RESERVED":
-            return missing or "the next cut"
+            return f"{_end_of_false(case)}{missing}" or "the next cut"
         case "MATCHED" if case.at < (claim.window_end or 0):
             until = local_date(claim.window_end or 0, zone)
             return f"the end of the challenge window, {until}"
@@ -153,6 +155,17 @@ def _waits_for(case: Case) -> str:  # one text for each state
             because = adverse or missing or (claim.origin or "").lower()
             until = local_date(case.long_stop, zone)
             return f"a review, until {until}: {because}"
+
+
+def _end_of_false(case: Case) -> str:
+    """What comes of a claim whose condition can no longer become true; of others ""."""
+    if case.verdict is None or case.verdict.value != "FALSE":
+        return ""
+    if case.on_false == "EXPIRE":
+        return "the next cut, which ends it: "
+    if case.at > case.close:
+        return "the next cut, which holds it for review: "
+    return f"its close, {local_date(case.close, case.zone)}, to be held for review: "
 
 
 def report(emit: Emitter, alarms: Sequence[Alarm]) -> None:

@@ -18,6 +18,7 @@ from supplytwin.processors.settlement_asked import Known
 from supplytwin.processors.settlement_case_keys import signed_for
 from supplytwin.processors.settlement_known import known_of
 from supplytwin.processors.settlement_lines import NOW, Given
+from supplytwin.processors.settlement_overlooked import with_overlooked
 from supplytwin.processors.settlement_report import Explanation, explain
 from supplytwin.processors.settlement_state import Accounts, Claim, total
 from supplytwin.processors.sources import Sources
@@ -284,7 +285,9 @@ class Simulation:
         found = []
         for _, state in sorted(self.chains.items()):
             terms = state.book.terms
-            for told in explain(state.book, state.twin, self.now, self._known(state)):
+            known = self._known(state)
+            every = explain(state.book, state.twin, self.now, known)
+            for told in with_overlooked(state.book, state.twin, self.now, known, every):
                 assert terms is not None
                 claim = state.book.claims[told.settlement_id]
                 found.append(standing(terms.contract_id, told, claim))

@@ -4,10 +4,12 @@ from supplytwin.processors.conditions import Verdict
 from supplytwin.processors.settlement_apply import enact
 from supplytwin.processors.settlement_case import Case, contrary, plain, uncleared
 from supplytwin.processors.settlement_guards import holds
+from supplytwin.processors.settlement_refused import not_again, still_stands
 from supplytwin.processors.settlement_state import NONE, Book, Cause, Claim, Transition, public
 from supplytwin.processors.settlement_table import SAME, Row
 from supplytwin.processors.twin import EMPTY, Twin
 from supplytwin.schemas.ids import Micros
+from supplytwin.schemas.money import from_minor
 from supplytwin.schemas.records import Receipt, Review
 
 
@@ -62,10 +64,15 @@ def _reason(case: Case, row: Row, ids: tuple[str, ...]) -> str:
     """Why, in words: what the row stands for, then what is particular to this case."""
     detail = ""
     match case.cause:
-        case Receipt(rail_reason=str(code)):
-            detail = code
+        case Receipt() as answer:
+            said = (answer.rail_reason, not_again(case, row))
+            detail = "; ".join(one for one in said if one)
         case Review() as act:
-            detail = f"{act.reviewer} ({act.role}): {act.reason}"
+            detail = f"{act.reviewer} ({act.role}): {act.reason}{still_stands(case, row)}"
+        case None if case.awarded and row.evidence == "VERDICT":
+            detail = (
+                f"{from_minor(case.claim.owed_minor, case.claim.currency):f} {case.claim.currency}"
+            )
         case None if case.verdict is not None and row.evidence == "VERDICT":
             matches = any(state == "MATCHED" for state, _ in row.targets)
             value = (matches and case.verdict.matches) or case.verdict.value

@@ -10,7 +10,8 @@ FAULTS = (
 """Keep a contract from being agreed."""
 ADVICE = (
     "CALENDAR_ENDS", "CREDIT_RISK", "DOUBTFUL", "DUPLICATE", "KEPT_HOLDS", "NO_DISPUTES",
-    "OWN_WORD", "PAID_ONCE", "RAIL", "REPUDIABLE", "SHORT_LOT", "TIGHT", "UNHEARD",
+    "OWN_WORD", "PAID_ONCE", "PAID_UNDELIVERED", "RAIL", "REPUDIABLE", "SHORT_LOT", "TIGHT",
+    "UNHEARD",
 )  # fmt: skip
 """What its parties should know before they sign."""
 LATER = "LATER"

@@ -8,6 +8,7 @@ from typing import Any
 from supplytwin.processors.condition_facts_words import VERIFIED_FOOTPRINT
 from supplytwin.processors.settlement_footprints import ToVerify
 from supplytwin.processors.settlement_report import Explanation
+from supplytwin.processors.settlement_rows import PAID
 from supplytwin.schemas.money import from_minor
 from supplytwin.schemas.records import ExceptionRecord, Instruction, SettlementEvent
 from supplytwin.streams.cli_run import out
@@ -61,6 +62,8 @@ def simulated(ran: Ran) -> None:
             out.print(f"    waits for {told.waits_for}")
         for carried in told.footprints:
             out.print(f"    {_footprint(carried)}")
+        if told.ignored and told.state not in PAID:
+            out.print(f"    counts for nothing: {', '.join(told.ignored)}")
     for currency, accounts in ran.balances.items():
         out.print(f"balances {currency}: {balance(accounts, currency)}")
     if ran.refused:
@@ -153,6 +156,7 @@ def shown(found: Shown) -> None:
         ("from", found.buyer),
         ("to", found.seller),
         ("waits for", now.waits_for or "-"),
+        ("counts for nothing", now.ignored),
         ("condition", now.verdict),
         ("deadline", f"{found.deadline}; what arrives by {found.close} counts"),
         ("long stop", found.long_stop),

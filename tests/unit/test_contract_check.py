@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from contract_world import DURIAN, ELECTRONICS, LOTS, NAMES, changed, document, free, terms
+from contract_world import DURIAN, ELECTRONICS, LOTS, NAMES, changed, document, free, put, terms
 
 from supplytwin import schemas
 from supplytwin.processors import contract_check
@@ -159,6 +159,8 @@ FOUND: list[tuple[str, dict[str, Any], str, str]] = [
     # goods that nothing will pay
     ("durian-cold-chain", {}, f"{T2}.amount", "PAID_ONCE"),
     ("machine-lots", {}, "$.lines[0].tolerance", "SHORT_LOT"),
+    # a payment for nothing
+    (ELECTRONICS, {"disputes.on_timeout": "SELLER"}, "$.disputes.on_timeout", "PAID_UNDELIVERED"),
     # the whole
     (ELECTRONICS, {}, "$.attempts_max", "RAIL"),
     (ELECTRONICS, {"version": 2}, "$.amends", "VERSION"),
@@ -232,6 +234,16 @@ def test_goods_that_are_accepted_after_the_payment_have_a_way_to_be_paid(rest: b
     report = checked(json.dumps(made).encode(), free_conditions=True)
     assert report.terms is not None, report.findings
     assert "PAID_ONCE" not in {one.code for one in report.advice}
+
+
+def test_silence_pays_the_whole_only_where_no_goods_are_counted() -> None:
+    """For the buyer nothing is paid; what came of a PER_UNIT, or is left for a RESIDUAL, is."""
+    for winner, name in (("BUYER", ELECTRONICS), ("SELLER", "machine-lots")):
+        made = free(name)
+        put(made, "disputes.on_timeout", winner)
+        report = checked(json.dumps(made).encode(), free_conditions=True)
+        assert report.terms is not None, report.findings
+        assert "PAID_UNDELIVERED" not in {one.code for one in report.advice}
 
 
 def test_advice_is_no_fault() -> None:

@@ -233,7 +233,7 @@ def test_who_held_it_cannot_release_it(world: World) -> None:
     """The worker's refusal is told with its reason, exit 1; the history says that nothing moved."""
     run("hold", "A-1", *OLGA)
     done = asked("release", "A-1", *OLGA, "--yes", code=1)
-    assert "reviewer is another" in done["refused"]
+    assert "be another person than who raised" in done["refused"]
     assert done["transitions"] == []
     last = asked("show", "A-1")["history"][-1]
     assert (last["kind"], last["moved"]) == ("INPUT", False)
@@ -247,7 +247,7 @@ def test_evidence_that_has_changed_since_it_was_shown_is_not_released(
     """A fact that comes while the question stands: the worker refuses, the claim stays held."""
     run("hold", "A-1", *OLGA)
     monkeypatch.setattr(cli_settlement, "_confirm", lambda _: world.events(0))
-    assert "evidence as seen" in run("release", "A-1", *ROSA, code=1)
+    assert "is not that of the evidence as it is now" in run("release", "A-1", *ROSA, code=1)
     assert asked("list")[0]["state"] == "HELD"
 
 

@@ -264,7 +264,7 @@ def test_a_released_claim_names_evidence_and_adverse_ids_as_they_are_now(tmp_pat
     (moved,) = made["steps"][-1]["transitions"]
     assert (moved["from_state"], moved["to_state"]) == ("HELD", "RESERVED")
     refused = told(tmp_path, *lines[:2], {"review": act}, code=1)
-    assert "reviewer is another" in refused["steps"][-1]["reason"]
+    assert "be another person than who raised" in refused["steps"][-1]["reason"]
 
 
 def test_the_contract_is_taken_where_the_case_says_so(tmp_path: Path) -> None:

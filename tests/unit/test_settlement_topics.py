@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from msgspec.structs import fields
 
+from supplytwin.processors import settlement_noted
 from supplytwin.processors.postings import ACCOUNTS
 from supplytwin.processors.settlement_state import ABSORBING, PUBLIC
 from supplytwin.schemas import validate
@@ -91,3 +92,9 @@ def test_the_consumer_is_short_and_reads_what_is_committed() -> None:
     code = TEXT.split("```python\n")[1].split("```")[0]
     assert code.count("\n") <= 30
     assert '"isolation.level": "read_committed"' in code
+
+
+def test_every_act_of_a_person_has_its_row() -> None:
+    """Who may do it, of which claim, and what it takes."""
+    told = [name for row in rows("Acts of people")[1:] for name in re.findall(r"`(\w+)`", row[0])]
+    assert sorted(told) == sorted({*settlement_noted._VERDICTS, settlement_noted.APPROVE})
