@@ -1,6 +1,7 @@
 """Templates are data: parameters are declared and checked, and terms are what a template makes."""
 
 import json
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -261,6 +262,19 @@ def test_an_amendment_is_checked_against_the_version_before(tmp_path: Path) -> N
     assert "after 2 comes 3" in said
     before.write_text("{}")
     assert "does not read" in run("check", str(after), "--previous", str(before), code=1)
+
+
+def test_the_check_advises_of_holds_that_an_amendment_lowers(tmp_path: Path) -> None:
+    """Whether anything of them is paid by then it cannot know: no fault."""
+    before, after = tmp_path / "1.json", tmp_path / "2.json"
+    before.write_bytes(json.dumps(document()).encode())
+    hashed = json.loads(run("check", str(before), "--json"))["terms_hash"]
+    (line,) = example()["lines"]
+    half = {**line, "unit_price": str(Decimal(line["unit_price"]) / 2)}
+    after.write_bytes(json.dumps(document(version=2, amends=hashed, lines=[half])).encode())
+    said = run("check", str(after), "--previous", str(before))
+    assert "advice KEPT_HOLDS $.cap_minor" in said
+    assert "KEPT_HOLDS" not in run("check", str(after))
 
 
 def test_templates_are_listed() -> None:
