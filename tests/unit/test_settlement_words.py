@@ -185,6 +185,23 @@ def test_a_refused_act_says_what_it_takes(tmp_path: Path) -> None:
     assert "the role must be ARBITER, and the reviewer the org_id of one in" in said
 
 
+def test_a_held_award_is_told_of_as_one(tmp_path: Path) -> None:
+    """Nobody rejects it; a release that is refused names no guard of the condition."""
+    agreed = terms(tranche(RECEIVED), disputes=DISPUTES)
+    award = act("RESOLVE_SELLER", "arb", "ARBITER", amount_minor=50_000)
+    disputed = (act("DISPUTE", "bob", "BUYER"), award, act("HOLD", "olga"), tick("01-08"))
+    assert "waits for the next cut, with a live hold\n" in case(tmp_path, agreed, *disputed)
+    said = case(
+        tmp_path, agreed, *disputed,
+        tick("01-09"), act("REJECT"), act("RELEASE", "olga"), act("RELEASE", cleared_ids="now"),
+    )  # fmt: skip
+    assert "the claim is held (risk): an award has been made: release it by a review\n" in said
+    assert "ILLEGAL: ReviewRejected in HELD: an award has been made, and it stands\n" in said
+    refused = "ILLEGAL: ReviewReleased in HELD: the reviewer must be named, and be another person"
+    assert f"{refused} than who raised what stands\n" in said
+    assert "HELD -> DISPUTED (row 13" in said
+
+
 def test_a_release_says_what_it_has_not_cleared(tmp_path: Path) -> None:
     """The claim is held again at the next cut."""
     agreed = terms(tranche(RECEIVED))
