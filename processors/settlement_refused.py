@@ -4,20 +4,16 @@ from supplytwin.processors.settlement_agreement import Agreement
 from supplytwin.processors.settlement_case import Case, uncleared
 from supplytwin.processors.settlement_draft import Act, Draft
 from supplytwin.processors.settlement_guards import failing
-from supplytwin.processors.settlement_table import STALE, Row, row_of
+from supplytwin.processors.settlement_table import STALE, VOTES, Row, row_of
 
 _VARIANTS = frozenset(("on_condition", "on_award"))
 """Guards that tell the variants of one row apart: a claim is one of the two."""
-_FEW = "too few persons have asked for the same so far"
 _SAYS = {
     "on_condition": "an award has been made, and it stands",
     "reviewer_is_another": (
         "the reviewer must be named, and be another person than who raised what stands"
     ),
     "reviewer_named": "the reviewer must be named",
-    "reviewers_enough": _FEW,
-    "arbiters_enough": _FEW,
-    "two_persons": _FEW,
     "evidence_as_seen": "the evidence hash is not that of the evidence as it is now: look again",
     "clears_what_stands": "it clears what does not stand against the claim",
     "held_for_a_record": "the claim is not held because of a refused record",
@@ -41,8 +37,10 @@ _SAYS = {
 
 
 def why_refused(case: Case, event: str, candidates: tuple[Row, ...]) -> str:
-    """Why none of the rows fits. Of a row's variants the claim's own is looked at."""
-    found = [set(failing(case, one.guards)) for one in candidates if one.number != STALE]
+    """Why none of the rows fits. Of a row's variants the claim's own is looked at; that more
+    persons have to ask for it is no reason.
+    """
+    found = [set(failing(case, one.guards)) - VOTES for one in candidates if one.number != STALE]
     own = [one for one in found if _VARIANTS.isdisjoint(one)] or found
     names = sorted(set().union(*own))
     said = [words for words in (_words(case, name) for name in names) if words]

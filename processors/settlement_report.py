@@ -122,7 +122,7 @@ def _waits_for(case: Case) -> str:  # one text for each state
     missing = "; ".join(
         leaf.why.removeprefix("waits for ")
         for leaf in case.verdict.leaves
-        if leaf.value == case.verdict.value != "TRUE"
+        if leaf.value == case.verdict.value != "TRUE" and not case.awarded
     )
     match claim.state:
         case "CREATED":

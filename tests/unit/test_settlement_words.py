@@ -8,6 +8,8 @@ from typing import Any
 
 from typer.testing import CliRunner
 
+from supplytwin.processors.adjustments import MINUTE_US, Seen, adjust
+from supplytwin.schemas.amounts import Adjustments, Band
 from supplytwin.streams import cli
 
 CLOSE = "2027-03-10T23:59:59+01:00"
@@ -183,6 +185,23 @@ def test_a_refused_act_says_what_it_takes(tmp_path: Path) -> None:
     assert "the role must be ARBITER, and the reviewer the org_id of one in" in said
 
 
+def test_a_held_award_is_told_of_as_one(tmp_path: Path) -> None:
+    """Nobody rejects it; a release that is refused names no guard of the condition."""
+    agreed = terms(tranche(RECEIVED), disputes=DISPUTES)
+    award = act("RESOLVE_SELLER", "arb", "ARBITER", amount_minor=50_000)
+    disputed = (act("DISPUTE", "bob", "BUYER"), award, act("HOLD", "olga"), tick("01-08"))
+    assert "waits for the next cut, with a live hold\n" in case(tmp_path, agreed, *disputed)
+    said = case(
+        tmp_path, agreed, *disputed,
+        tick("01-09"), act("REJECT"), act("RELEASE", "olga"), act("RELEASE", cleared_ids="now"),
+    )  # fmt: skip
+    assert "the claim is held (risk): an award has been made: release it by a review\n" in said
+    assert "ILLEGAL: ReviewRejected in HELD: an award has been made, and it stands\n" in said
+    refused = "ILLEGAL: ReviewReleased in HELD: the reviewer must be named, and be another person"
+    assert f"{refused} than who raised what stands\n" in said
+    assert "HELD -> DISPUTED (row 13" in said
+
+
 def test_a_release_says_what_it_has_not_cleared(tmp_path: Path) -> None:
     """The claim is held again at the next cut."""
     agreed = terms(tranche(RECEIVED))
@@ -249,6 +268,22 @@ def test_an_award_is_paid_without_a_word_of_the_condition(tmp_path: Path) -> Non
     assert "instructed): the payment of the award is instructed: 1000.00 EUR\n" in said
     waits = case(tmp_path, agreed, tick("02-03"))
     assert "how late it was after 2027-02-10 is counted once the condition holds" in waits
+
+
+def test_how_long_goods_were_outside_is_told_as_a_length_of_time() -> None:
+    """Up to whole seconds, as the condition tells it, and what follows from it."""
+    rules = Adjustments(
+        excursion=(Band(over_min=45, off_bp=300), Band(over_min=180, off_bp="HOLD"))
+    )
+    for minutes, says in (
+        (30, "outside for PT30M, within 45 minutes: nothing is taken off"),
+        (60, "outside for PT1H, more than 45 minutes: 300 bp are taken off"),
+        (195, "outside for PT3H15M, more than 180 minutes: the amount is left to people"),
+    ):
+        (found,) = adjust(rules, Seen(excursion_us=minutes * MINUTE_US)).reasons
+        assert found.says == says
+    (found,) = adjust(rules, Seen()).reasons
+    assert found.says == "how long it was outside is counted once the condition holds"
 
 
 # ---- what counts for nothing
