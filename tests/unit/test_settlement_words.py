@@ -163,9 +163,9 @@ def test_a_claim_held_on_false_says_that_no_review_can_release_it(tmp_path: Path
 
 
 def test_a_claim_held_undecided_says_what_a_release_waits_for(tmp_path: Path) -> None:
-    """Nobody approved by the close; once both have, it can be released."""
-    agreed = terms(tranche({"all": [RECEIVED, APPROVED]}))
-    said = case(tmp_path, agreed, receipt("02-01"), tick(AFTER), act("RELEASE"))
+    """On the last day, in a zone that nobody knows: in time here, and too late elsewhere."""
+    late = receipt("03-10", event_time="2027-03-10T22:30:00+00:00", event_tz="unknown")
+    said = case(tmp_path, terms(tranche(RECEIVED)), late, tick(AFTER), act("RELEASE"))
     undecided = "the condition is undecided after the close"
     assert f"held (revivable): {undecided}, no review can release it until what it waits" in said
     assert f"ReviewReleased in HELD: {undecided}: wait for what it lacks, or reje" in said
