@@ -71,7 +71,7 @@ def test_a_final_rejection_is_held(bank: Bank, tmp_path: Path, creditor: str, re
     """HELD with the bank's reason, one attempt, nothing booked."""
     one = loop(bank, tmp_path, creditor=creditor).instructed()
     assert one.state == "HELD"
-    assert one.reasons()[-1].endswith(reason)
+    assert f": {reason}; this reason is final" in one.reasons()[-1]
     day_over(bank, one)
     assert [paid["booked_at"] for paid in ledger(bank)] == [None]
 
@@ -93,7 +93,7 @@ def test_a_rejected_file_is_held(bank: Bank, tmp_path: Path) -> None:
     bank.behave("ACME", "reject-file")
     one = loop(bank, tmp_path).instructed()
     assert one.state == "HELD"
-    assert one.reasons()[-1].endswith("FF01")
+    assert ": FF01; this reason is final" in one.reasons()[-1]
 
 
 def test_a_duplicate_is_asked_about_and_settles(bank: Bank, tmp_path: Path) -> None:
