@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Set
 
-from supplytwin.processors.condition_eval import Evaluation
+from supplytwin.processors.condition_eval import Evaluation, Explained
 from supplytwin.processors.condition_facts import Built
 from supplytwin.processors.condition_facts_look import NEVER
 from supplytwin.processors.condition_view import Scope, resolve
@@ -33,11 +33,18 @@ def wakes(
             if at is not None:
                 moments |= {at, at + 1, at + scope.grace_us + 1}
     moments |= {leaf.until + 1 for leaf in found.leaves if leaf.until is not None}
+    if not scope.fixed and any(_is_open_absence(leaf) for leaf in found.leaves):
+        moments.add(scope.long_stop + 1)
     if tranche.window.not_before is not None:
         moments.add(micros(tranche.window.not_before))
     if scope.challenge_end is not None:
         moments |= {scope.challenge_end, scope.challenge_end + 1}
     return min((one for one in moments if one > scope.tick), default=None)
+
+
+def _is_open_absence(leaf: Explained) -> bool:
+    """Whether it waits for a window that may never be: then it does until the long stop."""
+    return leaf.operator == "absent" and leaf.value == "UNKNOWN"
 
 
 def _ends(leaf: Condition) -> Iterator[When]:

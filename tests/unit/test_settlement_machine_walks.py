@@ -159,9 +159,10 @@ class Watcher:
             assert verdict.value == "TRUE", "paid without a TRUE condition"
 
 
-RARE = {(42, "ACCEPTED", "ReleaseFailed")}
-"""Not met in 60,000 lives: a former hold whose release fails while the next one's payment is
-accepted. `test_every_input_in_every_state_is_answered` has it."""
+RARE = {(16, "APPROVED", "DisputeRaised"), (42, "ACCEPTED", "ReleaseFailed")}
+"""Hardly ever met: what is approved and was never instructed is instructed at the next cut, and a
+former hold's release fails seldom while the next one's payment is accepted.
+`test_every_input_in_every_state_is_answered` has both."""
 
 
 def test_random_lives_keep_every_promise_and_reach_every_row(required: Callable[..., Any]) -> None:
