@@ -193,8 +193,7 @@ def _lapsed(case: Case) -> bool:
 
 def _may_dispute(case: Case) -> bool:
     rule, review = case.disputes, case.review
-    in_time = case.claim.issued == 0  # until INSTRUCTED: what the rail rejected is for reviewers
-    return rule is not None and in_time and review.role in rule.who and bool(review.reviewer)
+    return rule is not None and review.role in rule.who and bool(review.reviewer)
 
 
 def _is_arbiter(case: Case) -> bool:

@@ -21,6 +21,7 @@ _SAYS = {
     "clears_all_that_stands": "it must name refused records, and all that stands against the claim",
     "before_long_stop": "the long stop has passed",
     "may_dispute": "the role must be one that may dispute by the terms, and the reviewer be named",
+    "never_instructed": "a payment was instructed once: it is disputed no more",
     "raised_the_dispute": "the role must be the one that raised the dispute, the reviewer be named",
     "is_arbiter": "the role must be ARBITER, and the reviewer the org_id of one in the terms",
     "is_court": "the role must be COURT, and the reviewer be named",
@@ -102,10 +103,6 @@ def way_out(draft: Draft, act: Act) -> str:
 
 def _others(agreed: Agreement, issued: int) -> str:
     """What people can do with it but release it; `issued` = the attempts to pay it so far."""
-    ways = ["reject"]
-    if agreed.disputes is not None:
-        ways.append("dispute")
-    if not issued:
-        ways.append("amend")
-    *first, last = ways
-    return f"{', '.join(first)} or {last} it" if first else f"{last} it"
+    if issued:
+        return "reject it"
+    return "reject, dispute or amend it" if agreed.disputes is not None else "reject or amend it"

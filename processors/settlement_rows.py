@@ -218,7 +218,7 @@ _REVIEW_ROWS = (
          why="the refused record is dealt with"),
     _row(14, "HELD", "ReviewRejected", "reviewer_is_another on_condition", "unreserve release",
          "VOIDED", why="rejected by review"),
-    _row(16, (*PRE, "HELD"), "DisputeRaised", "may_dispute on_condition",
+    _row(16, (*PRE, "HELD"), "DisputeRaised", "may_dispute never_instructed on_condition",
          "close_window forget_origin dispute", "DISPUTED", why="disputed"),
     _row(17, "DISPUTED", "DisputeWithdrawn", "on_condition raised_the_dispute",
          "end_dispute await_hold_if_created", "CREATED if without_hold else RESERVED",

@@ -85,16 +85,18 @@ def test_who_is_not_listed_is_no_warehouse():
     assert there(told[0], attesters=names(look="INSPECTOR")) == 0
 
 
+def as_inspector(event, at):
+    """The verdict on an event that its source has signed as an inspector."""
+    key = Counts(organisation="org-stock", role="INSPECTOR", site="", kid="k", source="stock",
+                 seq=1, signed_at=day(30), non_repudiable=True)  # fmt: skip
+    return {w.item(event, at).content_hash: key}
+
+
 def test_a_signature_says_in_which_role_a_source_speaks():
     """Listed as both and signing as the inspector it is no warehouse: the other's less counts."""
     attesters = names(stock="INSPECTOR WAREHOUSE", look="INSPECTOR")
     (mine, at), other = receipt("stock", 50), receipt("look", 40)
-    said = {
-        w.item(mine, at).content_hash: Counts(
-            organisation="org-stock", role="INSPECTOR", site="", kid="k", source="stock", seq=1,
-            signed_at=day(30), non_repudiable=True,
-        )
-    }  # fmt: skip
+    said = as_inspector(mine, at)
     assert there((mine, at), other, attesters=attesters) == 50
     assert there((mine, at), other, attesters=attesters, signatures=said) == 40
 
@@ -103,12 +105,7 @@ def test_what_is_told_in_two_roles_is_not_added_up():
     """30 as an inspector and 20 as a warehouse: the warehouse has 20."""
     (first, at), second = receipt("stock", 30, "first"), receipt("stock", 20, "second")
     attesters = names(stock="INSPECTOR WAREHOUSE")
-    said = {
-        w.item(first, at).content_hash: Counts(
-            organisation="org-stock", role="INSPECTOR", site="", kid="k", source="stock", seq=1,
-            signed_at=day(30), non_repudiable=True,
-        )
-    }  # fmt: skip
+    said = as_inspector(first, at)
     assert there((first, at), second, attesters=attesters) == 50
     assert there((first, at), second, attesters=attesters, signatures=said) == 20
 

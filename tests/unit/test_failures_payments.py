@@ -448,6 +448,18 @@ def test_row_25_of_two_workers_one_decides() -> None:
 # ---- the bank
 
 
+def _is_paid_from_the_next_hold(world: Failures, pays: int) -> None:
+    """Nothing more goes out before there is another one."""
+    for tick in (65.3, 66.5, 67.5):
+        world.tick(day(tick))
+    assert len(world.sent("PAY", ARRIVAL)) == pays
+    world.says(ARRIVAL, "RESERVE", "CONFIRMED", 68)
+    for tick in (68.1, 69.2):
+        world.tick(day(tick))
+    assert len(world.sent("PAY", ARRIVAL)) == pays + 1
+    assert world.is_sound()
+
+
 @pytest.mark.parametrize("state", ["RESERVED", "MATCHED", "APPROVED"])
 def test_row_26_a_hold_that_is_lost_is_asked_for_again(state: str) -> None:
     """Back to CREATED, with an exception that tells the buyer; without a hold nothing is approved;
@@ -469,14 +481,7 @@ def test_row_26_a_hold_that_is_lost_is_asked_for_again(state: str) -> None:
     if state == "RESERVED":
         world.cleared()
         world.received()
-    for tick in (65.3, 66.5, 67.5):
-        world.tick(day(tick))
-    assert len(world.sent("PAY", ARRIVAL)) == pays
-    world.says(ARRIVAL, "RESERVE", "CONFIRMED", 68)
-    for tick in (68.1, 69.2):
-        world.tick(day(tick))
-    assert len(world.sent("PAY", ARRIVAL)) == pays + 1
-    assert world.is_sound()
+    _is_paid_from_the_next_hold(world, pays)
 
 
 def test_row_26_a_hold_that_shrinks_is_asked_for_again() -> None:
@@ -494,14 +499,7 @@ def test_row_26_a_hold_that_shrinks_is_asked_for_again() -> None:
     assert world.sent("RESERVE", ARRIVAL) == [ARRIVAL_MINOR, ARRIVAL_MINOR]
     (why,) = world.why("HOLD_LOST")
     assert f"is of {less} now" in why
-    for tick in (65.3, 66.5, 67.5):
-        world.tick(day(tick))
-    assert len(world.sent("PAY", ARRIVAL)) == pays
-    world.says(ARRIVAL, "RESERVE", "CONFIRMED", 68)
-    for tick in (68.1, 69.2):
-        world.tick(day(tick))
-    assert len(world.sent("PAY", ARRIVAL)) == pays + 1
-    assert world.is_sound()
+    _is_paid_from_the_next_hold(world, pays)
 
 
 def test_row_26_a_hold_that_runs_out_is_asked_for_again() -> None:

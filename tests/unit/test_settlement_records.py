@@ -127,6 +127,16 @@ def test_a_claim_that_an_amendment_adds_is_held_by_what_was_refused_before_it(fi
     checked(chain)
 
 
+def goes_on(chain, number):
+    """The time of the claim does not stand still, and with its hold and its proofs it is paid."""
+    assert named(chain, number).tolls_since is None
+    fund(chain, number)
+    chain.facts(*w.proofs(number))
+    chain.cut(day(31))
+    assert named(chain, number).state == "INSTRUCTED"
+    checked(chain)
+
+
 @pytest.mark.parametrize("when", ["before the contract", "after it"])
 def test_what_was_dealt_with_holds_no_claim_that_comes_later(when):
     """Refused before the contract or after it, and dealt with before the amendment."""
@@ -148,12 +158,7 @@ def test_what_was_dealt_with_holds_no_claim_that_comes_later(when):
     amend(chain, 3, 1, 2, 3)
     assert not open_on(chain, 1) | open_on(chain, 2)
     assert not named(chain, 3).standing
-    assert named(chain, 3).tolls_since is None
-    fund(chain, 3)
-    chain.facts(*w.proofs(3))
-    chain.cut(day(31))
-    assert named(chain, 3).state == "INSTRUCTED"
-    checked(chain)
+    goes_on(chain, 3)
 
 
 def test_a_claim_that_is_listed_again_has_what_is_open_by_then():
@@ -179,12 +184,7 @@ def test_a_claim_that_is_listed_again_has_what_is_open_by_then():
     deal(chain, 6, 8)
     amend(chain, 4, 1, 2)
     assert not open_on(chain, 2)
-    assert named(chain, 2).tolls_since is None
-    fund(chain, 2)
-    chain.facts(*w.proofs(2))
-    chain.cut(day(31))
-    assert named(chain, 2).state == "INSTRUCTED"
-    checked(chain)
+    goes_on(chain, 2)
 
 
 def test_what_a_review_has_cleared_of_one_claim_holds_its_successor_no_more():

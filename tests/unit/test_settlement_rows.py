@@ -798,16 +798,23 @@ def test_row_16_what_was_instructed_once_is_disputed_no_more(recalled):
         chain.review("RECALL", reviewer="rita", role="RISK")
     chain.answer(chain.last("PAY"), "RJCT", rail_reason="AM04")
     assert chain.state() == "HELD"
-    assert chain.review("DISPUTE", reviewer="sam", role="SELLER").verdict == "ILLEGAL"
+    refused = chain.review("DISPUTE", reviewer="sam", role="SELLER")
+    assert refused.verdict == "ILLEGAL"
+    assert "a payment was instructed once: it is disputed no more" in refused.alarms[-1].reason
     assert chain.state() == "HELD"
+
+
+def held_without_goods(**changes):
+    """After the close on day 90 only the goods are missing."""
+    chain = chain_of(w.claim_terms(on_false="HOLD"), **changes).reserved()
+    chain.facts(*w.proofs(1, 30)[:2])
+    assert chain.cut(day(91)) == [9]
+    return chain
 
 
 def test_row_16_a_dispute_after_the_close_brings_nothing_in_time():
     """Goods came after the deadline, and were told after the close."""
-    terms = w.claim_terms(on_false="HOLD")
-    chain = chain_of(terms, disputes=EITHER).reserved()
-    chain.facts(*w.proofs(1, 30)[:2])
-    assert chain.cut(day(91)) == [9]
+    chain = held_without_goods(disputes=EITHER)
     chain.facts((w.received(day(61)), day(91, 5)))
     chain.cut(day(92))
     chain.review("DISPUTE", reviewer="sam", role="SELLER")
@@ -821,10 +828,7 @@ def test_row_16_a_dispute_after_the_close_brings_nothing_in_time():
 
 def test_row_9_a_hold_after_the_close_brings_nothing_in_time():
     """Held because it is FALSE, under terms whose holds move the deadline."""
-    terms = w.claim_terms(on_false="HOLD")
-    chain = chain_of(terms, hold_tolls_deadline=True).reserved()
-    chain.facts(*w.proofs(1, 30)[:2])
-    assert chain.cut(day(91)) == [9]
+    chain = held_without_goods(hold_tolls_deadline=True)
     chain.facts((w.received(day(100)), day(100, 5)))
     chain.cut(day(151))
     seen = settlement.explain(chain.book, chain.twin, chain.now)[0]
