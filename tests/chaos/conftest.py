@@ -90,3 +90,4 @@ def world(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     deployed.gateway()
     yield World(deployed)
     deployed.close()
+    shutil.rmtree(folder)
