@@ -2,6 +2,7 @@
 do.
 """
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,9 @@ from supplytwin.schemas.records import CONTROL, INSTRUCTIONS, SENT
 from supplytwin.streams import broker_choice, framed, settings, topics
 from supplytwin.streams.ports import Admin, Broker, TopicPartition
 from supplytwin.streams.registry import Registry
+
+LOOKS, LOOK_S = 5, 0.5
+"""How often it is looked whether an open transaction moves, and the time between two looks."""
 
 
 class Finding(Struct, frozen=True, kw_only=True):
@@ -97,9 +101,7 @@ def _deployment(broker: Broker) -> str:
 
 
 def lags(broker: Broker, admin: Admin) -> list[Finding]:
-    """Records that worker and gateway have still to read, and inputs that an open transaction
-    blocks.
-    """
+    """Records that worker and gateway have still to read, and what an open transaction blocks."""
     meta = topics.require_meta(broker)
     findings = []
     for group, names in (
@@ -116,17 +118,38 @@ def lags(broker: Broker, admin: Admin) -> list[Finding]:
         if missing:
             says = f"no committed offset for {_name(missing[0])}: run `supplytwin init`"
         findings.append(Finding(ok=not missing, what=f"lag of {group}", says=says))
-    places = topics.places(topics.INPUTS, meta.partitions)
-    ends, stable = admin.ends(places, "read_uncommitted"), admin.ends(places, "read_committed")
-    stuck = [at for at in places if stable[at] < ends[at]]
+    stuck = held(admin, topics.places(topics.ALL, meta.partitions))
     says = "nothing is held up by an open transaction"
     if stuck:
+        where = ", ".join(f"{_name(at)} at offset {offset}" for at, offset in stuck[:3])
         says = (
-            f"an open transaction holds up {', '.join(map(_name, stuck[:3]))}; no final decision "
-            "there until it ends: look at its producer, or abort it with kafka-transactions.sh"
+            f"an open transaction holds up {where}: what stands behind it is not read, and no "
+            "final decision is taken there, until it ends. If it does not end by itself: before "
+            'you abort it see "A transaction that stays open" in docs/operations.md'
         )
     findings.append(Finding(ok=not stuck, what="open transactions", says=says))
     return findings
+
+
+def held(admin: Admin, places: list[TopicPartition]) -> list[tuple[TopicPartition, int]]:
+    """Where records stand behind an open transaction, and its first offset: those that stay where
+    they are while we look. A transaction of a process at work moves on meanwhile.
+    """
+    first: dict[TopicPartition, int] = {}
+    for look in range(LOOKS):
+        stable = admin.ends(places, "read_committed")
+        ends = admin.ends(places, "read_uncommitted")
+        first = {
+            at: stable[at]
+            for at in places
+            if stable[at] < ends[at] and first.get(at, stable[at]) == stable[at]
+        }
+        places = list(first)
+        if not places:
+            break
+        if look + 1 < LOOKS:
+            time.sleep(LOOK_S)
+    return sorted(first.items())
 
 
 def _name(at: TopicPartition) -> str:

@@ -169,8 +169,14 @@ def start(
             return broker
         _end(broker)
         _state_file(state_dir).unlink(missing_ok=True)
-        taken = "already in use" in Path(broker.log).read_text(errors="replace")[-20_000:]
-        if not taken or not left:
+        said = Path(broker.log).read_text(errors="replace")[-20_000:]
+        if "UnsupportedVersionException" in said:
+            raise FatalError(
+                f"the data in {state_dir} are of a newer Apache Kafka than {version()}, see "
+                f"{broker.log}; keep what you need of them elsewhere, then `supplytwin broker stop "
+                "--remove` takes them away"
+            )
+        if "already in use" not in said or not left:
             raise FatalError(f"Apache Kafka did not come up in {_START_S:.0f} s; see {broker.log}")
 
 

@@ -19,9 +19,7 @@ PATIENCE_S = 60.0
 SESSION_MS = 6_000
 """Also of the group protocol `consumer`, where it is the broker's setting."""
 QUICK = {"transaction.abort.timed.out.transaction.cleanup.interval.ms": "500"}
-"""A timed-out transaction is aborted soon, not up to 10 s later. Not for brokers that restart:
-one that aborts before it knows who leads a partition leaves the transaction open there for good.
-"""
+"""A timed-out transaction is aborted soon, not up to 10 s later."""
 COMMON = {
     "group.consumer.session.timeout.ms": str(SESSION_MS),
     "group.consumer.min.session.timeout.ms": "1000",

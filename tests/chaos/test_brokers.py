@@ -3,8 +3,11 @@ their supervisor, nobody has to intervene, and everything is there once.
 """
 
 import shutil
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,23 +15,20 @@ import pytest
 from checks import sound, start
 from cluster import Cluster
 from conftest import in_memory
-from harness import Attacks, Deployment, until
+from harness import PATIENCE_S, Attacks, Deployment, until
 from loads import conduct, of_events, truth, undisturbed
 
 from supplytwin.streams.checkpoint import insist
-from supplytwin.streams.ports import TopicPartition, TopicSpec
+from supplytwin.streams.ports import Isolation, TopicPartition, TopicSpec
 from supplytwin.streams.settings import WorkerSection
+from supplytwin.streams.topics import places
 
 pytestmark = pytest.mark.kafka
 
+COMMITTERS_PY = Path(__file__).with_name("committers.py")
 PARTITIONS = 4
 AWAY_S = 3.0
-WORKER = WorkerSection(batch=400, transaction_timeout_ms=40_000)
-"""Longer than a broker is away on a loaded machine: one that finds a transaction timed out when it
-starts may abort it before it knows who leads a partition, and leaves it open there for good. Not
-much longer: the client may wait for a coordinator for ever (librdkafka's issue 5456), and a worker
-that is stuck leaves after twice as long.
-"""
+WORKER = WorkerSection(batch=400)
 
 
 def tended(deployed: Deployment, entries: int, attacks: Sequence[Callable[[], bool]]) -> Attacks:
@@ -121,6 +121,58 @@ def test_the_ends_are_known_again_after_a_restart(one: Cluster, fresh_prefix: st
         found = insist(lambda: admin.ends(wanted, "read_uncommitted"), deadline, time.monotonic)
         assert found == before
     admin.close()
+
+
+COMMITTERS = 8
+OTHERS = 1000
+"""Partitions that have nothing to do with it: the more there are, the longer it takes a broker that
+goes to tell all its parts that it leads none of them any more, and a commit may come in between.
+"""
+SETTLED_S = 40.0
+"""The committers' transaction timeout, the 10 s after which the coordinator looks, and more."""
+
+
+@contextmanager
+def committing(bootstrap: str, topic: str, enough: Callable[[], bool]) -> Iterator[None]:
+    """Producers commit as fast as they can, and have done so for a while at the begin."""
+    words = [sys.executable, str(COMMITTERS_PY), bootstrap, topic, str(COMMITTERS)]
+    with subprocess.Popen(words, stderr=subprocess.DEVNULL) as process:
+        try:
+            until(enough, "the producers commit")
+            yield
+        finally:
+            process.kill()
+
+
+def test_no_commit_is_left_open_by_a_broker_that_goes(
+    one: Cluster, required: Callable[[str], Any], fresh_prefix: str
+) -> None:
+    """What is being committed while the only broker stops or dies is there once it is back, or was
+    never there: it does not stay open. Apache Kafka 4.3 and 4.4 fail this test (KAFKA-20734).
+    """
+    times = required("chaos_commits_at_a_stop")
+    one.wipe()
+    topic, admin = fresh_prefix + "commits", one.broker.admin()
+    others = TopicSpec(name=fresh_prefix + "others", partitions=OTHERS, replication=1, config={})
+    admin.create([TopicSpec(name=topic, partitions=COMMITTERS, replication=1, config={}), others])
+    wanted = places([topic], COMMITTERS)
+
+    def ends(isolation: Isolation) -> dict[TopicPartition, int]:
+        deadline = time.monotonic() + PATIENCE_S
+        return insist(lambda: admin.ends(wanted, isolation), deadline, time.monotonic)
+
+    def grown(before: dict[TopicPartition, int]) -> Callable[[], bool]:
+        return lambda: all(end > before[at] + 100 for at, end in ends("read_committed").items())
+
+    for number in range(times):
+        with committing(one.bootstrap, topic, grown(ends("read_committed"))):
+            (one.kill if number % 2 else one.stop)()
+        one.launch()
+        one.wait()
+        until(lambda: ends("read_committed") == ends("read_uncommitted"), "none is open", SETTLED_S)
+    times.done(times)
+    admin.close()
+    one.wipe()
 
 
 # ---- three brokers

@@ -15,14 +15,17 @@ from checks import sound, start
 from cluster import Cluster, forget_groups
 from conftest import in_memory
 from harness import TIMELINE, Deployment, until
-from loads import TICK_US, Load, ledgers
+from loads import TICK_US, Load, ledgers, played_in_memory
 from verifier import Schema, kafka
 
 from supplytwin.schemas.records import JOURNAL, RECEIPTS
-from supplytwin.streams import topics
+from supplytwin.streams import deployment, topics
 from supplytwin.streams.children import command
 from supplytwin.streams.conductor import Conductor, intervals, send
-from supplytwin.streams.topics import DERIVED, GATEWAY_GROUP, WORKER_GROUP
+from supplytwin.streams.ports import Admin, TopicPartition
+from supplytwin.streams.settings import Kafka, Settings, Time
+from supplytwin.streams.summary import fold_journal
+from supplytwin.streams.topics import ALL, DERIVED, GATEWAY_GROUP, INPUTS, WORKER_GROUP, places
 
 pytestmark = pytest.mark.kafka
 
@@ -198,3 +201,31 @@ def finals(deployed: Deployment) -> dict[str, str]:
             event = events.decode(entry["body"])
             found[event["settlement_id"]] = event["to_state"]
     return found
+
+
+@pytest.mark.parametrize("left", [0.0, 0.5, 0.9])
+def test_inputs_that_are_read_again_change_nothing(tmp_path: Path, left: float) -> None:
+    """Offsets that are older than the journal, as after an abort of `__consumer_offsets` alone:
+    no record is written, and what follows from the journal stays what it is.
+    """
+    broker = played_in_memory(LOAD, tmp_path, PARTITIONS)
+    wanted = places(INPUTS, PARTITIONS)
+    admin = broker.admin()
+    ends, done = admin.ends(places(ALL, PARTITIONS), "read_uncommitted"), reached(admin, wanted)
+    said = fold_journal(broker, PARTITIONS)
+    admin.commit(WORKER_GROUP, {at: int(left * offset) for at, offset in done.items()})
+    settings = Settings(
+        kafka=Kafka(partitions=PARTITIONS), time=Time(simulated=True, timeline=TIMELINE)
+    )
+    worker = deployment.worker(broker, settings, topics.require_meta(broker))
+    try:
+        until(lambda: not worker.turn(0.0) and reached(admin, wanted) == done, "all is read again")
+    finally:
+        worker.close()
+    assert admin.ends(places(ALL, PARTITIONS), "read_uncommitted") == ends
+    assert fold_journal(broker, PARTITIONS) == said
+
+
+def reached(admin: Admin, wanted: list[TopicPartition]) -> dict[TopicPartition, int]:
+    """The worker's offsets, each known."""
+    return {at: offset or 0 for at, offset in admin.committed(WORKER_GROUP, wanted).items()}

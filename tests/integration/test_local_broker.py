@@ -184,6 +184,23 @@ def test_mavens_own_words_are_passed_on(tmp_path: Path, monkeypatch: pytest.Monk
     assert list((tmp_path / "cache" / "supplytwin").iterdir()) == []
 
 
+@pytest.mark.kafka
+def test_data_of_a_newer_kafka_are_told_from_a_broken_start(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a Kafka says that finds data of a newer one; nothing of them is touched."""
+    local_broker.jars()
+    fake(tmp_path / "bin", "java", "UnsupportedVersionException: Can not read version 4")
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/bin")
+    (folder / "data").mkdir(parents=True)
+    (folder / "data" / "meta.properties").touch()
+    with pytest.raises(
+        local_broker.FatalError, match=r"of a newer Apache Kafka.*broker stop --rem"
+    ):
+        local_broker.start(folder, with_parent=False)
+    assert (folder / "data" / "meta.properties").exists()
+
+
 @pytest.mark.docker
 def test_docker_serves_when_there_is_no_java() -> None:
     """Apache Kafka in a container, through testcontainers: written, read, removed."""

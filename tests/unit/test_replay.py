@@ -97,3 +97,19 @@ def test_a_restore_says_how_far_it_is_and_how_long_it_takes() -> None:
     progress.done(4)
     assert metrics.value("supplytwin_restore_left") == 0
     assert metrics.value("supplytwin_restore_eta_seconds") == 0
+
+
+def test_a_restore_that_stands_still_says_so() -> None:
+    """No rate and no time are made up for one that waits for a transaction of somebody."""
+    metrics, seconds = Metrics(), [0.0]
+    progress = Progress(metrics.upkeep, lambda: seconds[0])
+    with capture_logs() as logs:
+        for at, offset in ((0, 0), (4, 58), (6, 58), (12, 58), (18, 59)):
+            seconds[0] = at
+            progress.moved(0, offset, 259, 1)
+    assert [(line["event"], line["log_level"], line["offset"]) for line in logs] == [
+        ("restoring", "info", 58),
+        ("restoring stands still", "warning", 58),
+        ("restoring", "info", 59),
+    ]
+    assert "doctor" in logs[1]["why"] and "eta_s" not in logs[1]
