@@ -163,13 +163,15 @@ def start(
     left = _STARTS
     while True:
         left -= 1
+        log = state_dir / "kafka.log"
+        known = log.stat().st_size if log.exists() else 0
         broker = launch(state_dir, security, with_parent=with_parent)
         client = security.client(state_dir, security.superuser) if security is not None else None
         if answers(broker.bootstrap, partial(_alive, broker), client=client):
             return broker
         _end(broker)
         _state_file(state_dir).unlink(missing_ok=True)
-        said = Path(broker.log).read_text(errors="replace")[-20_000:]
+        said = log.read_bytes()[known:].decode(errors="replace")
         if "UnsupportedVersionException" in said:
             raise FatalError(
                 f"the data in {state_dir} are of a newer Apache Kafka than {version()}, see "

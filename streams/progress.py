@@ -10,7 +10,7 @@ from supplytwin.streams.observe_upkeep import UpkeepMetrics
 log = structlog.get_logger("supplytwin.engine")
 
 EVERY_S = 5.0
-WHY = "a transaction is open there, or Kafka does not answer: `supplytwin doctor` tells"
+STANDS = "a transaction is open there, or Kafka does not answer: `supplytwin doctor` tells"
 
 
 class _Run(NamedTuple):
@@ -44,7 +44,7 @@ class Progress:
         self._told[number] = _Run(now, position)
         if position == told.position:
             log.warning(
-                "restoring stands still", partition=number, offset=position, end=end, why=WHY
+                "restoring stands still", partition=number, offset=position, end=end, why=STANDS
             )
             return
         log.info(

@@ -199,6 +199,9 @@ def test_data_of_a_newer_kafka_are_told_from_a_broken_start(
     ):
         local_broker.start(folder, with_parent=False)
     assert (folder / "data" / "meta.properties").exists()
+    fake(tmp_path / "bin", "java", "no space left on device")
+    with pytest.raises(local_broker.FatalError, match="did not come up"):  # what it said before
+        local_broker.start(folder, with_parent=False)
 
 
 @pytest.mark.docker
